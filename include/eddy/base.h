@@ -1,0 +1,75 @@
+/* base.h: the few things that every other header needs.
+ * Errors everywhere are 0 or a negative errno. Times are int64 nanoseconds, monotonic. */
+#ifndef EDDY_BASE_H
+#define EDDY_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define EDDY_API __attribute__((visibility("default")))
+#else
+#define EDDY_API
+#endif
+
+/* Fields that other threads touch. C++ has no _Atomic; the layout is the same. */
+#ifdef __cplusplus
+#define EDDY_ATOMIC(type) type
+#else
+#define EDDY_ATOMIC(type) _Atomic(type)
+#endif
+
+/* The struct that embeds a handle or request: `eddy_container_of(timer, struct client, timer)`. */
+#define eddy_container_of(pointer, type, member) \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#define EDDY_NS_PER_US INT64_C(1000)
+#define EDDY_NS_PER_MS INT64_C(1000000)
+#define EDDY_NS_PER_S  INT64_C(1000000000)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct eddy_loop eddy_loop;
+typedef struct eddy_pool eddy_pool;
+
+/* Where a loop or pool takes its memory. `resize` behaves as realloc: `memory` NULL allocates,
+ * `new_bytes` 0 frees and returns NULL, NULL otherwise means no memory and the old block stays.
+ * `old_bytes` is the size that was asked for. Memory must be aligned for any type. */
+typedef struct eddy_allocator {
+    void *(*resize)(void *context, void *memory, size_t old_bytes, size_t new_bytes);
+    void *context;
+} eddy_allocator;
+
+/* Private: a place in a doubly linked list. */
+typedef struct eddy_link {
+    struct eddy_link *prev, *next;
+} eddy_link;
+
+/* What every watcher, stream and listener starts with. All fields are private. */
+typedef struct eddy_handle {
+    eddy_loop *loop;
+    uint32_t flags;
+    uint32_t place; /* an io's descriptor, a timer's place in the heap */
+} eddy_handle;
+
+/* A handle that is active keeps its loop running, unless it is unreferenced. Both calls are
+ * idempotent, may come before or after start, and hold until the other one is made.
+ * `eddy_unref(&timer.handle)`. Loop thread only. */
+EDDY_API void eddy_ref(eddy_handle *handle);
+EDDY_API void eddy_unref(eddy_handle *handle);
+
+/* Whether the handle is started. Loop thread only. */
+EDDY_API bool eddy_is_active(const eddy_handle *handle);
+
+/* The text for a result of this library, as strerror_r gives it; `error` may be of either sign.
+ * Writes at most `size` bytes, always ended, and returns `text`. Any thread. */
+EDDY_API const char *eddy_strerror(int error, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

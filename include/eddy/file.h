@@ -1,0 +1,155 @@
+/* file.h: file operations that do not hold up the loop. Each is a request in the caller's memory,
+ * done by the pool (lane EDDY_LANE_FILE), with its callback on the loop: exactly once, never inside
+ * the call. Buffers, vectors and paths that a request is given must stay as they are until then.
+ *
+ * Where the system can do an operation without blocking (Linux: a read of cached pages, an open of
+ * cached names, a stat of an open file), it is tried at once and no thread is used; the callback
+ * still comes from the loop. eddy_file_set_attempt switches that off.
+ *
+ * Errors of each function, after which its callback never runs: as eddy_work_submit. The outcome of
+ * the operation is `file->result`. EINTR is never an outcome. Loop thread only. */
+#ifndef EDDY_FILE_H
+#define EDDY_FILE_H
+
+#include <eddy/work.h>
+
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Names a path from the working directory where a directory's descriptor is asked for. */
+#define EDDY_CWD (-100)
+
+typedef struct eddy_file eddy_file;
+
+/* `file->result` holds the outcome; the request is yours again. */
+typedef void eddy_file_fn(eddy_file *file);
+
+/* The same on every system, whatever the size of its off_t. */
+typedef struct eddy_stat {
+    uint64_t device, inode, links;
+    uint32_t mode; /* as st_mode: S_ISDIR(mode) and its like apply */
+    uint32_t user, group;
+    uint32_t block_bytes;    /* the preferred size of a transfer */
+    uint64_t special_device; /* of a device file */
+    int64_t size;            /* bytes */
+    int64_t blocks;          /* of 512 bytes */
+    int64_t access_s, modify_s, change_s;
+    int32_t access_ns, modify_ns, change_ns; /* the rest, 0 to 999,999,999 */
+} eddy_stat;
+
+/* Fields are private, but for `result`. */
+struct eddy_file {
+    int64_t result; /* a count, a descriptor or 0; or a negative errno */
+    eddy_work work;
+    eddy_file_fn *fn;
+    const char *path, *to;
+    void *data;  /* a buffer, a vector or an eddy_stat */
+    size_t size; /* of the buffer, or entries of the vector */
+    int64_t offset;
+    int fd, to_fd; /* a file, or the directory that a path starts from */
+    int flags;
+    unsigned mode;
+    uint8_t operation;
+    uint8_t resolve;
+};
+
+/* How eddy_file_open may resolve a path. */
+enum {
+    EDDY_BENEATH = 1 << 0, /* never outside the directory it starts from, by "..", an absolute path
+                            * or a symbolic link: -EXDEV. Linux resolves links that stay inside;
+                            * systems without openat2 follow none (-ELOOP). */
+};
+
+/* Opens `path`, from the directory `dir` (or EDDY_CWD) if it is relative, with the O_ flags of
+ * open(2), and O_CLOEXEC always. Result: the descriptor. */
+EDDY_API int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, int flags,
+                            unsigned mode, unsigned resolve, eddy_file_fn *fn);
+
+/* Closes `fd`, which is gone whatever the result says. */
+EDDY_API int eddy_file_close(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn);
+
+/* Reads up to `size` bytes at `offset`, or at the descriptor's position if `offset` is -1. Result:
+ * how many; at an offset fewer than `size` only at the end of the file, 0 there; if an error comes
+ * after some bytes, those. Offsets past 4 GiB work on every system that has such files. */
+EDDY_API int eddy_file_read(eddy_loop *loop, eddy_file *file, int fd, void *data, size_t size,
+                            int64_t offset, eddy_file_fn *fn);
+EDDY_API int eddy_file_readv(eddy_loop *loop, eddy_file *file, int fd, struct iovec *vectors,
+                             int count, int64_t offset, eddy_file_fn *fn);
+
+/* Writes all `size` bytes at `offset`, or at the position if `offset` is -1. Result: how many;
+ * fewer only when an error (no space) came after those. The vectors may be changed. */
+EDDY_API int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data,
+                             size_t size, int64_t offset, eddy_file_fn *fn);
+EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, struct iovec *vectors,
+                              int count, int64_t offset, eddy_file_fn *fn);
+
+/* Fills `*stat` with what is known of an open file, or of a path: of what a symbolic link leads to
+ * (stat) or of the link itself (lstat). */
+EDDY_API int eddy_file_fstat(eddy_loop *loop, eddy_file *file, int fd, eddy_stat *stat,
+                             eddy_file_fn *fn);
+EDDY_API int eddy_file_stat(eddy_loop *loop, eddy_file *file, int dir, const char *path,
+                            eddy_stat *stat, eddy_file_fn *fn);
+EDDY_API int eddy_file_lstat(eddy_loop *loop, eddy_file *file, int dir, const char *path,
+                             eddy_stat *stat, eddy_file_fn *fn);
+
+/* Waits until what was written is on the device: data and metadata, or only what is needed to read
+ * the data again. */
+EDDY_API int eddy_file_fsync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn);
+EDDY_API int eddy_file_fdatasync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn);
+
+EDDY_API int eddy_file_ftruncate(eddy_loop *loop, eddy_file *file, int fd, int64_t size,
+                                 eddy_file_fn *fn);
+
+/* Removes a name that is not a directory's. */
+EDDY_API int eddy_file_unlink(eddy_loop *loop, eddy_file *file, int dir, const char *path,
+                              eddy_file_fn *fn);
+
+EDDY_API int eddy_file_rename(eddy_loop *loop, eddy_file *file, int from_dir, const char *from,
+                              int to_dir, const char *to, eddy_file_fn *fn);
+
+EDDY_API int eddy_file_mkdir(eddy_loop *loop, eddy_file *file, int dir, const char *path,
+                             unsigned mode, eddy_file_fn *fn);
+EDDY_API int eddy_file_rmdir(eddy_loop *loop, eddy_file *file, int dir, const char *path,
+                             eddy_file_fn *fn);
+
+/* What a name in a directory belongs to, as far as the directory itself knows. */
+typedef enum eddy_entry_kind {
+    EDDY_ENTRY_UNKNOWN, /* the file system does not say: lstat it */
+    EDDY_ENTRY_FILE,
+    EDDY_ENTRY_DIRECTORY,
+    EDDY_ENTRY_LINK,
+    EDDY_ENTRY_OTHER,
+} eddy_entry_kind;
+
+typedef struct eddy_entry {
+    uint64_t inode;
+    eddy_entry_kind kind;
+    const char *name; /* ended; points into the scan's buffer */
+} eddy_entry;
+
+enum { EDDY_SCAN_BYTES_MIN = 1024 }; /* room for the longest name of any file system we know */
+
+/* Reads the next names of the open directory `fd` into `buffer`, without "." and "..", in the order
+ * of the directory. Result: the bytes used, 0 when there are no more names. Each scan goes on where
+ * the last one of this descriptor ended, so let one finish before the next is started, and open the
+ * directory anew to begin again. Errors also: -EINVAL (`size` below EDDY_SCAN_BYTES_MIN). */
+EDDY_API int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buffer, size_t size,
+                            eddy_file_fn *fn);
+
+/* Walks the names of a scan's buffer. `*position` starts at 0 and `used` is the scan's result.
+ * False after the last one. Any thread. */
+EDDY_API bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry);
+
+/* As eddy_work_cancel; a request that was removed has the result -ECANCELED. */
+EDDY_API int eddy_file_cancel(eddy_file *file);
+
+/* Whether the loop tries file requests without a thread first. On at the start. */
+EDDY_API void eddy_file_set_attempt(eddy_loop *loop, bool on);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,72 @@
+/* io.h: watching a descriptor. Any number of watchers may share one; the loop merges their wishes.
+ * Loop thread only. */
+#ifndef EDDY_IO_H
+#define EDDY_IO_H
+
+#include <eddy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Events, wished for and told. */
+enum {
+    EDDY_READ = 1 << 0,   /* a read would not block */
+    EDDY_WRITE = 1 << 1,  /* a write would not block */
+    EDDY_ERROR = 1 << 2,  /* told only: something is wrong, see eddy_io_error */
+    EDDY_HANGUP = 1 << 3, /* told only: the other side is gone; data may still be there to read */
+    /* How to watch, given with the events. Each needs the backend's capability. */
+    EDDY_EDGE = 1 << 4,    /* tell once per arrival: read or write until -EAGAIN */
+    EDDY_ONESHOT = 1 << 5, /* tell once, then be silent until eddy_io_change */
+};
+
+typedef struct eddy_io eddy_io;
+
+/* `events` is what the watcher wished for and what is ready, with EDDY_ERROR and EDDY_HANGUP as
+ * hints: the read or write call gives the verdict, and only a read of 0 is the end. */
+typedef void eddy_io_fn(eddy_io *io, unsigned events);
+
+/* All fields are private. */
+struct eddy_io {
+    eddy_handle handle;
+    eddy_io_fn *fn;
+    eddy_io *next; /* of the watchers on the same descriptor */
+    uint64_t born; /* the turn that started it: it hears nothing of that turn's events */
+    uint32_t events;
+    int32_t error;
+};
+
+/* Makes `io` a stopped watcher of `loop`. Cannot fail. */
+EDDY_API void eddy_io_init(eddy_io *io, eddy_loop *loop);
+
+/* Calls `fn` when `fd` is ready for one of `events`. The descriptor stays the caller's, must be
+ * open, and must be closed only after eddy_io_stop. `events` may be 0: muted, silent even when the
+ * other side hangs up. Register a socket after connect(): before it, it reports EDDY_WRITE and
+ * EDDY_HANGUP. The descriptor is added to the backend at once.
+ * Errors: -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are
+ * always ready: use file requests), -ERANGE (beyond what the backend can watch), -ENOTSUP (EDGE or
+ * ONESHOT without the capability), -EINVAL (unknown events; other watchers of `fd` differ in EDGE;
+ * ONESHOT with another watcher on `fd`), -ENOMEM, -ENOSPC. */
+EDDY_API int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events);
+
+/* Wishes for other events, and arms a one-shot again. Costs no system call by itself: changes are
+ * flushed once a turn. Errors: -EINVAL (not started, or as eddy_io_start). A change that the
+ * kernel refuses later is told as EDDY_ERROR. */
+EDDY_API int eddy_io_change(eddy_io *io, unsigned events);
+
+/* Stops it; nothing happens if it is stopped. No event comes any more, also none of this turn; `io`
+ * is yours again. The last watcher of a descriptor takes it out of the backend at once. */
+EDDY_API void eddy_io_stop(eddy_io *io);
+
+/* The descriptor, or -1 if stopped. */
+EDDY_API int eddy_io_fd(const eddy_io *io);
+
+/* Why EDDY_ERROR came: a negative errno if the backend lost the descriptor (-EBADF: it was closed
+ * behind the loop's back) and the watcher is muted until changed; 0 if the error is the
+ * descriptor's own, which the next read or write will tell. */
+EDDY_API int eddy_io_error(const eddy_io *io);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

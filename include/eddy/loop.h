@@ -1,0 +1,171 @@
+/* loop.h: the reactor. One turn runs these phases, always in this order:
+ *
+ *   -  prepare hooks
+ *   1  flush      changes of interest go to the backend
+ *   2  wait       until a descriptor is ready or the next deadline, or not at all
+ *   3  clock      read once; eddy_loop_now_ns() is this value for the whole turn
+ *   -  check hooks; idle hooks when nothing was ready and no timer due
+ *   4  timers     that were due at step 3, in order of deadline, then of start
+ *   5  ready      descriptors
+ *   6  inbox      completions of the pool, posted calls, wake-ups; signals last
+ *   7  deferred   calls, and the writes that streams gathered
+ *   8  closing    callbacks
+ *
+ * A phase handles what was there when it began: what a callback adds runs in a later phase or turn.
+ * A loop belongs to the thread that runs it; only eddy_loop_post and eddy_wake_send may be called
+ * from others. No callback ever runs inside a call of this library other than eddy_loop_run,
+ * eddy_loop_prepare and eddy_loop_dispatch. */
+#ifndef EDDY_LOOP_H
+#define EDDY_LOOP_H
+
+#include <eddy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a backend can do. */
+enum {
+    EDDY_CAN_EDGE = 1 << 0,    /* EDDY_EDGE watchers */
+    EDDY_CAN_ONESHOT = 1 << 1, /* EDDY_ONESHOT watchers */
+    EDDY_CAN_NEST = 1 << 2,    /* has a descriptor that another loop can watch */
+    EDDY_CAN_BATCH = 1 << 3,   /* changes of interest cost no system call of their own */
+};
+
+typedef struct eddy_backend_info {
+    const char *name;      /* "epoll", "kqueue", "poll", "select" */
+    unsigned capabilities; /* EDDY_CAN_… */
+    int fd_max;            /* the largest descriptor it can watch; INT_MAX: no limit of its own */
+} eddy_backend_info;
+
+/* The backends of this binary, best first. The array is constant. Any thread. */
+EDDY_API const eddy_backend_info *eddy_backends(size_t *count);
+
+/* How to open a loop. Zeros mean the defaults. */
+typedef struct eddy_loop_config {
+    const char *backend;             /* a name from eddy_backends(); NULL: the best */
+    const eddy_allocator *allocator; /* copied; NULL: realloc and free */
+    eddy_pool *pool;                 /* shared with others; NULL: its own, on first use */
+    unsigned pool_threads;           /* of its own pool; default 4 */
+    unsigned events_per_turn;        /* 1 to 256, the default */
+    unsigned completions_per_turn;   /* default 256; further ones come next turn */
+    size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */
+    size_t stream_bytes_per_turn;    /* one stream's share of a turn; default 256 KiB */
+} eddy_loop_config;
+
+/* Opens a loop into `*loop`. `config` may be NULL. Descriptors: three (the backend and a pipe), or
+ * two where the backend has none. Errors: -ENOENT (no backend of that name), -EINVAL (a setting out
+ * of its range), -ENOMEM, -EMFILE, -ENFILE. Any thread; the loop belongs to the one that runs it.
+ */
+EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
+
+/* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle
+ * is active, a request is in flight, or the loop is running), and then nothing has happened: stop
+ * what is left and run the loop once more. Loop thread only. */
+EDDY_API int eddy_loop_close(eddy_loop *loop);
+
+typedef enum eddy_run_mode {
+    EDDY_RUN_DEFAULT, /* until nothing keeps the loop alive, or eddy_loop_stop */
+    EDDY_RUN_ONCE,    /* one turn, which may wait */
+    EDDY_RUN_NOWAIT,  /* one turn, which does not */
+} eddy_run_mode;
+
+/* Runs the loop. Returns 1 if something still keeps it alive, 0 if nothing does. Errors: -EBUSY
+ * (called from a callback of the same loop), -EINVAL (mode), or what the backend's wait gave; the
+ * loop stays usable. Loop thread only. */
+EDDY_API int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode);
+
+/* Makes eddy_loop_run return after this turn; called while the loop is not running, the next run
+ * makes no turn. Loop thread only (from elsewhere, post a call that does it). */
+EDDY_API void eddy_loop_stop(eddy_loop *loop);
+
+/* Whether an active, referenced handle, a request, or a queued call keeps the loop running. */
+EDDY_API bool eddy_loop_is_alive(const eddy_loop *loop);
+
+/* The clock as phase 3 read it. Delays of timers count from it. Loop thread only. */
+EDDY_API int64_t eddy_loop_now_ns(const eddy_loop *loop);
+
+/* Reads the clock again, for a callback that ran long before it starts a timer. */
+EDDY_API void eddy_loop_update_now(eddy_loop *loop);
+
+/* The backend the loop was opened with. */
+EDDY_API const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop);
+
+/* --- To drive a loop from another one, take a turn apart: --- */
+
+/* A descriptor that is readable when the backend has something, or -ENOTSUP (EDDY_CAN_NEST). It
+ * shows changes only after eddy_loop_prepare, and knows nothing of timers: heed the timeout. */
+EDDY_API int eddy_loop_backend_fd(const eddy_loop *loop);
+
+/* Prepare hooks and phase 1. `*timeout_ns` is how long phase 2 may wait: 0 not at all, -1 without
+ * end. Errors: as eddy_loop_run. */
+EDDY_API int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns);
+
+/* Phases 2 and 3: waits at most `timeout_ns` (0 after the descriptor was seen readable). Returns
+ * how many records the backend gave, or its error. No callback runs. */
+EDDY_API int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns);
+
+/* The rest of the turn. Returns as eddy_loop_run. */
+EDDY_API int eddy_loop_dispatch(eddy_loop *loop);
+
+/* --- Other threads --- */
+
+typedef struct eddy_post eddy_post;
+typedef void eddy_post_fn(eddy_post *post);
+
+/* A call on its way to a loop. The caller owns it; private while it is under way. */
+struct eddy_post {
+    eddy_post *next;
+    eddy_post_fn *fn;
+};
+
+/* Runs `fn(post)` once in the loop's thread, in the order of arrival. `post` is yours again when
+ * `fn` is called. Allocates nothing; writes to the loop's pipe only when its inbox was empty. The
+ * loop must not be closed before the call returns. A call that has arrived keeps the loop alive; a
+ * loop that is to wait for calls needs a handle as well. Any thread, and safe in signal handlers.
+ */
+EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn);
+
+/* --- Forks, counts, checks --- */
+
+/* Gives a forked child a backend and a pipe of its own, with every descriptor watched as before;
+ * the parent's are not touched. Calls that other threads had posted and jobs in the pool stay with
+ * the parent: the child should not have requests in flight. Errors: -EBUSY (inside a callback),
+ * -EMFILE, -ENFILE, -ENOMEM; a watcher whose descriptor cannot be added again gets EDDY_ERROR. */
+EDDY_API int eddy_loop_after_fork(eddy_loop *loop);
+
+/* What the loop counted since it was opened. None of these costs a system call. */
+typedef struct eddy_metrics {
+    uint64_t turns;
+    uint64_t waits;        /* backend waits; a turn with work at hand may skip its wait */
+    uint64_t waits_empty;  /* those that returned no event */
+    uint64_t events;       /* records from the backend */
+    uint64_t events_stale; /* of those, dropped because their descriptor's owner had changed */
+    uint64_t callbacks;    /* of io watchers */
+    uint64_t timers;       /* fired */
+    uint64_t completions;  /* inbox items run */
+    uint64_t deferred;
+    uint64_t closed;
+    uint64_t backend_adds, backend_modifies, backend_removes; /* calls of the backend */
+    uint64_t wake_reads;                                      /* reads of the loop's pipe */
+    uint64_t reads, writes;                                   /* system calls of streams */
+    uint64_t accepts;                                         /* accept calls of listeners */
+    uint64_t accepts_shed;  /* connections closed at once for want of descriptors */
+    uint64_t file_attempts; /* file requests tried without a thread */
+    uint64_t file_hits;     /* of those, done without one */
+    uint64_t jobs;          /* requests handed to the pool */
+    uint64_t allocations;   /* calls of the allocator that asked for memory */
+    unsigned active;        /* handles and requests that keep the loop alive now */
+    unsigned timers_active;
+} eddy_metrics;
+
+EDDY_API void eddy_loop_metrics(const eddy_loop *loop, eddy_metrics *metrics);
+
+/* Walks everything the loop holds and checks every invariant. Returns 0, or -EPROTO with the first
+ * broken one in `*broken` (a constant string; `broken` may be NULL). For tests; O(handles). */
+EDDY_API int eddy_loop_verify(const eddy_loop *loop, const char **broken);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,73 @@
+/* pool.h: a pool of threads for what can only block. A loop makes one of its own on first use;
+ * a program may also make some itself and give one to several loops (eddy_loop_config.pool).
+ * Threads start as work comes, up to the limit, and leave after idling; they block all signals. */
+#ifndef EDDY_POOL_H
+#define EDDY_POOL_H
+
+#include <eddy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Lanes keep one kind of work from starving another. */
+typedef enum eddy_lane {
+    EDDY_LANE_FILE,   /* file requests; may use every thread */
+    EDDY_LANE_LOOKUP, /* look-ups of names; at most half of the threads, since they can hang long */
+    EDDY_LANE_CPU,    /* computation; may use all threads but one, if there are several */
+    EDDY_LANES
+} eddy_lane;
+
+/* Zeros mean the defaults. */
+typedef struct eddy_pool_config {
+    const eddy_allocator *allocator; /* copied; called by threads that open and close pools */
+    unsigned threads;                /* 1 to 1024; default 4 */
+    int64_t idle_ns;                 /* a thread leaves after idling so long; default 10 s */
+    size_t stack_bytes;              /* of a thread; default 256 KiB */
+    unsigned quotas[EDDY_LANES];     /* threads a lane may use at once; 0: as said above */
+} eddy_pool_config;
+
+/* Opens a pool into `*pool`; no thread starts yet. `config` may be NULL. Errors: -EINVAL (a setting
+ * out of its range), -ENOMEM, -EAGAIN. Any thread. */
+EDDY_API int eddy_pool_open(eddy_pool **pool, const eddy_pool_config *config);
+
+/* Ends the threads and frees the pool. Errors: -EBUSY (a loop still uses it, or requests are queued
+ * or running), and then nothing has happened. Not from a job of the pool; else any thread. */
+EDDY_API int eddy_pool_close(eddy_pool *pool);
+
+struct eddy_work;
+
+/* Waits until no request is queued or running, but at most `timeout_ns` (-1: without end). Then
+ * calls `visit` for each that is still in flight, in the queue or running, under the pool's lock:
+ * it may look, not call the pool. Returns how many there are. Completions are not delivered by
+ * this: their loops do that. New requests may be submitted meanwhile. Not from a job of the pool.
+ */
+EDDY_API int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
+                             void (*visit)(void *context, struct eddy_work *work), void *context);
+
+typedef struct eddy_lane_metrics {
+    unsigned queued;     /* waiting for a thread now */
+    unsigned running;    /* being done now */
+    unsigned quota;      /* threads it may use at once */
+    unsigned queued_max; /* the longest its queue has been */
+    uint64_t done;       /* finished jobs */
+    uint64_t cancelled;  /* taken out of the queue */
+    int64_t wait_ns;     /* all the time that jobs waited for a thread, added up */
+    int64_t run_ns;      /* all the time that jobs ran, added up */
+} eddy_lane_metrics;
+
+typedef struct eddy_pool_metrics {
+    unsigned threads;      /* alive now */
+    unsigned threads_idle; /* of those, waiting for work */
+    unsigned threads_max;
+    uint64_t threads_started;
+    eddy_lane_metrics lanes[EDDY_LANES];
+} eddy_pool_metrics;
+
+/* Any thread. */
+EDDY_API void eddy_pool_metrics_read(eddy_pool *pool, eddy_pool_metrics *metrics);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,150 @@
+/* stream.h: bytes in order, over a connected socket. Loop thread only.
+ *
+ * The life of a stream: init; attach, or connect (tcp.h); read and write; close. Its memory is
+ * yours again in the close callback, after the callbacks of all its requests. Sockets never raise
+ * SIGPIPE. */
+#ifndef EDDY_STREAM_H
+#define EDDY_STREAM_H
+
+#include <eddy/defer.h>
+#include <eddy/io.h>
+#include <eddy/timer.h>
+
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct eddy_stream eddy_stream;
+typedef struct eddy_write eddy_write;
+
+/* `size` > 0: so many bytes at `data`; in a buffer that the loop lent they are only there during
+ * the call, though you may change them. 0: the end, the peer has shut down; reading has stopped.
+ * Negative: an error, told once; reading has stopped. -ETIMEDOUT: the read deadline. */
+typedef void eddy_read_fn(eddy_stream *stream, void *data, ssize_t size);
+
+/* `status` 0: all bytes are with the kernel (which is not with the peer). Negative: why not all. */
+typedef void eddy_write_fn(eddy_write *write, int status);
+
+typedef void eddy_stream_fn(eddy_stream *stream);
+typedef void eddy_connect_fn(eddy_stream *stream, int status);
+
+/* A write on its way. Fields are private, but for `stream`. */
+struct eddy_write {
+    eddy_stream *stream;
+    eddy_write *next;
+    eddy_write_fn *fn;
+    struct iovec *vectors; /* what is left to write */
+    struct iovec one;
+    int count;
+    int status;
+};
+
+/* All fields are private. */
+struct eddy_stream {
+    eddy_io io;
+    eddy_timer timer; /* at the nearest of the deadlines */
+    eddy_defer flush; /* writes gathered in this turn, callbacks due, closing */
+    eddy_read_fn *read_fn;
+    void *read_data; /* the caller's buffer, or NULL to borrow the loop's */
+    size_t read_size;
+    eddy_write *write_first, **write_last;
+    eddy_write *done_first, **done_last;
+    size_t queued;            /* bytes in write_first… */
+    size_t low, high;         /* marks */
+    eddy_stream_fn *drain_fn; /* at the low mark */
+    eddy_stream_fn *close_fn;
+    eddy_connect_fn *connect_fn;
+    int64_t read_due_ns, write_due_ns, write_timeout_ns;
+    uint32_t state;
+    int32_t error; /* of the connection, once known */
+};
+
+/* Makes `stream` an unconnected stream of `loop`. Cannot fail. */
+EDDY_API void eddy_stream_init(eddy_stream *stream, eddy_loop *loop);
+
+/* Makes the connected socket `fd` the stream's; from now on the stream closes it. It is made
+ * non-blocking and close-on-exec. Errors, which leave `fd` yours: -EISCONN (it has one), -EBADF,
+ * -ENOTSOCK, -EINVAL (closing), or as eddy_io_start. */
+EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
+
+/* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another
+ * thread's loop. Returns it. The stream is unconnected then: attach another, or close it.
+ * Errors: -EBUSY (writes, a shutdown or a connect are under way), -ENOTCONN. */
+EDDY_API int eddy_stream_detach(eddy_stream *stream);
+
+/* The descriptor, or -1. For socket options and the like; closing it is the stream's business. */
+EDDY_API int eddy_stream_fd(const eddy_stream *stream);
+
+/* --- Reading --- */
+
+/* Calls `fn` with each piece of data, in a buffer that the loop lends for the call, so that an idle
+ * stream holds none. Errors: -ENOTCONN, -EALREADY (reading), -EINVAL (closing), -ENOMEM. */
+EDDY_API int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn);
+
+/* The same into your own buffer, used anew for each call. */
+EDDY_API int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn);
+
+/* No read callback comes after this, until the next start. Idempotent. */
+EDDY_API void eddy_stream_read_stop(eddy_stream *stream);
+
+/* If the read callback has not been stopped, or given another deadline, `delay_ns` from now, it is
+ * called with -ETIMEDOUT and reading has stopped. Bytes that arrive do not push it away: call this
+ * again in the read callback for a time-out on idleness, which costs a store. -1: no deadline.
+ * Errors: -EINVAL (other negative delays), -ENOMEM. */
+EDDY_API int eddy_stream_set_read_deadline(eddy_stream *stream, int64_t delay_ns);
+
+/* --- Writing --- */
+
+/* Writes `size` bytes at `data`, which stay yours but must not change before `fn` is called. Writes
+ * of one turn go out together, with one system call, in phase 7; what the kernel does not take then
+ * waits in `write`. Callbacks come in order. A write of 0 bytes is done when those before it are.
+ * Errors, after which `fn` never runs: -ENOTCONN, -EPIPE (after shutdown), -EINVAL (closing, or
+ * more bytes than fit ssize_t). */
+EDDY_API int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data,
+                               size_t size, eddy_write_fn *fn);
+
+/* The same for `count` pieces, any number. `vectors` must stay until `fn` is called and may be
+ * changed. Errors also: -EINVAL (negative count). */
+EDDY_API int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vectors,
+                                int count, eddy_write_fn *fn);
+
+/* Writes at once what the kernel takes, without a request. Returns the count of bytes.
+ * Errors: -EAGAIN (nothing now, or other writes wait before it), or as eddy_stream_write and
+ * send(2). */
+EDDY_API ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count);
+
+/* Bytes of writes that the kernel has not taken yet. */
+EDDY_API size_t eddy_stream_queued(const eddy_stream *stream);
+
+/* Marks for who produces faster than the peer takes: eddy_stream_is_full is true from `high` queued
+ * bytes on, and then `drained` is called once the queue has fallen to `low`. Writes are accepted
+ * all the same. At the start: 64 KiB and 16 KiB. Errors: -EINVAL (low above high, high 0). */
+EDDY_API int eddy_stream_set_marks(eddy_stream *stream, size_t low, size_t high,
+                                   eddy_stream_fn *drained);
+EDDY_API bool eddy_stream_is_full(const eddy_stream *stream);
+
+/* If the queue is not empty and the kernel takes no byte of it for `timeout_ns`, the connection is
+ * given up: every write gets -ETIMEDOUT. 0: no limit, as at the start. Errors: -EINVAL, -ENOMEM. */
+EDDY_API int eddy_stream_set_write_timeout(eddy_stream *stream, int64_t timeout_ns);
+
+/* Tells the peer that no more bytes come, after all queued writes; then calls `fn`, as a write that
+ * carries the end. Errors, after which it never runs: -ENOTCONN, -EPIPE (shut down already),
+ * -EINVAL (closing). */
+EDDY_API int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *fn);
+
+/* --- The end --- */
+
+/* Closes: the socket is closed at once, requests under way get -ECANCELED, reading stops, and then,
+ * in phase 8, `fn` (may be NULL) is called and the stream is yours. Unwritten bytes are lost: shut
+ * down first to have them sent. Errors: -EALREADY (closing). */
+EDDY_API int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn);
+
+/* The same, but the peer gets a reset instead of an end. */
+EDDY_API int eddy_stream_reset(eddy_stream *stream, eddy_stream_fn *fn);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,98 @@
+/* tcp.h: TCP over IPv4 and IPv6: connecting, listening, options, addresses. Loop thread only. */
+#ifndef EDDY_TCP_H
+#define EDDY_TCP_H
+
+#include <eddy/stream.h>
+
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Makes `*address` of a numeric host ("127.0.0.1", "::1", "fe80::1%eth0") and a port. Returns its
+ * length. Errors: -EINVAL. Any thread. */
+EDDY_API int eddy_address_parse(struct sockaddr_storage *address, const char *host, unsigned port);
+
+/* Writes "127.0.0.1:8080" or "[::1]:8080". Returns the length without the end, as snprintf does.
+ * Errors: -EAFNOSUPPORT. Any thread. */
+EDDY_API int eddy_address_format(const struct sockaddr *address, char *text, size_t size);
+
+/* The port, or -EAFNOSUPPORT. Any thread. */
+EDDY_API int eddy_address_port(const struct sockaddr *address);
+
+/* Connects the unconnected stream; `fn` is called once with 0, or with why not: -ECONNREFUSED,
+ * -ETIMEDOUT after `timeout_ns` (0: as long as the kernel tries), -ECANCELED when closed before.
+ * After a failure the stream is unconnected again and may try another address.
+ * Errors, after which `fn` never runs: -EISCONN, -EALREADY (connecting), -EINVAL, -EAFNOSUPPORT,
+ * -EMFILE, -ENFILE, -ENOMEM, -EADDRNOTAVAIL, -ENETUNREACH. */
+EDDY_API int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, socklen_t length,
+                              int64_t timeout_ns, eddy_connect_fn *fn);
+
+/* Socket options. Errors: -ENOTCONN, or as setsockopt(2). */
+EDDY_API int eddy_tcp_set_nodelay(eddy_stream *stream, bool on);
+/* Probes after `idle_s` seconds of silence; 0 switches them off. */
+EDDY_API int eddy_tcp_set_keepalive(eddy_stream *stream, unsigned idle_s);
+
+/* The addresses of both ends. `*length` is the room, then the length. Errors: -ENOTCONN. */
+EDDY_API int eddy_tcp_local_address(const eddy_stream *stream, struct sockaddr *address,
+                                    socklen_t *length);
+EDDY_API int eddy_tcp_peer_address(const eddy_stream *stream, struct sockaddr *address,
+                                   socklen_t *length);
+
+/* --- Listening --- */
+
+typedef struct eddy_listener eddy_listener;
+
+/* A connection: `fd` is yours, non-blocking and close-on-exec; attach it to a stream of this loop
+ * or another one's, or close it. A negative `fd` is an error that the listener could not get over
+ * (-EBADF, -EINVAL …); it has stopped and wants to be closed. */
+typedef void eddy_accept_fn(eddy_listener *listener, int fd, const struct sockaddr *peer);
+typedef void eddy_listener_fn(eddy_listener *listener);
+
+/* Options of eddy_tcp_listen. SO_REUSEADDR is always set. */
+enum {
+    EDDY_REUSEPORT = 1 << 0, /* several sockets on one port, each with a share of the connections */
+    EDDY_IPV6_ONLY = 1 << 1, /* "::" does not take IPv4 as well */
+};
+
+/* All fields are private. */
+struct eddy_listener {
+    eddy_io io;
+    eddy_timer pause; /* while descriptors are short */
+    eddy_defer closing;
+    eddy_accept_fn *accept_fn;
+    eddy_listener_fn *close_fn;
+    int reserve; /* given up for a moment to shed a connection */
+    uint32_t state;
+};
+
+/* Makes `listener` a closed one of `loop`. Cannot fail. */
+EDDY_API void eddy_listener_init(eddy_listener *listener, eddy_loop *loop);
+
+/* Listens on `address` and calls `fn` for each connection, up to 64 of them a turn. `backlog` 0
+ * means 511, as servers have it; the kernel may cap it.
+ * When descriptors run out (EMFILE, ENFILE) a connection that waits is accepted with a reserve
+ * descriptor and closed at once, so that its client knows; the listener then pauses 100 ms, counts
+ * it in eddy_metrics.accepts_shed, and goes on.
+ * Errors: -EALREADY (listening), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT, -EINVAL,
+ * -ENOTSUP (REUSEPORT), -EMFILE, -ENFILE, -ENOMEM. */
+EDDY_API int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address,
+                             socklen_t length, int backlog, unsigned options, eddy_accept_fn *fn);
+
+/* Stops accepting until eddy_listener_resume; connections wait in the backlog. Idempotent. */
+EDDY_API void eddy_listener_pause(eddy_listener *listener);
+EDDY_API int eddy_listener_resume(eddy_listener *listener);
+
+/* The address it listens on, with the port that the kernel picked. As eddy_tcp_local_address. */
+EDDY_API int eddy_listener_address(const eddy_listener *listener, struct sockaddr *address,
+                                   socklen_t *length);
+
+/* Closes the socket at once and calls `fn` (may be NULL) in phase 8: the listener is yours then.
+ * Errors: -EALREADY (closing). */
+EDDY_API int eddy_listener_close(eddy_listener *listener, eddy_listener_fn *fn);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* timer.h: calls at a time. Loop thread only.
+ * A timer never fires early, and late only by as much as callbacks keep the loop busy. */
+#ifndef EDDY_TIMER_H
+#define EDDY_TIMER_H
+
+#include <eddy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct eddy_timer eddy_timer;
+typedef void eddy_timer_fn(eddy_timer *timer);
+
+/* All fields are private. */
+struct eddy_timer {
+    eddy_handle handle;
+    eddy_timer_fn *fn;
+    int64_t due_ns;
+    int64_t repeat_ns;
+    uint64_t order; /* of start, among equal deadlines */
+};
+
+/* Makes `timer` a stopped timer of `loop`. Cannot fail. */
+EDDY_API void eddy_timer_init(eddy_timer *timer, eddy_loop *loop);
+
+/* Fires `fn` once `delay_ns` after eddy_loop_now_ns(), then every `repeat_ns` (0: once). Repeats
+ * keep to the grid of the first deadline; ticks that a busy loop missed are skipped, not made up.
+ * Restarts a running timer, in O(1) when the deadline moves away. A delay beyond the clock's range
+ * means never. A delay of 0 fires in the next timers phase, never in the one under way.
+ * Errors: -EINVAL (negative time), -ENOMEM (the heap could not grow; a running timer is
+ * unaffected, since restarting one needs no memory). */
+EDDY_API int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns,
+                              int64_t repeat_ns);
+
+/* Stops it; nothing happens if it is stopped. It does not fire any more, also not in this turn;
+ * `timer` is yours again. */
+EDDY_API void eddy_timer_stop(eddy_timer *timer);
+
+/* When it fires next, on the clock of eddy_loop_now_ns(), or -1 if stopped. */
+EDDY_API int64_t eddy_timer_due_ns(const eddy_timer *timer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

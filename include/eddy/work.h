@@ -1,0 +1,54 @@
+/* work.h: a function run on a thread of the pool, its result told on the loop. */
+#ifndef EDDY_WORK_H
+#define EDDY_WORK_H
+
+#include <eddy/loop.h>
+#include <eddy/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct eddy_work eddy_work;
+
+/* Runs on a thread of the pool, with all signals blocked. It may block; it may use nothing of the
+ * loop but eddy_loop_post and eddy_wake_send. */
+typedef void eddy_work_fn(eddy_work *work);
+
+/* Runs on the loop. `status` is 0 when the job ran, or -ECANCELED when it never did. */
+typedef void eddy_work_done_fn(eddy_work *work, int status);
+
+/* All fields are private. */
+struct eddy_work {
+    eddy_post post;
+    eddy_loop *loop;
+    eddy_link link; /* of the loop's hand-over, the lane's queue or the running ones */
+    eddy_work_fn *fn;
+    eddy_work_done_fn *done;
+    int64_t since_ns; /* when it was handed over */
+    uint8_t lane;
+    uint8_t state; /* pool->lock, once handed over */
+};
+
+/* Has the loop's pool run `fn(work)`, then calls `done` from the loop, exactly once. `work` is
+ * yours again when `done` is called. Allocates nothing. Jobs are handed to the pool together, at
+ * the end of the turn, and start in the order of submission within a lane. A request in flight
+ * keeps the loop alive. Errors, after which `done` never runs: -EINVAL (lane), and on first use of
+ * the loop's own pool what eddy_pool_open may give; -EAGAIN (not one thread could be started). Loop
+ * thread only. */
+EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
+                              eddy_work_done_fn *done);
+
+/* Tries to take the job back. Returns 0 if it had not started: it never will, and `done` comes with
+ * -ECANCELED. Errors: -EBUSY (it is running and will finish: `done` comes as usual), -EALREADY (it
+ * has been done and `done` is on its way). Undefined after `done`. Loop thread only. */
+EDDY_API int eddy_work_cancel(eddy_work *work);
+
+/* The pool that serves the loop: the configured one, its own (opened now if need be), or NULL with
+ * no memory for it. Loop thread only. */
+EDDY_API eddy_pool *eddy_loop_pool(eddy_loop *loop);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

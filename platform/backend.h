@@ -1,0 +1,113 @@
+/* backend.h: what a backend must supply.
+ *
+ * A backend is a constant table of functions over its own opaque state. It knows descriptors,
+ * events and tokens; it never sees the loop, runs no user code, and decides nothing: order,
+ * staleness, fairness and counting are the loop's. One file, this contract and one line in the
+ * build make a backend. Each clause has a test in tests/contract that runs on every backend.
+ *
+ *  1. Level-triggered, unless BACKEND_EDGE or BACKEND_ONESHOT is asked of a backend that says it
+ *     can. A descriptor may get two records in one wait if BACKEND_CAN_SPLIT says so.
+ *  2. The loop never leaves a descriptor registered with neither READ nor WRITE: what is not wanted
+ *     is removed, since epoll and poll report ERROR and HANGUP even of an empty mask.
+ *  3. ERROR and HANGUP also set READ and WRITE, as far as they were asked for: they are hints, and
+ *     the read or write call gives the verdict.
+ *  4. Waits never end early and time-outs round up. More records than fit come with the next wait;
+ *     no descriptor is passed over for ever.
+ *  5. add and remove act at once. add reports what can never be watched: -EPERM for regular files
+ *     and directories, -EBADF for what is not open. modify may wait until the next wait call.
+ *  6. A record carries the token given with add or the last modify. Records for descriptors that
+ *     were removed in the meantime are legal.
+ *  7. What a descriptor that was closed behind the backend's back does: at most a record with
+ *     `error` -EBADF; never a wait that fails or spins for ever.
+ *
+ * All functions return 0 (or a count) or a negative errno. Loop thread only. */
+#ifndef EDDY_PLATFORM_BACKEND_H
+#define EDDY_PLATFORM_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bits of events; the public EDDY_READ and so on have the same values. */
+enum {
+    BACKEND_READ = 1 << 0,
+    BACKEND_WRITE = 1 << 1,
+    BACKEND_ERROR = 1 << 2,   /* told only */
+    BACKEND_HANGUP = 1 << 3,  /* told only */
+    BACKEND_EDGE = 1 << 4,    /* asked only */
+    BACKEND_ONESHOT = 1 << 5, /* asked only: silent after one record, until modify */
+};
+
+/* The first four are public, as EDDY_CAN_…. */
+enum {
+    BACKEND_CAN_EDGE = 1 << 0,
+    BACKEND_CAN_ONESHOT = 1 << 1,
+    BACKEND_CAN_NEST = 1 << 2,  /* `descriptor` gives one that another loop can watch */
+    BACKEND_CAN_BATCH = 1 << 3, /* modify makes no system call: changes go with the wait */
+    BACKEND_CAN_SPLIT = 1 << 8, /* READ and WRITE of one descriptor come as two records */
+};
+
+enum {
+    BACKEND_RECORDS_MAX = 256
+}; /* of one wait; what a wait may put on the stack depends on it */
+
+/* The descriptor's owner as the loop knows it: generation in the high half, descriptor in the low.
+ */
+typedef uint64_t eddy_token;
+
+struct eddy_record {
+    eddy_token token;
+    uint32_t events;
+    int32_t error; /* negative errno when the backend has lost the descriptor, else 0 */
+};
+
+/* Memory as realloc gives it, with sizes; new_bytes 0 frees. See eddy_allocator. */
+struct eddy_memory {
+    void *(*resize)(void *context, void *memory, size_t old_bytes, size_t new_bytes);
+    void *context;
+};
+
+struct eddy_backend {
+    const char *name;
+    unsigned capabilities; /* BACKEND_CAN_… */
+    int fd_max;            /* the largest descriptor it takes */
+    size_t state_bytes;    /* of `state` below: zeroed, aligned for anything, owned by the loop */
+
+    /* Opens the mechanism. `memory` outlives the state and serves what must grow with the number of
+     * descriptors. On an error nothing is left to close. */
+    int (*open)(void *state, const struct eddy_memory *memory);
+    void (*close)(void *state);
+
+    /* In a forked child: leaves the parent's kernel object alone, and begins anew with nothing
+     * registered. On an error the state is as after open failed: only close may follow, and it
+     * must be harmless. */
+    int (*reopen)(void *state);
+
+    /* `fd` is not registered; `events` has READ, WRITE or both, and may have EDGE or ONESHOT if the
+     * capabilities say so. Nothing has changed on an error. */
+    int (*add)(void *state, int fd, unsigned events, eddy_token token);
+
+    /* `fd` is registered with `old_events`. Also arms a one-shot again (old and new may be equal).
+     * On an error it may be registered or not: the loop removes it. */
+    int (*modify)(void *state, int fd, unsigned old_events, unsigned events, eddy_token token);
+
+    /* `fd` was registered with `events`, and may have been closed by now: then -EBADF or -ENOENT,
+     * which the loop passes over. Afterwards it is not registered in any case. */
+    int (*remove)(void *state, int fd, unsigned events);
+
+    /* Waits up to `timeout_ns` (0: not at all, -1: without end) and fills `records`, 1 to
+     * BACKEND_RECORDS_MAX of them. Returns the count; 0 after the time or a signal. */
+    int (*wait)(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns);
+
+    /* With BACKEND_CAN_NEST: the descriptor; NULL without. */
+    int (*descriptor)(const void *state);
+};
+
+/* The backends of this build, best first, with NULL at the end. Generated by the build. */
+extern const struct eddy_backend *const eddy_backend_table[];
+
+extern const struct eddy_backend eddy_backend_epoll;
+extern const struct eddy_backend eddy_backend_kqueue;
+extern const struct eddy_backend eddy_backend_poll;
+extern const struct eddy_backend eddy_backend_select;
+
+#endif

@@ -1,0 +1,128 @@
+/* os.h: everything else that the library asks of the system; backend.h has the waiting.
+ *
+ * This is a link seam: the tests link other implementations of the same functions, with faults or a
+ * simulated system behind them, and the library does not notice. All functions return 0, a count or
+ * a descriptor, or a negative errno; all descriptors they make are non-blocking and close-on-exec,
+ * from one atomic call where the system has one. They may be called by any thread.
+ * EINTR is tried again inside, except where a comment says otherwise. */
+#ifndef EDDY_PLATFORM_OS_H
+#define EDDY_PLATFORM_OS_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* --- Clock and memory --- */
+
+int64_t eddy_os_clock_ns(void); /* monotonic */
+void *eddy_os_resize(void *context, void *memory, size_t old_bytes, size_t new_bytes);
+
+/* --- Descriptors --- */
+
+int eddy_os_pipe(int ends[2]); /* [0] reads, [1] writes */
+ssize_t eddy_os_read(int fd, void *data, size_t size);
+ssize_t eddy_os_write(int fd, const void *data, size_t size); /* safe in signal handlers */
+int eddy_os_close(int fd);                                    /* never again on EINTR */
+int eddy_os_prepare_descriptor(int fd); /* makes a foreign one non-blocking, close-on-exec */
+int eddy_os_open_reserve(void);         /* a descriptor that is good for nothing but closing */
+
+/* --- Sockets --- */
+
+int eddy_os_socket(int family, int type, int protocol); /* does not raise SIGPIPE */
+int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length);
+int eddy_os_listen(int fd, int backlog);
+int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
+int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length); /* -EINPROGRESS */
+int eddy_os_shutdown_write(int fd);
+int eddy_os_set_option(int fd, int level, int name, int value);
+int eddy_os_set_reset_on_close(int fd); /* SO_LINGER 0 */
+int eddy_os_set_keepalive(int fd, unsigned idle_s);
+int eddy_os_reuse_port(int fd); /* -ENOTSUP where several sockets cannot share the load */
+int eddy_os_socket_error(int fd, int *error); /* takes SO_ERROR, negative, out of the socket */
+int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length);
+int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
+ssize_t eddy_os_receive(int fd, void *data, size_t size);
+ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
+
+/* --- Signals --- */
+
+int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before);
+int eddy_os_signal_restore(int number, const struct sigaction *before);
+void eddy_os_signal_block_all(sigset_t *before);
+void eddy_os_signal_unblock(const sigset_t *before);
+
+/* --- Threads --- */
+
+typedef pthread_t eddy_os_thread;
+typedef pthread_mutex_t eddy_os_mutex;
+typedef pthread_cond_t eddy_os_condition; /* waits on the clock of eddy_os_clock_ns */
+
+int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
+                         size_t stack_bytes); /* with all signals blocked */
+void eddy_os_thread_join(eddy_os_thread thread);
+void eddy_os_yield(void);
+int eddy_os_mutex_open(eddy_os_mutex *mutex);
+void eddy_os_mutex_close(eddy_os_mutex *mutex);
+void eddy_os_lock(eddy_os_mutex *mutex);
+void eddy_os_unlock(eddy_os_mutex *mutex);
+int eddy_os_condition_open(eddy_os_condition *condition);
+void eddy_os_condition_close(eddy_os_condition *condition);
+/* Until signalled, or until `until_ns` (-1: without end). False after the time. May wake for
+ * nothing. */
+bool eddy_os_condition_wait(eddy_os_condition *condition, eddy_os_mutex *mutex, int64_t until_ns);
+void eddy_os_condition_signal(eddy_os_condition *condition);
+void eddy_os_condition_broadcast(eddy_os_condition *condition);
+
+/* --- Files (os_file.c) --- */
+
+enum {
+    EDDY_OS_CWD = -100,       /* as a directory: the working directory */
+    EDDY_OS_BENEATH = 1 << 0, /* the path may not lead out of its directory */
+    EDDY_OS_NOWAIT = 1 << 1,  /* only if it cannot block; else -EAGAIN, as where this is unknown */
+};
+
+/* Fixed sizes, whatever the off_t; the same layout as the public eddy_stat. */
+struct eddy_os_stat {
+    uint64_t device, inode, links;
+    uint32_t mode, user, group, block_bytes;
+    uint64_t special_device;
+    int64_t size, blocks;
+    int64_t access_s, modify_s, change_s;
+    int32_t access_ns, modify_ns, change_ns;
+};
+
+enum eddy_os_entry_kind {
+    EDDY_OS_ENTRY_UNKNOWN,
+    EDDY_OS_ENTRY_FILE,
+    EDDY_OS_ENTRY_DIRECTORY,
+    EDDY_OS_ENTRY_LINK,
+    EDDY_OS_ENTRY_OTHER,
+};
+
+/* A name of a scan; records follow each other in the buffer, each `bytes` long, 8-byte aligned. */
+struct eddy_os_entry {
+    uint64_t inode;
+    uint16_t bytes;
+    uint8_t kind;
+    char name[];
+};
+
+int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how);
+ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
+                          unsigned how); /* one call; offset -1: the position; count <= IOV_MAX */
+ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset);
+int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how);
+int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_stat *stat);
+int eddy_os_file_sync(int fd, bool data_only);
+int eddy_os_file_truncate(int fd, int64_t size);
+int eddy_os_file_unlink(int dir, const char *path, bool directory);
+int eddy_os_file_rename(int from_dir, const char *from, int to_dir, const char *to);
+int eddy_os_file_mkdir(int dir, const char *path, unsigned mode);
+ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size); /* bytes of records; 0: the end */
+
+#endif

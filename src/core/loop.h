@@ -1,0 +1,185 @@
+/* loop.h: the loop from inside, for the other modules of the library.
+ *
+ * Ownership of the fields is by module: each file of src/core names its own part and the functions
+ * through which the others use it. Everything is the loop thread's, except `inbox_head` and
+ * `pipe[1]`. */
+#ifndef EDDY_CORE_LOOP_H
+#define EDDY_CORE_LOOP_H
+
+#include <eddy.h>
+
+#include "../../platform/backend.h"
+#include "../../platform/os.h"
+#include "assert.h"
+
+enum {
+    HANDLE_ACTIVE = 1 << 0,
+    HANDLE_UNREF = 1 << 1,
+    HANDLE_RESTART = 1 << 2, /* an idle hook that asked for another call */
+    HANDLE_KIND = 3 << 3,    /* of a hook */
+    HANDLE_KIND_SHIFT = 3,
+};
+
+/* What a descriptor's watchers come to. io.c. */
+struct io_slot {
+    eddy_io *first;
+    uint32_t generation;
+    uint8_t wanted;     /* what the watchers wish for together */
+    uint8_t registered; /* what the backend has; 0: not registered */
+    uint8_t changed;    /* in io_changes */
+    uint8_t disarmed;   /* its one shot was fired */
+};
+
+struct timer_entry {
+    int64_t due_ns; /* at most the timer's: one that moved later is put right when it comes up */
+    eddy_timer *timer;
+};
+
+struct eddy_loop {
+    /* The turn: loop.c */
+    int64_t now_ns;
+    uint64_t turn;
+    unsigned active;  /* referenced active handles, and requests in flight */
+    unsigned handles; /* active handles, referenced or not */
+    int record_count;
+    uint8_t running, stopping, phase_prepared, idle_served;
+    uint8_t idle_due;
+    uint8_t waits_skipped;
+    const struct eddy_backend *backend;
+    void *backend_state;
+    eddy_allocator allocator;
+    struct eddy_memory memory;
+    eddy_loop_config config;
+    eddy_metrics metrics;
+
+    /* io.c */
+    struct io_slot *io_slots; /* by descriptor */
+    int *io_changes;
+    unsigned io_slots_count; /* of both arrays */
+    unsigned io_changes_count;
+    eddy_io *io_next; /* the next watcher of the slot that is being told; stop moves it on */
+
+    /* timer.c */
+    struct timer_entry *timers;
+    unsigned timers_count, timers_capacity;
+    uint64_t timer_order;
+
+    /* hook.c, defer.c, closing.c */
+    eddy_link hooks[3];
+    eddy_link *hook_next; /* the next one to be called; stop moves it on */
+    eddy_link deferred;   /* queued */
+    eddy_link deferring;  /* those of the phase under way */
+    eddy_link closing, closing_now;
+
+    /* inbox.c */
+    EDDY_ATOMIC(eddy_post *) inbox_head; /* pushed by any thread (release), taken whole (acquire) */
+    eddy_post *inbox_first, **inbox_last; /* taken, in the order of arrival, not run yet */
+    uint64_t inbox_takes; /* of a list that was not empty: one byte each is written */
+    uint64_t inbox_bytes; /* read from the pipe */
+    eddy_io inbox_io;
+    int pipe[2];
+    uint8_t inbox_ready;
+
+    /* src/work */
+    eddy_pool *pool;
+    eddy_link work_queue; /* submitted, to be handed over before the wait */
+    unsigned work_queued;
+    uint8_t pool_is_own;
+    uint8_t file_attempt_off;
+
+    /* src/net */
+    void *read_buffer;
+
+    struct eddy_record records[BACKEND_RECORDS_MAX];
+};
+
+/* --- memory.c --- */
+void *eddy__resize(eddy_loop *loop, void *memory, size_t old_bytes, size_t new_bytes);
+
+/* --- handle.c: the flags and counts of handles --- */
+void eddy__handle_init(eddy_handle *handle, eddy_loop *loop);
+void eddy__handle_start(eddy_handle *handle);
+void eddy__handle_stop(eddy_handle *handle);
+static inline bool handle_is_active(const eddy_handle *handle) {
+    return (handle->flags & HANDLE_ACTIVE) != 0;
+}
+/* Requests in flight keep the loop alive. */
+static inline void request_begin(eddy_loop *loop) {
+    loop->active++;
+}
+static inline void request_end(eddy_loop *loop) {
+    EDDY_ASSERT(loop->active > 0);
+    loop->active--;
+}
+
+/* --- io.c --- */
+int eddy__io_flush(eddy_loop *loop);   /* phase 1 */
+void eddy__io_run(eddy_loop *loop);    /* phase 5: the records of the wait */
+int eddy__io_rebuild(eddy_loop *loop); /* registers everything again, after fork */
+void eddy__io_close(eddy_loop *loop);
+
+/* --- timer.c --- */
+int64_t eddy__timer_next_ns(eddy_loop *loop); /* the nearest deadline, or INT64_MAX */
+void eddy__timer_run(eddy_loop *loop);        /* phase 4 */
+void eddy__timer_close(eddy_loop *loop);
+
+/* --- hook.c --- */
+void eddy__hook_open(eddy_loop *loop);
+void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind);
+bool eddy__hook_is_wanted(const eddy_loop *loop, eddy_hook_kind kind);
+
+/* --- defer.c: phases 7 and 8. An eddy_defer is also the place of a handle in the closing list. ---
+ */
+void eddy__defer_open(eddy_loop *loop);
+void eddy__defer_run(eddy_loop *loop);
+void eddy__closing_add(eddy_defer *defer, eddy_defer_fn *fn); /* `fn` runs in phase 8, and must */
+void eddy__closing_run(eddy_loop *loop);
+
+/* --- inbox.c: what comes from other threads and signal handlers, and what completed at once --- */
+int eddy__inbox_open(eddy_loop *loop);
+void eddy__inbox_close(eddy_loop *loop); /* waits for senders that are still writing */
+int eddy__inbox_reopen(eddy_loop *loop);
+void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; post->fn is set */
+void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
+void eddy__inbox_run(eddy_loop *loop);                         /* phase 6 */
+/* Takes `post` out, waiting for a sender that is just pushing it: it must be on its way. */
+void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);
+bool eddy__inbox_is_waiting(const eddy_loop *loop); /* items taken, not run */
+
+/* --- signal.c --- */
+void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
+
+/* --- src/work/work.c --- */
+void eddy__work_open(eddy_loop *loop);
+void eddy__work_flush(eddy_loop *loop); /* hands what was submitted to the pool */
+int eddy__work_close(eddy_loop *loop);  /* leaves the pool, or closes the loop's own */
+
+/* --- list helpers --- */
+static inline void link_init(eddy_link *list) {
+    list->prev = list->next = list;
+}
+static inline bool link_is_empty(const eddy_link *list) {
+    return list->next == list;
+}
+static inline void link_add_last(eddy_link *list, eddy_link *link) {
+    link->prev = list->prev;
+    link->next = list;
+    list->prev->next = link;
+    list->prev = link;
+}
+static inline void link_remove(eddy_link *link) {
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    link->prev = link->next = link;
+}
+/* Moves all of `from` to the empty list `to`. */
+static inline void link_move_all(eddy_link *to, eddy_link *from) {
+    link_init(to);
+    if (link_is_empty(from)) return;
+    to->next = from->next;
+    to->prev = from->prev;
+    to->next->prev = to->prev->next = to;
+    link_init(from);
+}
+
+#endif
