@@ -296,8 +296,8 @@ static void tell(struct queue *queue, struct kevent *event, uintptr_t ident, int
 }
 
 static int collect_filter(struct queue *queue, int filter, struct kevent *events, int room) {
-    struct epoll_event ready[64];
-    if (room > 64) room = 64;
+    struct epoll_event ready[256];
+    if (room > 256) room = 256;
     if (room == 0) return 0;
     int count = 0, ghosts = 0;
     int told = epoll_wait(queue->epoll[filter], ready, room, 0);
@@ -309,8 +309,9 @@ static int collect_filter(struct queue *queue, int filter, struct kevent *events
         else
             ghosts++;
     }
-    if (ghosts > 0) lay_ghosts(queue, filter);
-    return count;
+    if (ghosts == 0) return count;
+    lay_ghosts(queue, filter);
+    return count > 0 ? count : collect_filter(queue, filter, events, room);
 }
 
 static int collect(struct queue *queue, struct kevent *events, int room) {
