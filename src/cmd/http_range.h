@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http_text.h"
+
 enum { HTTP_RANGES_MAX = 16 }; /* more is no reader's wish: the whole file answers it */
 
 struct http_range {
@@ -20,5 +22,8 @@ struct http_ranges {
  * 200 (the whole file) when the value is not valid, names too many, or the ranges overlap so much
  * that together they exceed the file. */
 int http_range_parse(struct http_ranges *ranges, const char *value, size_t length, int64_t size);
+
+/* A Content-Range: "bytes 0-9/100", with a star for the range when `range` is NULL. */
+void http_range_put(struct http_text *text, const struct http_range *range, int64_t size);
 
 #endif

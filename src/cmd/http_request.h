@@ -60,9 +60,9 @@ extern const struct http_limits http_limits_default; /* 8 KiB, 8 KiB, 32 KiB, 10
 enum { HTTP_LEADING_BYTES = 8 };                     /* empty lines before the request line */
 
 struct http_request {
-    /* Results, valid when http_request_parse() says HTTP_COMPLETE. After an error those of the
-     * request line are valid if `line.length` is not 0, for the log. */
-    struct http_span line;   /* the request line without its end */
+    /* Results, valid when http_request_parse() says HTTP_COMPLETE. After an error only `line` is,
+     * for the log. */
+    struct http_span line;   /* the request line without its end; length 0: none came */
     struct http_span target; /* the path with its query; empty ("/") when only an authority came */
     struct http_span fields[HTTP_FIELDS];
     uint64_t body_bytes; /* follow the head; to be skipped before the next request */
