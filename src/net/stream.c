@@ -128,8 +128,7 @@ void eddy_stream_init(eddy_stream *stream, eddy_loop *loop) {
 }
 
 void eddy__stream_begin(eddy_stream *stream, unsigned state) {
-    stream->write_first = NULL;
-    stream->write_last = &stream->write_first;
+    stream->write_last = NULL;
     stream->queued = 0;
     stream->read_due_ns = stream->write_due_ns = NEVER_NS;
     stream->state = (uint16_t)state;
@@ -154,7 +153,7 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
 
 int eddy_stream_detach(eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -ENOTCONN;
-    if ((stream->state & STREAM_CONNECTING) || stream->write_first != NULL) return -EBUSY;
+    if ((stream->state & STREAM_CONNECTING) || stream->write_last != NULL) return -EBUSY;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
     int fd = eddy_io_fd(&stream->io);
     eddy_io_stop(&stream->io);

@@ -15,7 +15,39 @@ enum {
     COUNT_SHUTDOWN = -1 /* a request that carries the end of the stream */
 };
 
-/* --- Joining the queue --- */
+/* --- The queue: a ring, so that one pointer finds both ends --- */
+
+static eddy_write *first(const eddy_stream *stream) {
+    return stream->write_last != NULL ? stream->write_last->next : NULL;
+}
+
+static eddy_write *after(const eddy_write *write) {
+    return write != write->stream->write_last ? write->next : NULL;
+}
+
+static void append(eddy_stream *stream, eddy_write *write) {
+    eddy_write *last = stream->write_last;
+    if (last == NULL) {
+        write->next = write;
+    } else {
+        write->next = last->next;
+        last->next = write;
+    }
+    stream->write_last = write;
+}
+
+static eddy_write *take_first(eddy_stream *stream) {
+    eddy_write *last = stream->write_last;
+    eddy_write *write = last->next;
+    if (write == last) {
+        stream->write_last = NULL;
+    } else {
+        last->next = write->next;
+    }
+    return write;
+}
+
+/* --- Joining it --- */
 
 static int check(const eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
@@ -25,18 +57,16 @@ static int check(const eddy_stream *stream) {
 
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     EDDY_ASSERT(fn != NULL);
-    if (stream->write_first == NULL && stream->write_timeout_ns != 0) {
+    if (stream->write_last == NULL && stream->write_timeout_ns != 0) {
         int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
         int err = eddy__stream_arm(stream, due_ns);
         if (err < 0) return err;
         stream->write_due_ns = due_ns;
     }
     write->stream = stream;
-    write->next = NULL;
     write->fn = fn;
     write->status = -ECANCELED;
-    *stream->write_last = write;
-    stream->write_last = &write->next;
+    append(stream, write);
     stream->queued += bytes;
     if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
     request_begin(stream_loop(stream));
@@ -97,7 +127,7 @@ static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_
     struct iovec vectors[VECTORS_MAX];
     int count = 0;
     *asked = 0;
-    for (; write != NULL && write->count >= 0 && count < VECTORS_MAX; write = write->next) {
+    for (; write != NULL && write->count >= 0 && count < VECTORS_MAX; write = after(write)) {
         for (int i = 0; i < write->count && count < VECTORS_MAX; i++) {
             *asked += write->vectors[i].iov_len;
             vectors[count++] = write->vectors[i];
@@ -107,7 +137,7 @@ static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_
 }
 
 static ssize_t send_some(eddy_stream *stream, const eddy_write *write, size_t *asked) {
-    if (write->next != NULL || write->count > 1) return send_gathered(stream, write, asked);
+    if (write->count > 1 || write != stream->write_last) return send_gathered(stream, write, asked);
     *asked = write->vectors->iov_len;
     return send_vectors(stream, write->vectors, 1);
 }
@@ -115,7 +145,7 @@ static ssize_t send_some(eddy_stream *stream, const eddy_write *write, size_t *a
 /* Takes what was sent out of the requests' vectors, cutting the last one where the kernel stopped.
  */
 static void take(eddy_write *write, size_t bytes) {
-    for (; write != NULL && write->count >= 0; write = write->next) {
+    for (; write != NULL && write->count >= 0; write = after(write)) {
         while (write->count > 0 && write->vectors->iov_len <= bytes) {
             bytes -= write->vectors->iov_len;
             write->vectors++;
@@ -139,7 +169,7 @@ static void set_blocked(eddy_stream *stream, bool blocked) {
  * nothing may be sent any more. */
 static size_t fail(eddy_stream *stream, eddy_write *write, int error) {
     size_t done = 0;
-    for (; write != NULL; write = write->next, done++) write->status = error;
+    for (; write != NULL; write = after(write), done++) write->status = error;
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;
     stream->state |= STREAM_SHUT;
@@ -154,12 +184,12 @@ static size_t send_queue(eddy_stream *stream) {
     size_t budget = loop->config.stream_bytes_per_turn;
     size_t done = 0, total = 0;
     bool blocked = false;
-    eddy_write *write = stream->write_first;
+    eddy_write *write = first(stream);
     while (write != NULL) {
         if (write->count <= 0) {
             bool is_end = write->count == COUNT_SHUTDOWN;
             write->status = is_end ? eddy_os_shutdown_write(eddy_io_fd(&stream->io)) : 0;
-            write = write->next;
+            write = after(write);
             done++;
             continue;
         }
@@ -186,9 +216,7 @@ static size_t send_queue(eddy_stream *stream) {
 /* --- Telling --- */
 
 static void tell(eddy_stream *stream) {
-    eddy_write *write = stream->write_first;
-    stream->write_first = write->next;
-    if (write->next == NULL) stream->write_last = &stream->write_first;
+    eddy_write *write = take_first(stream);
     request_end(stream_loop(stream));
     write->fn(write, write->status); /* write may be gone now */
 }
@@ -211,7 +239,7 @@ void eddy__stream_flush(eddy_stream *stream) {
 
 void eddy__stream_write_fail(eddy_stream *stream, int error) {
     stream->error = (int16_t)error;
-    tell_done(stream, fail(stream, stream->write_first, error));
+    tell_done(stream, fail(stream, first(stream), error));
 }
 
 /* A loop that was busy past the deadline still tries whether the kernel has room by now. */
@@ -219,11 +247,11 @@ void eddy__stream_write_late(eddy_stream *stream) {
     int64_t now_ns = stream_loop(stream)->now_ns;
     eddy__stream_flush(stream);
     if ((stream->state & STREAM_CONNECTED) && stream->write_due_ns <= now_ns)
-        tell_done(stream, fail(stream, stream->write_first, -ETIMEDOUT));
+        tell_done(stream, fail(stream, first(stream), -ETIMEDOUT));
 }
 
 void eddy__stream_write_cancel(eddy_stream *stream) {
-    while (stream->write_first != NULL) tell(stream);
+    while (stream->write_last != NULL) tell(stream);
 }
 
 /* --- Without a request, and the settings --- */
@@ -232,7 +260,7 @@ ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, 
     int err = check(stream);
     if (err < 0) return err;
     if (count < 0) return -EINVAL;
-    if (stream->write_first != NULL) return -EAGAIN;
+    if (stream->write_last != NULL) return -EAGAIN;
     ssize_t sent = send_vectors(stream, vectors, count);
     if (sent < 0 && sent != -EAGAIN) stream->state |= STREAM_SHUT;
     return sent;
@@ -258,7 +286,7 @@ bool eddy_stream_is_full(const eddy_stream *stream) {
 int eddy_stream_set_write_timeout(eddy_stream *stream, int64_t timeout_ns) {
     if (timeout_ns < 0 || (stream->state & STREAM_CLOSING)) return -EINVAL;
     int64_t due_ns = NEVER_NS;
-    if (timeout_ns > 0 && stream->write_first != NULL) {
+    if (timeout_ns > 0 && stream->write_last != NULL) {
         due_ns = due_after_ns(stream_loop(stream), timeout_ns);
         int err = eddy__stream_arm(stream, due_ns);
         if (err < 0) return err;
