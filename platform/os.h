@@ -49,6 +49,8 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
 ssize_t eddy_os_receive(int fd, void *data, size_t size);
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
 
+unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */
+
 /* --- Signals --- */
 
 int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before);

@@ -11,6 +11,3 @@ int eddy__work_close(eddy_loop *loop) {
     (void)loop;
     return 0;
 }
-void eddy__net_close(eddy_loop *loop) {
-    (void)loop;
-}

@@ -121,6 +121,7 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *wished) {
     eddy__hook_open(loop);
     eddy__defer_open(loop);
     eddy__work_open(loop);
+    eddy__net_open(loop);
 
     err = open_backend(loop);
     if (err < 0) goto free_loop;
