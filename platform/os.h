@@ -60,6 +60,7 @@ void eddy_os_signal_unblock(const sigset_t *before);
 
 typedef pthread_t eddy_os_thread;
 typedef pthread_mutex_t eddy_os_mutex;
+#define EDDY_OS_MUTEX_INITIALIZER PTHREAD_MUTEX_INITIALIZER
 typedef pthread_cond_t eddy_os_condition; /* waits on the clock of eddy_os_clock_ns */
 
 int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
