@@ -10,7 +10,7 @@ void eddy__work_open(eddy_loop *loop) {
     link_init(&loop->work_queue);
     loop->work_queued = 0;
     loop->pool = loop->config.pool;
-    loop->pool_is_own = 0;
+    loop->pool_is_own = false;
     if (loop->pool != NULL) eddy__pool_enter(loop->pool);
 }
 
@@ -38,7 +38,7 @@ static int open_own_pool(eddy_loop *loop) {
     int err = eddy_pool_open(&loop->pool, &config);
     if (err < 0) return err;
     eddy__pool_enter(loop->pool);
-    loop->pool_is_own = 1;
+    loop->pool_is_own = true;
     return 0;
 }
 
@@ -55,7 +55,7 @@ static int expect_hand_over(eddy_loop *loop) {
 /* The threads stayed in the parent, and one of them may have held the pool's lock. */
 int eddy__work_after_fork(eddy_loop *loop) {
     if (loop->pool_is_own) eddy__pool_forget(loop->pool);
-    loop->pool_is_own = 0;
+    loop->pool_is_own = false;
     loop->pool = loop->config.pool = NULL;
     return link_is_empty(&loop->work_queue) ? 0 : expect_hand_over(loop);
 }
