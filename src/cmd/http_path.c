@@ -2,11 +2,12 @@
 #include "http_path.h"
 
 /* Bytes that mean something in a target or may not be there; all others stand for themselves. */
+/* clang-format off */
 static const bool special[256] = {
-    1, 1, 1, 1, 1, 1, 1,         1,         1,         1,         1,         1,          1,
-    1, 1, 1, 1, 1, 1, 1,         1,         1,         1,         1,         1,          1,
-    1, 1, 1, 1, 1, 1, [' '] = 1, ['#'] = 1, ['%'] = 1, ['/'] = 1, ['?'] = 1, [0x7f] = 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    [' '] = 1, ['#'] = 1, ['%'] = 1, ['/'] = 1, ['?'] = 1, [0x7f] = 1,
 };
+/* clang-format on */
 
 /* Ends the segment that begins at `start`; returns where the next one begins, or NULL when ".."
  * leads above the root. What is written before `start` is whole segments with a slash each. */
