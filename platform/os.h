@@ -49,6 +49,8 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
 ssize_t eddy_os_receive(int fd, void *data, size_t size);
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
 
+unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */
+
 /* --- Signals --- */
 
 int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before);
@@ -60,6 +62,7 @@ void eddy_os_signal_unblock(const sigset_t *before);
 
 typedef pthread_t eddy_os_thread;
 typedef pthread_mutex_t eddy_os_mutex;
+#define EDDY_OS_MUTEX_INITIALIZER PTHREAD_MUTEX_INITIALIZER
 typedef pthread_cond_t eddy_os_condition; /* waits on the clock of eddy_os_clock_ns */
 
 int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,

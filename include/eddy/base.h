@@ -23,7 +23,7 @@
 
 /* The struct that embeds a handle or request: `eddy_container_of(timer, struct client, timer)`. */
 #define eddy_container_of(pointer, type, member) \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+    ((type *)(void *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 #define EDDY_NS_PER_US INT64_C(1000)
 #define EDDY_NS_PER_MS INT64_C(1000000)

@@ -38,12 +38,13 @@ typedef struct eddy_backend_info {
     int fd_max;            /* the largest descriptor it can watch; INT_MAX: no limit of its own */
 } eddy_backend_info;
 
-/* The backends of this binary, best first. The array is constant. Any thread. */
-EDDY_API const eddy_backend_info *eddy_backends(size_t *count);
+/* Tells of a backend of this binary: 0 is the best, and the default. Errors: -ENOENT beyond the
+ * last. Any thread. */
+EDDY_API int eddy_backend_at(size_t index, eddy_backend_info *info);
 
 /* How to open a loop. Zeros mean the defaults. */
 typedef struct eddy_loop_config {
-    const char *backend;             /* a name from eddy_backends(); NULL: the best */
+    const char *backend;             /* a name of eddy_backend_at; NULL: the best */
     const eddy_allocator *allocator; /* copied; NULL: realloc and free */
     eddy_pool *pool;                 /* shared with others; NULL: its own, on first use */
     unsigned pool_threads;           /* of its own pool; default 4 */
@@ -129,9 +130,11 @@ EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn)
 /* --- Forks, counts, checks --- */
 
 /* Gives a forked child a backend and a pipe of its own, with every descriptor watched as before;
- * the parent's are not touched. Calls that other threads had posted and jobs in the pool stay with
- * the parent: the child should not have requests in flight. Errors: -EBUSY (inside a callback),
- * -EMFILE, -ENFILE, -ENOMEM; a watcher whose descriptor cannot be added again gets EDDY_ERROR. */
+ * the parent's are not touched. Call it in the child, in the thread that forked, before anything
+ * else of the loop. What had arrived in the inbox at the fork is run by both. Requests in the pool
+ * stay with the parent, whose threads the child does not have: fork with none in flight. Errors:
+ * -EBUSY (inside a callback), -EMFILE, -ENFILE, -ENOMEM; a watcher whose descriptor cannot be added
+ * again gets EDDY_ERROR. */
 EDDY_API int eddy_loop_after_fork(eddy_loop *loop);
 
 /* What the loop counted since it was opened. None of these costs a system call. */

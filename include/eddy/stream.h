@@ -41,24 +41,31 @@ struct eddy_write {
     int status;
 };
 
-/* All fields are private. */
+/* All fields are private, but for `io.handle`, to be given to eddy_unref. What is never in use at
+ * the same time shares its place, so that an idle stream takes 200 bytes. */
 struct eddy_stream {
-    eddy_io io;
-    eddy_timer timer; /* at the nearest of the deadlines */
-    eddy_defer flush; /* writes gathered in this turn, callbacks due, closing */
-    eddy_read_fn *read_fn;
-    void *read_data; /* the caller's buffer, or NULL to borrow the loop's */
-    size_t read_size;
-    eddy_write *write_first, **write_last;
-    eddy_write *done_first, **done_last;
-    size_t queued;            /* bytes in write_first… */
-    size_t low, high;         /* marks */
-    eddy_stream_fn *drain_fn; /* at the low mark */
-    eddy_stream_fn *close_fn;
-    eddy_connect_fn *connect_fn;
+    eddy_io io; /* started while the stream has a socket */
+    union {
+        eddy_timer timer;   /* at the nearest deadline, or before it */
+        eddy_defer closing; /* once it is closed */
+    };
+    eddy_link flush; /* among the streams that want phase 7 to look at them */
+    union {
+        eddy_read_fn *read_fn;
+        eddy_connect_fn *connect_fn; /* while it is connecting */
+    };
+    union {
+        eddy_stream_fn *drained_fn;
+        eddy_stream_fn *close_fn; /* once it is closed */
+    };
+    void *read_data;        /* the caller's buffer, or NULL to borrow the loop's */
+    eddy_write *write_last; /* of the queue, whose first one is its `next`; NULL: empty */
+    size_t queued;          /* bytes in it */
     int64_t read_due_ns, write_due_ns, write_timeout_ns;
-    uint32_t state;
-    int32_t error; /* of the connection, once known */
+    uint32_t low, high; /* marks */
+    uint32_t read_size; /* of read_data */
+    uint16_t state;
+    int16_t error; /* what took the connection away, once a write has found out */
 };
 
 /* Makes `stream` an unconnected stream of `loop`. Cannot fail. */

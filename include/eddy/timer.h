@@ -18,7 +18,8 @@ struct eddy_timer {
     eddy_timer_fn *fn;
     int64_t due_ns;
     int64_t repeat_ns;
-    uint64_t order; /* of start, among equal deadlines */
+    uint64_t order;      /* of start, among equal deadlines */
+    uint64_t heap_order; /* the same when it was last moved in the heap */
 };
 
 /* Makes `timer` a stopped timer of `loop`. Cannot fail. */

@@ -20,19 +20,33 @@ enum {
     HANDLE_KIND_SHIFT = 3,
 };
 
-/* What a descriptor's watchers come to. io.c. */
-struct io_slot {
-    eddy_io *first;
-    uint32_t generation;
-    uint8_t wanted;     /* what the watchers wish for together */
-    uint8_t registered; /* what the backend has; 0: not registered */
-    uint8_t changed;    /* in io_changes */
-    uint8_t disarmed;   /* its one shot was fired */
+/* Flags of io_slot. */
+enum {
+    IO_SLOT_CHANGED = 1 << 0,  /* in io_changes */
+    IO_SLOT_REARM = 1 << 1,    /* to be modified even if nothing differs */
+    IO_SLOT_DISARMED = 1 << 2, /* its one shot was fired */
+    IO_SLOT_MERGING = 1 << 3,  /* only within eddy__io_run */
 };
 
+/* What the watchers of a descriptor come to. io.c. */
+struct io_slot {
+    eddy_io *first;
+    uint32_t generation; /* changes when the last watcher leaves: old tokens never match */
+    uint8_t wanted;      /* what the watchers wish for together */
+    uint8_t registered;  /* what the backend has; 0: not registered */
+    uint8_t flags;       /* IO_SLOT_… */
+    uint8_t record;      /* with IO_SLOT_MERGING: its first record of this wait */
+};
+_Static_assert(sizeof(void *) != 8 || sizeof(struct io_slot) == 16, "four slots a cache line");
+
 struct timer_entry {
-    int64_t due_ns; /* at most the timer's: one that moved later is put right when it comes up */
+    int64_t due_ns; /* at most the timer's own: one that moved later is put right at the top */
     eddy_timer *timer;
+};
+
+struct inbox_queue {
+    eddy_post *first, **last;
+    eddy_post **end; /* where the phase under way ends */
 };
 
 struct eddy_loop {
@@ -42,10 +56,13 @@ struct eddy_loop {
     unsigned active;  /* referenced active handles, and requests in flight */
     unsigned handles; /* active handles, referenced or not */
     int record_count;
-    uint8_t running, stopping, phase_prepared, idle_served;
-    uint8_t idle_due;
-    uint8_t waits_skipped;
+    bool running; /* inside a call that runs callbacks */
+    bool stopping;
+    bool idle_due;    /* this turn waits for nothing because idle hooks are to run */
+    bool idle_served; /* they have run since something happened last */
+    unsigned waits_skipped;
     const struct eddy_backend *backend;
+    eddy_backend_info backend_info;
     void *backend_state;
     eddy_allocator allocator;
     struct eddy_memory memory;
@@ -54,31 +71,37 @@ struct eddy_loop {
 
     /* io.c */
     struct io_slot *io_slots; /* by descriptor */
-    int *io_changes;
-    unsigned io_slots_count; /* of both arrays */
+    int *io_changes;          /* behind the slots in the same block, as many */
+    unsigned io_slots_count;
     unsigned io_changes_count;
-    eddy_io *io_next; /* the next watcher of the slot that is being told; stop moves it on */
+    unsigned io_lost_count; /* of io_changes, the first ones: the backend refused them */
+    eddy_io *io_next;       /* the next watcher to be told of the slot at hand; stop moves it on */
 
     /* timer.c */
     struct timer_entry *timers;
     unsigned timers_count, timers_capacity;
     uint64_t timer_order;
 
-    /* hook.c, defer.c, closing.c */
+    /* hook.c */
     eddy_link hooks[3];
     eddy_link *hook_next; /* the next one to be called; stop moves it on */
-    eddy_link deferred;   /* queued */
-    eddy_link deferring;  /* those of the phase under way */
-    eddy_link closing, closing_now;
+    uint64_t hook_runs;
+    bool hooks_running;
+
+    /* defer.c */
+    eddy_link deferred;             /* queued */
+    eddy_link deferring;            /* those of the phase under way */
+    eddy_link closing, closing_now; /* the same for phase 8 */
 
     /* inbox.c */
     EDDY_ATOMIC(eddy_post *) inbox_head; /* pushed by any thread (release), taken whole (acquire) */
-    eddy_post *inbox_first, **inbox_last; /* taken, in the order of arrival, not run yet */
-    uint64_t inbox_takes; /* of a list that was not empty: one byte each is written */
+    struct inbox_queue inbox;            /* taken, in the order of arrival, not run yet */
+    struct inbox_queue inbox_signals;    /* the same for signals, which run last */
+    uint64_t inbox_takes; /* of a list that was not empty: each has one byte written */
     uint64_t inbox_bytes; /* read from the pipe */
     eddy_io inbox_io;
     int pipe[2];
-    uint8_t inbox_ready;
+    bool inbox_ready; /* the pipe was readable in this turn */
 
     /* src/work */
     eddy_pool *pool;
@@ -88,20 +111,36 @@ struct eddy_loop {
     uint8_t file_attempt_off;
 
     /* src/net */
-    void *read_buffer;
+    void *read_buffer;  /* lent to the streams that read; allocated when the first one does */
+    eddy_link flushing; /* streams that have written since phase 7, in order */
+    eddy_defer flush;   /* queued while `flushing` is not empty */
 
     struct eddy_record records[BACKEND_RECORDS_MAX];
 };
 
-/* --- memory.c --- */
+/* --- open.c: memory from the loop's allocator, as realloc --- */
 void *eddy__resize(eddy_loop *loop, void *memory, size_t old_bytes, size_t new_bytes);
 
-/* --- handle.c: the flags and counts of handles --- */
-void eddy__handle_init(eddy_handle *handle, eddy_loop *loop);
-void eddy__handle_start(eddy_handle *handle);
-void eddy__handle_stop(eddy_handle *handle);
+/* --- handles: their flags and counts --- */
 static inline bool handle_is_active(const eddy_handle *handle) {
     return (handle->flags & HANDLE_ACTIVE) != 0;
+}
+static inline void handle_init(eddy_handle *handle, eddy_loop *loop) {
+    handle->loop = loop;
+    handle->flags = 0;
+    handle->place = UINT32_MAX;
+}
+static inline void handle_start(eddy_handle *handle) {
+    EDDY_ASSERT(!handle_is_active(handle));
+    handle->flags |= HANDLE_ACTIVE;
+    handle->loop->handles++;
+    if (!(handle->flags & HANDLE_UNREF)) handle->loop->active++;
+}
+static inline void handle_stop(eddy_handle *handle) {
+    EDDY_ASSERT(handle_is_active(handle));
+    handle->flags &= ~(uint32_t)HANDLE_ACTIVE;
+    handle->loop->handles--;
+    if (!(handle->flags & HANDLE_UNREF)) handle->loop->active--;
 }
 /* Requests in flight keep the loop alive. */
 static inline void request_begin(eddy_loop *loop) {
@@ -113,7 +152,7 @@ static inline void request_end(eddy_loop *loop) {
 }
 
 /* --- io.c --- */
-int eddy__io_flush(eddy_loop *loop);   /* phase 1 */
+void eddy__io_flush(eddy_loop *loop);  /* phase 1 */
 void eddy__io_run(eddy_loop *loop);    /* phase 5: the records of the wait */
 int eddy__io_rebuild(eddy_loop *loop); /* registers everything again, after fork */
 void eddy__io_close(eddy_loop *loop);
@@ -153,6 +192,10 @@ void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
 void eddy__work_open(eddy_loop *loop);
 void eddy__work_flush(eddy_loop *loop); /* hands what was submitted to the pool */
 int eddy__work_close(eddy_loop *loop);  /* leaves the pool, or closes the loop's own */
+
+/* --- src/net/stream.c --- */
+void eddy__net_open(eddy_loop *loop);
+void eddy__net_close(eddy_loop *loop); /* frees the buffer lent to streams */
 
 /* --- list helpers --- */
 static inline void link_init(eddy_link *list) {

@@ -10,10 +10,10 @@ const char *test_backend;
 int main(int argc, char **argv) {
     if (argc > 1) test_backend = argv[1];
     if (test_backend != NULL) {
-        size_t count;
-        const eddy_backend_info *backends = eddy_backends(&count);
         bool found = false;
-        for (size_t i = 0; i < count; i++) found |= strcmp(backends[i].name, test_backend) == 0;
+        eddy_backend_info info;
+        for (size_t i = 0; eddy_backend_at(i, &info) == 0; i++)
+            found |= strcmp(info.name, test_backend) == 0;
         if (!found) {
             fprintf(stderr, "%s: no backend \"%s\" in this build\n", argv[0], test_backend);
             return 2;

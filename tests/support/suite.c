@@ -62,11 +62,9 @@ void test_loop_close(eddy_loop *loop) {
 }
 
 bool test_backend_can(unsigned capability) {
-    size_t count;
-    const eddy_backend_info *backends = eddy_backends(&count);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(backends[i].name, test_backend) == 0)
-            return (backends[i].capabilities & capability) != 0;
+    eddy_backend_info info;
+    for (size_t i = 0; eddy_backend_at(i, &info) == 0; i++)
+        if (strcmp(info.name, test_backend) == 0) return (info.capabilities & capability) != 0;
     return false;
 }
 

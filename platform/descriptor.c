@@ -1,0 +1,67 @@
+/* descriptor.c: pipes, and what all descriptors have in common. */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "eddy_config.h"
+
+int eddy_os_prepare_descriptor(int fd) {
+    int status = fcntl(fd, F_GETFL);
+    if (status < 0) return -errno;
+    if (!(status & O_NONBLOCK) && fcntl(fd, F_SETFL, status | O_NONBLOCK) < 0) return -errno;
+    int flags = fcntl(fd, F_GETFD);
+    if (flags < 0) return -errno;
+    if (!(flags & FD_CLOEXEC) && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0) return -errno;
+    return 0;
+}
+
+int eddy_os_pipe(int ends[2]) {
+#ifdef HAVE_PIPE2
+    return pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0;
+#else
+    /* Without pipe2 a child that another thread forks right now inherits both ends. */
+    if (pipe(ends) < 0) return -errno;
+    int err = eddy_os_prepare_descriptor(ends[0]);
+    if (err == 0) err = eddy_os_prepare_descriptor(ends[1]);
+    if (err < 0) {
+        eddy_os_close(ends[0]);
+        eddy_os_close(ends[1]);
+    }
+    return err;
+#endif
+}
+
+ssize_t eddy_os_read(int fd, void *data, size_t size) {
+    ssize_t count;
+    do {
+        count = read(fd, data, size);
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
+}
+
+ssize_t eddy_os_write(int fd, const void *data, size_t size) {
+    int before = errno; /* a signal handler must leave it as it was */
+    ssize_t count;
+    do {
+        count = write(fd, data, size);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) count = -errno;
+    errno = before;
+    return count;
+}
+
+int eddy_os_close(int fd) {
+    /* After EINTR the descriptor is gone on Linux and the BSDs, and its number may be another
+     * thread's by now: closing again would close that one. */
+    return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+int eddy_os_open_reserve(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}

@@ -1,0 +1,151 @@
+/* poll.c: the backend on POSIX's poll.
+ * Invariant: `polled` is dense, and watches[fd].place is one more than the descriptor's index in it
+ * (0: not registered). An entry whose descriptor was lost is silenced: its number is negative,
+ * which poll passes over, until a modify brings it back. Threading: loop thread only. Read
+ * backend.h first. */
+#include "backend.h"
+#include "backend_common.h"
+#include "eddy_config.h"
+
+#include <poll.h>
+
+struct watch {
+    eddy_token token;
+    unsigned place;
+};
+
+struct state {
+    struct eddy_memory memory;
+    struct pollfd *polled;
+    struct watch *watches; /* by descriptor */
+    unsigned polled_count, polled_capacity;
+    unsigned watches_capacity;
+    unsigned next; /* where the scan goes on */
+};
+
+static short to_poll(unsigned events) {
+    int mask = 0;
+    if (events & BACKEND_READ) mask |= POLLIN;
+    if (events & BACKEND_WRITE) mask |= POLLOUT;
+    return (short)mask;
+}
+
+static uint32_t from_poll(int mask) {
+    uint32_t events = 0;
+    if (mask & POLLIN) events |= BACKEND_READ;
+    if (mask & POLLOUT) events |= BACKEND_WRITE;
+    if (mask & (POLLERR | POLLNVAL)) events |= BACKEND_ERROR | BACKEND_READ | BACKEND_WRITE;
+    if (mask & POLLHUP) events |= BACKEND_HANGUP | BACKEND_READ | BACKEND_WRITE;
+    return events;
+}
+
+static int silenced(int fd) {
+    return -1 - fd; /* its own inverse */
+}
+
+static int poll_open(void *state, const struct eddy_memory *memory) {
+    *(struct state *)state = (struct state){.memory = *memory};
+    return 0;
+}
+
+static void poll_close(void *state) {
+    struct state *it = state;
+    struct eddy_memory memory = it->memory;
+    backend_free(&memory, it->polled, it->polled_capacity, sizeof *it->polled);
+    backend_free(&memory, it->watches, it->watches_capacity, sizeof *it->watches);
+    *it = (struct state){.memory = memory};
+}
+
+static int poll_reopen(void *state) {
+    poll_close(state); /* there is no kernel object: a fork has copied everything */
+    return 0;
+}
+
+static int poll_add(void *state, int fd, unsigned events, eddy_token token) {
+    struct state *it = state;
+    int err = backend_check_watchable(fd);
+    if (err != 0) return err;
+    /* One array may grow although the other one cannot: that changes nothing to be seen. */
+    struct pollfd *polled = backend_grow(&it->memory, it->polled, &it->polled_capacity,
+                                         (size_t)it->polled_count + 1, sizeof *polled);
+    if (polled == NULL) return -ENOMEM;
+    it->polled = polled;
+    struct watch *watches = backend_grow(&it->memory, it->watches, &it->watches_capacity,
+                                         (size_t)fd + 1, sizeof *watches);
+    if (watches == NULL) return -ENOMEM;
+    it->watches = watches;
+
+    it->polled[it->polled_count++] = (struct pollfd){.fd = fd, .events = to_poll(events)};
+    it->watches[fd] = (struct watch){.token = token, .place = it->polled_count};
+    return 0;
+}
+
+static int poll_modify(void *state, int fd, unsigned old_events, unsigned events,
+                       eddy_token token) {
+    struct state *it = state;
+    (void)old_events;
+    struct watch *watch = &it->watches[fd];
+    watch->token = token;
+    it->polled[watch->place - 1] = (struct pollfd){.fd = fd, .events = to_poll(events)};
+    return 0;
+}
+
+static int poll_remove(void *state, int fd, unsigned events) {
+    struct state *it = state;
+    (void)events;
+    struct watch *watch = &it->watches[fd];
+    struct pollfd last = it->polled[--it->polled_count];
+    it->polled[watch->place - 1] = last;
+    it->watches[last.fd < 0 ? silenced(last.fd) : last.fd].place = watch->place;
+    watch->place = 0;
+    return 0;
+}
+
+static int wait_for_events(struct state *it, int64_t timeout_ns) {
+#ifdef HAVE_PPOLL
+    struct timespec time = backend_timespec(timeout_ns < 0 ? 0 : timeout_ns);
+    return ppoll(it->polled, it->polled_count, timeout_ns < 0 ? NULL : &time, NULL);
+#else
+    return poll(it->polled, it->polled_count, backend_timeout_ms(timeout_ns));
+#endif
+}
+
+/* A full array ends the scan in its middle; the next one goes on there, so that descriptors at the
+ * end of the array have their turn however busy those at its beginning are. */
+static int poll_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
+    struct state *it = state;
+    int ready = wait_for_events(it, timeout_ns);
+    if (ready < 0) return errno == EINTR ? 0 : -errno;
+    if (ready > capacity) ready = capacity;
+    unsigned place = it->next;
+    int count = 0;
+    for (unsigned left = it->polled_count; count < ready && left > 0; left--, place++) {
+        if (place >= it->polled_count) place = 0;
+        struct pollfd *polled = &it->polled[place];
+        if (polled->revents == 0) continue;
+        records[count] = (struct eddy_record){.token = it->watches[polled->fd].token,
+                                              .events = from_poll(polled->revents)};
+        if (polled->revents & POLLNVAL) {
+            records[count].error = -EBADF;
+            polled->fd = silenced(polled->fd);
+        }
+        count++;
+    }
+    it->next = place;
+    return count;
+}
+
+const struct eddy_backend eddy_backend_poll = {
+    .name = "poll",
+    .capabilities = 0,
+    .fd_max = INT_MAX - 1,
+    .state_bytes = sizeof(struct state),
+    .open = poll_open,
+    .close = poll_close,
+    .reopen = poll_reopen,
+    .add = poll_add,
+    .modify = poll_modify,
+    .remove = poll_remove,
+    .wait = poll_wait,
+    .descriptor = NULL,
+};

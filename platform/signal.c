@@ -1,0 +1,28 @@
+/* signal.c: handlers and masks. */
+#include "os.h"
+
+#include <errno.h>
+#include <string.h>
+
+int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    sigfillset(&action.sa_mask);
+    return sigaction(number, &action, before) < 0 ? -errno : 0;
+}
+
+int eddy_os_signal_restore(int number, const struct sigaction *before) {
+    return sigaction(number, before, NULL) < 0 ? -errno : 0;
+}
+
+void eddy_os_signal_block_all(sigset_t *before) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+void eddy_os_signal_unblock(const sigset_t *before) {
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}

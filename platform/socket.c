@@ -1,0 +1,163 @@
+/* socket.c: sockets. None of them ever raises SIGPIPE. */
+#include "os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "eddy_config.h"
+
+#ifndef IOV_MAX
+#define IOV_MAX 1024
+#endif
+
+/* Systems without MSG_NOSIGNAL have a socket option instead. */
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+static int silence_sigpipe(int fd) {
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) < 0 ? -errno : 0;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
+/* What a new descriptor still lacks; closes it if it cannot have it. */
+static int finish(int fd, bool prepared) {
+    int err = prepared ? 0 : eddy_os_prepare_descriptor(fd);
+    if (err == 0) err = silence_sigpipe(fd);
+    if (err == 0) return fd;
+    eddy_os_close(fd);
+    return err;
+}
+
+int eddy_os_socket(int family, int type, int protocol) {
+#if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    return fd < 0 ? -errno : finish(fd, true);
+#else
+    int fd = socket(family, type, protocol);
+    return fd < 0 ? -errno : finish(fd, false);
+#endif
+}
+
+int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length) {
+    return bind(fd, address, length) < 0 ? -errno : 0;
+}
+
+int eddy_os_listen(int fd, int backlog) {
+    return listen(fd, backlog) < 0 ? -errno : 0;
+}
+
+int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    int connection;
+    do {
+#ifdef HAVE_ACCEPT4
+        connection = accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+        connection = accept(fd, address, length);
+#endif
+    } while (connection < 0 && errno == EINTR);
+    if (connection < 0) return -errno;
+#ifdef HAVE_ACCEPT4
+    return finish(connection, true);
+#else
+    return finish(connection, false);
+#endif
+}
+
+int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
+    if (connect(fd, address, length) == 0) return 0;
+    /* An interrupted connect goes on by itself; calling again would give EALREADY. */
+    return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+int eddy_os_shutdown_write(int fd) {
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+int eddy_os_set_option(int fd, int level, int name, int value) {
+    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+int eddy_os_set_reset_on_close(int fd) {
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
+}
+
+int eddy_os_set_keepalive(int fd, unsigned idle_s) {
+    int err = eddy_os_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, idle_s > 0);
+    if (err < 0 || idle_s == 0) return err;
+    int idle = idle_s > INT_MAX ? INT_MAX : (int)idle_s;
+#if defined(TCP_KEEPIDLE)
+    return eddy_os_set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+#elif defined(TCP_KEEPALIVE)
+    return eddy_os_set_option(fd, IPPROTO_TCP, TCP_KEEPALIVE, idle);
+#else
+    (void)idle; /* the system's own interval stays */
+    return 0;
+#endif
+}
+
+int eddy_os_reuse_port(int fd) {
+    /* FreeBSD's SO_REUSEPORT gives all connections to the last socket; the one that shares has its
+     * own name there. */
+#if defined(SO_REUSEPORT_LB)
+    return eddy_os_set_option(fd, SOL_SOCKET, SO_REUSEPORT_LB, 1);
+#elif defined(SO_REUSEPORT)
+    return eddy_os_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#else
+    (void)fd;
+    return -ENOTSUP;
+#endif
+}
+
+int eddy_os_socket_error(int fd, int *error) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &length) < 0) return -errno;
+    *error = -value;
+    return 0;
+}
+
+int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length) {
+    return getsockname(fd, address, length) < 0 ? -errno : 0;
+}
+
+int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
+    return getpeername(fd, address, length) < 0 ? -errno : 0;
+}
+
+ssize_t eddy_os_receive(int fd, void *data, size_t size) {
+    ssize_t count;
+    do {
+        count = recv(fd, data, size, 0);
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
+}
+
+ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
+    /* sendmsg takes the vectors as not constant, and does not change them. */
+    union {
+        const struct iovec *in;
+        struct iovec *out;
+    } vector = {.in = vectors};
+    struct msghdr message = {.msg_iov = vector.out};
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))(count > IOV_MAX ? IOV_MAX : count);
+    ssize_t sent;
+    do {
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+unsigned eddy_os_interface_index(const char *name) {
+    return if_nametoindex(name);
+}

@@ -1,0 +1,98 @@
+/* thread.c: threads, locks and conditions of POSIX. */
+#include "os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "eddy_config.h"
+
+int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
+                         size_t stack_bytes) {
+    pthread_attr_t attributes;
+    int err = pthread_attr_init(&attributes);
+    if (err != 0) return -err;
+    /* A size below the system's least is refused and one that is not whole pages may be; what is
+     * refused leaves the default, which is larger. */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (stack_bytes < (size_t)PTHREAD_STACK_MIN) stack_bytes = (size_t)PTHREAD_STACK_MIN;
+    (void)pthread_attr_setstacksize(&attributes, (stack_bytes + page - 1) / page * page);
+    /* The new thread inherits the mask: no signal can reach it, not even at its first step. */
+    sigset_t before;
+    eddy_os_signal_block_all(&before);
+    err = pthread_create(thread, &attributes, run, argument);
+    eddy_os_signal_unblock(&before);
+    pthread_attr_destroy(&attributes);
+    return -err;
+}
+
+void eddy_os_thread_join(eddy_os_thread thread) {
+    pthread_join(thread, NULL);
+}
+
+void eddy_os_yield(void) {
+    sched_yield();
+}
+
+int eddy_os_mutex_open(eddy_os_mutex *mutex) {
+    return -pthread_mutex_init(mutex, NULL);
+}
+
+void eddy_os_mutex_close(eddy_os_mutex *mutex) {
+    pthread_mutex_destroy(mutex);
+}
+
+void eddy_os_lock(eddy_os_mutex *mutex) {
+    pthread_mutex_lock(mutex);
+}
+
+void eddy_os_unlock(eddy_os_mutex *mutex) {
+    pthread_mutex_unlock(mutex);
+}
+
+int eddy_os_condition_open(eddy_os_condition *condition) {
+    pthread_condattr_t attributes;
+    int err = pthread_condattr_init(&attributes);
+    if (err != 0) return -err;
+#ifdef HAVE_PTHREAD_CONDATTR_SETCLOCK
+    err = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+    if (err == 0) err = pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return -err;
+}
+
+void eddy_os_condition_close(eddy_os_condition *condition) {
+    pthread_cond_destroy(condition);
+}
+
+bool eddy_os_condition_wait(eddy_os_condition *condition, eddy_os_mutex *mutex, int64_t until_ns) {
+    if (until_ns < 0) {
+        pthread_cond_wait(condition, mutex);
+        return true;
+    }
+#ifdef HAVE_PTHREAD_CONDATTR_SETCLOCK
+    int64_t at_ns = until_ns;
+#else
+    /* macOS conditions wait on the wall clock only: the rest of the time, counted from now there.
+     * A clock that is set meanwhile makes the wait shorter or longer, never endless. */
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    int64_t at_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec;
+    int64_t rest_ns = until_ns - eddy_os_clock_ns();
+    if (rest_ns > 0) at_ns += rest_ns;
+#endif
+    struct timespec at = {.tv_sec = (time_t)(at_ns / 1000000000),
+                          .tv_nsec = (long)(at_ns % 1000000000)};
+    return pthread_cond_timedwait(condition, mutex, &at) != ETIMEDOUT;
+}
+
+void eddy_os_condition_signal(eddy_os_condition *condition) {
+    pthread_cond_signal(condition);
+}
+
+void eddy_os_condition_broadcast(eddy_os_condition *condition) {
+    pthread_cond_broadcast(condition);
+}

@@ -1,0 +1,168 @@
+/* inbox.c: what comes to the loop from other threads and from signal handlers.
+ *
+ * One list for all of it: completions of the pool, posted calls, wake-ups, signals. Senders push
+ * with one compare-and-swap; only the push that finds the list empty writes a byte into the pipe,
+ * since the loop always takes the whole list. The loop reads the pipe first and takes the list
+ * then: a push that it does not see finds the list empty and writes its byte after the read.
+ *
+ * Invariant: each time the loop takes a list that is not empty there is exactly one byte that has
+ * been or will be written. Counting both is how inbox_close knows that no sender still uses the
+ * loop. Threading: eddy__inbox_push from any thread and from signal handlers; the rest from the
+ * loop's. */
+#include "loop.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
+    eddy_post *head = atomic_load_explicit(&loop->inbox_head, memory_order_relaxed);
+    do {
+        post->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&loop->inbox_head, &head, post,
+                                                    memory_order_release, memory_order_relaxed));
+    /* The post is the loop's now. If the list was not empty, so may be the whole loop. */
+    if (head != NULL) return;
+    /* A full pipe is as good as a byte more: the list is the truth. */
+    (void)eddy_os_write(loop->pipe[1], "", 1);
+}
+
+static void append(struct inbox_queue *queue, eddy_post *post) {
+    post->next = NULL;
+    *queue->last = post;
+    queue->last = &post->next;
+}
+
+void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post) {
+    append(&loop->inbox, post);
+}
+
+/* Takes the list, which is last in, first out, and queues it in the order of arrival. */
+static void take(eddy_loop *loop) {
+    eddy_post *newest = atomic_exchange_explicit(&loop->inbox_head, NULL, memory_order_acquire);
+    if (newest == NULL) return;
+    loop->inbox_takes++;
+    eddy_post *oldest = NULL;
+    while (newest != NULL) {
+        eddy_post *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        eddy_post *next = oldest->next;
+        append(oldest->fn == eddy__signal_run ? &loop->inbox_signals : &loop->inbox, oldest);
+        oldest = next;
+    }
+}
+
+static void pull(eddy_loop *loop) {
+    char bytes[64];
+    ssize_t count = eddy_os_read(loop->pipe[0], bytes, sizeof bytes);
+    loop->metrics.wake_reads++;
+    if (count > 0) loop->inbox_bytes += (uint64_t)count;
+    take(loop);
+}
+
+static void queue_init(struct inbox_queue *queue) {
+    queue->first = NULL;
+    queue->last = queue->end = &queue->first;
+}
+
+static void run_queue(eddy_loop *loop, struct inbox_queue *queue, unsigned limit) {
+    queue->end = queue->last; /* what is queued from here on waits for the next turn */
+    while (limit-- > 0 && queue->end != &queue->first) {
+        eddy_post *post = queue->first;
+        queue->first = post->next;
+        if (queue->first == NULL) queue->last = &queue->first;
+        if (queue->end == &post->next) queue->end = &queue->first;
+        loop->metrics.completions++;
+        post->fn(post); /* the post may be gone now */
+    }
+    queue->end = &queue->first;
+}
+
+void eddy__inbox_run(eddy_loop *loop) {
+    if (loop->inbox_ready) {
+        loop->inbox_ready = false;
+        pull(loop);
+    }
+    run_queue(loop, &loop->inbox, loop->config.completions_per_turn);
+    run_queue(loop, &loop->inbox_signals, loop->config.completions_per_turn);
+}
+
+bool eddy__inbox_is_waiting(const eddy_loop *loop) {
+    return loop->inbox.first != NULL || loop->inbox_signals.first != NULL;
+}
+
+static bool remove_from(struct inbox_queue *queue, eddy_post *post) {
+    for (eddy_post **at = &queue->first; *at != NULL; at = &(*at)->next) {
+        if (*at != post) continue;
+        *at = post->next;
+        if (queue->last == &post->next) queue->last = at;
+        if (queue->end == &post->next) queue->end = at;
+        return true;
+    }
+    return false;
+}
+
+void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
+    while (!remove_from(&loop->inbox, post) && !remove_from(&loop->inbox_signals, post)) {
+        /* Its sender is between marking it as sent and pushing it: a few instructions. */
+        eddy_os_yield();
+        pull(loop);
+    }
+}
+
+/* Phase 5 sees the pipe first; its turn is phase 6. */
+static void on_readable(eddy_io *io, unsigned events) {
+    (void)events;
+    io->handle.loop->inbox_ready = true;
+}
+
+static int open_pipe(eddy_loop *loop) {
+    int err = eddy_os_pipe(loop->pipe);
+    if (err < 0) return err;
+    eddy_io_init(&loop->inbox_io, loop);
+    eddy_unref(&loop->inbox_io.handle);
+    err = eddy_io_start(&loop->inbox_io, on_readable, loop->pipe[0], EDDY_READ);
+    if (err == 0) return 0;
+    eddy_os_close(loop->pipe[0]);
+    eddy_os_close(loop->pipe[1]);
+    return err;
+}
+
+int eddy__inbox_open(eddy_loop *loop) {
+    queue_init(&loop->inbox);
+    queue_init(&loop->inbox_signals);
+    atomic_init(&loop->inbox_head, NULL);
+    return open_pipe(loop);
+}
+
+void eddy__inbox_close(eddy_loop *loop) {
+    /* A sender pushes and then writes. Its call has been run, or the loop would not be closing, but
+     * the byte may still be under way, and the pipe must be there for it. */
+    while (loop->inbox_bytes < loop->inbox_takes) {
+        eddy_os_yield();
+        pull(loop);
+    }
+    eddy_io_stop(&loop->inbox_io);
+    eddy_os_close(loop->pipe[0]);
+    eddy_os_close(loop->pipe[1]);
+}
+
+int eddy__inbox_reopen(eddy_loop *loop) {
+    int old[2] = {loop->pipe[0], loop->pipe[1]};
+    eddy_io_stop(&loop->inbox_io);
+    int err = open_pipe(loop);
+    if (err < 0) {
+        loop->pipe[0] = old[0];
+        loop->pipe[1] = old[1];
+        return err;
+    }
+    eddy_os_close(old[0]);
+    eddy_os_close(old[1]);
+    /* The bytes of what had arrived went into the parent's pipe. */
+    take(loop);
+    loop->inbox_bytes = loop->inbox_takes;
+    return 0;
+}

@@ -1,0 +1,159 @@
+/* timer.c: deadlines in a 4-ary heap.
+ *
+ * An entry of the heap holds its key beside the pointer, so that comparing touches no timer. The
+ * key may be earlier than the timer's real deadline: a timer that is pushed away (what happens to
+ * every idle time-out, again and again) just gets new numbers, and its entry is put right when it
+ * comes to the top. The top is put right before anybody looks at it, so the loop never wakes for
+ * nothing.
+ *
+ * Invariant: entry.due_ns <= timer->due_ns, the heap is in order of (due_ns, timer->heap_order),
+ * and timer->handle.place is the entry's index. Threading: loop thread only. */
+#include "loop.h"
+
+#include <errno.h>
+
+enum { ARITY = 4, CAPACITY_MIN = 16 };
+
+static bool is_before(struct timer_entry a, struct timer_entry b) {
+    if (a.due_ns != b.due_ns) return a.due_ns < b.due_ns;
+    return a.timer->heap_order < b.timer->heap_order;
+}
+
+static void put(eddy_loop *loop, uint32_t place, struct timer_entry entry) {
+    loop->timers[place] = entry;
+    entry.timer->handle.place = place;
+}
+
+static void sift_up(eddy_loop *loop, uint32_t place, struct timer_entry entry) {
+    while (place > 0) {
+        uint32_t parent = (place - 1) / ARITY;
+        if (!is_before(entry, loop->timers[parent])) break;
+        put(loop, place, loop->timers[parent]);
+        place = parent;
+    }
+    put(loop, place, entry);
+}
+
+static void sift_down(eddy_loop *loop, uint32_t place, struct timer_entry entry) {
+    uint32_t count = loop->timers_count;
+    for (;;) {
+        uint32_t child = place * ARITY + 1;
+        if (child >= count) break;
+        uint32_t end = count - child < ARITY ? count : child + ARITY;
+        uint32_t least = child;
+        while (++child < end)
+            if (is_before(loop->timers[child], loop->timers[least])) least = child;
+        if (!is_before(loop->timers[least], entry)) break;
+        put(loop, place, loop->timers[least]);
+        place = least;
+    }
+    put(loop, place, entry);
+}
+
+/* The entry as it should be; its place is the caller's business. */
+static struct timer_entry entry_of(eddy_timer *timer) {
+    timer->heap_order = timer->order;
+    return (struct timer_entry){timer->due_ns, timer};
+}
+
+static void remove_at(eddy_loop *loop, uint32_t place) {
+    struct timer_entry last = loop->timers[--loop->timers_count];
+    if (place == loop->timers_count) return;
+    if (place > 0 && is_before(last, loop->timers[(place - 1) / ARITY]))
+        sift_up(loop, place, last);
+    else
+        sift_down(loop, place, last);
+}
+
+/* Puts the top right until it shows a real deadline. The heap is not empty. */
+static eddy_timer *settle_top(eddy_loop *loop) {
+    for (;;) {
+        eddy_timer *timer = loop->timers[0].timer;
+        if (timer->heap_order == timer->order) return timer;
+        sift_down(loop, 0, entry_of(timer));
+    }
+}
+
+static int reserve(eddy_loop *loop) {
+    if (loop->timers_count < loop->timers_capacity) return 0;
+    unsigned capacity = loop->timers_capacity == 0 ? CAPACITY_MIN : loop->timers_capacity * 2;
+    void *timers = eddy__resize(loop, loop->timers, loop->timers_capacity * sizeof *loop->timers,
+                                capacity * sizeof *loop->timers);
+    if (timers == NULL) return -ENOMEM;
+    loop->timers = timers;
+    loop->timers_capacity = capacity;
+    return 0;
+}
+
+void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
+    handle_init(&timer->handle, loop);
+    timer->fn = NULL;
+    timer->due_ns = timer->repeat_ns = 0;
+    timer->order = timer->heap_order = 0;
+}
+
+int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
+    eddy_loop *loop = timer->handle.loop;
+    if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
+    bool running = handle_is_active(&timer->handle);
+    if (!running && reserve(loop) < 0) return -ENOMEM;
+
+    int64_t now_ns = loop->now_ns;
+    timer->fn = fn;
+    timer->due_ns = delay_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + delay_ns;
+    timer->repeat_ns = repeat_ns;
+    timer->order = ++loop->timer_order;
+    if (!running) {
+        handle_start(&timer->handle);
+        sift_up(loop, loop->timers_count++, entry_of(timer));
+    } else if (timer->due_ns < loop->timers[timer->handle.place].due_ns) {
+        sift_up(loop, timer->handle.place, entry_of(timer));
+    }
+    return 0;
+}
+
+void eddy_timer_stop(eddy_timer *timer) {
+    if (!handle_is_active(&timer->handle)) return;
+    remove_at(timer->handle.loop, timer->handle.place);
+    handle_stop(&timer->handle);
+}
+
+int64_t eddy_timer_due_ns(const eddy_timer *timer) {
+    return handle_is_active(&timer->handle) ? timer->due_ns : -1;
+}
+
+int64_t eddy__timer_next_ns(eddy_loop *loop) {
+    return loop->timers_count == 0 ? INT64_MAX : settle_top(loop)->due_ns;
+}
+
+/* The next tick on the timer's grid after now. */
+static int64_t next_tick_ns(const eddy_timer *timer, int64_t now_ns) {
+    int64_t missed_ns = (now_ns - timer->due_ns) / timer->repeat_ns * timer->repeat_ns;
+    int64_t last_ns = timer->due_ns + missed_ns; /* at most now */
+    return timer->repeat_ns > INT64_MAX - last_ns ? INT64_MAX : last_ns + timer->repeat_ns;
+}
+
+void eddy__timer_run(eddy_loop *loop) {
+    int64_t now_ns = loop->now_ns;
+    uint64_t last_order = loop->timer_order; /* what callbacks start comes behind it */
+    while (loop->timers_count > 0) {
+        eddy_timer *timer = settle_top(loop);
+        /* A timer that a callback started is due now or later, so behind all that were due before:
+         * when one is at the top, this phase is over. */
+        if (timer->due_ns > now_ns || timer->order > last_order) break;
+        if (timer->due_ns == INT64_MAX) break;
+        if (timer->repeat_ns > 0) {
+            timer->due_ns = next_tick_ns(timer, now_ns);
+            timer->order = ++loop->timer_order;
+            sift_down(loop, 0, entry_of(timer));
+        } else {
+            eddy_timer_stop(timer);
+        }
+        loop->metrics.timers++;
+        timer->fn(timer); /* the timer may be gone now */
+    }
+}
+
+void eddy__timer_close(eddy_loop *loop) {
+    eddy__resize(loop, loop->timers, loop->timers_capacity * sizeof *loop->timers, 0);
+}
