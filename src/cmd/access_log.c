@@ -124,13 +124,17 @@ void access_log_put(struct access_log *log, const struct access_line *line) {
     http_text_put_literal(&text, " - - ");
     http_text_put_string(&text, log->stamp);
     http_text_put_literal(&text, " \"");
-    if (line->request != NULL) put_escaped(&text, line->request, line->request_length);
-    else http_text_put_literal(&text, "-");
+    if (line->request != NULL)
+        put_escaped(&text, line->request, line->request_length);
+    else
+        http_text_put_literal(&text, "-");
     http_text_put_literal(&text, "\" ");
     http_text_put_number(&text, (uint64_t)line->status);
     http_text_put_literal(&text, " ");
-    if (line->body_bytes > 0) http_text_put_number(&text, (uint64_t)line->body_bytes);
-    else http_text_put_literal(&text, "-");
+    if (line->body_bytes > 0)
+        http_text_put_number(&text, (uint64_t)line->body_bytes);
+    else
+        http_text_put_literal(&text, "-");
     http_text_put_literal(&text, "\n");
     if (!http_text_fits(&text)) {
         log->dropped++;

@@ -224,9 +224,8 @@ static void on_file_read(eddy_file *file) {
 static void put_file_head(struct exchange *exchange, struct http_response *response) {
     char type[HTTP_MULTIPART_TYPE_BYTES];
     struct http_ranges *ranges = &exchange->ranges;
-    exchange->type = exchange->is_index
-                         ? html
-                         : http_mime_type(exchange->path.text, exchange->path.length);
+    exchange->type =
+        exchange->is_index ? html : http_mime_type(exchange->path.text, exchange->path.length);
     response->type = exchange->type;
     response->accepts_ranges = true;
     response->size = exchange->stat.size;
@@ -281,8 +280,10 @@ void answer_file(struct exchange *exchange) {
         if (status == 206) exchange->ranges = ranges;
         put_file_head(exchange, &response);
     }
-    if (status == 304 || is_head(exchange)) answer_end(exchange);
-    else continue_body(exchange);
+    if (status == 304 || is_head(exchange))
+        answer_end(exchange);
+    else
+        continue_body(exchange);
 }
 
 void answer_listing(struct exchange *exchange) {
@@ -295,8 +296,10 @@ void answer_listing(struct exchange *exchange) {
     put_head(exchange, &response);
     exchange->ranges.count = 1;
     exchange->ranges.list[0] = (struct http_range){0, (int64_t)length - 1};
-    if (is_head(exchange)) answer_end(exchange);
-    else continue_body(exchange);
+    if (is_head(exchange))
+        answer_end(exchange);
+    else
+        continue_body(exchange);
 }
 
 /* --- Sending --- */

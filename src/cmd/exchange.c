@@ -28,9 +28,8 @@ static void on_opened(eddy_file *file);
 
 static void open_path(struct exchange *exchange, const char *path) {
     struct server *server = exchange->connection->server;
-    exchange_launched(exchange,
-                      eddy_file_open(server->loop, &exchange->file, server->config.root, path,
-                                     OPEN_FLAGS, 0, EDDY_BENEATH, on_opened));
+    exchange_launched(exchange, eddy_file_open(server->loop, &exchange->file, server->config.root,
+                                               path, OPEN_FLAGS, 0, EDDY_BENEATH, on_opened));
 }
 
 static void on_directory_opened(eddy_file *file) {
@@ -53,10 +52,10 @@ static void open_directory(struct exchange *exchange) {
     struct server *server = exchange->connection->server;
     struct http_path *path = &exchange->path;
     path->text[path->length] = '\0'; /* takes off the index.html */
-    exchange_launched(exchange, eddy_file_open(server->loop, &exchange->file, server->config.root,
-                                               path->length > 0 ? path->text : ".",
-                                               OPEN_FLAGS | O_DIRECTORY, 0, EDDY_BENEATH,
-                                               on_directory_opened));
+    exchange_launched(exchange,
+                      eddy_file_open(server->loop, &exchange->file, server->config.root,
+                                     path->length > 0 ? path->text : ".", OPEN_FLAGS | O_DIRECTORY,
+                                     0, EDDY_BENEATH, on_directory_opened));
 }
 
 static void open_index(struct exchange *exchange) {
@@ -88,8 +87,10 @@ static void choose_answer(struct exchange *exchange) {
 static void on_stat(eddy_file *file) {
     struct exchange *exchange = eddy_container_of(file, struct exchange, file);
     if (!exchange_landed(exchange)) return;
-    if (file->result < 0) answer_error(exchange, (int)file->result);
-    else choose_answer(exchange);
+    if (file->result < 0)
+        answer_error(exchange, (int)file->result);
+    else
+        choose_answer(exchange);
     connection_advance(exchange->connection);
 }
 
@@ -124,9 +125,9 @@ void exchange_begin(struct exchange *exchange) {
         answer_status(exchange, 405);
         return;
     }
-    int status =
-        http_path_decode(&exchange->path, exchange->input + exchange->start + request->target.offset,
-                         request->target.length);
+    int status = http_path_decode(&exchange->path,
+                                  exchange->input + exchange->start + request->target.offset,
+                                  request->target.length);
     if (status != 0) {
         answer_status(exchange, status);
     } else if (exchange->path.has_slash || exchange->path.length == 0) {

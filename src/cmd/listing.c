@@ -87,16 +87,20 @@ static void on_page_made(eddy_work *work, int status) {
     struct listing *listing = eddy_container_of(work, struct listing, work);
     struct exchange *exchange = listing->exchange;
     if (!exchange_landed(exchange)) return;
-    if (status < 0 || listing->text == NULL) answer_error(exchange, -ENOMEM);
-    else answer_listing(exchange);
+    if (status < 0 || listing->text == NULL)
+        answer_error(exchange, -ENOMEM);
+    else
+        answer_listing(exchange);
     connection_advance(exchange->connection);
 }
 
 static void drop_unknown(struct listing *listing) {
     size_t kept = 0;
     for (size_t i = 0; i < listing->count; i++) {
-        if (listing->entries[i].size >= 0) listing->entries[kept++] = listing->entries[i];
-        else free((void *)(uintptr_t)listing->entries[i].name);
+        if (listing->entries[i].size >= 0)
+            listing->entries[kept++] = listing->entries[i];
+        else
+            free((void *)(uintptr_t)listing->entries[i].name);
     }
     listing->count = kept;
 }

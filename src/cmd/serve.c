@@ -38,8 +38,8 @@ struct program {
     struct options options;
     int root;
     eddy_pool *pool;
-    struct seat *seats;       /* options.loops of them */
-    unsigned opened, started; /* how many have a server, and a thread */
+    struct seat *seats;               /* options.loops of them */
+    unsigned opened, started;         /* how many have a server, and a thread */
     eddy_signal interrupt, terminate; /* in the first loop */
     eddy_wake ended;                  /* a server of another thread has ended */
     EDDY_ATOMIC(unsigned) running;    /* threads */

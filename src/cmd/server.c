@@ -113,8 +113,10 @@ void server_admit(struct server *server, struct connection *connection) {
 }
 
 void server_forget(struct server *server, struct connection *connection) {
-    if (connection->prev != NULL) connection->prev->next = connection->next;
-    else server->connections = connection->next;
+    if (connection->prev != NULL)
+        connection->prev->next = connection->next;
+    else
+        server->connections = connection->next;
     if (connection->next != NULL) connection->next->prev = connection->prev;
     server->connection_count--;
     stock_give(&server->connection_stock, connection);
