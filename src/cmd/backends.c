@@ -28,16 +28,14 @@ int backends_main(int argc, char **argv) {
         fprintf(stderr, "eddy: backends takes no arguments, but was given \"%s\"\n", argv[0]);
         return 2;
     }
-    size_t count;
-    const eddy_backend_info *backends = eddy_backends(&count);
+    eddy_backend_info backend;
     printf("%-8s  %-4s  %-8s  %-4s  %-5s  %s\n", "backend", "edge", "one-shot", "nest", "batch",
            "largest");
-    for (size_t i = 0; i < count; i++) {
-        unsigned can = backends[i].capabilities;
+    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++) {
+        unsigned can = backend.capabilities;
         char largest[16] = "any";
-        if (backends[i].fd_max != INT_MAX)
-            snprintf(largest, sizeof largest, "%d", backends[i].fd_max);
-        printf("%-8s  %-4s  %-8s  %-4s  %-5s  %s\n", backends[i].name, answer(can, EDDY_CAN_EDGE),
+        if (backend.fd_max != INT_MAX) snprintf(largest, sizeof largest, "%d", backend.fd_max);
+        printf("%-8s  %-4s  %-8s  %-4s  %-5s  %s\n", backend.name, answer(can, EDDY_CAN_EDGE),
                answer(can, EDDY_CAN_ONESHOT), answer(can, EDDY_CAN_NEST),
                answer(can, EDDY_CAN_BATCH), largest);
     }

@@ -41,11 +41,10 @@ static bool set_port(struct options *options, const char *value) {
 }
 
 static bool set_backend(struct options *options, const char *value) {
-    size_t count;
-    const eddy_backend_info *backends = eddy_backends(&count);
+    eddy_backend_info backend;
     options->backend = value;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(backends[i].name, value) == 0) return true;
+    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++)
+        if (strcmp(backend.name, value) == 0) return true;
     return false;
 }
 

@@ -69,12 +69,10 @@ static unsigned raise_descriptor_limit(void) {
 /* How many may be served at once if nobody says. Beyond it a client waits in the backlog, which is
  * kinder than an error for want of a descriptor. */
 static unsigned default_connections(const char *backend, unsigned descriptors) {
-    size_t count;
-    const eddy_backend_info *backends = eddy_backends(&count);
-    const eddy_backend_info *used = backends;
-    for (size_t i = 0; i < count; i++)
-        if (backend != NULL && strcmp(backends[i].name, backend) == 0) used = &backends[i];
-    if ((unsigned)used->fd_max < descriptors) descriptors = (unsigned)used->fd_max + 1;
+    eddy_backend_info used;
+    for (size_t i = 0; eddy_backend_at(i, &used) == 0; i++)
+        if (backend == NULL || strcmp(used.name, backend) == 0) break;
+    if ((unsigned)used.fd_max < descriptors) descriptors = (unsigned)used.fd_max + 1;
     if (descriptors < 2 * SPARE_DESCRIPTORS) return SPARE_DESCRIPTORS / DESCRIPTORS_EACH;
     return (descriptors - SPARE_DESCRIPTORS) / DESCRIPTORS_EACH;
 }
@@ -108,17 +106,24 @@ static int open_servers(struct program *program) {
 
 /* Several sockets on one port would join those of another program that allows it, and take half of
  * its clients; so one that allows nobody must get the port first. */
+static void refuse(eddy_listener *listener, int fd, const struct sockaddr *peer) {
+    (void)listener;
+    (void)peer;
+    if (fd >= 0) close(fd);
+}
+
 static int claim_port(struct program *program, struct sockaddr_storage *address, socklen_t length) {
     struct server *first = &program->seats[0].server;
     eddy_listener claim;
     eddy_listener_init(&claim, first->loop);
-    int err = eddy_tcp_listen(&claim, (const struct sockaddr *)address, length, 1, 0, NULL);
+    int err = eddy_tcp_listen(&claim, (const struct sockaddr *)address, length, 1, 0, refuse);
     if (err < 0) return err;
     socklen_t room = sizeof *address;
     err = eddy_listener_address(&claim, (struct sockaddr *)address, &room);
     (void)eddy_listener_close(&claim, NULL);
-    while (eddy_is_active(&claim.io.handle)) (void)eddy_loop_run(first->loop, EDDY_RUN_NOWAIT);
-    return err;
+    /* Phase 8 of the first turn gives its memory back. */
+    int alive = eddy_loop_run(first->loop, EDDY_RUN_NOWAIT);
+    return err < 0 ? err : alive < 0 ? alive : 0;
 }
 
 static int listen_all(struct program *program, struct sockaddr_storage *address) {
