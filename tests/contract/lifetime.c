@@ -86,10 +86,16 @@ START_TEST(forked_child_begins_anew_and_leaves_the_parent_alone) {
 }
 END_TEST
 
+static void allow_no_descriptors(void) {
+    struct rlimit limit;
+    must(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 0;
+    must(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
 static void child_without_descriptors(struct tested *it, const int *ends) {
     (void)ends;
-    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
-    must(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    allow_no_descriptors();
     int err = it->backend->reopen(it->state);
     must(err == 0 || err == -EMFILE);
     must(err == -EMFILE || it->backend->descriptor == NULL);
@@ -111,8 +117,7 @@ END_TEST
 
 static void child_opens_without_descriptors(struct tested *it, const int *ends) {
     (void)ends;
-    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
-    must(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    allow_no_descriptors();
     void *state = calloc(1, it->backend->state_bytes);
     int err = it->backend->open(state, &it->memory.memory);
     must(err == (it->backend->descriptor == NULL ? 0 : -EMFILE));

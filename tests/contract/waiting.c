@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 /* A pipe's reading end that is not ready, so that there is something to wait for. */
@@ -57,9 +58,20 @@ START_TEST(zero_does_not_wait) {
 }
 END_TEST
 
-/* Where the system can wait for nanoseconds: the quickest of many short waits shows it. */
+/* Linux waits for nanoseconds, but through epoll only since 5.11, and not in valgrind. What other
+ * systems make of 100 us is their business. */
+static bool waits_are_fine(void) {
+#ifdef SYS_epoll_pwait2
+    return !is_backend("epoll") || syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) == 0 ||
+           errno != ENOSYS;
+#else
+    return false;
+#endif
+}
+
+/* The quickest of many short waits shows it. */
 START_TEST(waits_are_finer_than_a_millisecond_where_the_system_can) {
-#ifdef __linux__ /* what other systems make of 100 us is their business */
+    if (!waits_are_fine()) return;
     struct quiet quiet = quiet_open();
     int64_t least_ns = INT64_MAX;
     for (int i = 0; i < 100; i++) {
@@ -70,7 +82,6 @@ START_TEST(waits_are_finer_than_a_millisecond_where_the_system_can) {
     }
     ck_assert_int_lt(least_ns, MS * 9 / 10);
     quiet_close(&quiet);
-#endif
 }
 END_TEST
 

@@ -50,7 +50,7 @@ struct queue {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct queue *queues; /* lock */
 
-static void refuse(const char *why) {
+static _Noreturn void refuse(const char *why) {
     fprintf(stderr, "kqueue double: %s\n", why);
     abort();
 }
@@ -148,7 +148,8 @@ int kqueue_double_close(int kq) {
 /* --- Knotes --- */
 
 static struct knote *knote_of(const struct queue *queue, uintptr_t ident, int filter) {
-    return ident < queue->idents ? &queue->knotes[ident * FILTERS + (uintptr_t)filter] : NULL;
+    if (ident >= queue->idents) refuse("a knote beyond the table");
+    return &queue->knotes[ident * FILTERS + (uintptr_t)filter];
 }
 
 static void describe(struct knote *knote, int fd) {
