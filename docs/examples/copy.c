@@ -15,47 +15,49 @@ struct copy {
 
 static void read_next(struct copy *copy);
 
-static void give_up(struct copy *copy, int64_t error) {
-    copy->error = error;
+/* Nothing is started after a failure, so the loop ends by itself. */
+static bool failed(struct copy *copy, int64_t result) {
+    if (result < 0) copy->error = result;
+    return result < 0;
 }
 
 static void on_written(eddy_file *request) {
     struct copy *copy = eddy_container_of(request, struct copy, request);
-    if (request->result < 0) return give_up(copy, request->result);
+    if (failed(copy, request->result)) return;
     copy->offset += request->result; /* all of it, or what found room: then the next write fails */
     read_next(copy);
 }
 
 static void on_read(eddy_file *request) {
     struct copy *copy = eddy_container_of(request, struct copy, request);
-    if (request->result < 0) return give_up(copy, request->result);
+    if (failed(copy, request->result)) return;
     if (request->result == 0) return; /* the end of the file: nothing is left to do */
     int err = eddy_file_write(request->work.loop, request, copy->out, copy->buffer,
                               (size_t)request->result, copy->offset, on_written);
-    if (err < 0) give_up(copy, err);
+    (void)failed(copy, err);
 }
 
 static void read_next(struct copy *copy) {
     eddy_loop *loop = copy->request.work.loop;
     int err = eddy_file_read(loop, &copy->request, copy->in, copy->buffer, sizeof copy->buffer,
                              copy->offset, on_read);
-    if (err < 0) give_up(copy, err);
+    (void)failed(copy, err);
 }
 
 static void on_output(eddy_file *request) {
     struct copy *copy = eddy_container_of(request, struct copy, request);
-    if (request->result < 0) return give_up(copy, request->result);
+    if (failed(copy, request->result)) return;
     copy->out = (int)request->result;
     read_next(copy);
 }
 
 static void on_input(eddy_file *request) {
     struct copy *copy = eddy_container_of(request, struct copy, request);
-    if (request->result < 0) return give_up(copy, request->result);
+    if (failed(copy, request->result)) return;
     copy->in = (int)request->result;
     int err = eddy_file_open(request->work.loop, request, EDDY_CWD, copy->to,
                              O_WRONLY | O_CREAT | O_TRUNC, 0666, 0, on_output);
-    if (err < 0) give_up(copy, err);
+    (void)failed(copy, err);
 }
 
 int main(int argc, char **argv) {

@@ -29,27 +29,27 @@ static void on_done(eddy_work *work, int status) {
         printf("below %u: never begun\n", it->limit);
 }
 
+static struct search searches[] = {{.limit = 10000}, {.limit = 4000000000u}, {.limit = 1000}};
+
+/* By now the second one runs: cancel says -EBUSY, and it has to be asked. */
 static void on_time(eddy_timer *timer) {
+    (void)timer;
     printf("the loop is still turning\n");
-    eddy_timer_stop(timer);
+    if (eddy_work_cancel(&searches[1].work) < 0) atomic_store(&searches[1].enough, true);
 }
 
 int main(void) {
-    static struct search searches[] = {{.limit = 10000}, {.limit = 4000000000u}, {.limit = 1000}};
     eddy_loop *loop;
     if (eddy_loop_open(&loop, NULL) < 0) return 1;
     for (int i = 0; i < 3; i++)
         if (eddy_work_submit(loop, &searches[i].work, EDDY_LANE_CPU, count_primes, on_done) < 0)
             return 1;
-    eddy_timer timer;
-    eddy_timer_init(&timer, loop);
-    if (eddy_timer_start(&timer, on_time, 10 * EDDY_NS_PER_MS, 0) < 0) return 1;
-
     /* Nothing is handed over before the loop turns: the last one is taken back for certain. */
     printf("cancel: %d\n", eddy_work_cancel(&searches[2].work));
-    eddy_loop_run(loop, EDDY_RUN_ONCE);
-    /* The second one runs by now, or will: -EBUSY means that it has to be asked. */
-    if (eddy_work_cancel(&searches[1].work) < 0) atomic_store(&searches[1].enough, true);
+
+    eddy_timer timer;
+    eddy_timer_init(&timer, loop);
+    if (eddy_timer_start(&timer, on_time, 50 * EDDY_NS_PER_MS, 0) < 0) return 1;
     eddy_loop_run(loop, EDDY_RUN_DEFAULT);
     return eddy_loop_close(loop) < 0;
 }
