@@ -89,7 +89,8 @@ static eddy_write client_write;
 static int result = EXIT_FAILURE;
 
 static void client_read(eddy_stream *stream, void *data, ssize_t size) {
-    if (size == sizeof hello && memcmp(data, hello, sizeof hello) == 0) result = EXIT_SUCCESS;
+    if (data != NULL && size == sizeof hello && memcmp(data, hello, sizeof hello) == 0)
+        result = EXIT_SUCCESS;
     eddy_stream_close(stream, NULL);
     eddy_listener_close(&listener, NULL);
 }
