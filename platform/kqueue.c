@@ -26,6 +26,7 @@ struct watch {
     eddy_token token;
     uint8_t wanted;   /* filters and mode; none after a one-shot has fired or the loss is told */
     uint8_t attached; /* the same, as attached: a filter keeps its mode for life */
+    uint8_t again;    /* attached filters to add once more, so that the kernel looks again */
     unsigned place;   /* one more than the index in `changed`; 0: not in it */
 };
 
@@ -87,7 +88,8 @@ static void set_change(struct kevent *change, int fd, unsigned filter, unsigned 
 }
 
 /* The next step from what is attached to what is wanted; false when there is none. The step counts
- * as done. Adding an attached filter again would not change its mode, so it is taken off first. */
+ * as done. Adding an attached filter again makes the kernel look whether it is ready, but would not
+ * change its mode: for that it is taken off first. */
 static bool next_change(struct watch *watch, int fd, struct kevent *change) {
     bool mode_stays = ((watch->attached ^ watch->wanted) & MODES) == 0;
     unsigned surplus =
@@ -99,13 +101,14 @@ static bool next_change(struct watch *watch, int fd, struct kevent *change) {
         return true;
     }
     if ((watch->attached & FILTERS) == 0) watch->attached = watch->wanted & MODES;
-    unsigned missing = watch->wanted & FILTERS & ~(unsigned)watch->attached;
+    unsigned missing = watch->wanted & FILTERS & (watch->again | ~(unsigned)watch->attached);
     if (missing == 0) return false;
     unsigned filter = missing & BACKEND_READ ? BACKEND_READ : BACKEND_WRITE;
     unsigned flags = EV_ADD;
     if (watch->wanted & BACKEND_EDGE) flags |= EV_CLEAR;
     if (watch->wanted & BACKEND_ONESHOT) flags |= EV_ONESHOT;
     watch->attached |= (uint8_t)filter;
+    watch->again &= (uint8_t)~filter;
     set_change(change, fd, filter, flags);
     return true;
 }
@@ -129,7 +132,8 @@ static int kqueue_remove(void *state, int fd, unsigned events) {
     struct kevent change;
     while (next_change(watch, fd, &change)) {
         int err = make_change(it, &change);
-        if (result == 0) result = err;
+        /* A close, of this number alone, has taken the filter along. */
+        if (err != 0 && err != -EBADF && err != -ENOENT) result = err;
     }
     *watch = (struct watch){0};
     return result;
@@ -169,18 +173,29 @@ static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned even
     struct watch *watch = &it->watches[fd];
     watch->token = token;
     watch->wanted = (uint8_t)events;
+    watch->again = events & BACKEND_EDGE ? FILTERS : 0;
     mark_changed(it, fd);
     return 0;
 }
 
+/* First come, first sent: what take_error puts back must not keep the others from their turn. */
 static int take_changes(struct state *it, struct kevent *changes, int room) {
+    unsigned done = 0;
     int count = 0;
-    while (it->changed_count > 0 && count < room) {
-        int fd = it->changed[it->changed_count - 1];
-        if (next_change(&it->watches[fd], fd, &changes[count]))
+    while (done < it->changed_count && count < room) {
+        int fd = it->changed[done];
+        struct watch *watch = &it->watches[fd];
+        if (next_change(watch, fd, &changes[count])) {
             count++;
-        else
-            unmark_changed(it, fd);
+        } else {
+            watch->place = 0;
+            done++;
+        }
+    }
+    it->changed_count -= done;
+    for (unsigned i = 0; done > 0 && i < it->changed_count; i++) {
+        it->changed[i] = it->changed[i + done];
+        it->watches[it->changed[i]].place = i + 1;
     }
     return count;
 }

@@ -1,6 +1,14 @@
 /* http_path.c: see http_path.h. */
 #include "http_path.h"
 
+/* Bytes that mean something in a target or may not be there; all others stand for themselves. */
+/* clang-format off */
+static const bool special[256] = {
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    [' '] = 1, ['#'] = 1, ['%'] = 1, ['/'] = 1, ['?'] = 1, [0x7f] = 1,
+};
+/* clang-format on */
+
 /* Ends the segment that begins at `start`; returns where the next one begins, or NULL when ".."
  * leads above the root. What is written before `start` is whole segments with a slash each. */
 static char *end_segment(struct http_path *path, char *start, char *end) {
@@ -39,19 +47,16 @@ int http_path_decode(struct http_path *path, const char *target, size_t length) 
     const char *limit = path->text + HTTP_PATH_MAX; /* leaves a byte for a last slash */
     size_t i = 0;
     for (; i < length && target[i] != '?'; i++) {
-        unsigned char byte = (unsigned char)target[i];
-        if (byte == '/') {
-            segment = out = end_segment(path, segment, out);
-            if (segment == NULL) return 400;
-            continue;
-        }
-        if (byte == '%') {
-            int value = unescape(target + i, length - i);
-            if (value < 0) return -value;
-            byte = (unsigned char)value;
+        int byte = (unsigned char)target[i];
+        if (special[byte]) {
+            if (byte == '/') {
+                segment = out = end_segment(path, segment, out);
+                if (segment == NULL) return 400;
+                continue;
+            }
+            byte = byte == '%' ? unescape(target + i, length - i) : -400;
+            if (byte < 0) return -byte;
             i += 2;
-        } else if (byte <= 0x20 || byte == 0x7f || byte == '#') {
-            return 400;
         }
         if (out >= limit) return 414;
         *out++ = (char)byte;

@@ -23,21 +23,23 @@ static int64_t take_number(struct cursor *in) {
     return in->at == start ? -1 : number;
 }
 
-enum outcome { INVALID, OUTSIDE, INSIDE };
+enum outcome { IGNORED, OUTSIDE, INSIDE };
 
 /* "first-last", "first-" or "-suffix". */
 static enum outcome take_range(struct cursor *in, int64_t size, struct http_range *range) {
     int64_t first = take_number(in);
-    if (in->at == in->end || *in->at != '-') return INVALID;
+    if (in->at == in->end || *in->at != '-') return IGNORED;
     in->at++;
     int64_t last = take_number(in);
     if (first < 0) {
-        if (last < 0) return INVALID;
-        if (last == 0 || size == 0) return OUTSIDE;
+        if (last < 0) return IGNORED;
+        if (last == 0) return OUTSIDE;
+        /* The last bytes of nothing are nothing, which no Content-Range can say. */
+        if (size == 0) return IGNORED;
         *range = (struct http_range){last < size ? size - last : 0, size - 1};
         return INSIDE;
     }
-    if (last >= 0 && last < first) return INVALID;
+    if (last >= 0 && last < first) return IGNORED;
     if (first >= size) return OUTSIDE;
     *range = (struct http_range){first, last < 0 || last >= size ? size - 1 : last};
     return INSIDE;
@@ -52,7 +54,7 @@ static int take_ranges(struct http_ranges *ranges, struct cursor *in, int64_t si
         if (*in->at != ',') {
             struct http_range range;
             enum outcome outcome = take_range(in, size, &range);
-            if (outcome == INVALID) return 200;
+            if (outcome == IGNORED) return 200;
             any = true;
             if (outcome == INSIDE) {
                 left -= range.last - range.first + 1;

@@ -56,10 +56,10 @@ static inline bool is(char byte, int class) {
     return (classes[(unsigned char)byte] & class) != 0;
 }
 
-static inline bool all_are(const char *bytes, size_t length, int class) {
-    for (size_t i = 0; i < length; i++)
-        if (!is(bytes[i], class)) return false;
-    return true;
+/* The first byte that is not of the class. There is one: a line ends with CR, which is of none. */
+static inline const char *skip(const char *bytes, int class) {
+    while (is(*bytes, class)) bytes++;
+    return bytes;
 }
 
 /* The names by length; at most two share one. */
@@ -108,23 +108,28 @@ static bool is_clean_byte(unsigned char byte) {
     return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
 }
 
-/* No control characters but tabs; a CR is one. Eight bytes at a time: a word in which a byte is
- * below 0x20 or equals 0x7f is looked at again, byte by byte. */
-static bool is_clean(const char *bytes, size_t length) {
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    size_t i = 0;
-    for (; i + 8 <= length; i += 8) {
-        uint64_t word;
-        memcpy(&word, bytes + i, 8);
-        uint64_t deletes = word ^ (ones * 0x7f);
-        if (((((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & tops) == 0)
-            continue;
-        for (size_t k = i; k < i + 8; k++)
-            if (!is_clean_byte((unsigned char)bytes[k])) return false;
-    }
-    for (; i < length; i++)
+static bool are_clean_bytes(const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++)
         if (!is_clean_byte((unsigned char)bytes[i])) return false;
     return true;
+}
+
+/* Whether no byte of the eight is below 0x20 or is 0x7f. */
+static inline bool is_clean_word(const char *bytes) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    uint64_t deletes = word ^ (ones * 0x7f);
+    return ((((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & tops) == 0;
+}
+
+/* No control characters but tabs; a CR is one. Eight bytes at a time, the last eight may overlap
+ * those before; what looks odd there, a tab perhaps, is looked at again byte by byte. */
+static bool is_clean(const char *bytes, size_t length) {
+    if (length < 8) return are_clean_bytes(bytes, length);
+    bool clean = is_clean_word(bytes + length - 8);
+    for (size_t i = 0; i + 8 < length; i += 8) clean &= is_clean_word(bytes + i);
+    return clean || are_clean_bytes(bytes, length);
 }
 
 static bool read_number(const char *digits, size_t length, uint64_t *number) {
@@ -200,18 +205,17 @@ static int read_version(struct http_request *request, const char *text, size_t l
 }
 
 static int read_request_line(struct http_request *request, const char *bytes, uint32_t end) {
-    uint32_t start = request->line_start, at = start;
-    if (at == end) return ++request->empty_lines > EMPTY_LINES_MAX ? 400 : 0;
-    request->line = (struct http_span){start, end - start};
-    while (at < end && is(bytes[at], TOKEN)) at++;
-    if (at == start || at == end || bytes[at] != ' ') return 400;
-    request->method = (uint8_t)method_of(bytes + start, at - start);
-    start = ++at;
-    while (at < end && is(bytes[at], TARGET)) at++;
-    if (at == start || at == end || bytes[at] != ' ') return 400;
-    request->target = (struct http_span){start, at - start};
-    at++;
-    int status = read_version(request, bytes + at, end - at);
+    if (end == request->line_start) return ++request->empty_lines > EMPTY_LINES_MAX ? 400 : 0;
+    request->line = (struct http_span){request->line_start, end - request->line_start};
+    const char *method = bytes + request->line_start, *method_end = skip(method, TOKEN);
+    if (method_end == method || *method_end != ' ') return 400;
+    const char *target = method_end + 1, *target_end = skip(target, TARGET);
+    if (target_end == target || *target_end != ' ') return 400;
+    const char *version = target_end + 1;
+    request->method = (uint8_t)method_of(method, (size_t)(method_end - method));
+    request->target.offset = (uint32_t)(target - bytes);
+    request->target.length = (uint32_t)(target_end - target);
+    int status = read_version(request, version, (size_t)(bytes + end - version));
     if (status == 0) status = read_target(request, bytes);
     request->state = STATE_HEADERS;
     return status;
@@ -238,7 +242,7 @@ static int read_field(struct http_request *request, int field, const char *bytes
     default:
         if (field == HTTP_FIELD_HOST) {
             if (request->fields[field].offset != 0) return 400;
-            if (!all_are(text, value.length, HOST)) return 400;
+            if (skip(text, HOST) < text + value.length) return 400;
         }
         if (request->fields[field].offset != 0) value.length = 0;
         request->fields[field] = value;
@@ -247,16 +251,17 @@ static int read_field(struct http_request *request, int field, const char *bytes
 }
 
 static int read_header(struct http_request *request, const char *bytes, uint32_t end) {
-    uint32_t start = request->line_start, colon = start;
-    while (colon < end && is(bytes[colon], TOKEN)) colon++;
+    const char *name = bytes + request->line_start, *colon = skip(name, TOKEN);
     /* A folded line begins with a blank, so its name is empty here. */
-    if (colon == start || colon == end || bytes[colon] != ':') return 400;
-    uint32_t value = colon + 1;
-    while (value < end && is_blank(bytes[value])) value++;
-    while (end > value && is_blank(bytes[end - 1])) end--;
-    if (!is_clean(bytes + value, end - value)) return 400;
-    int field = field_of(bytes + start, colon - start);
-    return read_field(request, field, bytes, (struct http_span){value, end - value});
+    if (colon == name || *colon != ':') return 400;
+    const char *value = colon + 1, *value_end = bytes + end;
+    while (is_blank(*value)) value++;
+    while (value_end > value && is_blank(value_end[-1])) value_end--;
+    size_t length = (size_t)(value_end - value);
+    if (!is_clean(value, length)) return 400;
+    int field = field_of(name, (size_t)(colon - name));
+    struct http_span span = {(uint32_t)(value - bytes), (uint32_t)length};
+    return read_field(request, field, bytes, span);
 }
 
 /* The empty line came: what follows from all the headers together. */

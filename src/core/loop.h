@@ -107,8 +107,8 @@ struct eddy_loop {
     eddy_pool *pool;
     eddy_link work_queue; /* submitted, to be handed over before the wait */
     unsigned work_queued;
-    uint8_t pool_is_own;
-    uint8_t file_attempt_off;
+    bool pool_is_own;
+    bool file_attempt_off;
 
     /* src/net */
     void *read_buffer;  /* lent to the streams that read; allocated when the first one does */
@@ -190,8 +190,9 @@ void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
 
 /* --- src/work/work.c --- */
 void eddy__work_open(eddy_loop *loop);
-void eddy__work_flush(eddy_loop *loop); /* hands what was submitted to the pool */
-int eddy__work_close(eddy_loop *loop);  /* leaves the pool, or closes the loop's own */
+void eddy__work_flush(eddy_loop *loop);     /* hands what was submitted to the pool */
+int eddy__work_close(eddy_loop *loop);      /* leaves the pool, or closes the loop's own */
+int eddy__work_after_fork(eddy_loop *loop); /* in the child, where no thread is left */
 
 /* --- src/net/stream.c --- */
 void eddy__net_open(eddy_loop *loop);
