@@ -14,17 +14,16 @@ static void do_nothing(eddy_timer *timer) {
 
 /* The name that was asked for is what one gets, and its description is the listed one. */
 START_TEST(a_loop_opens_on_the_backend_asked_for_by_name) {
-    size_t count;
-    const eddy_backend_info *all = eddy_backends(&count), *listed = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(all[i].name, test_backend) == 0) listed = &all[i];
-    ck_assert_ptr_nonnull(listed);
+    eddy_backend_info listed = {0};
+    for (size_t i = 0; eddy_backend_at(i, &listed) == 0; i++)
+        if (strcmp(listed.name, test_backend) == 0) break;
+    ck_assert_str_eq(listed.name, test_backend);
     eddy_loop *loop;
     ck_assert_int_eq(open_with(&loop, (eddy_loop_config){0}), 0);
     const eddy_backend_info *info = eddy_loop_backend(loop);
     ck_assert_str_eq(info->name, test_backend);
-    ck_assert_uint_eq(info->capabilities, listed->capabilities);
-    ck_assert_int_eq(info->fd_max, listed->fd_max);
+    ck_assert_uint_eq(info->capabilities, listed.capabilities);
+    ck_assert_int_eq(info->fd_max, listed.fd_max);
     ck_assert_int_gt(info->fd_max, 1000);
     ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
     ck_assert_int_eq(eddy_loop_close(loop), 0);
@@ -32,13 +31,32 @@ START_TEST(a_loop_opens_on_the_backend_asked_for_by_name) {
 END_TEST
 
 START_TEST(a_loop_without_a_config_takes_the_first_backend) {
-    size_t count;
-    const eddy_backend_info *all = eddy_backends(&count);
-    ck_assert_uint_ge(count, 1);
+    eddy_backend_info best;
+    ck_assert_int_eq(eddy_backend_at(0, &best), 0);
     eddy_loop *loop;
     ck_assert_int_eq(eddy_loop_open(&loop, NULL), 0);
-    ck_assert_str_eq(eddy_loop_backend(loop)->name, all[0].name);
+    ck_assert_str_eq(eddy_loop_backend(loop)->name, best.name);
     ck_assert_int_eq(eddy_loop_close(loop), 0);
+}
+END_TEST
+
+START_TEST(the_list_of_backends_has_an_end_and_no_name_twice) {
+    eddy_backend_info info, earlier;
+    size_t count = 0;
+    while (eddy_backend_at(count, &info) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            ck_assert_int_eq(eddy_backend_at(i, &earlier), 0);
+            ck_assert_str_ne(earlier.name, info.name);
+        }
+        eddy_loop *loop;
+        ck_assert_int_eq(open_with(&loop, (eddy_loop_config){.backend = info.name}), 0);
+        ck_assert_str_eq(eddy_loop_backend(loop)->name, info.name);
+        ck_assert_int_eq(eddy_loop_close(loop), 0);
+        ck_assert_uint_lt(count++, 100);
+    }
+    ck_assert_uint_ge(count, 1);
+    ck_assert_int_eq(eddy_backend_at(count, &info), -ENOENT);
+    ck_assert_int_eq(eddy_backend_at(SIZE_MAX, &info), -ENOENT);
 }
 END_TEST
 
@@ -158,7 +176,7 @@ START_TEST(close_is_busy_while_a_handle_is_active) {
     eddy_unref(&timer.handle);
     ck_assert_int_eq(eddy_loop_close(loop), -EBUSY);
     eddy_timer_stop(&timer);
-    eddy_loop_update_now(loop);
+    eddy_ref(&timer.handle);
     ck_assert_int_eq(eddy_timer_start(&timer, do_nothing, 0, 0), 0);
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
     test_loop_close(loop);
@@ -208,7 +226,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("loop");
     ck_add(suite, "open", a_loop_opens_on_the_backend_asked_for_by_name,
-           a_loop_without_a_config_takes_the_first_backend, an_unknown_backend_is_no_entry,
+           a_loop_without_a_config_takes_the_first_backend,
+           the_list_of_backends_has_an_end_and_no_name_twice, an_unknown_backend_is_no_entry,
            settings_out_of_range_are_invalid,
            a_loop_takes_three_descriptors_at_most_and_gives_them_back,
            open_without_descriptors_says_so_and_leaves_none,

@@ -14,10 +14,9 @@ static struct {
 
 static const char *nestable_backend(void) {
     if (test_backend_can(EDDY_CAN_NEST)) return test_backend;
-    size_t count;
-    const eddy_backend_info *all = eddy_backends(&count);
-    for (size_t i = 0; i < count; i++)
-        if ((all[i].capabilities & EDDY_CAN_NEST) != 0) return all[i].name;
+    eddy_backend_info info;
+    for (size_t i = 0; eddy_backend_at(i, &info) == 0; i++)
+        if ((info.capabilities & EDDY_CAN_NEST) != 0) return info.name;
     return NULL;
 }
 
