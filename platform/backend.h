@@ -86,12 +86,15 @@ struct eddy_backend {
      * capabilities say so. Nothing has changed on an error. */
     int (*add)(void *state, int fd, unsigned events, eddy_token token);
 
-    /* `fd` is registered with `old_events`. Also arms a one-shot again (old and new may be equal).
-     * On an error it may be registered or not: the loop removes it. */
+    /* `fd` is registered with `old_events`. Also arms a one-shot again, and tells an edge again
+     * that is still ready (old and new may be equal). On an error it may be registered or not: the
+     * loop removes it. */
     int (*modify)(void *state, int fd, unsigned old_events, unsigned events, eddy_token token);
 
-    /* `fd` was registered with `events`, and may have been closed by now: then -EBADF or -ENOENT,
-     * which the loop passes over. Afterwards it is not registered in any case. */
+    /* `fd` was registered with `events`, and may have been closed by now. Afterwards it is not
+     * registered in any case, but for one: -EBADF or -ENOENT says that the kernel could not be
+     * asked. It may go on telling, in stale records, of a description that a duplicate keeps open;
+     * only reopen ends that. */
     int (*remove)(void *state, int fd, unsigned events);
 
     /* Waits up to `timeout_ns` (0: not at all, -1: without end) and fills `records`, 1 to

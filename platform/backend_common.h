@@ -1,10 +1,13 @@
-/* backend_common.h: what the backends share: which descriptors can be watched, and the time to wait
- * in the units of the system's calls. */
+/* backend_common.h: what the backends share: which descriptors can be watched, the time to wait in
+ * the units of the system's calls, and arrays that grow. */
 #ifndef EDDY_PLATFORM_BACKEND_COMMON_H
 #define EDDY_PLATFORM_BACKEND_COMMON_H
 
+#include "backend.h"
+
 #include <errno.h>
-#include <stdint.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -37,6 +40,27 @@ static inline int backend_check_watchable(int fd) {
     if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode))
         return -EPERM;
     return 0;
+}
+
+/* `array`, of `*capacity` items, made to hold at least `needed` of them, the new ones zero. NULL if
+ * there is no memory: then nothing has changed. */
+static inline void *backend_grow(const struct eddy_memory *memory, void *array, unsigned *capacity,
+                                 size_t needed, size_t item_bytes) {
+    if (needed <= *capacity) return array;
+    size_t larger = *capacity < 32 ? 32 : (size_t)*capacity * 2;
+    if (larger < needed) larger = needed;
+    if (larger > UINT_MAX || larger > SIZE_MAX / item_bytes) return NULL;
+    size_t old_bytes = *capacity * item_bytes;
+    char *grown = memory->resize(memory->context, array, old_bytes, larger * item_bytes);
+    if (grown == NULL) return NULL;
+    memset(grown + old_bytes, 0, larger * item_bytes - old_bytes);
+    *capacity = (unsigned)larger;
+    return grown;
+}
+
+static inline void backend_free(const struct eddy_memory *memory, void *array, unsigned capacity,
+                                size_t item_bytes) {
+    if (array != NULL) memory->resize(memory->context, array, capacity * item_bytes, 0);
 }
 
 #endif

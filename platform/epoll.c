@@ -6,7 +6,6 @@
 #include "eddy_config.h"
 #include "os.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 

@@ -49,6 +49,8 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
 ssize_t eddy_os_receive(int fd, void *data, size_t size);
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
 
+unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */
+
 /* --- Signals --- */
 
 int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before);
@@ -79,7 +81,7 @@ bool eddy_os_condition_wait(eddy_os_condition *condition, eddy_os_mutex *mutex, 
 void eddy_os_condition_signal(eddy_os_condition *condition);
 void eddy_os_condition_broadcast(eddy_os_condition *condition);
 
-/* --- Files (os_file.c) --- */
+/* --- Files: file.c, file_open.c, scan.c --- */
 
 enum {
     EDDY_OS_CWD = -100,       /* as a directory: the working directory */
@@ -105,7 +107,8 @@ enum eddy_os_entry_kind {
     EDDY_OS_ENTRY_OTHER,
 };
 
-/* A name of a scan; records follow each other in the buffer, each `bytes` long, 8-byte aligned. */
+/* A name of a scan, ended. Records follow each other from the start of the buffer, each `bytes`
+ * long, a multiple of 8. The buffer need not be aligned: read them with memcpy. */
 struct eddy_os_entry {
     uint64_t inode;
     uint16_t bytes;
@@ -114,6 +117,9 @@ struct eddy_os_entry {
 };
 
 int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how);
+/* What EDDY_OS_BENEATH does where the kernel cannot: goes from name to name and follows no link
+ * (-ELOOP); -EXDEV if a ".." would leave `dir`. */
+int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode);
 ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
                           unsigned how); /* one call; offset -1: the position; count <= IOV_MAX */
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset);
@@ -121,7 +127,7 @@ int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how);
 int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_stat *stat);
 int eddy_os_file_sync(int fd, bool data_only);
 int eddy_os_file_truncate(int fd, int64_t size);
-int eddy_os_file_unlink(int dir, const char *path, bool directory);
+int eddy_os_file_unlink(int dir, const char *path, bool is_directory);
 int eddy_os_file_rename(int from_dir, const char *from, int to_dir, const char *to);
 int eddy_os_file_mkdir(int dir, const char *path, unsigned mode);
 ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size); /* bytes of records; 0: the end */

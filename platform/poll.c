@@ -6,11 +6,8 @@
 #include "backend.h"
 #include "backend_common.h"
 #include "eddy_config.h"
-#include "os.h"
 
-#include <limits.h>
 #include <poll.h>
-#include <string.h>
 
 struct watch {
     eddy_token token;
@@ -46,22 +43,6 @@ static int silenced(int fd) {
     return -1 - fd; /* its own inverse */
 }
 
-/* Makes `*array`, of `*capacity` items, hold at least `needed` of them; the new ones are zero. */
-static int grow(const struct eddy_memory *memory, void **array, unsigned *capacity, size_t needed,
-                size_t item_bytes) {
-    if (needed <= *capacity) return 0;
-    size_t larger = *capacity < 32 ? 32 : (size_t)*capacity * 2;
-    if (larger < needed) larger = needed;
-    if (larger > UINT_MAX || larger > SIZE_MAX / item_bytes) return -ENOMEM;
-    size_t old_bytes = *capacity * item_bytes;
-    char *grown = memory->resize(memory->context, *array, old_bytes, larger * item_bytes);
-    if (grown == NULL) return -ENOMEM;
-    memset(grown + old_bytes, 0, larger * item_bytes - old_bytes);
-    *array = grown;
-    *capacity = (unsigned)larger;
-    return 0;
-}
-
 static int poll_open(void *state, const struct eddy_memory *memory) {
     *(struct state *)state = (struct state){.memory = *memory};
     return 0;
@@ -70,10 +51,8 @@ static int poll_open(void *state, const struct eddy_memory *memory) {
 static void poll_close(void *state) {
     struct state *it = state;
     struct eddy_memory memory = it->memory;
-    if (it->polled != NULL)
-        memory.resize(memory.context, it->polled, it->polled_capacity * sizeof *it->polled, 0);
-    if (it->watches != NULL)
-        memory.resize(memory.context, it->watches, it->watches_capacity * sizeof *it->watches, 0);
+    backend_free(&memory, it->polled, it->polled_capacity, sizeof *it->polled);
+    backend_free(&memory, it->watches, it->watches_capacity, sizeof *it->watches);
     *it = (struct state){.memory = memory};
 }
 
@@ -87,14 +66,14 @@ static int poll_add(void *state, int fd, unsigned events, eddy_token token) {
     int err = backend_check_watchable(fd);
     if (err != 0) return err;
     /* One array may grow although the other one cannot: that changes nothing to be seen. */
-    void *polled = it->polled, *watches = it->watches;
-    err = grow(&it->memory, &polled, &it->polled_capacity, (size_t)it->polled_count + 1,
-               sizeof *it->polled);
+    struct pollfd *polled = backend_grow(&it->memory, it->polled, &it->polled_capacity,
+                                         (size_t)it->polled_count + 1, sizeof *polled);
+    if (polled == NULL) return -ENOMEM;
     it->polled = polled;
-    if (err != 0) return err;
-    err = grow(&it->memory, &watches, &it->watches_capacity, (size_t)fd + 1, sizeof *it->watches);
+    struct watch *watches = backend_grow(&it->memory, it->watches, &it->watches_capacity,
+                                         (size_t)fd + 1, sizeof *watches);
+    if (watches == NULL) return -ENOMEM;
     it->watches = watches;
-    if (err != 0) return err;
 
     it->polled[it->polled_count++] = (struct pollfd){.fd = fd, .events = to_poll(events)};
     it->watches[fd] = (struct watch){.token = token, .place = it->polled_count};

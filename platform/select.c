@@ -8,7 +8,6 @@
  * urgent data and would not help. */
 #include "backend.h"
 #include "backend_common.h"
-#include "os.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

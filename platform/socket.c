@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -155,4 +156,8 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
         sent = sendmsg(fd, &message, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
+}
+
+unsigned eddy_os_interface_index(const char *name) {
+    return if_nametoindex(name);
 }

@@ -2,12 +2,17 @@
  * done by the pool (lane EDDY_LANE_FILE), with its callback on the loop: exactly once, never inside
  * the call. Buffers, vectors and paths that a request is given must stay as they are until then.
  *
- * Where the system can do an operation without blocking (Linux: a read of cached pages, an open of
- * cached names, a stat of an open file), it is tried at once and no thread is used; the callback
- * still comes from the loop. eddy_file_set_attempt switches that off.
+ * Where the system can do an operation without blocking, it is tried at once and no thread is used;
+ * the callback still comes from the loop. On Linux these are a read at an offset, up to 256 KiB of
+ * cached pages; an open of cached names, if the flags say that the open itself cannot wait either
+ * (O_NONBLOCK, O_DIRECTORY or O_PATH, and no O_CREAT or O_TRUNC); and a stat of an open file, which
+ * then tells of a file on a network what this system holds. eddy_file_set_attempt switches that
+ * off.
  *
- * Errors of each function, after which its callback never runs: as eddy_work_submit. The outcome of
- * the operation is `file->result`. EINTR is never an outcome. Loop thread only. */
+ * Errors of each function, after which its callback never runs: as eddy_work_submit; -EINVAL (no
+ * path, no place for the answer, no callback, an offset below -1, an end past INT64_MAX). All else,
+ * a bad descriptor too, is the outcome of the operation: `file->result`. EINTR is never an outcome.
+ * Loop thread only. */
 #ifndef EDDY_FILE_H
 #define EDDY_FILE_H
 
@@ -46,8 +51,10 @@ struct eddy_file {
     eddy_work work;
     eddy_file_fn *fn;
     const char *path, *to;
-    void *data;  /* a buffer, a vector or an eddy_stat */
-    size_t size; /* of the buffer, or entries of the vector */
+    void *data;       /* vectors, a scan's buffer or an eddy_stat */
+    size_t size;      /* how many vectors, or the bytes of the buffer */
+    struct iovec one; /* vector */
+    int64_t total;    /* bytes of the vectors, or a file's new size */
     int64_t offset;
     int fd, to_fd; /* a file, or the directory that a path starts from */
     int flags;
@@ -60,7 +67,8 @@ struct eddy_file {
 enum {
     EDDY_BENEATH = 1 << 0, /* never outside the directory it starts from, by "..", an absolute path
                             * or a symbolic link: -EXDEV. Linux resolves links that stay inside;
-                            * systems without openat2 follow none (-ELOOP). */
+                            * systems without openat2 follow none (-ELOOP), and go 64 directories
+                            * deep (-ENAMETOOLONG). */
 };
 
 /* Opens `path`, from the directory `dir` (or EDDY_CWD) if it is relative, with the O_ flags of
@@ -68,22 +76,23 @@ enum {
 EDDY_API int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, int flags,
                             unsigned mode, unsigned resolve, eddy_file_fn *fn);
 
-/* Closes `fd`, which is gone whatever the result says. */
+/* Closes `fd`, which is gone whatever the result says, unless that is -ECANCELED. */
 EDDY_API int eddy_file_close(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn);
 
 /* Reads up to `size` bytes at `offset`, or at the descriptor's position if `offset` is -1. Result:
- * how many; at an offset fewer than `size` only at the end of the file, 0 there; if an error comes
- * after some bytes, those. Offsets past 4 GiB work on every system that has such files. */
+ * how many; at an offset fewer than `size` only at the end of the file, 0 there; at the position
+ * what one read gives, so a terminal or pipe is not waited for twice; if an error comes after some
+ * bytes, those. Offsets past 4 GiB work on every system that has such files. */
 EDDY_API int eddy_file_read(eddy_loop *loop, eddy_file *file, int fd, void *data, size_t size,
                             int64_t offset, eddy_file_fn *fn);
-EDDY_API int eddy_file_readv(eddy_loop *loop, eddy_file *file, int fd, struct iovec *vectors,
+EDDY_API int eddy_file_readv(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,
                              int count, int64_t offset, eddy_file_fn *fn);
 
 /* Writes all `size` bytes at `offset`, or at the position if `offset` is -1. Result: how many;
- * fewer only when an error (no space) came after those. The vectors may be changed. */
+ * fewer only when an error (no space) came after those. */
 EDDY_API int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data,
                              size_t size, int64_t offset, eddy_file_fn *fn);
-EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, struct iovec *vectors,
+EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,
                               int count, int64_t offset, eddy_file_fn *fn);
 
 /* Fills `*stat` with what is known of an open file, or of a path: of what a symbolic link leads to
@@ -143,7 +152,8 @@ EDDY_API int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buff
  * False after the last one. Any thread. */
 EDDY_API bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry);
 
-/* As eddy_work_cancel; a request that was removed has the result -ECANCELED. */
+/* As eddy_work_cancel; a request that was removed has the result -ECANCELED. One that was done
+ * without a thread is done (-EALREADY). */
 EDDY_API int eddy_file_cancel(eddy_file *file);
 
 /* Whether the loop tries file requests without a thread first. On at the start. */

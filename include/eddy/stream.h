@@ -1,8 +1,12 @@
 /* stream.h: bytes in order, over a connected socket. Loop thread only.
  *
  * The life of a stream: init; attach, or connect (tcp.h); read and write; close. Its memory is
- * yours again in the close callback, after the callbacks of all its requests. Sockets never raise
- * SIGPIPE. */
+ * yours again in the close callback, after the callbacks of all its requests; also after a detach
+ * or a failed connect it has to be closed. Sockets never raise SIGPIPE.
+ *
+ * A stream keeps the loop alive from attach or connect to close or detach, whether it reads or not:
+ * one that is paused waits for somebody to go on. eddy_unref(&stream->io.handle) changes that; its
+ * requests keep the loop alive all the same. */
 #ifndef EDDY_STREAM_H
 #define EDDY_STREAM_H
 
@@ -21,7 +25,8 @@ typedef struct eddy_write eddy_write;
 
 /* `size` > 0: so many bytes at `data`; in a buffer that the loop lent they are only there during
  * the call, though you may change them. 0: the end, the peer has shut down; reading has stopped.
- * Negative: an error, told once; reading has stopped. -ETIMEDOUT: the read deadline. */
+ * Negative: an error, told once, after all data; reading has stopped. -ETIMEDOUT: the read
+ * deadline. */
 typedef void eddy_read_fn(eddy_stream *stream, void *data, ssize_t size);
 
 /* `status` 0: all bytes are with the kernel (which is not with the peer). Negative: why not all. */
@@ -30,10 +35,10 @@ typedef void eddy_write_fn(eddy_write *write, int status);
 typedef void eddy_stream_fn(eddy_stream *stream);
 typedef void eddy_connect_fn(eddy_stream *stream, int status);
 
-/* A write on its way. Fields are private, but for `stream`. */
+/* A write on its way. Fields are private, but for `stream`, which is there in the callback too. */
 struct eddy_write {
     eddy_stream *stream;
-    eddy_write *next;
+    eddy_write *next; /* the last one's is the first */
     eddy_write_fn *fn;
     struct iovec *vectors; /* what is left to write */
     struct iovec one;
@@ -41,24 +46,31 @@ struct eddy_write {
     int status;
 };
 
-/* All fields are private. */
+/* All fields are private, but for `io.handle`, to be given to eddy_unref. What is never in use at
+ * the same time shares its place, so that an idle stream takes 200 bytes. */
 struct eddy_stream {
-    eddy_io io;
-    eddy_timer timer; /* at the nearest of the deadlines */
-    eddy_defer flush; /* writes gathered in this turn, callbacks due, closing */
-    eddy_read_fn *read_fn;
-    void *read_data; /* the caller's buffer, or NULL to borrow the loop's */
-    size_t read_size;
-    eddy_write *write_first, **write_last;
-    eddy_write *done_first, **done_last;
-    size_t queued;            /* bytes in write_first… */
-    size_t low, high;         /* marks */
-    eddy_stream_fn *drain_fn; /* at the low mark */
-    eddy_stream_fn *close_fn;
-    eddy_connect_fn *connect_fn;
+    eddy_io io; /* started while the stream has a socket */
+    union {
+        eddy_timer timer;   /* at the nearest deadline, or before it */
+        eddy_defer closing; /* once it is closed */
+    };
+    eddy_link flush; /* among the streams that want phase 7 to look at them */
+    union {
+        eddy_read_fn *read_fn;
+        eddy_connect_fn *connect_fn; /* while it is connecting */
+    };
+    union {
+        eddy_stream_fn *drained_fn;
+        eddy_stream_fn *close_fn; /* once it is closed */
+    };
+    void *read_data;        /* the caller's buffer, or NULL to borrow the loop's */
+    eddy_write *write_last; /* of the queue, whose first one is its `next`; NULL: empty */
+    size_t queued;          /* bytes in it */
     int64_t read_due_ns, write_due_ns, write_timeout_ns;
-    uint32_t state;
-    int32_t error; /* of the connection, once known */
+    uint32_t low, high; /* marks */
+    uint32_t read_size; /* of read_data */
+    uint16_t state;
+    int16_t error; /* what took the connection away, once a write has found out */
 };
 
 /* Makes `stream` an unconnected stream of `loop`. Cannot fail. */
@@ -70,7 +82,8 @@ EDDY_API void eddy_stream_init(eddy_stream *stream, eddy_loop *loop);
 EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
 
 /* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another
- * thread's loop. Returns it. The stream is unconnected then: attach another, or close it.
+ * thread's loop. Returns it. Reading and its deadline have stopped; the stream is unconnected, with
+ * its marks and its write timeout as they were: attach another, or close it.
  * Errors: -EBUSY (writes, a shutdown or a connect are under way), -ENOTCONN. */
 EDDY_API int eddy_stream_detach(eddy_stream *stream);
 
@@ -83,25 +96,27 @@ EDDY_API int eddy_stream_fd(const eddy_stream *stream);
  * stream holds none. Errors: -ENOTCONN, -EALREADY (reading), -EINVAL (closing), -ENOMEM. */
 EDDY_API int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn);
 
-/* The same into your own buffer, used anew for each call. */
+/* The same into your own buffer, used anew for each call. Errors also: -EINVAL (no room). */
 EDDY_API int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn);
 
 /* No read callback comes after this, until the next start. Idempotent. */
 EDDY_API void eddy_stream_read_stop(eddy_stream *stream);
 
-/* If the read callback has not been stopped, or given another deadline, `delay_ns` from now, it is
- * called with -ETIMEDOUT and reading has stopped. Bytes that arrive do not push it away: call this
- * again in the read callback for a time-out on idleness, which costs a store. -1: no deadline.
- * Errors: -EINVAL (other negative delays), -ENOMEM. */
+/* If the stream still reads, without another deadline, `delay_ns` from now, the read callback gets
+ * -ETIMEDOUT and reading has stopped. Bytes that arrive do not push it away: call this again in the
+ * read callback for a time-out on idleness, which costs a store or two. -1: no deadline. It goes
+ * when reading stops, for whatever reason.
+ * Errors: -ENOTCONN, -EINVAL (other negative delays; closing), -ENOMEM. */
 EDDY_API int eddy_stream_set_read_deadline(eddy_stream *stream, int64_t delay_ns);
 
 /* --- Writing --- */
 
 /* Writes `size` bytes at `data`, which stay yours but must not change before `fn` is called. Writes
- * of one turn go out together, with one system call, in phase 7; what the kernel does not take then
- * waits in `write`. Callbacks come in order. A write of 0 bytes is done when those before it are.
- * Errors, after which `fn` never runs: -ENOTCONN, -EPIPE (after shutdown), -EINVAL (closing, or
- * more bytes than fit ssize_t). */
+ * of one turn go out together in phase 7, up to 64 pieces a system call; what the kernel does not
+ * take then waits in `write`. Callbacks come in order. A write of 0 bytes is done when those before
+ * it are. When one fails, the rest of the queue fails with it, and there can be no more.
+ * Errors, after which `fn` never runs: -ENOTCONN, -EPIPE (after shutdown, or after a write has
+ * failed), -EINVAL (closing, or more bytes queued than fit ssize_t), -ENOMEM (a write timeout). */
 EDDY_API int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data,
                                size_t size, eddy_write_fn *fn);
 
@@ -118,20 +133,22 @@ EDDY_API ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *
 /* Bytes of writes that the kernel has not taken yet. */
 EDDY_API size_t eddy_stream_queued(const eddy_stream *stream);
 
-/* Marks for who produces faster than the peer takes: eddy_stream_is_full is true from `high` queued
- * bytes on, and then `drained` is called once the queue has fallen to `low`. Writes are accepted
- * all the same. At the start: 64 KiB and 16 KiB. Errors: -EINVAL (low above high, high 0). */
+/* Marks for who produces faster than the peer takes. When `high` bytes are queued, the stream is
+ * full, and stays so until the queue has fallen to `low`, sent or failed: then `drained` (may be
+ * NULL) is called, after the writes' callbacks. Writes are accepted all the same. At the start:
+ * 16 KiB, 64 KiB, NULL. What exceeds 32 bits counts as their largest number.
+ * Errors: -EINVAL (low above high, high 0; closing). */
 EDDY_API int eddy_stream_set_marks(eddy_stream *stream, size_t low, size_t high,
                                    eddy_stream_fn *drained);
 EDDY_API bool eddy_stream_is_full(const eddy_stream *stream);
 
 /* If the queue is not empty and the kernel takes no byte of it for `timeout_ns`, the connection is
- * given up: every write gets -ETIMEDOUT. 0: no limit, as at the start. Errors: -EINVAL, -ENOMEM. */
+ * given up for writing: every write gets -ETIMEDOUT. 0: no limit, as at the start.
+ * Errors: -EINVAL (negative; closing), -ENOMEM. */
 EDDY_API int eddy_stream_set_write_timeout(eddy_stream *stream, int64_t timeout_ns);
 
 /* Tells the peer that no more bytes come, after all queued writes; then calls `fn`, as a write that
- * carries the end. Errors, after which it never runs: -ENOTCONN, -EPIPE (shut down already),
- * -EINVAL (closing). */
+ * carries the end. Errors, after which it never runs: as eddy_stream_write. */
 EDDY_API int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *fn);
 
 /* --- The end --- */

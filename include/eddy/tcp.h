@@ -10,11 +10,12 @@
 extern "C" {
 #endif
 
-/* Makes `*address` of a numeric host ("127.0.0.1", "::1", "fe80::1%eth0") and a port. Returns its
- * length. Errors: -EINVAL. Any thread. */
+/* Makes `*address` of a numeric host ("127.0.0.1", "::1", "fe80::1%eth0", "fe80::1%2") and a port.
+ * Returns its length. Errors: -EINVAL. Any thread. */
 EDDY_API int eddy_address_parse(struct sockaddr_storage *address, const char *host, unsigned port);
 
-/* Writes "127.0.0.1:8080" or "[::1]:8080". Returns the length without the end, as snprintf does.
+/* Writes "127.0.0.1:8080" or "[::1]:8080", a scope as its number. Returns the length without the
+ * end, as snprintf does: if it is not less than `size`, the text was cut.
  * Errors: -EAFNOSUPPORT. Any thread. */
 EDDY_API int eddy_address_format(const struct sockaddr *address, char *text, size_t size);
 
@@ -22,10 +23,11 @@ EDDY_API int eddy_address_format(const struct sockaddr *address, char *text, siz
 EDDY_API int eddy_address_port(const struct sockaddr *address);
 
 /* Connects the unconnected stream; `fn` is called once with 0, or with why not: -ECONNREFUSED,
- * -ETIMEDOUT after `timeout_ns` (0: as long as the kernel tries), -ECANCELED when closed before.
+ * -ENETUNREACH and whatever else the network says, also if the kernel knew it at once; -ETIMEDOUT
+ * after `timeout_ns` (0: as long as the kernel tries), -ECANCELED when closed before.
  * After a failure the stream is unconnected again and may try another address.
  * Errors, after which `fn` never runs: -EISCONN, -EALREADY (connecting), -EINVAL, -EAFNOSUPPORT,
- * -EMFILE, -ENFILE, -ENOMEM, -EADDRNOTAVAIL, -ENETUNREACH. */
+ * -EMFILE, -ENFILE, -ENOMEM, or as eddy_io_start. */
 EDDY_API int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, socklen_t length,
                               int64_t timeout_ns, eddy_connect_fn *fn);
 
@@ -56,14 +58,14 @@ enum {
     EDDY_IPV6_ONLY = 1 << 1, /* "::" does not take IPv4 as well */
 };
 
-/* All fields are private. */
+/* All fields are private, but for `io.handle`, to be given to eddy_unref. */
 struct eddy_listener {
     eddy_io io;
     eddy_timer pause; /* while descriptors are short */
     eddy_defer closing;
     eddy_accept_fn *accept_fn;
     eddy_listener_fn *close_fn;
-    int reserve; /* given up for a moment to shed a connection */
+    int reserve; /* a descriptor, given up for a moment to shed a connection */
     uint32_t state;
 };
 
@@ -74,14 +76,17 @@ EDDY_API void eddy_listener_init(eddy_listener *listener, eddy_loop *loop);
  * means 511, as servers have it; the kernel may cap it.
  * When descriptors run out (EMFILE, ENFILE) a connection that waits is accepted with a reserve
  * descriptor and closed at once, so that its client knows; the listener then pauses 100 ms, counts
- * it in eddy_metrics.accepts_shed, and goes on.
+ * it in eddy_metrics.accepts_shed, and goes on. It pauses as well when memory is short.
+ * A listener keeps the loop alive until it is closed, unless eddy_unref(&listener->io.handle).
  * Errors: -EALREADY (listening), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT, -EINVAL,
- * -ENOTSUP (REUSEPORT), -EMFILE, -ENFILE, -ENOMEM. */
+ * -ENOTSUP (REUSEPORT), -EMFILE, -ENFILE, -ENOMEM, or as eddy_io_start. */
 EDDY_API int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address,
                              socklen_t length, int backlog, unsigned options, eddy_accept_fn *fn);
 
-/* Stops accepting until eddy_listener_resume; connections wait in the backlog. Idempotent. */
+/* Stops accepting until eddy_listener_resume; connections wait in the backlog, and the listener
+ * still keeps the loop alive. Idempotent. */
 EDDY_API void eddy_listener_pause(eddy_listener *listener);
+/* Errors: -EINVAL (not listening). */
 EDDY_API int eddy_listener_resume(eddy_listener *listener);
 
 /* The address it listens on, with the port that the kernel picked. As eddy_tcp_local_address. */

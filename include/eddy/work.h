@@ -27,15 +27,16 @@ struct eddy_work {
     eddy_work_done_fn *done;
     int64_t since_ns; /* when it was handed over */
     uint8_t lane;
-    uint8_t state; /* pool->lock, once handed over */
+    uint8_t state;       /* the loop thread's, then pool->lock, then the loop thread's */
+    uint8_t handed_over; /* to the pool; loop thread only */
 };
 
 /* Has the loop's pool run `fn(work)`, then calls `done` from the loop, exactly once. `work` is
  * yours again when `done` is called. Allocates nothing. Jobs are handed to the pool together, at
  * the end of the turn, and start in the order of submission within a lane. A request in flight
- * keeps the loop alive. Errors, after which `done` never runs: -EINVAL (lane), and on first use of
- * the loop's own pool what eddy_pool_open may give; -EAGAIN (not one thread could be started). Loop
- * thread only. */
+ * keeps the loop alive. Errors, after which `done` never runs: -EINVAL (lane, no function), and on
+ * first use of the loop's own pool what eddy_pool_open may give; -EAGAIN (not one thread could be
+ * started). Loop thread only. */
 EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
                               eddy_work_done_fn *done);
 

@@ -1,1 +1,51 @@
-int main(void) { return 0; }
+/* main.c: the `eddy` program: finds the command that the first argument names and runs it.
+ * A command is a line in `commands`; the help and the messages follow from the table. */
+#include "backends.h"
+#include "serve.h"
+
+#include <eddy.h>
+#include <stdio.h>
+#include <string.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* given what follows the name; returns the exit status */
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"serve", serve_main, "serve a directory over HTTP"},
+    {"backends", backends_main, "list the backends of this binary and what each can do"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void help(FILE *out) {
+    fputs("usage: eddy COMMAND [arguments]\n"
+          "       eddy --help | --version\n\n"
+          "commands:\n",
+          out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fputs("\n\"eddy COMMAND --help\" tells more about one.\n", out);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fputs("eddy: a command is missing; \"eddy --help\" lists them\n", stderr);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        help(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("eddy %s\n", eddy_version());
+        return 0;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return commands[i].run(argc - 2, argv + 2);
+    fprintf(stderr, "eddy: unknown command \"%s\"; \"eddy --help\" lists them\n", name);
+    return 2;
+}

@@ -295,8 +295,11 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     struct io_slot *slot = &loop->io_slots[fd];
     err = check_neighbours(slot, io, events);
     if (err < 0) return err;
-    if ((events & BOTH) && slot->registered == 0) {
-        err = backend_add(loop, fd, (uint8_t)(slot->wanted | events));
+    if (slot->registered == 0) {
+        /* Also of a muted watcher the caller learns now what is wrong with the descriptor; the next
+         * flush takes it out again if it is still muted. */
+        unsigned asked = slot->wanted | events;
+        err = backend_add(loop, fd, (uint8_t)(asked & BOTH ? asked : asked | EDDY_READ));
         if (err < 0) return err;
     }
 

@@ -107,11 +107,13 @@ struct eddy_loop {
     eddy_pool *pool;
     eddy_link work_queue; /* submitted, to be handed over before the wait */
     unsigned work_queued;
-    uint8_t pool_is_own;
-    uint8_t file_attempt_off;
+    bool pool_is_own;
+    bool file_attempt_off;
 
     /* src/net */
-    void *read_buffer;
+    void *read_buffer;  /* lent to the streams that read; allocated when the first one does */
+    eddy_link flushing; /* streams that have written since phase 7, in order */
+    eddy_defer flush;   /* queued while `flushing` is not empty */
 
     struct eddy_record records[BACKEND_RECORDS_MAX];
 };
@@ -186,13 +188,15 @@ bool eddy__inbox_is_waiting(const eddy_loop *loop); /* items taken, not run */
 /* --- signal.c --- */
 void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
 
-/* --- src/net/stream.c --- */
-void eddy__net_close(eddy_loop *loop); /* frees the buffer lent to streams */
-
 /* --- src/work/work.c --- */
 void eddy__work_open(eddy_loop *loop);
-void eddy__work_flush(eddy_loop *loop); /* hands what was submitted to the pool */
-int eddy__work_close(eddy_loop *loop);  /* leaves the pool, or closes the loop's own */
+void eddy__work_flush(eddy_loop *loop);     /* hands what was submitted to the pool */
+int eddy__work_close(eddy_loop *loop);      /* leaves the pool, or closes the loop's own */
+int eddy__work_after_fork(eddy_loop *loop); /* in the child, where no thread is left */
+
+/* --- src/net/stream.c --- */
+void eddy__net_open(eddy_loop *loop);
+void eddy__net_close(eddy_loop *loop); /* frees the buffer lent to streams */
 
 /* --- list helpers --- */
 static inline void link_init(eddy_link *list) {

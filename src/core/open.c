@@ -121,6 +121,7 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *wished) {
     eddy__hook_open(loop);
     eddy__defer_open(loop);
     eddy__work_open(loop);
+    eddy__net_open(loop);
 
     err = open_backend(loop);
     if (err < 0) goto free_loop;
@@ -133,6 +134,7 @@ close_backend:
     close_backend(loop);
     eddy__io_close(loop);
 free_loop:
+    (void)eddy__work_close(loop);
     allocator.resize(allocator.context, loop, sizeof *loop, 0);
     return err;
 }
@@ -155,8 +157,8 @@ int eddy_loop_close(eddy_loop *loop) {
 int eddy_loop_after_fork(eddy_loop *loop) {
     if (loop->running) return -EBUSY;
     int err = eddy__io_rebuild(loop);
-    if (err < 0) return err;
-    return eddy__inbox_reopen(loop);
+    if (err == 0) err = eddy__inbox_reopen(loop);
+    return err < 0 ? err : eddy__work_after_fork(loop);
 }
 
 /* --- Counts --- */

@@ -1,0 +1,209 @@
+/* file.c: calls on files that may block, one system call each; file_open.c and scan.c have the
+ * longer ones. Those asked with EDDY_OS_NOWAIT do not block; where a kernel or file system cannot
+ * promise that, they say -EAGAIN. */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef __linux__ /* makedev is elsewhere on the others, and only statx needs it */
+#include <sys/sysmacros.h>
+#endif
+
+#include "eddy_config.h"
+
+static int directory(int dir) {
+    return dir == EDDY_OS_CWD ? AT_FDCWD : dir;
+}
+
+static int outcome(int result) {
+    return result < 0 ? -errno : result;
+}
+
+/* --- Bytes --- */
+
+#ifndef HAVE_PREADV
+/* Only the first vector that is not empty: a short count is always right. */
+static struct iovec first_vector(const struct iovec *vectors, int count) {
+    struct iovec none = {0};
+    for (int i = 0; i < count; i++)
+        if (vectors[i].iov_len > 0) return vectors[i];
+    return none;
+}
+
+static ssize_t preadv(int fd, const struct iovec *vectors, int count, off_t offset) {
+    struct iovec one = first_vector(vectors, count);
+    return pread(fd, one.iov_base, one.iov_len, offset);
+}
+
+static ssize_t pwritev(int fd, const struct iovec *vectors, int count, off_t offset) {
+    struct iovec one = first_vector(vectors, count);
+    return pwrite(fd, one.iov_base, one.iov_len, offset);
+}
+#endif
+
+/* Old kernels do not know the call or the flag, many file systems not the flag, and a sandbox may
+ * refuse what it has never heard of: each time the ordinary read knows better. */
+static ssize_t read_cached(int fd, const struct iovec *vectors, int count, int64_t offset) {
+#if defined(HAVE_PREADV2) && defined(RWF_NOWAIT)
+    ssize_t done = preadv2(fd, vectors, count, (off_t)offset, RWF_NOWAIT);
+    if (done >= 0) return done;
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM) return -EAGAIN;
+    return errno == EINTR ? -EAGAIN : -errno;
+#else
+    (void)fd, (void)vectors, (void)count, (void)offset;
+    return -EAGAIN;
+#endif
+}
+
+ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
+                          unsigned how) {
+    if (how & EDDY_OS_NOWAIT) return read_cached(fd, vectors, count, offset);
+    ssize_t done;
+    do {
+        done = offset < 0 ? readv(fd, vectors, count) : preadv(fd, vectors, count, (off_t)offset);
+    } while (done < 0 && errno == EINTR);
+    return done < 0 ? -errno : done;
+}
+
+ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset) {
+    ssize_t done;
+    do {
+        done = offset < 0 ? writev(fd, vectors, count) : pwritev(fd, vectors, count, (off_t)offset);
+    } while (done < 0 && errno == EINTR);
+    return done < 0 ? -errno : done;
+}
+
+int eddy_os_file_sync(int fd, bool data_only) {
+    int result;
+    do {
+#ifdef F_FULLFSYNC
+        /* On macOS fsync leaves the data in the device's own cache. Not every file system has the
+         * stronger call. */
+        result = fcntl(fd, F_FULLFSYNC);
+        if (result < 0 && errno != EINTR && errno != EBADF && errno != EIO) result = fsync(fd);
+        (void)data_only;
+#else
+        result = data_only ? fdatasync(fd) : fsync(fd);
+#endif
+    } while (result < 0 && errno == EINTR);
+    return outcome(result);
+}
+
+int eddy_os_file_truncate(int fd, int64_t size) {
+    int result;
+    do {
+        result = ftruncate(fd, (off_t)size);
+    } while (result < 0 && errno == EINTR);
+    return outcome(result);
+}
+
+/* --- What is known of a file --- */
+
+#ifdef HAVE_ST_ATIM
+#define NANOSECONDS(info, which) (int32_t)(info)->st_##which##tim.tv_nsec
+#else
+#define NANOSECONDS(info, which) (int32_t)(info)->st_##which##timespec.tv_nsec
+#endif
+
+static void fill_stat(struct eddy_os_stat *stat, const struct stat *info) {
+    *stat = (struct eddy_os_stat){
+        .device = (uint64_t)info->st_dev,
+        .inode = (uint64_t)info->st_ino,
+        .links = (uint64_t)info->st_nlink,
+        .mode = (uint32_t)info->st_mode,
+        .user = (uint32_t)info->st_uid,
+        .group = (uint32_t)info->st_gid,
+        .block_bytes = (uint32_t)info->st_blksize,
+        .special_device = (uint64_t)info->st_rdev,
+        .size = (int64_t)info->st_size,
+        .blocks = (int64_t)info->st_blocks,
+        .access_s = (int64_t)info->st_atime,
+        .modify_s = (int64_t)info->st_mtime,
+        .change_s = (int64_t)info->st_ctime,
+        .access_ns = NANOSECONDS(info, a),
+        .modify_ns = NANOSECONDS(info, m),
+        .change_ns = NANOSECONDS(info, c),
+    };
+}
+
+/* A network file system answers from what it has cached, where it would ask its server. */
+static int fstat_cached(int fd, struct eddy_os_stat *stat) {
+#if defined(HAVE_STATX) && defined(AT_STATX_DONT_SYNC)
+    struct statx info;
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &info) < 0)
+        return errno == EBADF ? -EBADF : -EAGAIN;
+    if ((info.stx_mask & STATX_BASIC_STATS) != STATX_BASIC_STATS) return -EAGAIN;
+    *stat = (struct eddy_os_stat){
+        .device = (uint64_t)makedev(info.stx_dev_major, info.stx_dev_minor),
+        .inode = info.stx_ino,
+        .links = info.stx_nlink,
+        .mode = info.stx_mode,
+        .user = info.stx_uid,
+        .group = info.stx_gid,
+        .block_bytes = info.stx_blksize,
+        .special_device = (uint64_t)makedev(info.stx_rdev_major, info.stx_rdev_minor),
+        .size = (int64_t)info.stx_size,
+        .blocks = (int64_t)info.stx_blocks,
+        .access_s = info.stx_atime.tv_sec,
+        .modify_s = info.stx_mtime.tv_sec,
+        .change_s = info.stx_ctime.tv_sec,
+        .access_ns = (int32_t)info.stx_atime.tv_nsec,
+        .modify_ns = (int32_t)info.stx_mtime.tv_nsec,
+        .change_ns = (int32_t)info.stx_ctime.tv_nsec,
+    };
+    return 0;
+#else
+    (void)fd, (void)stat;
+    return -EAGAIN;
+#endif
+}
+
+int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how) {
+    if (how & EDDY_OS_NOWAIT) return fstat_cached(fd, stat);
+    struct stat info;
+    int result;
+    do {
+        result = fstat(fd, &info);
+    } while (result < 0 && errno == EINTR);
+    if (result == 0) fill_stat(stat, &info);
+    return outcome(result);
+}
+
+int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_stat *stat) {
+    struct stat info;
+    int result;
+    do {
+        result = fstatat(directory(dir), path, &info, follow ? 0 : AT_SYMLINK_NOFOLLOW);
+    } while (result < 0 && errno == EINTR);
+    if (result == 0) fill_stat(stat, &info);
+    return outcome(result);
+}
+
+/* --- Names --- */
+
+int eddy_os_file_unlink(int dir, const char *path, bool is_directory) {
+    int result;
+    do {
+        result = unlinkat(directory(dir), path, is_directory ? AT_REMOVEDIR : 0);
+    } while (result < 0 && errno == EINTR);
+    return outcome(result);
+}
+
+int eddy_os_file_rename(int from_dir, const char *from, int to_dir, const char *to) {
+    int result;
+    do {
+        result = renameat(directory(from_dir), from, directory(to_dir), to);
+    } while (result < 0 && errno == EINTR);
+    return outcome(result);
+}
+
+int eddy_os_file_mkdir(int dir, const char *path, unsigned mode) {
+    int result;
+    do {
+        result = mkdirat(directory(dir), path, (mode_t)mode);
+    } while (result < 0 && errno == EINTR);
+    return outcome(result);
+}

@@ -1,0 +1,285 @@
+/* kqueue.c: the backend on the BSDs' and macOS's kqueue.
+ * Invariant: watch->attached is what the kernel has once the changes on their way are applied;
+ * a descriptor whose `wanted` differs from it is in `changed`, and the next wait sends the
+ * difference along. A descriptor that is not registered has neither.
+ * Threading: loop thread only. Read backend.h first.
+ *
+ * Reading and writing are two filters with an event each. `udata` stays unused: what the token is,
+ * the table knows by descriptor, since a removal acts at once and a close takes the filters along,
+ * so that no event of an earlier owner can come. That also spares us its width (no 64 bits on
+ * 32-bit systems) and its type (NetBSD's was an integer before 10). */
+#include "backend.h"
+#include "backend_common.h"
+#include "os.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/event.h>
+#include <sys/types.h>
+
+enum {
+    FILTERS = BACKEND_READ | BACKEND_WRITE,
+    MODES = BACKEND_EDGE | BACKEND_ONESHOT,
+};
+
+struct watch {
+    eddy_token token;
+    uint8_t wanted;   /* filters and mode; none after a one-shot has fired or the loss is told */
+    uint8_t attached; /* the same, as attached: a filter keeps its mode for life */
+    uint8_t again;    /* attached filters to add once more, so that the kernel looks again */
+    unsigned place;   /* one more than the index in `changed`; 0: not in it */
+};
+
+struct state {
+    struct eddy_memory memory;
+    int kqueue_fd;
+    unsigned watches_capacity, changed_capacity, changed_count;
+    struct watch *watches; /* by descriptor */
+    int *changed;          /* has room for all of `watches`, so that modify needs no memory */
+};
+
+static int kqueue_open(void *state, const struct eddy_memory *memory) {
+    struct state *it = state;
+    *it = (struct state){.memory = *memory, .kqueue_fd = kqueue()};
+    if (it->kqueue_fd < 0) return -errno;
+    fcntl(it->kqueue_fd, F_SETFD, FD_CLOEXEC); /* need not be atomic: a fork does not inherit it */
+    return 0;
+}
+
+static void free_tables(struct state *it) {
+    backend_free(&it->memory, it->watches, it->watches_capacity, sizeof *it->watches);
+    backend_free(&it->memory, it->changed, it->changed_capacity, sizeof *it->changed);
+}
+
+static void kqueue_close(void *state) {
+    struct state *it = state;
+    free_tables(it);
+    if (it->kqueue_fd >= 0) eddy_os_close(it->kqueue_fd);
+    *it = (struct state){.memory = it->memory, .kqueue_fd = -1};
+}
+
+/* A fork does not inherit the queue: its number is free, or somebody else's by now. */
+static int kqueue_reopen(void *state) {
+    struct state *it = state;
+    struct eddy_memory memory = it->memory;
+    free_tables(it);
+    return kqueue_open(state, &memory);
+}
+
+static void mark_changed(struct state *it, int fd) {
+    struct watch *watch = &it->watches[fd];
+    if (watch->place != 0) return;
+    it->changed[it->changed_count++] = fd;
+    watch->place = it->changed_count;
+}
+
+static void unmark_changed(struct state *it, int fd) {
+    struct watch *watch = &it->watches[fd];
+    if (watch->place == 0) return;
+    int last = it->changed[--it->changed_count];
+    it->changed[watch->place - 1] = last;
+    it->watches[last].place = watch->place;
+    watch->place = 0;
+}
+
+static void set_change(struct kevent *change, int fd, unsigned filter, unsigned flags) {
+    EV_SET(change, (uintptr_t)fd, filter == BACKEND_READ ? EVFILT_READ : EVFILT_WRITE,
+           (unsigned short)flags, 0, 0, 0);
+}
+
+/* The next step from what is attached to what is wanted; false when there is none. The step counts
+ * as done. Adding an attached filter again makes the kernel look whether it is ready, but would not
+ * change its mode: for that it is taken off first. */
+static bool next_change(struct watch *watch, int fd, struct kevent *change) {
+    bool mode_stays = ((watch->attached ^ watch->wanted) & MODES) == 0;
+    unsigned surplus =
+        watch->attached & FILTERS & (mode_stays ? ~(unsigned)watch->wanted : FILTERS);
+    if (surplus != 0) {
+        unsigned filter = surplus & BACKEND_READ ? BACKEND_READ : BACKEND_WRITE;
+        watch->attached &= (uint8_t)~filter;
+        set_change(change, fd, filter, EV_DELETE);
+        return true;
+    }
+    if ((watch->attached & FILTERS) == 0) watch->attached = watch->wanted & MODES;
+    unsigned missing = watch->wanted & FILTERS & (watch->again | ~(unsigned)watch->attached);
+    if (missing == 0) return false;
+    unsigned filter = missing & BACKEND_READ ? BACKEND_READ : BACKEND_WRITE;
+    unsigned flags = EV_ADD;
+    if (watch->wanted & BACKEND_EDGE) flags |= EV_CLEAR;
+    if (watch->wanted & BACKEND_ONESHOT) flags |= EV_ONESHOT;
+    watch->attached |= (uint8_t)filter;
+    watch->again &= (uint8_t)~filter;
+    set_change(change, fd, filter, flags);
+    return true;
+}
+
+/* Makes one change now. Without room for events, kevent returns at once and says what failed. */
+static int make_change(const struct state *it, const struct kevent *change) {
+    return kevent(it->kqueue_fd, change, 1, NULL, 0, NULL) < 0 ? -errno : 0;
+}
+
+static unsigned filter_of(const struct kevent *event) {
+    return event->filter == EVFILT_READ ? BACKEND_READ : BACKEND_WRITE;
+}
+
+static int kqueue_remove(void *state, int fd, unsigned events) {
+    struct state *it = state;
+    (void)events;
+    struct watch *watch = &it->watches[fd];
+    unmark_changed(it, fd);
+    watch->wanted = 0;
+    int result = 0;
+    struct kevent change;
+    while (next_change(watch, fd, &change)) {
+        int err = make_change(it, &change);
+        /* A close, of this number alone, has taken the filter along. */
+        if (err != 0 && err != -EBADF && err != -ENOENT) result = err;
+    }
+    *watch = (struct watch){0};
+    return result;
+}
+
+static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
+    struct state *it = state;
+    int err = backend_check_watchable(fd);
+    if (err != 0) return err;
+    struct watch *watches = backend_grow(&it->memory, it->watches, &it->watches_capacity,
+                                         (size_t)fd + 1, sizeof *watches);
+    if (watches == NULL) return -ENOMEM;
+    it->watches = watches;
+    int *changed = backend_grow(&it->memory, it->changed, &it->changed_capacity, (size_t)fd + 1,
+                                sizeof *changed);
+    if (changed == NULL) return -ENOMEM;
+    it->changed = changed;
+
+    struct watch *watch = &watches[fd];
+    *watch = (struct watch){.token = token, .wanted = (uint8_t)events};
+    struct kevent change;
+    while (err == 0 && next_change(watch, fd, &change)) err = make_change(it, &change);
+    if (err == 0) return 0;
+    watch->attached &= (uint8_t)~filter_of(&change);
+    if (err == -EPIPE) { /* see take_error */
+        mark_changed(it, fd);
+        return 0;
+    }
+    kqueue_remove(state, fd, events);
+    return err;
+}
+
+static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned events,
+                         eddy_token token) {
+    struct state *it = state;
+    (void)old_events;
+    struct watch *watch = &it->watches[fd];
+    watch->token = token;
+    watch->wanted = (uint8_t)events;
+    watch->again = events & BACKEND_EDGE ? FILTERS : 0;
+    mark_changed(it, fd);
+    return 0;
+}
+
+/* First come, first sent: what take_error puts back must not keep the others from their turn. */
+static int take_changes(struct state *it, struct kevent *changes, int room) {
+    unsigned done = 0;
+    int count = 0;
+    while (done < it->changed_count && count < room) {
+        int fd = it->changed[done];
+        struct watch *watch = &it->watches[fd];
+        if (next_change(watch, fd, &changes[count])) {
+            count++;
+        } else {
+            watch->place = 0;
+            done++;
+        }
+    }
+    it->changed_count -= done;
+    for (unsigned i = 0; done > 0 && i < it->changed_count; i++) {
+        it->changed[i] = it->changed[i + done];
+        it->watches[it->changed[i]].place = i + 1;
+    }
+    return count;
+}
+
+/* A change that failed: false if it is passed over. The event has lost its EV_ADD or EV_DELETE, so
+ * the error itself must tell. ENOENT is a removal of what a close has taken away already. EPIPE is
+ * an addition to a pipe without its other end, which is no error elsewhere: there it is ready, and
+ * stays so, which trying again with the next wait comes to. All others have lost the descriptor. */
+static bool take_error(struct state *it, int fd, unsigned filter, int error,
+                       struct eddy_record *record) {
+    struct watch *watch = &it->watches[fd];
+    if (error == 0 || error == ENOENT || watch->wanted == 0) return false;
+    record->events = FILTERS | BACKEND_ERROR;
+    watch->attached &= (uint8_t)~filter;
+    if (error == EPIPE) {
+        record->events |= BACKEND_HANGUP;
+        if (watch->wanted & BACKEND_ONESHOT) watch->wanted = 0;
+        if (!(watch->wanted & BACKEND_EDGE)) mark_changed(it, fd);
+        return true;
+    }
+    record->error = -error;
+    watch->wanted = 0;
+    mark_changed(it, fd);
+    return true;
+}
+
+static bool take_event(struct state *it, const struct kevent *event, struct eddy_record *record) {
+    int fd = (int)event->ident;
+    unsigned filter = filter_of(event);
+    struct watch *watch = &it->watches[fd];
+    *record = (struct eddy_record){.token = watch->token, .events = filter};
+    if (event->flags & EV_ERROR) return take_error(it, fd, filter, (int)event->data, record);
+    if (event->flags & EV_EOF) {
+        record->events = FILTERS | BACKEND_HANGUP;
+        if (event->fflags != 0) record->events |= BACKEND_ERROR; /* the socket's error */
+    }
+    if (watch->attached &
+        BACKEND_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
+        watch->attached &= (uint8_t)~filter;
+        watch->wanted = 0;
+        mark_changed(it, fd);
+    }
+    return true;
+}
+
+/* Errors of changes come as events, before all others and at once, if there is room for them; so no
+ * more changes are sent than events fit, and if all errors were passed over, the wait goes on.
+ * EINTR comes after all changes were made. */
+static int kqueue_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
+    struct state *it = state;
+    struct kevent events[BACKEND_RECORDS_MAX]; /* the changes too: kevent lets them share it */
+    if (capacity > BACKEND_RECORDS_MAX) capacity = BACKEND_RECORDS_MAX;
+    int count = 0;
+    for (;;) {
+        int room = capacity - count;
+        int changes = take_changes(it, events, room);
+        bool is_last = it->changed_count == 0;
+        int64_t wait_ns = is_last && count == 0 ? timeout_ns : 0;
+        struct timespec time = backend_timespec(wait_ns < 0 ? 0 : wait_ns);
+        int told = kevent(it->kqueue_fd, events, changes, events, room, wait_ns < 0 ? NULL : &time);
+        if (told < 0) return count > 0 || errno == EINTR ? count : -errno;
+        for (int i = 0; i < told; i++)
+            if (take_event(it, &events[i], &records[count])) count++;
+        bool only_passed_over = told > 0 && count == 0;
+        if (count == capacity || (is_last && !only_passed_over)) return count;
+    }
+}
+
+static int kqueue_descriptor(const void *state) {
+    return ((const struct state *)state)->kqueue_fd;
+}
+
+const struct eddy_backend eddy_backend_kqueue = {
+    .name = "kqueue",
+    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_BATCH |
+                    BACKEND_CAN_SPLIT,
+    .fd_max = INT_MAX - 1,
+    .state_bytes = sizeof(struct state),
+    .open = kqueue_open,
+    .close = kqueue_close,
+    .reopen = kqueue_reopen,
+    .add = kqueue_add,
+    .modify = kqueue_modify,
+    .remove = kqueue_remove,
+    .wait = kqueue_wait,
+    .descriptor = kqueue_descriptor,
+};

@@ -1,0 +1,138 @@
+/* exchange.c: from a request to the file that answers it.
+ *
+ *     /path    open ---> stat ---> a file: answer_file()
+ *                             +--> a directory: 301 to /path/
+ *     /path/   open index.html ---> stat ---> a file: answer_file()
+ *                    | none             +--> something else
+ *                    v                  v
+ *              open the directory ---> listing_begin()
+ *
+ * Each arrow is a file request, whose callback takes the next step.
+ * Invariant: at most one of these requests is under way; exchange->fd is the file it is about.
+ * Threading: the server's loop. */
+#include "connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Without O_NONBLOCK, opening a FIFO would wait for its writer. O_NOCTTY: a terminal that lies in
+ * the directory must not become ours. */
+enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
+
+static const char index_name[] = "/index.html";
+
+static void on_opened(eddy_file *file);
+
+static void open_path(struct exchange *exchange, const char *path) {
+    struct server *server = exchange->connection->server;
+    exchange_launched(exchange, eddy_file_open(server->loop, &exchange->file, server->config.root,
+                                               path, OPEN_FLAGS, 0, EDDY_BENEATH, on_opened));
+}
+
+static void on_directory_opened(eddy_file *file) {
+    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
+    int64_t fd = file->result;
+    if (!exchange_landed(exchange)) {
+        if (fd >= 0) close((int)fd);
+        return;
+    }
+    if (fd < 0) {
+        answer_error(exchange, (int)fd);
+    } else {
+        exchange->fd = (int)fd;
+        listing_begin(exchange);
+    }
+    connection_advance(exchange->connection);
+}
+
+static void open_directory(struct exchange *exchange) {
+    struct server *server = exchange->connection->server;
+    struct http_path *path = &exchange->path;
+    path->text[path->length] = '\0'; /* takes off the index.html */
+    exchange_launched(exchange,
+                      eddy_file_open(server->loop, &exchange->file, server->config.root,
+                                     path->length > 0 ? path->text : ".", OPEN_FLAGS | O_DIRECTORY,
+                                     0, EDDY_BENEATH, on_directory_opened));
+}
+
+static void open_index(struct exchange *exchange) {
+    struct http_path *path = &exchange->path;
+    if (path->length + sizeof index_name > sizeof path->text) {
+        open_directory(exchange);
+        return;
+    }
+    exchange->is_index = true;
+    memcpy(path->text + path->length, index_name, sizeof index_name);
+    open_path(exchange, path->length > 0 ? path->text : index_name + 1);
+}
+
+static void choose_answer(struct exchange *exchange) {
+    uint32_t mode = exchange->stat.mode;
+    if (S_ISREG(mode)) {
+        answer_file(exchange);
+    } else if (exchange->is_index) {
+        close(exchange->fd);
+        exchange->fd = -1;
+        open_directory(exchange);
+    } else if (S_ISDIR(mode)) {
+        answer_redirect(exchange);
+    } else {
+        answer_status(exchange, 404); /* a FIFO, a socket, a device */
+    }
+}
+
+static void on_stat(eddy_file *file) {
+    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
+    if (!exchange_landed(exchange)) return;
+    if (file->result < 0)
+        answer_error(exchange, (int)file->result);
+    else
+        choose_answer(exchange);
+    connection_advance(exchange->connection);
+}
+
+static void on_opened(eddy_file *file) {
+    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
+    int64_t fd = file->result;
+    if (!exchange_landed(exchange)) {
+        if (fd >= 0) close((int)fd);
+        return;
+    }
+    if (fd >= 0) {
+        exchange->fd = (int)fd;
+        exchange_launched(exchange,
+                          eddy_file_fstat(exchange->connection->server->loop, &exchange->file,
+                                          exchange->fd, &exchange->stat, on_stat));
+    } else if (exchange->is_index && (fd == -ENOENT || fd == -ENXIO)) {
+        open_directory(exchange);
+    } else {
+        answer_error(exchange, (int)fd);
+    }
+    connection_advance(exchange->connection);
+}
+
+void exchange_begin(struct exchange *exchange) {
+    const struct http_request *request = &exchange->request;
+    exchange->is_index = false;
+    if (request->method == HTTP_METHOD_UNKNOWN) {
+        answer_status(exchange, 501);
+        return;
+    }
+    if (request->method == HTTP_METHOD_KNOWN) {
+        answer_status(exchange, 405);
+        return;
+    }
+    int status = http_path_decode(&exchange->path,
+                                  exchange->input + exchange->start + request->target.offset,
+                                  request->target.length);
+    if (status != 0) {
+        answer_status(exchange, status);
+    } else if (exchange->path.has_slash || exchange->path.length == 0) {
+        open_index(exchange);
+    } else {
+        open_path(exchange, exchange->path.text);
+    }
+}

@@ -1,0 +1,185 @@
+/* server.c: the life of a serving loop, and its list of connections.
+ * Invariant: `connections` holds connection_count of them, each until server_forget().
+ * Threading: see server.h. */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "connection.h"
+
+#define GRACE_NS (10 * EDDY_NS_PER_S) /* for running transfers after the first signal */
+#define CUT_NS   (1 * EDDY_NS_PER_S)  /* then for file requests that hang in the kernel */
+
+static void on_stop(eddy_wake *wake);
+
+/* --- Opening and closing --- */
+
+/* Only guards the boundaries of multipart answers, so that without /dev/urandom the clock will do.
+ */
+static uint64_t random_seed(void) {
+    uint64_t seed = 0;
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (read(fd, &seed, sizeof seed) != (ssize_t)sizeof seed) seed = 0;
+        close(fd);
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return seed ^ ((uint64_t)now.tv_nsec << 32) ^ (uint64_t)now.tv_sec;
+}
+
+int server_open(struct server *server, const struct server_config *config) {
+    *server = (struct server){.config = *config, .random_state = random_seed()};
+    eddy_loop_config loop_config = {
+        .backend = config->backend,
+        .pool = config->pool,
+        .read_buffer_bytes = READ_BYTES,
+    };
+    int err = eddy_loop_open(&server->loop, &loop_config);
+    if (err < 0) return err;
+    err = access_log_open(&server->log, server->loop, config->log);
+    if (err < 0) goto close_loop;
+    eddy_wake_init(&server->stop, server->loop);
+    eddy_unref(&server->stop.handle);
+    err = eddy_wake_start(&server->stop, on_stop);
+    if (err < 0) goto close_log;
+    eddy_listener_init(&server->listener, server->loop);
+    eddy_timer_init(&server->grace, server->loop);
+    eddy_unref(&server->grace.handle);
+    stock_init(&server->connection_stock, sizeof(struct connection), 1024);
+    stock_init(&server->exchange_stock, sizeof(struct exchange), 128);
+    stock_init(&server->output_stock, OUTPUT_BYTES, 128);
+    return 0;
+
+close_log:
+    access_log_close(&server->log);
+close_loop:
+    (void)eddy_loop_close(server->loop);
+    return err;
+}
+
+void server_close(struct server *server) {
+    eddy_wake_stop(&server->stop);
+    eddy_timer_stop(&server->grace);
+    access_log_close(&server->log);
+    /* A file request that hangs in the kernel keeps its memory; the process ends all the same. */
+    if (eddy_loop_close(server->loop) < 0) return;
+    stock_clear(&server->connection_stock);
+    stock_clear(&server->exchange_stock);
+    stock_clear(&server->output_stock);
+}
+
+/* --- Serving --- */
+
+static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {
+    struct server *server = eddy_container_of(listener, struct server, listener);
+    if (fd < 0) {
+        char text[64];
+        fprintf(stderr, "eddy: accepting connections failed: %s\n",
+                eddy_strerror(fd, text, sizeof text));
+        server->error = fd;
+        server_stop(server, SERVER_FINISHES);
+        return;
+    }
+    connection_open(server, fd, peer);
+}
+
+int server_listen(struct server *server, const struct sockaddr_storage *address, socklen_t length,
+                  unsigned listen_options) {
+    return eddy_tcp_listen(&server->listener, (const struct sockaddr *)address, length, 0,
+                           listen_options, on_accept);
+}
+
+int server_run(struct server *server) {
+    int err = eddy_loop_run(server->loop, EDDY_RUN_DEFAULT);
+    return err < 0 ? err : server->error;
+}
+
+/* When as many are served as may be, the listener pauses: further clients wait in the kernel's
+ * backlog, and are taken as others leave. */
+void server_admit(struct server *server, struct connection *connection) {
+    connection->prev = NULL;
+    connection->next = server->connections;
+    if (connection->next != NULL) connection->next->prev = connection;
+    server->connections = connection;
+    server->connection_count++;
+    if (server->connection_count < server->config.connections_max) return;
+    server->is_full = true;
+    eddy_listener_pause(&server->listener);
+}
+
+void server_forget(struct server *server, struct connection *connection) {
+    if (connection->prev != NULL)
+        connection->prev->next = connection->next;
+    else
+        server->connections = connection->next;
+    if (connection->next != NULL) connection->next->prev = connection->prev;
+    server->connection_count--;
+    stock_give(&server->connection_stock, connection);
+    if (!server->is_full || server->is_stopping) return;
+    server->is_full = eddy_listener_resume(&server->listener) < 0;
+}
+
+int64_t server_now_s(struct server *server) {
+    int64_t now_s = (int64_t)time(NULL);
+    if (now_s != server->date_s) {
+        server->date_s = now_s;
+        http_date_format(server->date, now_s);
+    }
+    return now_s;
+}
+
+const char *server_date(struct server *server) {
+    (void)server_now_s(server);
+    return server->date;
+}
+
+/* SplitMix64: its output mixes a counter so that neighbours have nothing in common. */
+uint64_t server_random(struct server *server) {
+    uint64_t mixed = server->random_state += UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ (mixed >> 31);
+}
+
+/* --- Stopping --- */
+
+static void on_cut(eddy_timer *timer) {
+    eddy_loop_stop(eddy_container_of(timer, struct server, grace)->loop);
+}
+
+static void end(struct server *server) {
+    if (server->is_ending) return;
+    server->is_ending = true;
+    for (struct connection *it = server->connections; it != NULL; it = it->next)
+        connection_reset(it);
+    (void)eddy_timer_start(&server->grace, on_cut, CUT_NS, 0);
+}
+
+static void on_grace_over(eddy_timer *timer) {
+    end(eddy_container_of(timer, struct server, grace));
+}
+
+static void finish(struct server *server) {
+    if (server->is_stopping) return;
+    server->is_stopping = true;
+    (void)eddy_listener_close(&server->listener, NULL);
+    for (struct connection *it = server->connections; it != NULL; it = it->next)
+        connection_finish(it);
+    if (eddy_timer_start(&server->grace, on_grace_over, GRACE_NS, 0) < 0) end(server);
+}
+
+static void on_stop(eddy_wake *wake) {
+    struct server *server = eddy_container_of(wake, struct server, stop);
+    finish(server);
+    if (server->stop_level == SERVER_ENDS) end(server);
+}
+
+void server_stop(struct server *server, int level) {
+    server->stop_level = level;
+    eddy_wake_send(&server->stop);
+}

@@ -1,0 +1,65 @@
+/* net.h: what the files of src/net share.
+ *
+ *   stream.c        the life of a stream: attach, detach, readiness, deadlines, close
+ *   stream_read.c   reading
+ *   stream_write.c  the queue of writes, and shutting down
+ *   tcp.c           connecting, options, addresses of both ends
+ *   listener.c      accepting
+ *   address.c       numeric addresses and their text
+ *
+ * Callbacks may close the stream, but its memory stays until phase 8: whoever calls one looks at
+ * `state` afterwards, and nothing else needs to be remembered. Threading: loop thread only. */
+#ifndef EDDY_NET_NET_H
+#define EDDY_NET_NET_H
+
+#include "../core/loop.h"
+
+#include <errno.h>
+
+/* Of `eddy_stream.state`. 0 is an unconnected stream. */
+enum {
+    STREAM_CONNECTING = 1 << 0,
+    STREAM_CONNECTED = 1 << 1, /* has a socket that may be read and written */
+    STREAM_READING = 1 << 2,
+    STREAM_BLOCKED = 1 << 3, /* the queue waits for EDDY_WRITE, which is wished for just then */
+    STREAM_SHUT = 1 << 4,    /* takes no more writes: shut down, or one has failed */
+    STREAM_FULL = 1 << 5,    /* has reached the high mark, and not fallen to the low one since */
+    STREAM_CLOSING = 1 << 6,
+};
+
+#define NEVER_NS INT64_MAX
+
+static inline eddy_loop *stream_loop(const eddy_stream *stream) {
+    return stream->io.handle.loop;
+}
+
+/* The time `delay_ns` from now; beyond the clock's range is never. */
+static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
+    return delay_ns < NEVER_NS - loop->now_ns ? loop->now_ns + delay_ns : NEVER_NS;
+}
+
+/* --- stream.c --- */
+void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
+void eddy__stream_wish(eddy_stream *stream);                    /* the events its state calls for */
+void eddy__stream_flush_later(eddy_stream *stream);             /* in phase 7 */
+int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
+void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
+void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBADF if it is gone */
+
+/* --- stream_read.c --- */
+void eddy__stream_read(eddy_stream *stream);
+void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last call of read_fn */
+void eddy__stream_read_late(eddy_stream *stream);
+
+/* --- stream_write.c --- */
+void eddy__stream_flush(eddy_stream *stream);
+void eddy__stream_write_fail(eddy_stream *stream, int error);
+void eddy__stream_write_late(eddy_stream *stream);
+void eddy__stream_write_cancel(eddy_stream *stream); /* of a closed stream */
+
+/* --- tcp.c --- */
+void eddy__connect_ready(eddy_stream *stream);
+void eddy__connect_late(eddy_stream *stream);
+void eddy__connect_end(eddy_stream *stream, int verdict);
+
+#endif

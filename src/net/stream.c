@@ -1,0 +1,201 @@
+/* stream.c: the life of a stream: where its socket comes from and goes to, who hears of its
+ * readiness, and its deadlines.
+ * Invariants: the watcher is started exactly while the stream has a socket, and wishes for what
+ * `state` says; the timer, if it runs, is due no later than the nearest deadline.
+ * Threading: loop thread only. */
+#include "net.h"
+
+enum { HIGH_BYTES = 64 << 10, LOW_BYTES = 16 << 10 };
+
+/* A server with a million idle connections pays this a million times. */
+_Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 200, "a stream has become fat");
+
+/* --- Phase 7: the streams that have written in this turn --- */
+
+static void flush_streams(eddy_defer *defer) {
+    eddy_loop *loop = defer->handle.loop;
+    eddy_link streams;
+    link_move_all(&streams, &loop->flushing);
+    while (!link_is_empty(&streams)) {
+        eddy_stream *stream = eddy_container_of(streams.next, eddy_stream, flush);
+        link_remove(&stream->flush);
+        if (stream->state & STREAM_CONNECTING) {
+            eddy__connect_end(stream, stream->error);
+        } else {
+            eddy__stream_flush(stream);
+        }
+    }
+}
+
+void eddy__stream_flush_later(eddy_stream *stream) {
+    eddy_loop *loop = stream_loop(stream);
+    if (!link_is_empty(&stream->flush)) return;
+    if (link_is_empty(&loop->flushing)) eddy_defer_start(&loop->flush, flush_streams);
+    link_add_last(&loop->flushing, &stream->flush);
+}
+
+void eddy__net_open(eddy_loop *loop) {
+    link_init(&loop->flushing);
+    eddy_defer_init(&loop->flush, loop);
+    loop->read_buffer = NULL;
+}
+
+void eddy__net_close(eddy_loop *loop) {
+    EDDY_ASSERT(link_is_empty(&loop->flushing));
+    if (loop->read_buffer == NULL) return;
+    eddy__resize(loop, loop->read_buffer, loop->config.read_buffer_bytes, 0);
+    loop->read_buffer = NULL;
+}
+
+/* --- The watcher --- */
+
+void eddy__stream_wish(eddy_stream *stream) {
+    unsigned events = stream->state & STREAM_READING ? EDDY_READ : 0;
+    if (stream->state & (STREAM_BLOCKED | STREAM_CONNECTING)) events |= EDDY_WRITE;
+    int err = eddy_io_change(&stream->io, events);
+    EDDY_ASSERT(err == 0);
+}
+
+/* The backend does not watch the descriptor any more: nobody would ever be called again. */
+static void lose(eddy_stream *stream, int error) {
+    if (stream->state & STREAM_CONNECTING) {
+        eddy__connect_end(stream, error);
+        return;
+    }
+    eddy__stream_write_fail(stream, error);
+    if (stream->state & STREAM_READING) eddy__stream_read_end(stream, error);
+}
+
+/* Writes go first: what they free, a reader that was paused for it may use in the same turn. */
+void eddy__stream_ready(eddy_io *io, unsigned events) {
+    eddy_stream *stream = eddy_container_of(io, eddy_stream, io);
+    if (events & EDDY_ERROR) {
+        int error = eddy_io_error(io);
+        if (error != 0) {
+            lose(stream, error);
+            return;
+        }
+    }
+    if (stream->state & STREAM_CONNECTING) {
+        eddy__connect_ready(stream);
+        return;
+    }
+    if ((events & EDDY_WRITE) && (stream->state & STREAM_BLOCKED)) eddy__stream_flush(stream);
+    if ((events & EDDY_READ) && (stream->state & STREAM_READING)) eddy__stream_read(stream);
+}
+
+/* --- Deadlines --- */
+
+static int64_t nearest_ns(const eddy_stream *stream) {
+    return stream->read_due_ns < stream->write_due_ns ? stream->read_due_ns : stream->write_due_ns;
+}
+
+/* Deadlines that were met or pushed away leave the timer where it is: it fires once for nothing,
+ * which costs less than moving it with every message. */
+static void on_deadline(eddy_timer *timer) {
+    eddy_stream *stream = eddy_container_of(timer, eddy_stream, timer);
+    int64_t now_ns = stream_loop(stream)->now_ns;
+    if (stream->write_due_ns <= now_ns) {
+        if (stream->state & STREAM_CONNECTING) {
+            eddy__connect_late(stream);
+        } else {
+            eddy__stream_write_late(stream);
+        }
+    }
+    if (stream->state & STREAM_CLOSING) return; /* the timer's place is taken */
+    if (stream->read_due_ns <= now_ns) eddy__stream_read_late(stream);
+    if (stream->state & STREAM_CLOSING) return;
+    /* Cannot fail: the timer that has just fired has left a place in the heap. */
+    (void)eddy__stream_arm(stream, nearest_ns(stream));
+}
+
+int eddy__stream_arm(eddy_stream *stream, int64_t due_ns) {
+    if (due_ns == NEVER_NS) return 0;
+    int64_t armed_ns = eddy_timer_due_ns(&stream->timer);
+    if (armed_ns >= 0 && armed_ns <= due_ns) return 0;
+    int64_t delay_ns = due_ns - stream_loop(stream)->now_ns;
+    return eddy_timer_start(&stream->timer, on_deadline, delay_ns > 0 ? delay_ns : 0, 0);
+}
+
+/* --- Life --- */
+
+void eddy_stream_init(eddy_stream *stream, eddy_loop *loop) {
+    *stream = (eddy_stream){.low = LOW_BYTES, .high = HIGH_BYTES};
+    eddy_io_init(&stream->io, loop);
+    eddy_timer_init(&stream->timer, loop);
+    eddy_unref(&stream->timer.handle); /* the watcher is what keeps the loop alive */
+    link_init(&stream->flush);
+    eddy__stream_begin(stream, 0);
+}
+
+void eddy__stream_begin(eddy_stream *stream, unsigned state) {
+    stream->write_last = NULL;
+    stream->queued = 0;
+    stream->read_due_ns = stream->write_due_ns = NEVER_NS;
+    stream->state = (uint16_t)state;
+    stream->error = 0;
+}
+
+int eddy_stream_attach(eddy_stream *stream, int fd) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (stream->state & STREAM_CLOSING) return -EINVAL;
+    if (stream->state != 0) return -EISCONN;
+    /* Asked only to find out what is no socket, or not open. */
+    int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
+    if (err < 0) return err;
+    err = eddy_os_prepare_descriptor(fd);
+    if (err < 0) return err;
+    err = eddy_io_start(&stream->io, eddy__stream_ready, fd, 0);
+    if (err < 0) return err;
+    eddy__stream_begin(stream, STREAM_CONNECTED);
+    return 0;
+}
+
+int eddy_stream_detach(eddy_stream *stream) {
+    if (stream->state & STREAM_CLOSING) return -ENOTCONN;
+    if ((stream->state & STREAM_CONNECTING) || stream->write_last != NULL) return -EBUSY;
+    if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
+    int fd = eddy_io_fd(&stream->io);
+    eddy_io_stop(&stream->io);
+    eddy_timer_stop(&stream->timer);
+    link_remove(&stream->flush);
+    eddy__stream_begin(stream, 0);
+    return fd;
+}
+
+int eddy_stream_fd(const eddy_stream *stream) {
+    return eddy_io_fd(&stream->io);
+}
+
+/* A descriptor that was closed behind the stream's back may have another owner by now. */
+void eddy__stream_close_socket(eddy_stream *stream, int error) {
+    int fd = eddy_io_fd(&stream->io);
+    eddy_io_stop(&stream->io);
+    if (fd >= 0 && error != -EBADF) eddy_os_close(fd);
+}
+
+static void on_closed(eddy_defer *defer) {
+    eddy_stream *stream = eddy_container_of(defer, eddy_stream, closing);
+    eddy__stream_write_cancel(stream);
+    if (stream->state & STREAM_CONNECTING) stream->connect_fn(stream, -ECANCELED);
+    if (stream->close_fn != NULL) stream->close_fn(stream); /* stream may be gone now */
+}
+
+int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
+    if (stream->state & STREAM_CLOSING) return -EALREADY;
+    eddy__stream_close_socket(stream, stream->error);
+    eddy_timer_stop(&stream->timer);
+    link_remove(&stream->flush);
+    stream->state = STREAM_CLOSING | (stream->state & STREAM_CONNECTING);
+    stream->close_fn = fn;
+    eddy_defer_init(&stream->closing, stream_loop(stream));
+    eddy__closing_add(&stream->closing, on_closed);
+    return 0;
+}
+
+int eddy_stream_reset(eddy_stream *stream, eddy_stream_fn *fn) {
+    int fd = eddy_stream_fd(stream);
+    if (fd >= 0 && stream->error != -EBADF) (void)eddy_os_set_reset_on_close(fd);
+    return eddy_stream_close(stream, fn);
+}

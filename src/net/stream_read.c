@@ -1,0 +1,97 @@
+/* stream_read.c: reading.
+ * Invariants: data goes to the caller before the end or an error does, and after either of these
+ * the callback is not called again until reading is started anew; only the read call decides which
+ * it is. Threading: loop thread only. */
+#include "net.h"
+
+static int start(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
+    stream->read_fn = fn;
+    stream->read_data = data;
+    stream->read_size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+    stream->state |= STREAM_READING;
+    eddy__stream_wish(stream);
+    return 0;
+}
+
+static int check(const eddy_stream *stream) {
+    if (stream->state & STREAM_CLOSING) return -EINVAL;
+    if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
+    return stream->state & STREAM_READING ? -EALREADY : 0;
+}
+
+int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
+    eddy_loop *loop = stream_loop(stream);
+    int err = check(stream);
+    if (err < 0) return err;
+    if (loop->read_buffer == NULL) {
+        loop->read_buffer = eddy__resize(loop, NULL, 0, loop->config.read_buffer_bytes);
+        if (loop->read_buffer == NULL) return -ENOMEM;
+    }
+    return start(stream, NULL, loop->config.read_buffer_bytes, fn);
+}
+
+int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
+    int err = check(stream);
+    if (err < 0) return err;
+    if (data == NULL || size == 0) return -EINVAL; /* a read of nothing would look like the end */
+    return start(stream, data, size, fn);
+}
+
+void eddy_stream_read_stop(eddy_stream *stream) {
+    if (!(stream->state & STREAM_READING)) return;
+    stream->state &= (uint16_t)~STREAM_READING;
+    stream->read_due_ns = NEVER_NS;
+    eddy__stream_wish(stream);
+}
+
+void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
+    if (verdict == -EBADF) stream->error = -EBADF;
+    /* The error of a socket is given out once: if a write got it, the read only sees an end. */
+    if (verdict == 0 && stream->error != 0) verdict = stream->error;
+    eddy_stream_read_stop(stream);
+    stream->read_fn(stream, NULL, verdict);
+}
+
+/* A read that gives less than was asked has emptied the socket, so the call that would say so is
+ * saved. What the budget leaves in the kernel makes the descriptor ready again next turn. */
+void eddy__stream_read(eddy_stream *stream) {
+    eddy_loop *loop = stream_loop(stream);
+    size_t budget = loop->config.stream_bytes_per_turn;
+    size_t total = 0, asked, got;
+    do {
+        void *data = stream->read_data != NULL ? stream->read_data : loop->read_buffer;
+        asked = stream->read_size;
+        loop->metrics.reads++;
+        ssize_t size = eddy_os_receive(eddy_io_fd(&stream->io), data, asked);
+        if (size <= 0) {
+            if (size != -EAGAIN) eddy__stream_read_end(stream, size);
+            return;
+        }
+        got = (size_t)size;
+        total += got;
+        stream->read_fn(stream, data, size);
+    } while (got == asked && total < budget && (stream->state & STREAM_READING));
+}
+
+/* Data before errors: a loop that was busy past the deadline still looks what has come in time. */
+void eddy__stream_read_late(eddy_stream *stream) {
+    int64_t now_ns = stream_loop(stream)->now_ns;
+    if (stream->state & STREAM_READING) eddy__stream_read(stream);
+    if (stream->read_due_ns > now_ns) return;
+    if (stream->state & STREAM_READING) {
+        eddy__stream_read_end(stream, -ETIMEDOUT);
+    } else {
+        stream->read_due_ns = NEVER_NS;
+    }
+}
+
+int eddy_stream_set_read_deadline(eddy_stream *stream, int64_t delay_ns) {
+    if (delay_ns < -1 || (stream->state & STREAM_CLOSING)) return -EINVAL;
+    if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
+    int64_t due_ns = delay_ns < 0 ? NEVER_NS : due_after_ns(stream_loop(stream), delay_ns);
+    int err = eddy__stream_arm(stream, due_ns);
+    if (err < 0) return err;
+    stream->read_due_ns = due_ns;
+    return 0;
+}

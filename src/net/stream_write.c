@@ -1,0 +1,297 @@
+/* stream_write.c: the queue of writes, and shutting down.
+ *
+ * A write only joins the queue; phase 7, or EDDY_WRITE when the kernel was full before, sends what
+ * is there. Sending and telling are apart: first the kernel takes what it takes and each request
+ * learns its status, without a callback running; then those that are done are told, in order. So no
+ * callback ever sees a half-updated queue, and what a callback queues waits for the next turn.
+ *
+ * Invariants: STREAM_BLOCKED is set exactly while the queue waits for EDDY_WRITE; until then a
+ * queue that is not empty has phase 7 to come. A request's status is what its callback is told if
+ * the stream closes now. Threading: loop thread only. */
+#include "net.h"
+
+enum {
+    VECTORS_MAX = 64,   /* of one system call: 1 KiB of stack; more hardly save anything */
+    COUNT_SHUTDOWN = -1 /* a request that carries the end of the stream */
+};
+
+/* --- The queue: a ring, so that one pointer finds both ends --- */
+
+static eddy_write *first(const eddy_stream *stream) {
+    return stream->write_last != NULL ? stream->write_last->next : NULL;
+}
+
+static eddy_write *after(const eddy_write *write) {
+    return write != write->stream->write_last ? write->next : NULL;
+}
+
+static void append(eddy_stream *stream, eddy_write *write) {
+    eddy_write *last = stream->write_last;
+    if (last == NULL) {
+        write->next = write;
+    } else {
+        write->next = last->next;
+        last->next = write;
+    }
+    stream->write_last = write;
+}
+
+static eddy_write *take_first(eddy_stream *stream) {
+    eddy_write *last = stream->write_last;
+    eddy_write *write = last->next;
+    if (write == last) {
+        stream->write_last = NULL;
+    } else {
+        last->next = write->next;
+    }
+    return write;
+}
+
+/* --- Joining it --- */
+
+static int check(const eddy_stream *stream) {
+    if (stream->state & STREAM_CLOSING) return -EINVAL;
+    if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
+    return stream->state & STREAM_SHUT ? -EPIPE : 0;
+}
+
+static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
+    if (stream->write_last == NULL && stream->write_timeout_ns != 0) {
+        int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
+        int err = eddy__stream_arm(stream, due_ns);
+        if (err < 0) return err;
+        stream->write_due_ns = due_ns;
+    }
+    write->stream = stream;
+    write->fn = fn;
+    write->status = -ECANCELED;
+    append(stream, write);
+    stream->queued += bytes;
+    if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
+    request_begin(stream_loop(stream));
+    if (!(stream->state & STREAM_BLOCKED)) eddy__stream_flush_later(stream);
+    return 0;
+}
+
+int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, size_t size,
+                      eddy_write_fn *fn) {
+    int err = check(stream);
+    if (err < 0) return err;
+    if (size > SIZE_MAX / 2 - stream->queued) return -EINVAL;
+    /* An iovec is not const, though nobody writes through this one. */
+    write->one.iov_base = (void *)(uintptr_t)data;
+    write->one.iov_len = size;
+    write->vectors = &write->one;
+    write->count = size > 0;
+    return push(stream, write, size, fn);
+}
+
+int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vectors, int count,
+                       eddy_write_fn *fn) {
+    int err = check(stream);
+    if (err < 0) return err;
+    if (count < 0) return -EINVAL;
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len > SIZE_MAX / 2 - stream->queued - bytes) return -EINVAL;
+        bytes += vectors[i].iov_len;
+    }
+    write->vectors = vectors;
+    write->count = count;
+    return push(stream, write, bytes, fn);
+}
+
+int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *fn) {
+    int err = check(stream);
+    if (err < 0) return err;
+    write->count = COUNT_SHUTDOWN;
+    err = push(stream, write, 0, fn);
+    if (err == 0) stream->state |= STREAM_SHUT;
+    return err;
+}
+
+/* --- Sending --- */
+
+static ssize_t send_vectors(eddy_stream *stream, const struct iovec *vectors, int count) {
+    stream_loop(stream)->metrics.writes++;
+    ssize_t sent = eddy_os_send(eddy_io_fd(&stream->io), vectors, count);
+    /* The kernel gives out a socket's error once, and only -EPIPE leaves the reader's end true. */
+    if (sent < 0 && sent != -EAGAIN && sent != -EPIPE) stream->error = (int16_t)sent;
+    return sent;
+}
+
+/* Sends the vectors of `write` and of those behind it, up to a shutdown, as far as one call goes.
+ * `*asked` is how many bytes that were. */
+static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_t *asked) {
+    struct iovec vectors[VECTORS_MAX];
+    int count = 0;
+    *asked = 0;
+    for (; write != NULL && write->count >= 0 && count < VECTORS_MAX; write = after(write)) {
+        for (int i = 0; i < write->count && count < VECTORS_MAX; i++) {
+            *asked += write->vectors[i].iov_len;
+            vectors[count++] = write->vectors[i];
+        }
+    }
+    return send_vectors(stream, vectors, count);
+}
+
+static ssize_t send_some(eddy_stream *stream, const eddy_write *write, size_t *asked) {
+    if (write->count > 1 || write != stream->write_last) return send_gathered(stream, write, asked);
+    *asked = write->vectors->iov_len;
+    return send_vectors(stream, write->vectors, 1);
+}
+
+/* Takes what was sent out of the requests' vectors, cutting the last one where the kernel stopped.
+ */
+static void take(eddy_write *write, size_t bytes) {
+    for (; write != NULL && write->count >= 0; write = after(write)) {
+        while (write->count > 0 && write->vectors->iov_len <= bytes) {
+            bytes -= write->vectors->iov_len;
+            write->vectors++;
+            write->count--;
+        }
+        if (write->count > 0) {
+            write->vectors->iov_base = (char *)write->vectors->iov_base + bytes;
+            write->vectors->iov_len -= bytes;
+            return;
+        }
+    }
+}
+
+static void set_blocked(eddy_stream *stream, bool blocked) {
+    if (blocked == ((stream->state & STREAM_BLOCKED) != 0)) return;
+    stream->state ^= STREAM_BLOCKED;
+    eddy__stream_wish(stream);
+}
+
+/* Everything from `write` on has failed. What was sent before has left a hole at its end, so
+ * nothing may be sent any more. */
+static size_t fail(eddy_stream *stream, eddy_write *write, int error) {
+    size_t done = 0;
+    for (; write != NULL; write = after(write), done++) write->status = error;
+    stream->queued = 0;
+    stream->write_due_ns = NEVER_NS;
+    stream->state |= STREAM_SHUT;
+    set_blocked(stream, false);
+    return done;
+}
+
+/* Sends what the kernel takes now, within the stream's share of the turn. Runs no callback; returns
+ * how many requests at the head of the queue are done. */
+static size_t send_queue(eddy_stream *stream) {
+    const eddy_loop *loop = stream_loop(stream);
+    size_t budget = loop->config.stream_bytes_per_turn;
+    size_t done = 0, total = 0;
+    bool blocked = false;
+    eddy_write *write = first(stream);
+    while (write != NULL) {
+        if (write->count <= 0) {
+            bool is_end = write->count == COUNT_SHUTDOWN;
+            write->status = is_end ? eddy_os_shutdown_write(eddy_io_fd(&stream->io)) : 0;
+            write = after(write);
+            done++;
+            continue;
+        }
+        /* Fewer bytes than asked mean a full kernel: the call that would say so is saved. */
+        if (blocked || total >= budget) break;
+        size_t asked;
+        ssize_t sent = send_some(stream, write, &asked);
+        if (sent < 0 && sent != -EAGAIN) return done + fail(stream, write, (int)sent);
+        size_t taken = sent > 0 ? (size_t)sent : 0;
+        blocked = taken < asked;
+        if (taken > 0 || asked == 0) take(write, taken);
+        total += taken;
+    }
+    stream->queued -= total;
+    if (write == NULL) {
+        stream->write_due_ns = NEVER_NS;
+    } else if (total > 0 && stream->write_timeout_ns != 0) {
+        stream->write_due_ns = due_after_ns(loop, stream->write_timeout_ns);
+    }
+    set_blocked(stream, write != NULL);
+    return done;
+}
+
+/* --- Telling --- */
+
+static void tell(eddy_stream *stream) {
+    eddy_write *write = take_first(stream);
+    request_end(stream_loop(stream));
+    write->fn(write, write->status); /* write may be gone now */
+}
+
+/* A stream that a callback closes tells the rest of its requests in phase 8. */
+static void tell_done(eddy_stream *stream, size_t done) {
+    while (done > 0 && (stream->state & STREAM_CONNECTED)) {
+        tell(stream);
+        done--;
+    }
+    if (!(stream->state & STREAM_CONNECTED) || !(stream->state & STREAM_FULL)) return;
+    if (stream->queued > stream->low) return;
+    stream->state &= (uint16_t)~STREAM_FULL;
+    if (stream->drained_fn != NULL) stream->drained_fn(stream);
+}
+
+void eddy__stream_flush(eddy_stream *stream) {
+    tell_done(stream, send_queue(stream));
+}
+
+void eddy__stream_write_fail(eddy_stream *stream, int error) {
+    stream->error = (int16_t)error;
+    tell_done(stream, fail(stream, first(stream), error));
+}
+
+/* A loop that was busy past the deadline still tries whether the kernel has room by now. */
+void eddy__stream_write_late(eddy_stream *stream) {
+    int64_t now_ns = stream_loop(stream)->now_ns;
+    eddy__stream_flush(stream);
+    if ((stream->state & STREAM_CONNECTED) && stream->write_due_ns <= now_ns)
+        tell_done(stream, fail(stream, first(stream), -ETIMEDOUT));
+}
+
+void eddy__stream_write_cancel(eddy_stream *stream) {
+    while (stream->write_last != NULL) tell(stream);
+}
+
+/* --- Without a request, and the settings --- */
+
+ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count) {
+    int err = check(stream);
+    if (err < 0) return err;
+    if (count < 0) return -EINVAL;
+    if (stream->write_last != NULL) return -EAGAIN;
+    ssize_t sent = send_vectors(stream, vectors, count);
+    if (sent < 0 && sent != -EAGAIN) stream->state |= STREAM_SHUT;
+    return sent;
+}
+
+size_t eddy_stream_queued(const eddy_stream *stream) {
+    return stream->queued;
+}
+
+int eddy_stream_set_marks(eddy_stream *stream, size_t low, size_t high, eddy_stream_fn *drained) {
+    if (stream->state & STREAM_CLOSING) return -EINVAL;
+    if (low > high || high == 0) return -EINVAL;
+    stream->low = low < UINT32_MAX ? (uint32_t)low : UINT32_MAX;
+    stream->high = high < UINT32_MAX ? (uint32_t)high : UINT32_MAX;
+    stream->drained_fn = drained;
+    return 0;
+}
+
+bool eddy_stream_is_full(const eddy_stream *stream) {
+    return (stream->state & STREAM_FULL) != 0;
+}
+
+int eddy_stream_set_write_timeout(eddy_stream *stream, int64_t timeout_ns) {
+    if (timeout_ns < 0 || (stream->state & STREAM_CLOSING)) return -EINVAL;
+    int64_t due_ns = NEVER_NS;
+    if (timeout_ns > 0 && stream->write_last != NULL) {
+        due_ns = due_after_ns(stream_loop(stream), timeout_ns);
+        int err = eddy__stream_arm(stream, due_ns);
+        if (err < 0) return err;
+    }
+    stream->write_timeout_ns = timeout_ns;
+    if (stream->state & STREAM_CONNECTED) stream->write_due_ns = due_ns;
+    return 0;
+}

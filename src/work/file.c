@@ -1,0 +1,186 @@
+/* file.c: file requests: what the caller asks for, put into a request and on its way.
+ * Invariant: a request that was found complete ends in one callback, from the loop.
+ * Threading: loop thread only. file_run.c does the operations. */
+#include "file.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void deliver(eddy_work *work, int status) {
+    eddy_file *file = eddy_container_of(work, eddy_file, work);
+    if (status < 0) file->result = status;
+    file->fn(file);
+}
+
+static int submit(eddy_loop *loop, eddy_file *file) {
+    if (!eddy__file_is_complete(file)) return -EINVAL;
+    if (!loop->file_attempt_off && eddy__file_attempt(loop, file)) {
+        eddy__work_done_at_once(loop, &file->work, deliver);
+        return 0;
+    }
+    return eddy_work_submit(loop, &file->work, EDDY_LANE_FILE, eddy__file_run, deliver);
+}
+
+int eddy_file_cancel(eddy_file *file) {
+    return eddy_work_cancel(&file->work);
+}
+
+void eddy_file_set_attempt(eddy_loop *loop, bool on) {
+    loop->file_attempt_off = !on;
+}
+
+/* --- Files --- */
+
+int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, int flags,
+                   unsigned mode, unsigned resolve, eddy_file_fn *fn) {
+    if (resolve & ~(unsigned)EDDY_BENEATH) return -EINVAL;
+    *file = (eddy_file){.operation = FILE_OPEN, .fd = dir, .path = path, .fn = fn};
+    file->flags = flags;
+    file->mode = mode;
+    file->resolve = (uint8_t)resolve;
+    return submit(loop, file);
+}
+
+int eddy_file_close(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_CLOSE, .fd = fd, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_fstat(eddy_loop *loop, eddy_file *file, int fd, eddy_stat *stat, eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_FSTAT, .fd = fd, .data = stat, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_fsync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_FSYNC, .fd = fd, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_fdatasync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_FDATASYNC, .fd = fd, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_ftruncate(eddy_loop *loop, eddy_file *file, int fd, int64_t size, eddy_file_fn *fn) {
+    if (size < 0) return -EINVAL;
+    *file = (eddy_file){.operation = FILE_FTRUNCATE, .fd = fd, .total = size, .fn = fn};
+    return submit(loop, file);
+}
+
+/* --- Bytes --- */
+
+/* Adds the vectors up; the whole transfer must have an offset that can be told. */
+static int64_t total_bytes(const struct iovec *vectors, int count, int64_t offset) {
+    int64_t total = 0, most = INT64_MAX - (offset > 0 ? offset : 0);
+    if (offset < -1 || count < 0 || (count > 0 && vectors == NULL)) return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len > 0 && vectors[i].iov_base == NULL) return -EINVAL;
+        if (vectors[i].iov_len > (uint64_t)(most - total)) return -EINVAL;
+        total += (int64_t)vectors[i].iov_len;
+    }
+    return total;
+}
+
+static int transfer(eddy_loop *loop, eddy_file *file, enum file_operation operation, int fd,
+                    const struct iovec *vectors, int count, int64_t offset, eddy_file_fn *fn) {
+    int64_t total = total_bytes(vectors, count, offset);
+    if (total < 0) return (int)total;
+    *file = (eddy_file){.operation = (uint8_t)operation, .fd = fd, .fn = fn};
+    file->data = (void *)(uintptr_t)vectors; /* nothing is written there */
+    file->size = (size_t)count;
+    file->total = total;
+    file->offset = offset;
+    if (count == 1) {
+        file->one = vectors[0]; /* so eddy_file_read's may be on its stack */
+        file->data = &file->one;
+    }
+    return submit(loop, file);
+}
+
+int eddy_file_readv(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,
+                    int count, int64_t offset, eddy_file_fn *fn) {
+    return transfer(loop, file, FILE_READ, fd, vectors, count, offset, fn);
+}
+
+int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,
+                     int count, int64_t offset, eddy_file_fn *fn) {
+    return transfer(loop, file, FILE_WRITE, fd, vectors, count, offset, fn);
+}
+
+int eddy_file_read(eddy_loop *loop, eddy_file *file, int fd, void *data, size_t size,
+                   int64_t offset, eddy_file_fn *fn) {
+    struct iovec one = {.iov_base = data, .iov_len = size};
+    return transfer(loop, file, FILE_READ, fd, &one, 1, offset, fn);
+}
+
+int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data, size_t size,
+                    int64_t offset, eddy_file_fn *fn) {
+    struct iovec one = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    return transfer(loop, file, FILE_WRITE, fd, &one, 1, offset, fn);
+}
+
+/* --- Names --- */
+
+int eddy_file_stat(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_stat *stat,
+                   eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_STAT, .fd = dir, .path = path, .data = stat, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_lstat(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_stat *stat,
+                    eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_LSTAT, .fd = dir, .path = path, .data = stat, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_unlink(eddy_loop *loop, eddy_file *file, int dir, const char *path,
+                     eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_UNLINK, .fd = dir, .path = path, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_rename(eddy_loop *loop, eddy_file *file, int from_dir, const char *from, int to_dir,
+                     const char *to, eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_RENAME, .fd = from_dir, .path = from, .fn = fn};
+    file->to_fd = to_dir;
+    file->to = to;
+    return submit(loop, file);
+}
+
+int eddy_file_mkdir(eddy_loop *loop, eddy_file *file, int dir, const char *path, unsigned mode,
+                    eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_MKDIR, .fd = dir, .path = path, .mode = mode, .fn = fn};
+    return submit(loop, file);
+}
+
+int eddy_file_rmdir(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_file_fn *fn) {
+    *file = (eddy_file){.operation = FILE_RMDIR, .fd = dir, .path = path, .fn = fn};
+    return submit(loop, file);
+}
+
+/* --- Scans --- */
+
+int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buffer, size_t size,
+                   eddy_file_fn *fn) {
+    if (size < EDDY_SCAN_BYTES_MIN) return -EINVAL;
+    *file = (eddy_file){.operation = FILE_SCAN, .fd = fd, .data = buffer, .size = size, .fn = fn};
+    return submit(loop, file);
+}
+
+_Static_assert((int)EDDY_ENTRY_OTHER == (int)EDDY_OS_ENTRY_OTHER, "the kinds are the same");
+
+bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry) {
+    enum { HEAD = offsetof(struct eddy_os_entry, name) };
+    if (*position >= used) return false;
+    const char *record = (const char *)buffer + *position;
+    struct eddy_os_entry head; /* the caller's buffer may begin at any address */
+    memcpy(&head, record, HEAD);
+    EDDY_ASSERT(head.bytes > HEAD && head.bytes <= used - *position);
+    *position += head.bytes;
+    *entry = (eddy_entry){
+        .inode = head.inode,
+        .kind = (eddy_entry_kind)head.kind,
+        .name = record + HEAD,
+    };
+    return true;
+}

@@ -1,0 +1,34 @@
+/* file.h: file requests from inside. A further operation is a name here, a line in the table of
+ * file_run.c with its function, and a public function in file.c. */
+#ifndef EDDY_WORK_FILE_H
+#define EDDY_WORK_FILE_H
+
+#include "pool.h"
+
+enum file_operation {
+    FILE_OPEN,
+    FILE_CLOSE,
+    FILE_READ,
+    FILE_WRITE,
+    FILE_FSTAT,
+    FILE_STAT,
+    FILE_LSTAT,
+    FILE_FSYNC,
+    FILE_FDATASYNC,
+    FILE_FTRUNCATE,
+    FILE_UNLINK,
+    FILE_RENAME,
+    FILE_MKDIR,
+    FILE_RMDIR,
+    FILE_SCAN,
+    FILE_OPERATIONS
+};
+
+/* Whether all that the operation needs was given. */
+bool eddy__file_is_complete(const eddy_file *file);
+/* Does the operation now if it need not wait: then true, and the result is in its place. */
+bool eddy__file_attempt(eddy_loop *loop, eddy_file *file);
+/* Does the operation, in a thread of the pool. */
+void eddy__file_run(eddy_work *work);
+
+#endif

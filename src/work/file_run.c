@@ -1,0 +1,216 @@
+/* file_run.c: what each file operation does, in a thread of the pool or at once.
+ * Invariant: asked with EDDY_OS_NOWAIT an operation does not block; it then gives its outcome, or
+ * -EAGAIN and whatever progress file->result says, from where the pool goes on.
+ * Threading: a request is touched by the loop thread before it is submitted, by one thread of the
+ * pool while it runs, and by the loop thread again after it was published. */
+#include "file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    WINDOW = 64,                  /* vectors of one call: 1 KiB of stack, below any IOV_MAX */
+    CALL_BYTES_MAX = 1 << 30,     /* some systems refuse a call for more than INT_MAX */
+    ATTEMPT_BYTES_MAX = 256 << 10 /* copying more would hold up the loop longer than a hand-over */
+};
+
+/* --- Bytes --- */
+
+/* Where in the vectors of a request the next byte is. The caller's vectors stay as they are. */
+struct cursor {
+    const struct iovec *vector;
+    size_t vectors; /* from there on */
+    size_t skip;    /* bytes done of the first one */
+};
+
+static void advance(struct cursor *cursor, size_t bytes) {
+    cursor->skip += bytes;
+    while (cursor->vectors > 0 && cursor->skip >= cursor->vector->iov_len) {
+        cursor->skip -= cursor->vector->iov_len;
+        cursor->vector++;
+        cursor->vectors--;
+    }
+}
+
+/* Copies what the next call is to do into `window`. Returns its bytes; `*count` is at least 1. */
+static size_t look_ahead(const struct cursor *cursor, struct iovec window[WINDOW], int *count) {
+    size_t bytes = 0, skip = cursor->skip;
+    *count = 0;
+    for (size_t i = 0; i < cursor->vectors && *count < WINDOW && bytes < CALL_BYTES_MAX; i++) {
+        struct iovec part = cursor->vector[i];
+        part.iov_base = (char *)part.iov_base + skip;
+        part.iov_len -= skip;
+        skip = 0;
+        if (part.iov_len > CALL_BYTES_MAX - bytes) part.iov_len = CALL_BYTES_MAX - bytes;
+        bytes += part.iov_len;
+        window[(*count)++] = part;
+    }
+    if (*count == 0) window[(*count)++] = (struct iovec){0};
+    return bytes;
+}
+
+static ssize_t transfer_some(const eddy_file *file, const struct cursor *cursor, int64_t done,
+                             unsigned how, size_t *asked) {
+    struct iovec window[WINDOW];
+    int count;
+    *asked = look_ahead(cursor, window, &count);
+    int64_t offset = file->offset < 0 ? -1 : file->offset + done;
+    if (file->operation == FILE_WRITE) return eddy_os_file_write(file->fd, window, count, offset);
+    return eddy_os_file_read(file->fd, window, count, offset, how);
+}
+
+/* Goes on from `file->result` until all is done, nothing more comes, or an error. One read at the
+ * position is all there is: the next one could wait for a terminal or a pipe. */
+static int64_t transfer(eddy_file *file, unsigned how) {
+    bool one_call = file->operation == FILE_READ && file->offset < 0;
+    int64_t done = file->result;
+    struct cursor cursor = {.vector = file->data, .vectors = file->size};
+    advance(&cursor, (size_t)done);
+    do {
+        size_t asked;
+        ssize_t count = transfer_some(file, &cursor, done, how, &asked);
+        if (count < 0) return done > 0 ? done : count;
+        done += count;
+        advance(&cursor, (size_t)count);
+        if (count == 0 || one_call) break;
+        if ((how & EDDY_OS_NOWAIT) && (size_t)count < asked) break;
+    } while (done < file->total);
+    return done;
+}
+
+/* A short read of the cache ends at a hole or at the end of the file. Asking for 0 more bytes would
+ * not tell: on Linux 5.9 and 5.10 a hole gives 0 as well. */
+static bool is_at_end(const eddy_file *file, int64_t done) {
+    struct eddy_os_stat stat;
+    if (eddy_os_file_fstat(file->fd, &stat, EDDY_OS_NOWAIT) < 0) return false;
+    return S_ISREG(stat.mode) && stat.size > 0 && file->offset + done >= stat.size;
+}
+
+static int64_t run_read(eddy_file *file, unsigned how) {
+    if (!(how & EDDY_OS_NOWAIT)) return transfer(file, how);
+    if (file->offset < 0 || file->total > ATTEMPT_BYTES_MAX) return -EAGAIN;
+    int64_t done = transfer(file, how);
+    if (done < 0 || done == file->total || is_at_end(file, done)) return done;
+    file->result = done;
+    return -EAGAIN;
+}
+
+static int64_t run_write(eddy_file *file, unsigned how) {
+    return transfer(file, how);
+}
+
+/* --- Files --- */
+
+static int64_t run_open(eddy_file *file, unsigned how) {
+    if (file->resolve & EDDY_BENEATH) how |= EDDY_OS_BENEATH;
+    return eddy_os_file_open(file->fd, file->path, file->flags, file->mode, how);
+}
+
+static int64_t run_close(eddy_file *file, unsigned how) {
+    (void)how;
+    return eddy_os_close(file->fd);
+}
+
+_Static_assert(sizeof(eddy_stat) == sizeof(struct eddy_os_stat), "one layout");
+_Static_assert(offsetof(eddy_stat, size) == offsetof(struct eddy_os_stat, size), "one layout");
+_Static_assert(offsetof(eddy_stat, change_ns) == offsetof(struct eddy_os_stat, change_ns),
+               "one layout");
+
+static int64_t tell_stat(eddy_file *file, int err, const struct eddy_os_stat *stat) {
+    if (err == 0) memcpy(file->data, stat, sizeof *stat);
+    return err;
+}
+
+static int64_t run_fstat(eddy_file *file, unsigned how) {
+    struct eddy_os_stat stat;
+    return tell_stat(file, eddy_os_file_fstat(file->fd, &stat, how), &stat);
+}
+
+static int64_t run_stat(eddy_file *file, unsigned how) {
+    (void)how;
+    struct eddy_os_stat stat;
+    bool follow = file->operation == FILE_STAT;
+    return tell_stat(file, eddy_os_file_stat(file->fd, file->path, follow, &stat), &stat);
+}
+
+static int64_t run_sync(eddy_file *file, unsigned how) {
+    (void)how;
+    return eddy_os_file_sync(file->fd, file->operation == FILE_FDATASYNC);
+}
+
+static int64_t run_truncate(eddy_file *file, unsigned how) {
+    (void)how;
+    return eddy_os_file_truncate(file->fd, file->total);
+}
+
+/* --- Names --- */
+
+static int64_t run_unlink(eddy_file *file, unsigned how) {
+    (void)how;
+    return eddy_os_file_unlink(file->fd, file->path, file->operation == FILE_RMDIR);
+}
+
+static int64_t run_rename(eddy_file *file, unsigned how) {
+    (void)how;
+    return eddy_os_file_rename(file->fd, file->path, file->to_fd, file->to);
+}
+
+static int64_t run_mkdir(eddy_file *file, unsigned how) {
+    (void)how;
+    return eddy_os_file_mkdir(file->fd, file->path, file->mode);
+}
+
+static int64_t run_scan(eddy_file *file, unsigned how) {
+    (void)how;
+    return eddy_os_file_scan(file->fd, file->data, file->size);
+}
+
+/* --- The table --- */
+
+enum { PATH = 1 << 0, TO = 1 << 1, DATA = 1 << 2, ATTEMPT = 1 << 3 };
+
+static const struct operation {
+    int64_t (*run)(eddy_file *file, unsigned how);
+    unsigned needs; /* and whether it may be attempted */
+} operations[FILE_OPERATIONS] = {
+    [FILE_OPEN] = {run_open, PATH | ATTEMPT},
+    [FILE_CLOSE] = {run_close, 0},
+    [FILE_READ] = {run_read, ATTEMPT},
+    [FILE_WRITE] = {run_write, 0},
+    [FILE_FSTAT] = {run_fstat, DATA | ATTEMPT},
+    [FILE_STAT] = {run_stat, PATH | DATA},
+    [FILE_LSTAT] = {run_stat, PATH | DATA},
+    [FILE_FSYNC] = {run_sync, 0},
+    [FILE_FDATASYNC] = {run_sync, 0},
+    [FILE_FTRUNCATE] = {run_truncate, 0},
+    [FILE_UNLINK] = {run_unlink, PATH},
+    [FILE_RENAME] = {run_rename, PATH | TO},
+    [FILE_MKDIR] = {run_mkdir, PATH},
+    [FILE_RMDIR] = {run_unlink, PATH},
+    [FILE_SCAN] = {run_scan, DATA},
+};
+
+bool eddy__file_is_complete(const eddy_file *file) {
+    unsigned needs = operations[file->operation].needs;
+    if (file->fn == NULL) return false;
+    if ((needs & PATH) && file->path == NULL) return false;
+    if ((needs & TO) && file->to == NULL) return false;
+    return !(needs & DATA) || file->data != NULL;
+}
+
+bool eddy__file_attempt(eddy_loop *loop, eddy_file *file) {
+    const struct operation *operation = &operations[file->operation];
+    if (!(operation->needs & ATTEMPT)) return false;
+    loop->metrics.file_attempts++;
+    int64_t result = operation->run(file, EDDY_OS_NOWAIT);
+    if (result == -EAGAIN) return false;
+    loop->metrics.file_hits++;
+    file->result = result;
+    return true;
+}
+
+void eddy__file_run(eddy_work *work) {
+    eddy_file *file = eddy_container_of(work, eddy_file, work);
+    file->result = operations[file->operation].run(file, 0);
+}

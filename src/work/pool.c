@@ -1,0 +1,260 @@
+/* pool.c: opening, feeding, watching and closing a pool of threads.
+ * Invariant and life of a job: see pool.h.
+ * Threading: any thread; everything that changes is guarded by pool->lock. */
+#include "pool.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+    THREADS_DEFAULT = 4,
+    THREADS_MAX = 1024,
+    STACK_BYTES_DEFAULT = 256 * 1024,
+    STACK_BYTES_MIN = 16 * 1024, /* less is refused by every system */
+};
+
+static const int64_t idle_default_ns = 10 * EDDY_NS_PER_S;
+
+/* --- Opening and closing --- */
+
+static unsigned default_quota(eddy_lane lane, unsigned threads) {
+    if (lane == EDDY_LANE_FILE || threads == 1) return threads;
+    return lane == EDDY_LANE_LOOKUP ? threads / 2 : threads - 1;
+}
+
+static bool apply_defaults(eddy_pool_config *config) {
+    if (config->threads == 0) config->threads = THREADS_DEFAULT;
+    if (config->idle_ns == 0) config->idle_ns = idle_default_ns;
+    if (config->stack_bytes == 0) config->stack_bytes = STACK_BYTES_DEFAULT;
+    if (config->threads > THREADS_MAX || config->idle_ns < 0) return false;
+    if (config->stack_bytes < STACK_BYTES_MIN) return false;
+    for (int i = 0; i < EDDY_LANES; i++) {
+        if (config->quotas[i] == 0)
+            config->quotas[i] = default_quota((eddy_lane)i, config->threads);
+        if (config->quotas[i] > config->threads) return false;
+    }
+    return true;
+}
+
+static size_t pool_bytes(unsigned threads) {
+    return offsetof(eddy_pool, workers) + threads * sizeof(struct worker);
+}
+
+static void free_memory(eddy_pool *pool) {
+    eddy_allocator allocator = pool->allocator;
+    allocator.resize(allocator.context, pool, pool_bytes(pool->threads_max), 0);
+}
+
+/* How many places got their condition; fewer than asked for on an error. */
+static int open_places(eddy_pool *pool, unsigned *opened) {
+    for (*opened = 0; *opened < pool->threads_max; ++*opened) {
+        struct worker *worker = &pool->workers[*opened];
+        int err = eddy_os_condition_open(&worker->call);
+        if (err < 0) return err;
+        worker->pool = pool;
+        link_add_last(&pool->spare, &worker->link);
+    }
+    return 0;
+}
+
+static void close_places(eddy_pool *pool, unsigned opened) {
+    while (opened > 0) eddy_os_condition_close(&pool->workers[--opened].call);
+}
+
+static int open_parts(eddy_pool *pool) {
+    unsigned opened = 0;
+    int err = eddy_os_mutex_open(&pool->lock);
+    if (err < 0) return err;
+    err = eddy_os_condition_open(&pool->quiet);
+    if (err < 0) goto close_mutex;
+    err = open_places(pool, &opened);
+    if (err < 0) goto close_conditions;
+    return 0;
+
+close_conditions:
+    close_places(pool, opened);
+    eddy_os_condition_close(&pool->quiet);
+close_mutex:
+    eddy_os_mutex_close(&pool->lock);
+    return err;
+}
+
+int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
+    eddy_pool_config config = given != NULL ? *given : (eddy_pool_config){0};
+    if (result == NULL || !apply_defaults(&config)) return -EINVAL;
+    eddy_allocator allocator = {.resize = eddy_os_resize};
+    if (config.allocator != NULL) allocator = *config.allocator;
+    eddy_pool *pool = allocator.resize(allocator.context, NULL, 0, pool_bytes(config.threads));
+    if (pool == NULL) return -ENOMEM;
+
+    memset(pool, 0, pool_bytes(config.threads));
+    pool->allocator = allocator;
+    pool->idle_ns = config.idle_ns;
+    pool->stack_bytes = config.stack_bytes;
+    pool->threads_max = config.threads;
+    link_init(&pool->idle);
+    link_init(&pool->spare);
+    for (int i = 0; i < EDDY_LANES; i++) {
+        link_init(&pool->lanes[i].queue);
+        pool->lanes[i].counts.quota = config.quotas[i];
+    }
+    int err = open_parts(pool);
+    if (err < 0) {
+        free_memory(pool);
+        return err;
+    }
+    *result = pool;
+    return 0;
+}
+
+int eddy_pool_close(eddy_pool *pool) {
+    if (pool == NULL) return -EINVAL;
+    eddy_os_lock(&pool->lock);
+    if (pool->users > 0 || !eddy__pool_is_quiet(pool)) {
+        eddy_os_unlock(&pool->lock);
+        return -EBUSY;
+    }
+    pool->closing = true;
+    eddy__worker_call_all_idle(pool);
+    while (pool->threads > 0) eddy_os_condition_wait(&pool->quiet, &pool->lock, -1);
+    eddy_os_unlock(&pool->lock);
+
+    /* The last one to leave ends after it has joined the one before, and so on. */
+    if (pool->has_left) eddy_os_thread_join(pool->left);
+    close_places(pool, pool->threads_max);
+    eddy_os_condition_close(&pool->quiet);
+    eddy_os_mutex_close(&pool->lock);
+    free_memory(pool);
+    return 0;
+}
+
+/* A thread that is not there any more may have held the lock: nothing but the memory is touched. */
+void eddy__pool_forget(eddy_pool *pool) {
+    free_memory(pool);
+}
+
+void eddy__pool_enter(eddy_pool *pool) {
+    eddy_os_lock(&pool->lock);
+    pool->users++;
+    eddy_os_unlock(&pool->lock);
+}
+
+void eddy__pool_leave(eddy_pool *pool) {
+    eddy_os_lock(&pool->lock);
+    EDDY_ASSERT(pool->users > 0);
+    pool->users--;
+    eddy_os_unlock(&pool->lock);
+}
+
+/* --- Jobs in and out --- */
+
+int eddy__pool_expect(eddy_pool *pool) {
+    eddy_os_lock(&pool->lock);
+    int err = pool->threads > 0 ? 0 : eddy__worker_start(pool);
+    if (err == 0) pool->expected++;
+    eddy_os_unlock(&pool->lock);
+    return err == 0 ? 0 : -EAGAIN;
+}
+
+/* Moves all of `from` to the end of `to`. */
+static void splice_last(eddy_link *to, eddy_link *from) {
+    if (link_is_empty(from)) return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    link_init(from);
+}
+
+void eddy__pool_hand_over(eddy_pool *pool, eddy_link jobs[EDDY_LANES],
+                          const unsigned counts[EDDY_LANES]) {
+    eddy_os_lock(&pool->lock);
+    EDDY_ASSERT(pool->expected > 0 && pool->threads > 0);
+    pool->expected--;
+    pool->start_failed = false;
+    for (int i = 0; i < EDDY_LANES; i++) {
+        eddy_lane_metrics *lane = &pool->lanes[i].counts;
+        splice_last(&pool->lanes[i].queue, &jobs[i]);
+        lane->queued += counts[i];
+        if (lane->queued_max < lane->queued) lane->queued_max = lane->queued;
+    }
+    struct worker *worker = eddy__worker_call(pool);
+    eddy_os_unlock(&pool->lock);
+    if (worker != NULL) eddy_os_condition_signal(&worker->call);
+}
+
+int eddy__pool_take_back(eddy_pool *pool, eddy_work *work) {
+    int err = -EALREADY;
+    eddy_os_lock(&pool->lock);
+    if (work->state == WORK_RUNNING) err = -EBUSY;
+    if (work->state == WORK_QUEUED) {
+        err = 0;
+        link_remove(&work->link);
+        work->state = WORK_CANCELLED;
+        eddy_lane_metrics *lane = &pool->lanes[work->lane].counts;
+        lane->queued--;
+        lane->cancelled++;
+        if (pool->drains > 0 && eddy__pool_is_quiet(pool))
+            eddy_os_condition_broadcast(&pool->quiet);
+    }
+    eddy_os_unlock(&pool->lock);
+    return err;
+}
+
+/* --- Watching --- */
+
+bool eddy__pool_is_quiet(const eddy_pool *pool) {
+    for (int i = 0; i < EDDY_LANES; i++) {
+        const eddy_lane_metrics *lane = &pool->lanes[i].counts;
+        if (lane->queued > 0 || lane->running > 0) return false;
+    }
+    return true;
+}
+
+int64_t eddy__pool_until_ns(int64_t time_ns) {
+    if (time_ns < 0) return -1;
+    int64_t now_ns = eddy_os_clock_ns();
+    return time_ns < INT64_MAX - now_ns ? now_ns + time_ns : -1;
+}
+
+static int visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_work *work),
+                     void *context) {
+    int count = 0;
+    for (unsigned i = 0; i < pool->threads_max; i++) {
+        if (pool->workers[i].work == NULL) continue;
+        if (visit != NULL) visit(context, pool->workers[i].work);
+        count++;
+    }
+    for (int i = 0; i < EDDY_LANES; i++) {
+        eddy_link *queue = &pool->lanes[i].queue;
+        for (eddy_link *link = queue->next; link != queue; link = link->next) {
+            if (visit != NULL) visit(context, eddy_container_of(link, eddy_work, link));
+            count++;
+        }
+    }
+    return count;
+}
+
+int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
+                    void (*visit)(void *context, eddy_work *work), void *context) {
+    if (pool == NULL || timeout_ns < -1) return -EINVAL;
+    int64_t until_ns = eddy__pool_until_ns(timeout_ns);
+    eddy_os_lock(&pool->lock);
+    pool->drains++;
+    while (!eddy__pool_is_quiet(pool))
+        if (!eddy_os_condition_wait(&pool->quiet, &pool->lock, until_ns)) break;
+    pool->drains--;
+    int count = visit_all(pool, visit, context);
+    eddy_os_unlock(&pool->lock);
+    return count;
+}
+
+void eddy_pool_metrics_read(eddy_pool *pool, eddy_pool_metrics *metrics) {
+    eddy_os_lock(&pool->lock);
+    metrics->threads = pool->threads;
+    metrics->threads_idle = pool->threads_idle;
+    metrics->threads_max = pool->threads_max;
+    metrics->threads_started = pool->threads_started;
+    for (int i = 0; i < EDDY_LANES; i++) metrics->lanes[i] = pool->lanes[i].counts;
+    eddy_os_unlock(&pool->lock);
+}

@@ -1,0 +1,95 @@
+/* pool.h: the pool from inside; pool.c has its outside, worker.c its threads, work.c the loop's
+ * side of it.
+ *
+ * A job goes SUBMITTED -> QUEUED -> RUNNING -> DONE, or to CANCELLED from one of the first two.
+ * In SUBMITTED it is in its loop's list and the loop thread's alone. From QUEUED on its state and
+ * link belong to pool->lock, until it is pushed into its loop's inbox: then it is the loop's again,
+ * and the worker that pushed it never looks at it, or at the loop, afterwards.
+ *
+ * Invariant, whenever the lock is free: if there is work that a thread may take and a thread that
+ * could take it (an idle one, or one that may still be started), then a worker is on its way. Each
+ * worker that arrives and takes a job calls the next one, if there is more to do, before it runs
+ * the job. So N jobs that block get N threads, while a burst of short ones wakes few. */
+#ifndef EDDY_WORK_POOL_H
+#define EDDY_WORK_POOL_H
+
+#include "../core/loop.h"
+
+enum work_state {
+    WORK_SUBMITTED,
+    WORK_QUEUED,
+    WORK_RUNNING,
+    WORK_DONE,
+    WORK_CANCELLED,
+};
+
+struct lane {
+    eddy_link queue;
+    eddy_lane_metrics counts;
+};
+
+/* The place of a thread. It is the pool's memory, so a signal to a thread that has just left harms
+ * nobody. */
+struct worker {
+    eddy_link link; /* in pool->idle or pool->spare, or in no list */
+    eddy_pool *pool;
+    eddy_work *work; /* what it runs */
+    eddy_os_thread thread;
+    eddy_os_condition call;
+    bool called; /* told to come; `call` is signalled soon */
+};
+
+/* All that changes after eddy_pool_open is guarded by `lock`. */
+struct eddy_pool {
+    eddy_os_mutex lock;
+    eddy_allocator allocator;
+    int64_t idle_ns;
+    size_t stack_bytes;
+    eddy_os_condition quiet; /* for eddy_pool_drain and eddy_pool_close */
+    struct lane lanes[EDDY_LANES];
+    unsigned lane_next; /* whose turn it is */
+    eddy_link idle;     /* the last one to fall idle is last, and called first */
+    eddy_link spare;    /* places without a thread */
+    unsigned coming;    /* workers called or started that have not arrived yet */
+    unsigned users;     /* loops */
+    unsigned expected;  /* loops that are about to hand over */
+    unsigned drains;    /* calls of eddy_pool_drain */
+    unsigned threads, threads_idle, threads_max;
+    uint64_t threads_started;
+    bool start_failed; /* since the last hand-over: not tried again before the next */
+    bool closing;
+    bool has_left;       /* a thread has left and nobody has joined it: */
+    eddy_os_thread left; /* the next one to leave does */
+    struct worker workers[];
+};
+
+/* --- pool.c --- */
+void eddy__pool_enter(eddy_pool *pool); /* one more loop uses it */
+void eddy__pool_leave(eddy_pool *pool);
+void eddy__pool_forget(eddy_pool *pool); /* frees it in a forked child, where it has no threads */
+
+/* Announces a hand-over: from here to it, there is at least one thread. -EAGAIN: there is none. */
+int eddy__pool_expect(eddy_pool *pool);
+/* Queues what stands in `jobs` by lane, all of it in one step, and ends the announcement. */
+void eddy__pool_hand_over(eddy_pool *pool, eddy_link jobs[EDDY_LANES],
+                          const unsigned counts[EDDY_LANES]);
+/* Takes a job out of the queue: 0, -EBUSY (it runs) or -EALREADY (it was done). */
+int eddy__pool_take_back(eddy_pool *pool, eddy_work *work);
+
+/* The end of an eddy_os_condition_wait that lasts `time_ns` from now; -1: without end. */
+int64_t eddy__pool_until_ns(int64_t time_ns);
+/* Whether nothing is queued or running. pool->lock. */
+bool eddy__pool_is_quiet(const eddy_pool *pool);
+
+/* --- worker.c, with pool->lock held --- */
+int eddy__worker_start(eddy_pool *pool);
+/* Calls a worker if there is work for one more and none is on its way. Signal what it returns, if
+ * not NULL, after unlocking: so the worker does not wake only to wait for the lock. */
+struct worker *eddy__worker_call(eddy_pool *pool);
+void eddy__worker_call_all_idle(eddy_pool *pool);
+
+/* --- work.c --- */
+/* As a submission whose job is already done: `done` comes from the loop, with status 0. */
+void eddy__work_done_at_once(eddy_loop *loop, eddy_work *work, eddy_work_done_fn *done);
+
+#endif

@@ -1,0 +1,143 @@
+/* work.c: the loop's side of the pool: submission, hand-over, cancel, delivery.
+ * Invariant: the pool expects a hand-over exactly while loop->work_queue has jobs in it, so there
+ * is a thread for them when they come.
+ * Threading: loop thread only. Read pool.h first. */
+#include "pool.h"
+
+#include <errno.h>
+
+void eddy__work_open(eddy_loop *loop) {
+    link_init(&loop->work_queue);
+    loop->work_queued = 0;
+    loop->pool = loop->config.pool;
+    loop->pool_is_own = false;
+    if (loop->pool != NULL) eddy__pool_enter(loop->pool);
+}
+
+int eddy__work_close(eddy_loop *loop) {
+    EDDY_ASSERT(link_is_empty(&loop->work_queue));
+    eddy_pool *pool = loop->pool;
+    if (pool == NULL) return 0;
+    eddy__pool_leave(pool);
+    if (loop->pool_is_own) {
+        int err = eddy_pool_close(pool);
+        if (err < 0) { /* the program gave this pool to another loop as well */
+            eddy__pool_enter(pool);
+            return err;
+        }
+    }
+    loop->pool = NULL;
+    return 0;
+}
+
+static int open_own_pool(eddy_loop *loop) {
+    eddy_pool_config config = {
+        .allocator = &loop->allocator,
+        .threads = loop->config.pool_threads,
+    };
+    int err = eddy_pool_open(&loop->pool, &config);
+    if (err < 0) return err;
+    eddy__pool_enter(loop->pool);
+    loop->pool_is_own = true;
+    return 0;
+}
+
+eddy_pool *eddy_loop_pool(eddy_loop *loop) {
+    if (loop->pool == NULL) (void)open_own_pool(loop);
+    return loop->pool;
+}
+
+static int expect_hand_over(eddy_loop *loop) {
+    int err = loop->pool != NULL ? 0 : open_own_pool(loop);
+    return err < 0 ? err : eddy__pool_expect(loop->pool);
+}
+
+/* The threads stayed in the parent, and one of them may have held the pool's lock. */
+int eddy__work_after_fork(eddy_loop *loop) {
+    if (loop->pool_is_own) eddy__pool_forget(loop->pool);
+    loop->pool_is_own = false;
+    loop->pool = loop->config.pool = NULL;
+    return link_is_empty(&loop->work_queue) ? 0 : expect_hand_over(loop);
+}
+
+static void deliver(eddy_post *post) {
+    eddy_work *work = eddy_container_of(post, eddy_work, post);
+    int status = work->state == WORK_CANCELLED ? -ECANCELED : 0;
+    request_end(work->loop);
+    work->done(work, status);
+}
+
+static void prepare(eddy_loop *loop, eddy_work *work, enum work_state state,
+                    eddy_work_done_fn *done) {
+    work->post.fn = deliver;
+    work->loop = loop;
+    work->done = done;
+    work->state = (uint8_t)state;
+    work->handed_over = 0;
+    request_begin(loop);
+}
+
+int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
+                     eddy_work_done_fn *done) {
+    if ((unsigned)lane >= EDDY_LANES || fn == NULL || done == NULL) return -EINVAL;
+    int err = link_is_empty(&loop->work_queue) ? expect_hand_over(loop) : 0;
+    if (err < 0) return err;
+    prepare(loop, work, WORK_SUBMITTED, done);
+    work->fn = fn;
+    work->lane = (uint8_t)lane;
+    link_add_last(&loop->work_queue, &work->link);
+    loop->work_queued++;
+    return 0;
+}
+
+void eddy__work_done_at_once(eddy_loop *loop, eddy_work *work, eddy_work_done_fn *done) {
+    prepare(loop, work, WORK_DONE, done);
+    eddy__inbox_push_local(loop, &work->post);
+}
+
+void eddy__work_flush(eddy_loop *loop) {
+    if (link_is_empty(&loop->work_queue)) return;
+    eddy_link jobs[EDDY_LANES];
+    unsigned counts[EDDY_LANES] = {0};
+    for (int i = 0; i < EDDY_LANES; i++) link_init(&jobs[i]);
+
+    int64_t now_ns = eddy_os_clock_ns(); /* the turn's time is as old as its callbacks are long */
+    eddy_link *link = loop->work_queue.next;
+    while (link != &loop->work_queue) {
+        eddy_work *work = eddy_container_of(link, eddy_work, link);
+        link = link->next;
+        work->since_ns = now_ns;
+        work->state = WORK_QUEUED;
+        work->handed_over = 1;
+        link_add_last(&jobs[work->lane], &work->link);
+        counts[work->lane]++;
+    }
+    link_init(&loop->work_queue);
+    loop->metrics.jobs += loop->work_queued;
+    loop->work_queued = 0;
+    eddy__pool_hand_over(loop->pool, jobs, counts);
+}
+
+/* Takes a job out of the loop's own list. */
+static void withdraw(eddy_loop *loop, eddy_work *work) {
+    link_remove(&work->link);
+    work->state = WORK_CANCELLED;
+    loop->work_queued--;
+    if (loop->work_queued > 0) return;
+    eddy_link none[EDDY_LANES];
+    for (int i = 0; i < EDDY_LANES; i++) link_init(&none[i]);
+    eddy__pool_hand_over(loop->pool, none, (const unsigned[EDDY_LANES]){0});
+}
+
+int eddy_work_cancel(eddy_work *work) {
+    eddy_loop *loop = work->loop;
+    int err = -EALREADY;
+    if (work->handed_over) {
+        err = eddy__pool_take_back(loop->pool, work);
+    } else if (work->state == WORK_SUBMITTED) {
+        withdraw(loop, work);
+        err = 0;
+    }
+    if (err == 0) eddy__inbox_push_local(loop, &work->post);
+    return err;
+}

@@ -1,0 +1,161 @@
+/* worker.c: the threads of a pool, from the first job to the last.
+ * Invariant: one lock returns the finished job and takes the next; the finished one is published
+ * after that lock and before the next one runs, so it waits for nobody's work.
+ * Threading: the pool's threads; the functions of pool.h are called by any, with the lock held. */
+#include "pool.h"
+
+static bool lane_has_work(const struct lane *lane) {
+    return lane->counts.queued > 0 && lane->counts.running < lane->counts.quota;
+}
+
+static bool has_work(const eddy_pool *pool) {
+    for (int i = 0; i < EDDY_LANES; i++)
+        if (lane_has_work(&pool->lanes[i])) return true;
+    return false;
+}
+
+static void take_first(struct worker *worker, struct lane *lane, int64_t now_ns) {
+    eddy_work *work = eddy_container_of(lane->queue.next, eddy_work, link);
+    EDDY_ASSERT(work->state == WORK_QUEUED);
+    link_remove(&work->link);
+    work->state = WORK_RUNNING;
+    worker->work = work;
+    lane->counts.queued--;
+    lane->counts.running++;
+    /* The worker's clock was read before it had the lock, maybe before the job was queued. */
+    if (now_ns > work->since_ns) lane->counts.wait_ns += now_ns - work->since_ns;
+}
+
+/* The lanes that have work take turns, each in its own order. */
+static void take(struct worker *worker, int64_t now_ns) {
+    eddy_pool *pool = worker->pool;
+    for (unsigned i = 0; i < EDDY_LANES; i++) {
+        unsigned number = (pool->lane_next + i) % EDDY_LANES;
+        if (!lane_has_work(&pool->lanes[number])) continue;
+        pool->lane_next = (number + 1) % EDDY_LANES;
+        take_first(worker, &pool->lanes[number], now_ns);
+        return;
+    }
+}
+
+static eddy_work *give_back(struct worker *worker, int64_t run_ns) {
+    eddy_work *work = worker->work;
+    eddy_pool *pool = worker->pool;
+    eddy_lane_metrics *counts = &pool->lanes[work->lane].counts;
+    /* From here to the push a cancel finds it done, which is true and harms nothing: it is not the
+     * caller's again before its callback, and that comes after the push. */
+    work->state = WORK_DONE;
+    worker->work = NULL;
+    counts->running--;
+    counts->done++;
+    counts->run_ns += run_ns;
+    if (pool->drains > 0 && eddy__pool_is_quiet(pool)) eddy_os_condition_broadcast(&pool->quiet);
+    return work;
+}
+
+/* Waits to be called. False if the thread is to leave. */
+static bool wait_for_call(struct worker *worker) {
+    eddy_pool *pool = worker->pool;
+    if (pool->closing) return false;
+    int64_t until_ns = eddy__pool_until_ns(pool->idle_ns);
+    link_add_last(&pool->idle, &worker->link);
+    pool->threads_idle++;
+    while (!worker->called) {
+        if (eddy_os_condition_wait(&worker->call, &pool->lock, until_ns)) continue;
+        if (worker->called) break; /* just in time */
+        if (pool->expected > 0 && pool->threads == 1) {
+            until_ns = eddy__pool_until_ns(pool->idle_ns);
+            continue;
+        }
+        link_remove(&worker->link);
+        pool->threads_idle--;
+        return false;
+    }
+    worker->called = false;
+    pool->coming--;
+    return true;
+}
+
+/* Each thread that leaves joins the one that left before it, and eddy_pool_close joins the last: no
+ * thread is left behind, and at most one that has ended is waiting to be joined. Unlocks. */
+static void leave(struct worker *worker) {
+    eddy_pool *pool = worker->pool;
+    bool has_left = pool->has_left;
+    eddy_os_thread left = pool->left;
+    pool->has_left = true;
+    pool->left = worker->thread;
+    link_add_last(&pool->spare, &worker->link);
+    pool->threads--;
+    if (pool->threads == 0) eddy_os_condition_broadcast(&pool->quiet);
+    eddy_os_unlock(&pool->lock);
+    if (has_left) eddy_os_thread_join(left);
+}
+
+/* A clock read ends one job and begins the next; one more follows each sleep. */
+static void *run(void *argument) {
+    struct worker *worker = argument;
+    eddy_pool *pool = worker->pool;
+    eddy_work *finished = NULL;
+    int64_t now_ns = eddy_os_clock_ns(), run_ns = 0;
+
+    eddy_os_lock(&pool->lock);
+    pool->coming--;
+    for (;;) {
+        if (worker->work != NULL) finished = give_back(worker, run_ns);
+        take(worker, now_ns);
+        if (worker->work == NULL && finished == NULL) {
+            if (!wait_for_call(worker)) break;
+            now_ns = eddy_os_clock_ns();
+            continue;
+        }
+        struct worker *other = eddy__worker_call(pool);
+        eddy_os_unlock(&pool->lock);
+        if (other != NULL) eddy_os_condition_signal(&other->call);
+        if (finished != NULL) eddy__inbox_push(finished->loop, &finished->post);
+        finished = NULL;
+        if (worker->work != NULL) {
+            worker->work->fn(worker->work);
+            int64_t start_ns = now_ns;
+            now_ns = eddy_os_clock_ns();
+            run_ns = now_ns - start_ns;
+        }
+        eddy_os_lock(&pool->lock);
+    }
+    leave(worker);
+    return NULL;
+}
+
+/* Under the lock, so that the thread's handle is in its place before the thread can look for it.
+ * That holds up others for the time of one thread's start, as often as threads start. */
+int eddy__worker_start(eddy_pool *pool) {
+    struct worker *worker = eddy_container_of(pool->spare.prev, struct worker, link);
+    EDDY_ASSERT(!link_is_empty(&pool->spare));
+    int err = eddy_os_thread_start(&worker->thread, run, worker, pool->stack_bytes);
+    pool->start_failed = err < 0;
+    if (err < 0) return err;
+    link_remove(&worker->link);
+    pool->coming++;
+    pool->threads++;
+    pool->threads_started++;
+    return 0;
+}
+
+static struct worker *call_idle(eddy_pool *pool) {
+    struct worker *worker = eddy_container_of(pool->idle.prev, struct worker, link);
+    link_remove(&worker->link);
+    pool->threads_idle--;
+    pool->coming++;
+    worker->called = true;
+    return worker;
+}
+
+struct worker *eddy__worker_call(eddy_pool *pool) {
+    if (pool->coming > 0 || !has_work(pool)) return NULL;
+    if (!link_is_empty(&pool->idle)) return call_idle(pool);
+    if (pool->threads < pool->threads_max && !pool->start_failed) (void)eddy__worker_start(pool);
+    return NULL;
+}
+
+void eddy__worker_call_all_idle(eddy_pool *pool) {
+    while (!link_is_empty(&pool->idle)) eddy_os_condition_signal(&call_idle(pool)->call);
+}

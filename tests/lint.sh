@@ -1,0 +1,60 @@
+#!/bin/sh
+# lint.sh [BUILD]: the rules of the house that a machine can see. With a build directory, the symbols
+# of its libraries are looked at as well. Prints what is wrong; exit status 1 if anything is.
+cd "$(dirname "$0")/.." || exit 2
+build=${1:-}
+report=$(mktemp) && trap 'rm -f "$report"' EXIT
+complain() { # title; the findings come on standard input
+    found=$(cat)
+    [ -z "$found" ] || printf '%s\n%s\n\n' "$1" "$found" >> "$report"
+}
+sources() { git ls-files -- "$@"; }
+
+# Who may include whom.
+sources 'include/*.h' | xargs -r grep -H -nE '#include "' | complain 'include/ includes public headers only, as <eddy/…>:'
+sources 'platform/*.[ch]' | xargs -r grep -H -nE '#include (<eddy|"\.\.)' | complain 'platform/ includes only its own headers:'
+sources 'src/core/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(work|net|proc|cmd)' | complain 'src/core includes platform and include only:'
+sources 'src/work/*.[ch]' 'src/net/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(cmd|proc)|#include "\.\./\.\./tests' | complain 'src/work and src/net include the core:'
+sources 'src/cmd/*.[ch]' 'docs/examples/*.c' 'tests/bench/*.c' | xargs -r grep -H -nE '#include "\.\./|#include "(loop|os|backend)\.h"' | complain 'programs and examples use the public headers only:'
+
+# Which system it is, only platform/ knows.
+sources 'src/*.[ch]' 'include/*.h' |
+    xargs -r grep -H -nE '^ *# *(if|ifdef|ifndef|elif).*(__linux__|__APPLE__|__FreeBSD__|__NetBSD__|__OpenBSD__|_WIN32|HAVE_)' |
+    complain 'no system is named in an #if under src/ or include/:'
+sources 'src/*.[ch]' 'include/*.h' | xargs -r grep -H -nE '\b(getenv|abort|printf|perror)\(' |
+    grep -vE '^src/(cmd/|core/assert\.c)' | complain 'the library reads no environment, and neither prints nor aborts:'
+
+# Sizes.
+sources 'src/*.[ch]' 'platform/*.[ch]' 'include/*.h' | xargs -r wc -l |
+    awk '$2 != "total" && $1 > 400 {print $2 ": " $1 " lines"}' | complain 'a file has at most 400 lines:'
+sources 'src/*.c' 'platform/*.c' | xargs -r awk '
+    /^[A-Za-z_].*[){,]$/ && !/^(static )?(const )?(struct|enum|union)[^(]*\{$/ {if (!start) {start = FNR; name = $0}}
+    /^}/ {if (start && FNR - start > 70) print FILENAME ":" start ": " FNR - start " lines: " name; start = 0}
+    /^[A-Za-z_].*;$/ {start = 0}' | complain 'a function has at most 70 lines:'
+sources '*.c' '*.h' | xargs -r awk 'length($0) > 100 {print FILENAME ":" FNR ": " length($0) " columns"}' |
+    complain 'a line has at most 100 columns:'
+[ -f docs/examples/hello.c ] && [ "$(wc -l < docs/examples/hello.c)" -gt 30 ] &&
+    echo docs/examples/hello.c | complain 'the README'"'"'s example has at most 30 lines:'
+
+# The house.
+git ls-files | cut -d/ -f1 | sort -u |
+    grep -vxE 'include|src|platform|tests|docs|meson\.build|meson\.options|README\.md|LICENSE|\..*' |
+    complain 'the top level holds what it holds:'
+git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- include src platform tests docs README.md ':!tests/lint.sh' | complain 'left-overs:'
+
+if command -v clang-format > /dev/null; then
+    for file in $(sources '*.c' '*.h'); do
+        clang-format "$file" | cmp -s - "$file" || echo "$file"
+    done | complain 'not as clang-format writes it:'
+fi
+
+if [ -n "$build" ]; then
+    nm -D --defined-only "$build"/src/libeddy.so | awk '{print $3}' | grep -v '^eddy_' |
+        complain 'the shared library exports eddy_ names only:'
+    nm -D --defined-only "$build"/src/libeddy.so | awk '{print $3}' | grep -E '^eddy_(_|os_|backend_(epoll|kqueue|poll|select|table))' |
+        complain 'the shared library exports no inner names:'
+    nm -g --defined-only "$build"/src/libeddy.a | awk 'NF == 3 {print $3}' | grep -v '^eddy_' |
+        complain 'the static library has no global names but eddy_:'
+fi
+cat "$report"
+[ ! -s "$report" ] && echo "lint: nothing to complain about"
