@@ -322,8 +322,7 @@ START_TEST(every_kind_of_handle_keeps_the_loop_alive) {
         ck_assert(eddy_is_active(handles[kind]));
         ck_assert(eddy_loop_is_alive(loop));
         eddy_unref(handles[kind]);
-        /* A call that is queued is always made. */
-        ck_assert_int_eq(eddy_loop_is_alive(loop), handles[kind] == &defer.handle);
+        ck_assert(!eddy_loop_is_alive(loop));
         eddy_ref(handles[kind]);
         ck_assert(eddy_loop_is_alive(loop));
         ck_assert_int_eq(eddy_loop_close(loop), -EBUSY);
