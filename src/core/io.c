@@ -181,7 +181,8 @@ int eddy__io_rebuild(eddy_loop *loop) {
     for (unsigned fd = 0; fd < loop->io_slots_count; fd++) {
         struct io_slot *slot = &loop->io_slots[fd];
         slot->registered = 0;
-        if (slot->wanted != 0) note_change(loop, (int)fd);
+        /* A shot that was fired stays so: its watcher has not loaded it again. */
+        if (slot->wanted != 0 && !(slot->flags & IO_SLOT_DISARMED)) note_change(loop, (int)fd);
     }
     return err;
 }
