@@ -248,6 +248,7 @@ static void merge_records(eddy_loop *loop) {
 }
 
 static void run_record(eddy_loop *loop, const struct eddy_record *record) {
+    if (record->events == 0 && record->error == 0) return; /* merged into an earlier one */
     int fd = (int)(uint32_t)record->token;
     struct io_slot *slot = &loop->io_slots[fd];
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
