@@ -29,7 +29,7 @@ struct eddy_hook {
 EDDY_API void eddy_hook_init(eddy_hook *hook, eddy_loop *loop);
 
 /* Calls `fn` each turn at the place that `kind` names, in the order of start; a hook that is
- * started while hooks run is first called in the next turn.
+ * started by one of its own kind is first called in the next turn.
  * An idle hook means idle: it is called once when a turn finds no event, no due timer and nothing
  * queued, and then the loop sleeps; it neither keeps the processor busy nor keeps the loop from
  * waiting. An idle callback that has more to do starts its hook again and gets another call, as

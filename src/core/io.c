@@ -181,7 +181,8 @@ int eddy__io_rebuild(eddy_loop *loop) {
     for (unsigned fd = 0; fd < loop->io_slots_count; fd++) {
         struct io_slot *slot = &loop->io_slots[fd];
         slot->registered = 0;
-        if (slot->wanted != 0) note_change(loop, (int)fd);
+        /* A shot that was fired stays so: its watcher has not loaded it again. */
+        if (slot->wanted != 0 && !(slot->flags & IO_SLOT_DISARMED)) note_change(loop, (int)fd);
     }
     return err;
 }
@@ -247,6 +248,7 @@ static void merge_records(eddy_loop *loop) {
 }
 
 static void run_record(eddy_loop *loop, const struct eddy_record *record) {
+    if (record->events == 0 && record->error == 0) return; /* merged into an earlier one */
     int fd = (int)(uint32_t)record->token;
     struct io_slot *slot = &loop->io_slots[fd];
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
@@ -295,8 +297,11 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     struct io_slot *slot = &loop->io_slots[fd];
     err = check_neighbours(slot, io, events);
     if (err < 0) return err;
-    if ((events & BOTH) && slot->registered == 0) {
-        err = backend_add(loop, fd, (uint8_t)(slot->wanted | events));
+    if (slot->registered == 0) {
+        /* Also of a muted watcher the caller learns now what is wrong with the descriptor; the next
+         * flush takes it out again if it is still muted. */
+        unsigned asked = slot->wanted | events;
+        err = backend_add(loop, fd, (uint8_t)(asked & BOTH ? asked : asked | EDDY_READ));
         if (err < 0) return err;
     }
 

@@ -135,7 +135,7 @@ void eddy_loop_stop(eddy_loop *loop) {
 }
 
 bool eddy_loop_is_alive(const eddy_loop *loop) {
-    return loop->active > 0 || has_work_at_hand(loop) ||
+    return loop->active > 0 || eddy__inbox_is_waiting(loop) ||
            atomic_load_explicit(&loop->inbox_head, memory_order_relaxed) != NULL;
 }
 

@@ -42,6 +42,7 @@ void eddy__net_open(eddy_loop *loop) {
 
 void eddy__net_close(eddy_loop *loop) {
     EDDY_ASSERT(link_is_empty(&loop->flushing));
+    if (loop->read_buffer == NULL) return;
     eddy__resize(loop, loop->read_buffer, loop->config.read_buffer_bytes, 0);
     loop->read_buffer = NULL;
 }

@@ -408,13 +408,12 @@ static void prepare_starts_check(eddy_hook *hook) {
         ck_assert_int_eq(eddy_hook_start(&second_hook, EDDY_HOOK_CHECK, on_second_hook), 0);
 }
 
-/* "A hook that is started while hooks run is first called in the next turn": also one of a kind
- * whose place is still to come. */
-START_TEST(a_check_hook_started_by_prepare_is_called_from_the_next_turn_on) {
+/* A hook of a kind whose place is still to come is called there. */
+START_TEST(a_check_hook_started_by_prepare_is_called_in_the_same_turn) {
     begin();
     ck_assert_int_eq(eddy_hook_start(&hooks[0], EDDY_HOOK_PREPARE, prepare_starts_check), 0);
     turn();
-    trace_is("p");
+    trace_is("pP");
     turn();
     trace_is("pP");
     end();
@@ -452,7 +451,7 @@ Suite *make_suite(void) {
            a_watcher_started_on_the_descriptor_being_told_hears_from_the_next_turn_on,
            a_watcher_that_restarts_itself_is_called_once_a_turn,
            a_hook_started_by_a_hook_is_called_from_the_next_turn_on,
-           a_check_hook_started_by_prepare_is_called_from_the_next_turn_on,
+           a_check_hook_started_by_prepare_is_called_in_the_same_turn,
            those_who_ask_for_more_starve_nobody);
     return suite;
 }
