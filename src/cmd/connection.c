@@ -84,6 +84,7 @@ static struct exchange *take_exchange(struct connection *connection) {
     exchange->skip = 0;
     http_request_init(&exchange->request);
     connection->exchange = exchange;
+    server_set_idle(connection->server, connection, false);
     return exchange;
 }
 
@@ -211,6 +212,7 @@ static void rest(struct connection *connection) {
     uint32_t length = exchange->used - exchange->start;
     if (length == 0 && exchange->skip == 0) {
         give_exchange(connection);
+        server_set_idle(connection->server, connection, true);
         set_deadline(connection, connection->server->config.timeout_ns);
     } else {
         give_output(exchange);

@@ -52,6 +52,7 @@ struct connection {
     struct connection *prev, *next;
     unsigned char peer[16]; /* its IP address, for the log */
     bool peer_is_v6;
+    bool is_idle; /* in its server's list of those */
     bool is_reading;
     bool is_lingering;
     bool has_end;    /* the client sends no more */

@@ -1,5 +1,5 @@
 /* server.c: the life of a serving loop, and its list of connections.
- * Invariant: `connections` holds connection_count of them, each until server_forget().
+ * Invariant: the two lists hold connection_count connections, each until server_forget().
  * Threading: see server.h. */
 #include "server.h"
 
@@ -99,30 +99,63 @@ int server_run(struct server *server) {
     return err < 0 ? err : server->error;
 }
 
-/* When as many are served as may be, the listener pauses: further clients wait in the kernel's
- * backlog, and are taken as others leave. */
+/* --- Connections --- */
+
+static struct connection_list *list_of(struct server *server, const struct connection *it) {
+    return it->is_idle ? &server->idle : &server->busy;
+}
+
+static void list_add(struct server *server, struct connection *it) {
+    struct connection_list *list = list_of(server, it);
+    it->prev = NULL;
+    it->next = list->first;
+    if (it->next != NULL)
+        it->next->prev = it;
+    else
+        list->last = it;
+    list->first = it;
+}
+
+static void list_remove(struct server *server, struct connection *it) {
+    struct connection_list *list = list_of(server, it);
+    if (it->prev != NULL)
+        it->prev->next = it->next;
+    else
+        list->first = it->next;
+    if (it->next != NULL)
+        it->next->prev = it->prev;
+    else
+        list->last = it->prev;
+}
+
+/* When as many are served as may be, the client that has been idle longest makes room, and answers
+ * say that the connection ends with them. If none is idle the listener pauses: further clients wait
+ * in the kernel's backlog, and are taken as others leave. */
 void server_admit(struct server *server, struct connection *connection) {
-    connection->prev = NULL;
-    connection->next = server->connections;
-    if (connection->next != NULL) connection->next->prev = connection;
-    server->connections = connection;
+    list_add(server, connection);
     server->connection_count++;
     if (server->connection_count < server->config.connections_max) return;
     server->is_full = true;
     eddy_listener_pause(&server->listener);
+    if (server->idle.last != NULL) connection_close(server->idle.last);
 }
 
 void server_forget(struct server *server, struct connection *connection) {
-    if (connection->prev != NULL)
-        connection->prev->next = connection->next;
-    else
-        server->connections = connection->next;
-    if (connection->next != NULL) connection->next->prev = connection->prev;
+    list_remove(server, connection);
     server->connection_count--;
     stock_give(&server->connection_stock, connection);
     if (!server->is_full || server->is_stopping) return;
     server->is_full = eddy_listener_resume(&server->listener) < 0;
 }
+
+void server_set_idle(struct server *server, struct connection *connection, bool is_idle) {
+    if (connection->is_idle == is_idle) return;
+    list_remove(server, connection);
+    connection->is_idle = is_idle;
+    list_add(server, connection);
+}
+
+/* --- What answers need --- */
 
 int64_t server_now_s(struct server *server) {
     int64_t now_s = (int64_t)time(NULL);
@@ -155,7 +188,7 @@ static void on_cut(eddy_timer *timer) {
 static void end(struct server *server) {
     if (server->is_ending) return;
     server->is_ending = true;
-    for (struct connection *it = server->connections; it != NULL; it = it->next)
+    for (struct connection *it = server->busy.first; it != NULL; it = it->next)
         connection_reset(it);
     (void)eddy_timer_start(&server->grace, on_cut, CUT_NS, 0);
 }
@@ -168,7 +201,9 @@ static void finish(struct server *server) {
     if (server->is_stopping) return;
     server->is_stopping = true;
     (void)eddy_listener_close(&server->listener, NULL);
-    for (struct connection *it = server->connections; it != NULL; it = it->next)
+    for (struct connection *it = server->idle.first; it != NULL; it = it->next)
+        connection_close(it);
+    for (struct connection *it = server->busy.first; it != NULL; it = it->next)
         connection_finish(it);
     if (eddy_timer_start(&server->grace, on_grace_over, GRACE_NS, 0) < 0) end(server);
 }

@@ -12,6 +12,10 @@
 
 struct connection;
 
+struct connection_list {
+    struct connection *first, *last;
+};
+
 /* How much is to be stopped. */
 enum {
     SERVER_RUNS,
@@ -40,8 +44,9 @@ struct server {
     bool is_ending;
     bool is_full; /* connections_max reached: the listener is paused */
 
-    struct connection *connections; /* a doubly linked list */
-    unsigned connection_count;
+    struct connection_list busy; /* and those that have not asked yet */
+    struct connection_list idle; /* between two requests, the longest idle last */
+    unsigned connection_count;   /* of both lists */
 
     struct stock connection_stock;
     struct stock exchange_stock;
@@ -76,8 +81,10 @@ int64_t server_now_s(struct server *server);
 const char *server_date(struct server *server);
 /* Not to be guessed by who has seen others. */
 uint64_t server_random(struct server *server);
-/* Puts the connection into the list, or takes it out and its memory back. */
+/* Takes a new connection in; lets one go, and takes its memory back. */
 void server_admit(struct server *server, struct connection *connection);
 void server_forget(struct server *server, struct connection *connection);
+/* It waits for its client's next request, or has one. */
+void server_set_idle(struct server *server, struct connection *connection, bool is_idle);
 
 #endif

@@ -1,0 +1,208 @@
+/* The command line of `eddy serve`, as a function and as a program. */
+#include "program.h"
+
+#include "options.h"
+
+static char error[256];
+
+static int parse(struct options *options, const char *const *arguments) {
+    int count = 0;
+    while (arguments[count] != NULL) count++;
+    error[0] = '\0';
+    return options_parse(options, count, (char **)(uintptr_t)arguments, error, sizeof error);
+}
+
+/* Without options, the defaults that the help tells. */
+START_TEST(nothing_given_means_the_defaults) {
+    struct options options;
+    ck_assert_int_eq(parse(&options, (const char *[]){NULL}), 0);
+    ck_assert_str_eq(options.directory, ".");
+    ck_assert_str_eq(options.host, "127.0.0.1");
+    ck_assert_uint_eq(options.port, 8080);
+    ck_assert_ptr_null(options.backend);
+    ck_assert_uint_eq(options.loops, 1);
+    ck_assert_uint_eq(options.pool_threads, 4);
+    ck_assert_uint_eq(options.connections_max, 0);
+    ck_assert_uint_eq(options.timeout_s, 60);
+    ck_assert(!options.log_common && !options.quiet && !options.help);
+}
+END_TEST
+
+/* A value may follow as its own argument or behind "=", and DIR may stand anywhere. */
+START_TEST(every_option_is_taken_in_both_spellings) {
+    struct options options;
+    ck_assert_int_eq(
+        parse(&options, (const char *[]){"--host", "::1", "--port=0", "www", "--loops=3",
+                                         "--pool-threads", "7", "--max-connections=50", "--timeout",
+                                         "9", "--log=common", "--quiet", NULL}),
+        0);
+    ck_assert_str_eq(options.directory, "www");
+    ck_assert_str_eq(options.host, "::1");
+    ck_assert_uint_eq(options.port, 0);
+    ck_assert_uint_eq(options.loops, 3);
+    ck_assert_uint_eq(options.pool_threads, 7);
+    ck_assert_uint_eq(options.connections_max, 50);
+    ck_assert_uint_eq(options.timeout_s, 9);
+    ck_assert(options.log_common && options.quiet);
+    ck_assert_int_eq(parse(&options, (const char *[]){"--", "--port", NULL}), 0);
+    ck_assert_str_eq(options.directory, "--port");
+    ck_assert_int_eq(parse(&options, (const char *[]){"--host", "localhost", NULL}), 0);
+    ck_assert_str_eq(options.host, "127.0.0.1");
+}
+END_TEST
+
+static const struct {
+    const char *arguments[6];
+    const char *message;
+} bad[] = {
+    {{"--port", "x"}, "--port: \"x\" is not a number from 0 to 65535"},
+    {{"--port", "65536"}, "--port: \"65536\" is not a number from 0 to 65535"},
+    {{"--port", "-1"}, "--port: \"-1\" is not a number from 0 to 65535"},
+    {{"--port", "+1"}, "--port: \"+1\" is not a number from 0 to 65535"},
+    {{"--port", " 1"}, "--port: \" 1\" is not a number from 0 to 65535"},
+    {{"--port", "1x"}, "--port: \"1x\" is not a number from 0 to 65535"},
+    {{"--port="}, "--port: \"\" is not a number from 0 to 65535"},
+    {{"--port", "18446744073709551617"},
+     "--port: \"18446744073709551617\" is not a number from 0 to 65535"},
+    {{"--port"}, "--port wants a number from 0 to 65535 behind it"},
+    {{"--host", "nowhere"}, "--host: \"nowhere\" is not an IPv4 or IPv6 address"},
+    {{"--host", ""}, "--host: \"\" is not an IPv4 or IPv6 address"},
+    {{"--backend", "fancy"},
+     "--backend: \"fancy\" is not a backend of this binary, which \"eddy backends\" lists"},
+    {{"--loops", "0"}, "--loops: \"0\" is not a number from 1 to 64"},
+    {{"--loops=65"}, "--loops: \"65\" is not a number from 1 to 64"},
+    {{"--pool-threads", "0"}, "--pool-threads: \"0\" is not a number from 1 to 256"},
+    {{"--max-connections", "0"}, "--max-connections: \"0\" is not a number from 1 to 1000000"},
+    {{"--loops", "3", "--max-connections", "2"},
+     "--max-connections: \"2\" is not at least one for each of the 3 loops"},
+    {{"--timeout", "0"}, "--timeout: \"0\" is not a number from 1 to 86400"},
+    {{"--timeout", "1.5"}, "--timeout: \"1.5\" is not a number from 1 to 86400"},
+    {{"--log", "json"}, "--log: \"json\" is not none or common"},
+    {{"--quiet=yes"}, "--quiet takes no value, but was given \"yes\""},
+    {{"--verbose"}, "unknown option \"--verbose\"; \"eddy serve --help\" lists them"},
+    {{"--verbose=3"}, "unknown option \"--verbose\"; \"eddy serve --help\" lists them"},
+    {{"--por", "1"}, "unknown option \"--por\"; \"eddy serve --help\" lists them"},
+    {{"-p", "1"}, "unknown option \"-p\"; \"eddy serve --help\" lists them"},
+    {{"a", "b"}, "one DIR can be served, but there are \"a\" and \"b\""},
+    {{""}, "DIR is empty; \".\" is the current directory"},
+};
+
+/* The message names what was wrong and what would be right. */
+START_TEST(bad_options_are_told_apart) {
+    struct options options;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(parse(&options, bad[i].arguments), -EINVAL);
+        ck_assert_str_eq(error, bad[i].message);
+    }
+}
+END_TEST
+
+/* Runs the program to its end and returns its exit status, and what it wrote. */
+static int run(const char *const *arguments, char *out, char *err, size_t size) {
+    struct program program = program_start(arguments);
+    read_text(program.out, out, size, false);
+    read_text(program.err, err, size, false);
+    return program_wait(&program);
+}
+
+/* The program writes that message as its only line, on stderr, and exits with 2. */
+START_TEST(bad_options_end_the_program_with_status_2) {
+    char out[4096], err[4096], wanted[512];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const char *arguments[8] = {"serve"};
+        memcpy(arguments + 1, bad[i].arguments, sizeof bad[i].arguments);
+        snprintf(wanted, sizeof wanted, "eddy: %s\n", bad[i].message);
+        ck_assert_int_eq(run(arguments, out, err, sizeof out), 2);
+        ck_assert_str_eq(err, wanted);
+        ck_assert_str_eq(out, "");
+    }
+}
+END_TEST
+
+/* The same for the words before the options. */
+START_TEST(bad_commands_end_the_program_with_status_2) {
+    char out[4096], err[4096];
+    ck_assert_int_eq(run((const char *[]){NULL}, out, err, sizeof out), 2);
+    ck_assert_str_eq(err, "eddy: a command is missing; \"eddy --help\" lists them\n");
+    ck_assert_int_eq(run((const char *[]){"fly", NULL}, out, err, sizeof out), 2);
+    ck_assert_str_eq(err, "eddy: unknown command \"fly\"; \"eddy --help\" lists them\n");
+    ck_assert_int_eq(run((const char *[]){"backends", "now", NULL}, out, err, sizeof out), 2);
+    ck_assert_str_eq(err, "eddy: backends takes no arguments, but was given \"now\"\n");
+}
+END_TEST
+
+/* Help and version go to stdout, with status 0; the help names every option. */
+START_TEST(help_and_version_are_told) {
+    char out[8192], err[4096];
+    ck_assert_int_eq(run((const char *[]){"--version", NULL}, out, err, 4096), 0);
+    ck_assert_str_eq(out, "eddy " EDDY_VERSION "\n");
+    ck_assert_int_eq(run((const char *[]){"--help", NULL}, out, err, 4096), 0);
+    ck_assert_ptr_nonnull(strstr(out, "serve"));
+    ck_assert_ptr_nonnull(strstr(out, "backends"));
+    ck_assert_int_eq(run((const char *[]){"serve", "--help", NULL}, out, err, 4096), 0);
+    static const char *const names[] = {"--host",    "--port",         "--backend",
+                                        "--loops",   "--pool-threads", "--max-connections",
+                                        "--timeout", "--log",          "--quiet"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        ck_assert_ptr_nonnull(strstr(out, names[i]));
+    ck_assert_str_eq(err, "");
+}
+END_TEST
+
+/* `eddy backends` has a line for each one, best first. */
+START_TEST(backends_are_listed_in_order) {
+    char out[4096], err[4096];
+    ck_assert_int_eq(run((const char *[]){"backends", NULL}, out, err, sizeof out), 0);
+    const char *line = out;
+    eddy_backend_info backend;
+    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++) {
+        line = strchr(line, '\n');
+        ck_assert_ptr_nonnull(line);
+        line++;
+        ck_assert_int_eq(strncmp(line, backend.name, strlen(backend.name)), 0);
+    }
+    ck_assert_str_eq(strchr(line, '\n'), "\n");
+}
+END_TEST
+
+/* What the system refuses is one line and status 1. */
+START_TEST(a_missing_directory_ends_the_program_with_status_1) {
+    char out[4096], err[4096];
+    const char *const missing[] = {"serve", "--port", "0", "no/such/place", NULL};
+    ck_assert_int_eq(run(missing, out, err, sizeof out), 1);
+    ck_assert_str_eq(err, "eddy: cannot serve no/such/place: No such file or directory\n");
+    ck_assert_str_eq(out, "");
+    const char *const no_directory[] = {"serve", getenv("EDDY_PROGRAM"), NULL};
+    ck_assert_int_eq(run(no_directory, out, err, sizeof out), 1);
+    ck_assert_ptr_nonnull(strstr(err, ": Not a directory\n"));
+}
+END_TEST
+
+/* A port that another program has is refused, also when several loops would share one. */
+START_TEST(a_port_in_use_ends_the_program_with_status_1) {
+    char out[4096], err[4096], port[16], wanted[128];
+    struct program first = serve_start(".", (const char *[]){"--loops", "2", NULL});
+    snprintf(port, sizeof port, "%u", first.port);
+    snprintf(wanted, sizeof wanted, "eddy: cannot listen on 127.0.0.1:%s: Address already in use\n",
+             port);
+    const char *const alone[] = {"serve", "--port", port, ".", NULL};
+    ck_assert_int_eq(run(alone, out, err, sizeof out), 1);
+    ck_assert_str_eq(err, wanted);
+    ck_assert_str_eq(out, "");
+    const char *const several[] = {"serve", "--loops", "2", "--port", port, ".", NULL};
+    ck_assert_int_eq(run(several, out, err, sizeof out), 1);
+    ck_assert_str_eq(err, wanted);
+    ck_assert_int_eq(program_stop(&first, SIGTERM), 0);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("options");
+    ck_add(suite, "parsing", nothing_given_means_the_defaults,
+           every_option_is_taken_in_both_spellings, bad_options_are_told_apart);
+    ck_add(suite, "program", bad_options_end_the_program_with_status_2,
+           bad_commands_end_the_program_with_status_2, help_and_version_are_told,
+           backends_are_listed_in_order, a_missing_directory_ends_the_program_with_status_1,
+           a_port_in_use_ends_the_program_with_status_1);
+    return suite;
+}

@@ -1,0 +1,82 @@
+/* http_etag.c: entity tags. */
+#include "suite.h"
+
+#include <string.h>
+
+#include "http_etag.h"
+
+static bool matches(const char *list, enum http_etag_compare compare) {
+    return http_etag_matches(list, strlen(list), "\"a-1\"", 5, compare);
+}
+
+/* Anything about a file that changes, changes its tag; the longest one fits. */
+START_TEST(tags_tell_files_apart) {
+    static const int64_t files[][4] = {
+        {1, 2, 3, 4},    {2, 2, 3, 4},  {1, 3, 3, 4},
+        {1, 2, 4, 4},    {1, 2, 3, 5},  {0, 0, 0, 0},
+        {1, 2, 0x34, 0}, {12, 0, 3, 4}, {-1, INT64_MAX, -1, 999999999},
+    };
+    enum { COUNT = sizeof files / sizeof files[0] };
+    char tags[COUNT][HTTP_ETAG_BYTES];
+    struct http_text texts[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        texts[i] = (struct http_text){tags[i], HTTP_ETAG_BYTES, 0};
+        http_etag_put(&texts[i], (uint64_t)files[i][0], files[i][1], files[i][2], files[i][3]);
+        ck_assert(http_text_fits(&texts[i]));
+        ck_assert(http_etag_matches(tags[i], texts[i].length, tags[i], texts[i].length,
+                                    HTTP_ETAG_STRONG));
+        for (int k = 0; k < i; k++)
+            ck_assert(texts[i].length != texts[k].length ||
+                      memcmp(tags[i], tags[k], texts[i].length) != 0);
+    }
+}
+END_TEST
+
+START_TEST(lists_match_weakly_or_strongly) {
+    static const struct {
+        const char *list;
+        bool weak, strong;
+    } cases[] = {
+        {"*", true, true},
+        {"\"a-1\"", true, true},
+        {"W/\"a-1\"", true, false},
+        {"w/\"a-1\"", false, false},
+        {"\"b\", \"a-1\"", true, true},
+        {"\"b\",\"a-1\",\"c\"", true, true},
+        {" ,, \"b\" ,\t\"a-1\" , ", true, true},
+        {"W/\"a-1\", \"a-1\"", true, true},
+        {"\"a,1\", \"a-1\"", true, true},
+        {"\"\", \"a-1\"", true, true},
+        {"\"a-12\"", false, false},
+        {"\"a-\"", false, false},
+        {"\"A-1\"", false, false},
+        {"", false, false},
+        {",", false, false},
+        {"a-1", false, false},
+        {"'a-1'", false, false},
+        {"\"a-1", false, false},
+        {"a-1\"", false, false},
+        {"W/", false, false},
+        {"W/a-1", false, false},
+        {"W /\"a-1\"", false, false},
+        {"\"a-1\" x", false, false},
+        {"\"a-1\" \"b\"", false, false},
+        {"\"a-1\", x", false, false}, /* the list as a whole is malformed */
+        {"\"a-1\", *", false, false},
+        {"*, \"a-1\"", false, false},
+        {"\"b \", \"a-1\"", false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(matches(cases[i].list, HTTP_ETAG_WEAK) == cases[i].weak, "weak %s",
+                      cases[i].list);
+        ck_assert_msg(matches(cases[i].list, HTTP_ETAG_STRONG) == cases[i].strong, "strong %s",
+                      cases[i].list);
+    }
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("http_etag");
+    ck_add(suite, "tags", tags_tell_files_apart, lists_match_weakly_or_strongly);
+    return suite;
+}
