@@ -38,8 +38,7 @@ static const char *verify_slot(const eddy_loop *loop, unsigned fd, struct count 
     HOLDS((slot->flags & IO_SLOT_MERGING) == 0);
     if (slot->first == NULL) HOLDS(slot->registered == 0);
     /* What differs from the backend is noted to be flushed, but for shots fired before a fork. */
-    if (slot->wanted != slot->registered)
-        HOLDS(slot->flags & (IO_SLOT_CHANGED | IO_SLOT_DISARMED));
+    if (slot->wanted != slot->registered) HOLDS(slot->flags & (IO_SLOT_CHANGED | IO_SLOT_DISARMED));
     return NULL;
 }
 
