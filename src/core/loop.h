@@ -58,8 +58,9 @@ struct eddy_loop {
     int record_count;
     bool running; /* inside a call that runs callbacks */
     bool stopping;
-    bool idle_due;    /* this turn waits for nothing because idle hooks are to run */
-    bool idle_served; /* they have run since something happened last */
+    bool idle_due;       /* this turn waits for nothing because idle hooks are to run */
+    bool idle_served;    /* they have run since something happened last, and none asked again */
+    bool idle_by_asking; /* only those that asked are to run */
     unsigned waits_skipped;
     const struct eddy_backend *backend;
     eddy_backend_info backend_info;
