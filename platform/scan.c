@@ -44,7 +44,7 @@ static ssize_t read_records(int fd, void *buffer, size_t size) {
 static bool is_hidden(const struct dirent *entry) {
     const char *name = entry->d_name;
 #ifndef __linux__ /* the BSDs leave the records of removed names, with no inode */
-    if (entry->d_ino == 0) return true;
+    if (entry->d_fileno == 0) return true;
 #endif
     return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
@@ -62,8 +62,8 @@ static size_t convert(char *buffer, const char *records, size_t size) {
         const struct dirent *entry = (const void *)(records + at);
         at += entry->d_reclen; /* before the record may be overwritten */
         if (is_hidden(entry)) continue;
-        used +=
-            put_entry(buffer + used, (uint64_t)entry->d_ino, kind_of(entry->d_type), entry->d_name);
+        used += put_entry(buffer + used, (uint64_t)entry->d_fileno, kind_of(entry->d_type),
+                          entry->d_name);
     }
     return used;
 }

@@ -10,6 +10,9 @@
  * then tells of a file on a network what this system holds. eddy_file_set_attempt switches that
  * off.
  *
+ * Requests under way together are done in any order, also on one descriptor: let the first one end
+ * before the next, where it matters.
+ *
  * Errors of each function, after which its callback never runs: as eddy_work_submit; -EINVAL (no
  * path, no place for the answer, no callback, an offset below -1, an end past INT64_MAX). All else,
  * a bad descriptor too, is the outcome of the operation: `file->result`. EINTR is never an outcome;

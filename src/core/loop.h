@@ -194,6 +194,7 @@ void eddy__work_open(eddy_loop *loop);
 void eddy__work_flush(eddy_loop *loop);     /* hands what was submitted to the pool */
 int eddy__work_close(eddy_loop *loop);      /* leaves the pool, or closes the loop's own */
 int eddy__work_after_fork(eddy_loop *loop); /* in the child, where no thread is left */
+const char *eddy__work_verify(const eddy_loop *loop); /* the invariant that is broken, or NULL */
 
 /* --- src/net/stream.c --- */
 void eddy__net_open(eddy_loop *loop);

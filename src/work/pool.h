@@ -80,6 +80,8 @@ int eddy__pool_take_back(eddy_pool *pool, eddy_work *work);
 
 /* The end of an eddy_os_condition_wait that lasts `time_ns` from now; -1: without end. */
 int64_t eddy__pool_until_ns(int64_t time_ns);
+/* The invariant that does not hold, or NULL. */
+const char *eddy__pool_verify(eddy_pool *pool);
 /* Whether nothing is queued or running. pool->lock. */
 bool eddy__pool_is_quiet(const eddy_pool *pool);
 

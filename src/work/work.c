@@ -30,6 +30,19 @@ int eddy__work_close(eddy_loop *loop) {
     return 0;
 }
 
+const char *eddy__work_verify(const eddy_loop *loop) {
+    unsigned count = 0;
+    const eddy_link *queue = &loop->work_queue;
+    for (const eddy_link *link = queue->next; link != queue; link = link->next) {
+        const eddy_work *work = eddy_container_of(link, eddy_work, link);
+        if (work->loop != loop || work->state != WORK_SUBMITTED || work->handed_over)
+            return "a submitted job is the loop's own";
+        count++;
+    }
+    if (count != loop->work_queued) return "submitted jobs are as they are counted";
+    return loop->pool != NULL ? eddy__pool_verify(loop->pool) : NULL;
+}
+
 static int open_own_pool(eddy_loop *loop) {
     eddy_pool_config config = {
         .allocator = &loop->allocator,
