@@ -44,6 +44,7 @@ struct state {
     int *changed;          /* has room for all of `watches`, so that modify needs no memory */
     unsigned broken_count;
     bool broken_had_turn; /* in the last wait */
+    bool is_nested;       /* somebody watches the queue: changes must not wait for the wait */
 };
 
 static int kqueue_open(void *state, const struct eddy_memory *memory) {
@@ -70,8 +71,11 @@ static void kqueue_close(void *state) {
 static int kqueue_reopen(void *state) {
     struct state *it = state;
     struct eddy_memory memory = it->memory;
+    bool is_nested = it->is_nested;
     free_tables(it);
-    return kqueue_open(state, &memory);
+    int err = kqueue_open(state, &memory);
+    it->is_nested = is_nested;
+    return err;
 }
 
 static void mark_changed(struct state *it, int fd) {
@@ -135,6 +139,23 @@ static unsigned filter_of(const struct kevent *event) {
     return event->filter == EVFILT_READ ? BACKEND_READ : BACKEND_WRITE;
 }
 
+/* Takes all steps of one descriptor now, up to the first error. ENOENT and EPIPE: see take_error.
+ */
+static int change_now(struct state *it, int fd) {
+    struct watch *watch = &it->watches[fd];
+    unmark_changed(it, fd);
+    struct kevent change;
+    while (next_change(watch, fd, &change)) {
+        int err = make_change(it, &change);
+        if (err == 0 || err == -ENOENT) continue;
+        watch->attached &= (uint8_t)~filter_of(&change);
+        if (err != -EPIPE) return err;
+        mark_changed(it, fd);
+        return 0;
+    }
+    return 0;
+}
+
 static int kqueue_remove(void *state, int fd, unsigned events) {
     struct state *it = state;
     (void)events;
@@ -166,17 +187,9 @@ static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
     if (changed == NULL) return -ENOMEM;
     it->changed = changed;
 
-    struct watch *watch = &watches[fd];
-    *watch = (struct watch){.token = token, .wanted = (uint8_t)events};
-    struct kevent change;
-    while (err == 0 && next_change(watch, fd, &change)) err = make_change(it, &change);
-    if (err == 0) return 0;
-    watch->attached &= (uint8_t)~filter_of(&change);
-    if (err == -EPIPE) { /* see take_error */
-        mark_changed(it, fd);
-        return 0;
-    }
-    kqueue_remove(state, fd, events);
+    watches[fd] = (struct watch){.token = token, .wanted = (uint8_t)events};
+    err = change_now(it, fd);
+    if (err != 0) kqueue_remove(state, fd, events);
     return err;
 }
 
@@ -190,7 +203,7 @@ static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned even
     watch->again = events & BACKEND_EDGE ? FILTERS : 0;
     set_broken(it, watch, false);
     mark_changed(it, fd);
-    return 0;
+    return it->is_nested ? change_now(it, fd) : 0;
 }
 
 /* First come, first sent: what take_error puts back must not keep the others from their turn. */
@@ -312,8 +325,16 @@ static int kqueue_wait(void *state, struct eddy_record *records, int capacity, i
     return send_and_wait(it, records, capacity, timeout_ns);
 }
 
-static int kqueue_descriptor(const void *state) {
-    return ((const struct state *)state)->kqueue_fd;
+/* From now on the queue itself must show what is ready, and so must hear of changes at once. What
+ * fails is left for the wait to tell. Backwards, since unmarking puts the last in its place. */
+static int kqueue_descriptor(void *state) {
+    struct state *it = state;
+    it->is_nested = true;
+    for (unsigned i = it->changed_count; i-- > 0;) {
+        int fd = it->changed[i];
+        if (change_now(it, fd) != 0) mark_changed(it, fd);
+    }
+    return it->kqueue_fd;
 }
 
 const struct eddy_backend eddy_backend_kqueue = {

@@ -68,7 +68,7 @@ static inline ssize_t client_receive(struct client *client) {
     memmove(client->buffer, client->buffer + client->start, client->used - client->start);
     client->used -= client->start;
     client->start = 0;
-    ck_assert_uint_lt(client->used, sizeof client->buffer);
+    if (client->used == sizeof client->buffer) ck_abort_msg("the head is larger than any buffer");
     ssize_t got =
         recv(client->fd, client->buffer + client->used, sizeof client->buffer - client->used, 0);
     if (got < 0) return -errno;
@@ -128,8 +128,9 @@ static inline void client_read_body(struct client *client, struct reply *reply) 
         reply->size += here;
         if (here == 0) {
             ssize_t got = client_receive(client);
-            ck_assert_msg(got > 0, "the body ends after %zu of %lld bytes (%zd)", reply->size,
-                          (long long)reply->length, got);
+            if (got <= 0)
+                ck_abort_msg("the body ends after %zu of %lld bytes (%zd)", reply->size,
+                             (long long)reply->length, got);
         }
     }
     reply->body[reply->size] = '\0';
@@ -147,6 +148,18 @@ static inline struct reply *client_read(struct client *client, bool head_only) {
 static inline void reply_free(struct reply *reply) {
     free(reply->body);
     free(reply);
+}
+
+/* check notes every assertion that holds in a file, so bytes are compared without one each. */
+static inline void expect_pattern(const char *bytes, size_t offset, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)bytes[i] != pattern_byte(offset + i))
+            ck_abort_msg("byte %zu of %zu is wrong", i, size);
+}
+
+static inline void expect_body(const struct reply *reply, size_t offset, size_t size) {
+    ck_assert_uint_eq(reply->size, size);
+    expect_pattern(reply->body, offset, size);
 }
 
 /* Nothing more comes, and the connection ends properly. */

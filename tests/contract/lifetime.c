@@ -156,6 +156,30 @@ START_TEST(descriptor_is_readable_when_there_are_records) {
 }
 END_TEST
 
+/* Also those that were on their way when the descriptor was asked for. */
+START_TEST(descriptor_shows_changes_without_a_wait) {
+    struct tested *it = tested_open();
+    if (can(it, BACKEND_CAN_NEST)) {
+        int first[2], second[2];
+        test_socket_pair(first);
+        test_socket_pair(second);
+        add(it, first[0], BACKEND_READ);
+        add(it, second[0], BACKEND_READ);
+        modify(it, first[0], BACKEND_READ, BACKEND_WRITE);
+        struct pollfd outer = {.fd = it->backend->descriptor(it->state), .events = POLLIN};
+        ck_assert_int_eq(poll(&outer, 1, 1000), 1);
+        modify(it, first[0], BACKEND_WRITE, BACKEND_READ);
+        ck_assert_int_eq(poll(&outer, 1, 0), 0);
+        modify(it, second[0], BACKEND_READ, BOTH);
+        ck_assert_int_eq(poll(&outer, 1, 1000), 1);
+        ck_assert_uint_eq(told(it, second[0], 0), BACKEND_WRITE);
+        close_both(first);
+        close_both(second);
+    }
+    tested_close(it);
+}
+END_TEST
+
 /* One backend's descriptor in another of its kind. */
 START_TEST(descriptor_can_be_watched_by_another_backend) {
     struct tested *it = tested_open();
@@ -203,6 +227,6 @@ Suite *make_suite(void) {
     ck_add(suite, "fork", forked_child_begins_anew_and_leaves_the_parent_alone,
            reopen_that_fails_can_be_closed);
     ck_add(suite, "nesting", descriptor_is_readable_when_there_are_records,
-           descriptor_can_be_watched_by_another_backend);
+           descriptor_shows_changes_without_a_wait, descriptor_can_be_watched_by_another_backend);
     return suite;
 }

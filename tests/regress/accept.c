@@ -11,7 +11,7 @@ struct server {
     struct sockaddr_storage address;
     socklen_t length;
     int fds[512], count;
-    int close_at;
+    int close_at, last_port;
     bool closed;
 };
 
@@ -22,7 +22,7 @@ static void on_closed(eddy_listener *listener) {
 
 static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {
     struct server *server = eddy_container_of(listener, struct server, listener);
-    (void)peer;
+    server->last_port = eddy_address_port(peer);
     ck_assert_int_ge(fd, 0);
     ck_assert_msg(eddy_io_fd(&listener->io) >= 0, "accepted after the close");
     server->fds[server->count++] = fd;
@@ -42,11 +42,16 @@ static void start(struct server *server, eddy_loop *loop) {
                      0);
 }
 
-static void limit_descriptors(unsigned limit) {
-    struct rlimit now;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &now), 0);
-    now.rlim_cur = limit;
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
+static struct rlimit limit_before;
+
+static void limit_descriptors(void) {
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit_before), 0);
+    struct rlimit least = {.rlim_cur = 32, .rlim_max = limit_before.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &least), 0);
+}
+
+static void lift_limit(void) {
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit_before), 0);
 }
 
 /* A child that connects `count` clients and keeps them until its standard input ends. */
@@ -88,25 +93,32 @@ static void close_accepted(struct server *server) {
     server->count = 0;
 }
 
-/* Serves until `count` connections were accepted or shed since the start; fails after 20 s. */
-static void serve_until(eddy_loop *loop, struct server *server, int *served, int count) {
+/* One more client comes, behind all that wait: when it is served, they were. */
+static void recover(eddy_loop *loop, struct server *server) {
+    close_accepted(server);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(client, 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&server->address, server->length), 0);
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    ck_assert_int_eq(getsockname(client, (struct sockaddr *)&address, &length), 0);
+    int port = eddy_address_port((struct sockaddr *)&address);
     int64_t give_up_ns = test_now_ns() + 20 * EDDY_NS_PER_S;
-    while (*served + (int)metrics_of(loop).accepts_shed < count) {
+    while (server->last_port != port) {
         ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
-        *served += server->count;
         close_accepted(server);
         ck_assert_int_lt(test_now_ns(), give_up_ns);
     }
+    close(client);
 }
 
 START_TEST(shortage_of_descriptors_sheds_pauses_and_recovers) {
-    enum { CLIENTS = 200 };
     eddy_loop *loop = test_loop_open();
     struct server server;
     start(&server, loop);
     int hold;
-    pid_t child = start_clients(&server, CLIENTS, &hold);
-    limit_descriptors(32);
+    pid_t child = start_clients(&server, 200, &hold);
+    limit_descriptors();
     unsigned waits = test_metric_waits(loop);
     test_turn_for(loop, 500 * EDDY_NS_PER_MS);
     ck_assert_int_gt(server.count, 0);
@@ -116,9 +128,8 @@ START_TEST(shortage_of_descriptors_sheds_pauses_and_recovers) {
     ck_assert_uint_gt(metrics.accepts_shed, 1);
     ck_assert_uint_lt(metrics.accepts_shed, 10); /* one a pause */
     /* Room again: all who still wait are served. */
-    int served = server.count;
-    close_accepted(&server);
-    serve_until(loop, &server, &served, CLIENTS);
+    recover(loop, &server);
+    lift_limit();
     end_clients(child, hold);
     ck_assert_int_eq(eddy_listener_close(&server.listener, on_closed), 0);
     test_turn_until(loop, &server.closed);
@@ -133,13 +144,14 @@ START_TEST(listener_may_be_closed_while_descriptors_are_short) {
     start(&server, loop);
     int hold;
     pid_t child = start_clients(&server, 60, &hold);
-    limit_descriptors(32);
+    limit_descriptors();
     int64_t give_up_ns = test_now_ns() + 10 * EDDY_NS_PER_S;
     while (metrics_of(loop).accepts_shed == 0 && test_now_ns() < give_up_ns)
         ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
     ck_assert_int_eq(eddy_listener_close(&server.listener, on_closed), 0);
     test_turn_until(loop, &server.closed);
     close_accepted(&server);
+    lift_limit();
     end_clients(child, hold);
     test_loop_close(loop);
 }
@@ -166,13 +178,12 @@ static void *steal_descriptors(void *unused) {
 /* Whether the reserve is stolen in the moment it is given up is chance; that the listener comes
  * back when the thief has gone is not. */
 START_TEST(reserve_taken_by_another_thread_is_got_back) {
-    enum { CLIENTS = 100 };
     eddy_loop *loop = test_loop_open();
     struct server server;
     start(&server, loop);
     int hold;
-    pid_t child = start_clients(&server, CLIENTS, &hold);
-    limit_descriptors(32);
+    pid_t child = start_clients(&server, 100, &hold);
+    limit_descriptors();
     pthread_t thief;
     atomic_store(&thief_stop, false);
     ck_assert_int_eq(pthread_create(&thief, NULL, steal_descriptors, NULL), 0);
@@ -181,10 +192,9 @@ START_TEST(reserve_taken_by_another_thread_is_got_back) {
     ck_assert_uint_lt(test_metric_waits(loop) - waits, 80);
     atomic_store(&thief_stop, true);
     ck_assert_int_eq(pthread_join(thief, NULL), 0);
-    int served = server.count;
-    close_accepted(&server);
-    serve_until(loop, &server, &served, CLIENTS);
+    recover(loop, &server);
     ck_assert_int_ge(server.listener.reserve, 0);
+    lift_limit();
     end_clients(child, hold);
     ck_assert_int_eq(eddy_listener_close(&server.listener, on_closed), 0);
     test_turn_until(loop, &server.closed);

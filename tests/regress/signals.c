@@ -138,11 +138,8 @@ static void *ride(void *argument) {
     return NULL;
 }
 
-static volatile sig_atomic_t bystander_calls;
-
 static void bystander(int number) {
     (void)number;
-    bystander_calls++;
 }
 
 /* Four loops start and stop watchers of one number while signals rain on the process. After it all,

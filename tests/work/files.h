@@ -32,6 +32,11 @@ static inline void place_close(struct place *place) {
     test_loop_close(place->loop);
 }
 
+/* How often to repeat what takes `count` times; valgrind is slow. */
+static inline int repeats(int count) {
+    return getenv("EDDY_TEST_SLOW") != NULL ? count / 50 : count;
+}
+
 struct request {
     eddy_file file;
     bool done;

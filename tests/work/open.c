@@ -165,7 +165,7 @@ START_TEST(the_walk_agrees_with_the_kernel) {
     static const char *const parts[] = {"d", "e", "f", "..", ".", "", "none", "d", "..", "e"};
     struct tree tree = tree_open();
     unsigned long long seed = 11;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = repeats(20000); i > 0; i--) {
         char path[80] = "";
         for (unsigned n = 1 + random_below(&seed, 7); n > 0; n--) {
             strcat(path, parts[random_below(&seed, 10)]);
@@ -205,7 +205,7 @@ START_TEST(a_rename_storm_leads_nobody_out) {
     storm_over = false;
     ck_assert_int_eq(pthread_create(&thread, NULL, storm, &tree), 0);
     int found = 0;
-    for (int i = 0; i < 6000; i++) {
+    for (int i = repeats(6000); i > 0; i--) {
         for (int way = 0; way < WAYS; way++) {
             int fd = ways[way](tree.dir, "d/e/../secret", O_RDONLY, 0);
             if (fd >= 0) close(fd);

@@ -319,6 +319,25 @@ START_TEST(a_pool_in_use_is_busy) {
 }
 END_TEST
 
+/* A loop's own pool that was lent to another loop keeps the owner from closing. */
+START_TEST(a_lent_pool_keeps_its_loop_open) {
+    eddy_loop *owner, *borrower;
+    eddy_loop_config config = {.backend = test_backend};
+    struct job job = {0};
+    ck_assert_int_eq(eddy_loop_open(&owner, &config), 0);
+    config.pool = eddy_loop_pool(owner);
+    ck_assert_int_eq(eddy_loop_open(&borrower, &config), 0);
+    job_submit(borrower, &job, EDDY_LANE_FILE);
+    run_out(borrower);
+    ck_assert_int_eq(eddy_loop_close(owner), -EBUSY);
+    job_submit(owner, &job, EDDY_LANE_CPU); /* nothing has happened to it */
+    run_out(owner);
+    ck_assert_int_eq(job.done, 2);
+    ck_assert_int_eq(eddy_loop_close(borrower), 0);
+    ck_assert_int_eq(eddy_loop_close(owner), 0);
+}
+END_TEST
+
 /* A loop that could not be opened does not count as a user. */
 START_TEST(a_loop_that_failed_to_open_lets_go_of_the_pool) {
     eddy_pool *pool = pool_open((eddy_pool_config){0});
@@ -447,7 +466,7 @@ Suite *make_suite(void) {
            threads_leave_after_idling_and_come_back, the_last_thread_stays_for_a_job_that_is_coming,
            a_job_that_meets_a_leaving_thread_is_done, threads_of_the_pool_block_all_signals);
     ck_add(suite, "sharing", loops_in_several_threads_share_a_pool, a_pool_in_use_is_busy,
-           a_loop_that_failed_to_open_lets_go_of_the_pool);
+           a_lent_pool_keeps_its_loop_open, a_loop_that_failed_to_open_lets_go_of_the_pool);
     ck_add(suite, "drain", drain_lists_the_survivors, drain_ends_when_the_last_job_is_cancelled,
            the_pool_counts_waiting_and_running);
     return suite;
