@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,9 @@ struct program {
 };
 
 enum { ARGUMENTS_MAX = 24 };
+
+/* If not 0, how many descriptors a program that is started may have; it cannot raise that. */
+static unsigned descriptors_allowed;
 
 /* Splits EDDY_WRAPPER at its spaces, in place. */
 static inline int wrapper_arguments(char *text, char **arguments) {
@@ -56,6 +60,8 @@ static inline struct program program_start(const char *const *arguments) {
         dup2(out[1], STDOUT_FILENO);
         dup2(err[1], STDERR_FILENO);
         for (int fd = 3; fd < 64; fd++) close(fd);
+        struct rlimit limit = {descriptors_allowed, descriptors_allowed};
+        if (descriptors_allowed > 0) setrlimit(RLIMIT_NOFILE, &limit);
         program_exec(arguments);
     }
     close(out[1]);
