@@ -110,8 +110,8 @@ static int epoll_wait_records(void *state, struct eddy_record *records, int capa
     return count;
 }
 
-static int epoll_descriptor(const void *state) {
-    return ((const struct state *)state)->epoll_fd;
+static int epoll_descriptor(void *state) {
+    return ((struct state *)state)->epoll_fd;
 }
 
 const struct eddy_backend eddy_backend_epoll = {

@@ -17,16 +17,22 @@
 #include <sys/event.h>
 #include <sys/types.h>
 
-enum {
-    FILTERS = BACKEND_READ | BACKEND_WRITE,
-    MODES = BACKEND_EDGE | BACKEND_ONESHOT,
-};
+#ifndef EV_RECEIPT /* older NetBSDs do not know it: there a short `records` may tell too much */
+* /
+#define EV_RECEIPT 0
+#endif
+
+    enum {
+        FILTERS = BACKEND_READ | BACKEND_WRITE,
+        MODES = BACKEND_EDGE | BACKEND_ONESHOT,
+    };
 
 struct watch {
     eddy_token token;
     uint8_t wanted;   /* filters and mode; none after a one-shot has fired or the loss is told */
     uint8_t attached; /* the same, as attached: a filter keeps its mode for life */
     uint8_t again;    /* attached filters to add once more, so that the kernel looks again */
+    bool broken;      /* a pipe that takes no filter, since it is always ready: see take_error */
     unsigned place;   /* one more than the index in `changed`; 0: not in it */
 };
 
@@ -36,6 +42,9 @@ struct state {
     unsigned watches_capacity, changed_capacity, changed_count;
     struct watch *watches; /* by descriptor */
     int *changed;          /* has room for all of `watches`, so that modify needs no memory */
+    unsigned broken_count;
+    bool broken_had_turn; /* in the last wait */
+    bool is_nested;       /* somebody watches the queue: changes must not wait for the wait */
 };
 
 static int kqueue_open(void *state, const struct eddy_memory *memory) {
@@ -62,8 +71,11 @@ static void kqueue_close(void *state) {
 static int kqueue_reopen(void *state) {
     struct state *it = state;
     struct eddy_memory memory = it->memory;
+    bool is_nested = it->is_nested;
     free_tables(it);
-    return kqueue_open(state, &memory);
+    int err = kqueue_open(state, &memory);
+    it->is_nested = is_nested;
+    return err;
 }
 
 static void mark_changed(struct state *it, int fd) {
@@ -80,6 +92,11 @@ static void unmark_changed(struct state *it, int fd) {
     it->changed[watch->place - 1] = last;
     it->watches[last].place = watch->place;
     watch->place = 0;
+}
+
+static void set_broken(struct state *it, struct watch *watch, bool broken) {
+    it->broken_count += (unsigned)broken - (unsigned)watch->broken;
+    watch->broken = broken;
 }
 
 static void set_change(struct kevent *change, int fd, unsigned filter, unsigned flags) {
@@ -122,11 +139,29 @@ static unsigned filter_of(const struct kevent *event) {
     return event->filter == EVFILT_READ ? BACKEND_READ : BACKEND_WRITE;
 }
 
+/* Takes all steps of one descriptor now, up to the first error. ENOENT and EPIPE: see take_error.
+ */
+static int change_now(struct state *it, int fd) {
+    struct watch *watch = &it->watches[fd];
+    unmark_changed(it, fd);
+    struct kevent change;
+    while (next_change(watch, fd, &change)) {
+        int err = make_change(it, &change);
+        if (err == 0 || err == -ENOENT) continue;
+        watch->attached &= (uint8_t)~filter_of(&change);
+        if (err != -EPIPE) return err;
+        mark_changed(it, fd);
+        return 0;
+    }
+    return 0;
+}
+
 static int kqueue_remove(void *state, int fd, unsigned events) {
     struct state *it = state;
     (void)events;
     struct watch *watch = &it->watches[fd];
     unmark_changed(it, fd);
+    set_broken(it, watch, false);
     watch->wanted = 0;
     int result = 0;
     struct kevent change;
@@ -152,17 +187,9 @@ static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
     if (changed == NULL) return -ENOMEM;
     it->changed = changed;
 
-    struct watch *watch = &watches[fd];
-    *watch = (struct watch){.token = token, .wanted = (uint8_t)events};
-    struct kevent change;
-    while (err == 0 && next_change(watch, fd, &change)) err = make_change(it, &change);
-    if (err == 0) return 0;
-    watch->attached &= (uint8_t)~filter_of(&change);
-    if (err == -EPIPE) { /* see take_error */
-        mark_changed(it, fd);
-        return 0;
-    }
-    kqueue_remove(state, fd, events);
+    watches[fd] = (struct watch){.token = token, .wanted = (uint8_t)events};
+    err = change_now(it, fd);
+    if (err != 0) kqueue_remove(state, fd, events);
     return err;
 }
 
@@ -174,8 +201,9 @@ static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned even
     watch->token = token;
     watch->wanted = (uint8_t)events;
     watch->again = events & BACKEND_EDGE ? FILTERS : 0;
+    set_broken(it, watch, false);
     mark_changed(it, fd);
-    return 0;
+    return it->is_nested ? change_now(it, fd) : 0;
 }
 
 /* First come, first sent: what take_error puts back must not keep the others from their turn. */
@@ -200,10 +228,17 @@ static int take_changes(struct state *it, struct kevent *changes, int room) {
     return count;
 }
 
-/* A change that failed: false if it is passed over. The event has lost its EV_ADD or EV_DELETE, so
- * the error itself must tell. ENOENT is a removal of what a close has taken away already. EPIPE is
- * an addition to a pipe without its other end, which is no error elsewhere: there it is ready, and
- * stays so, which trying again with the next wait comes to. All others have lost the descriptor. */
+/* Nothing comes of `fd` any more, and the next wait takes off what is still attached. */
+static void silence(struct state *it, int fd) {
+    it->watches[fd].wanted = 0;
+    mark_changed(it, fd);
+}
+
+/* A change that failed, or a receipt for one that did not: false if it is passed over. The event
+ * has lost its EV_ADD or EV_DELETE, so the error itself must tell. ENOENT is a removal of what a
+ * close has taken away already. EPIPE is an addition to a pipe without its other end, which is no
+ * error elsewhere: there it is ready, and stays so, which trying again in later waits comes to. All
+ * others have lost the descriptor. */
 static bool take_error(struct state *it, int fd, unsigned filter, int error,
                        struct eddy_record *record) {
     struct watch *watch = &it->watches[fd];
@@ -212,13 +247,14 @@ static bool take_error(struct state *it, int fd, unsigned filter, int error,
     watch->attached &= (uint8_t)~filter;
     if (error == EPIPE) {
         record->events |= BACKEND_HANGUP;
-        if (watch->wanted & BACKEND_ONESHOT) watch->wanted = 0;
-        if (!(watch->wanted & BACKEND_EDGE)) mark_changed(it, fd);
+        if (watch->wanted & BACKEND_ONESHOT)
+            silence(it, fd);
+        else
+            set_broken(it, watch, !(watch->wanted & BACKEND_EDGE));
         return true;
     }
     record->error = -error;
-    watch->wanted = 0;
-    mark_changed(it, fd);
+    silence(it, fd);
     return true;
 }
 
@@ -235,37 +271,70 @@ static bool take_event(struct state *it, const struct kevent *event, struct eddy
     if (watch->attached &
         BACKEND_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
         watch->attached &= (uint8_t)~filter;
-        watch->wanted = 0;
-        mark_changed(it, fd);
+        silence(it, fd);
     }
     return true;
 }
 
-/* Errors of changes come as events, before all others and at once, if there is room for them; so no
- * more changes are sent than events fit, and if all errors were passed over, the wait goes on.
- * EINTR comes after all changes were made. */
-static int kqueue_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
-    struct state *it = state;
+static void try_broken(struct state *it) {
+    for (unsigned fd = 0; it->broken_count > 0 && fd < it->watches_capacity; fd++) {
+        if (!it->watches[fd].broken) continue;
+        set_broken(it, &it->watches[fd], false);
+        mark_changed(it, (int)fd);
+    }
+}
+
+static int send_and_wait(struct state *it, struct eddy_record *records, int capacity,
+                         int64_t timeout_ns) {
     struct kevent events[BACKEND_RECORDS_MAX]; /* the changes too: kevent lets them share it */
-    if (capacity > BACKEND_RECORDS_MAX) capacity = BACKEND_RECORDS_MAX;
     int count = 0;
     for (;;) {
         int room = capacity - count;
         int changes = take_changes(it, events, room);
         bool is_last = it->changed_count == 0;
+        if (changes == room) /* there may be more: events must not come before those */
+            for (int i = 0; i < changes; i++)
+                events[i].flags = (unsigned short)(events[i].flags | EV_RECEIPT);
         int64_t wait_ns = is_last && count == 0 ? timeout_ns : 0;
         struct timespec time = backend_timespec(wait_ns < 0 ? 0 : wait_ns);
         int told = kevent(it->kqueue_fd, events, changes, events, room, wait_ns < 0 ? NULL : &time);
+        /* EINTR comes after all changes were made. */
         if (told < 0) return count > 0 || errno == EINTR ? count : -errno;
         for (int i = 0; i < told; i++)
             if (take_event(it, &events[i], &records[count])) count++;
+        /* Errors of changes, and receipts, come as events, at once and in place of all others, if
+         * there is room for them. So no more changes are sent than events fit, and the wait goes on
+         * when all that came is to be passed over. */
         bool only_passed_over = told > 0 && count == 0;
         if (count == capacity || (is_last && !only_passed_over)) return count;
     }
 }
 
-static int kqueue_descriptor(const void *state) {
-    return ((const struct state *)state)->kqueue_fd;
+/* Trying broken pipes gives errors, which come before events: where room is short they would keep
+ * the others from being told. So they have every other wait, and those that are empty otherwise. */
+static int kqueue_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
+    struct state *it = state;
+    if (capacity > BACKEND_RECORDS_MAX) capacity = BACKEND_RECORDS_MAX;
+    if (it->broken_count > 0 && it->broken_had_turn) {
+        it->broken_had_turn = false;
+        int count = send_and_wait(it, records, capacity, 0);
+        if (count != 0) return count;
+    }
+    it->broken_had_turn = it->broken_count > 0;
+    try_broken(it);
+    return send_and_wait(it, records, capacity, timeout_ns);
+}
+
+/* From now on the queue itself must show what is ready, and so must hear of changes at once. What
+ * fails is left for the wait to tell. Backwards, since unmarking puts the last in its place. */
+static int kqueue_descriptor(void *state) {
+    struct state *it = state;
+    it->is_nested = true;
+    for (unsigned i = it->changed_count; i-- > 0;) {
+        int fd = it->changed[i];
+        if (change_now(it, fd) != 0) mark_changed(it, fd);
+    }
+    return it->kqueue_fd;
 }
 
 const struct eddy_backend eddy_backend_kqueue = {

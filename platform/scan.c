@@ -15,7 +15,6 @@
 #include <sys/syscall.h>
 #elif defined(HAVE_GETATTRLISTBULK)
 #include <sys/attr.h>
-#include <sys/vnode.h>
 #endif
 
 enum { RECORD_ALIGNMENT = 8, SCAN_BYTES_MAX = 1 << 30 };
@@ -45,7 +44,7 @@ static ssize_t read_records(int fd, void *buffer, size_t size) {
 static bool is_hidden(const struct dirent *entry) {
     const char *name = entry->d_name;
 #ifndef __linux__ /* the BSDs leave the records of removed names, with no inode */
-    if (entry->d_ino == 0) return true;
+    if (entry->d_fileno == 0) return true;
 #endif
     return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
@@ -63,8 +62,8 @@ static size_t convert(char *buffer, const char *records, size_t size) {
         const struct dirent *entry = (const void *)(records + at);
         at += entry->d_reclen; /* before the record may be overwritten */
         if (is_hidden(entry)) continue;
-        used +=
-            put_entry(buffer + used, (uint64_t)entry->d_ino, kind_of(entry->d_type), entry->d_name);
+        used += put_entry(buffer + used, (uint64_t)entry->d_fileno, kind_of(entry->d_type),
+                          entry->d_name);
     }
     return used;
 }
@@ -93,11 +92,14 @@ struct bulk_record {
     uint64_t inode;
 } __attribute__((packed));
 
+/* VNON and so on of sys/vnode.h, which cross compilers' headers leave out. */
+enum { TYPE_NONE = 0, TYPE_FILE = 1, TYPE_DIRECTORY = 2, TYPE_LINK = 5 };
+
 static uint8_t kind_of(unsigned type) {
-    if (type == VREG) return EDDY_OS_ENTRY_FILE;
-    if (type == VDIR) return EDDY_OS_ENTRY_DIRECTORY;
-    if (type == VLNK) return EDDY_OS_ENTRY_LINK;
-    return type == VNON ? EDDY_OS_ENTRY_UNKNOWN : EDDY_OS_ENTRY_OTHER;
+    if (type == TYPE_FILE) return EDDY_OS_ENTRY_FILE;
+    if (type == TYPE_DIRECTORY) return EDDY_OS_ENTRY_DIRECTORY;
+    if (type == TYPE_LINK) return EDDY_OS_ENTRY_LINK;
+    return type == TYPE_NONE ? EDDY_OS_ENTRY_UNKNOWN : EDDY_OS_ENTRY_OTHER;
 }
 
 ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {

@@ -2,16 +2,21 @@
  * done by the pool (lane EDDY_LANE_FILE), with its callback on the loop: exactly once, never inside
  * the call. Buffers, vectors and paths that a request is given must stay as they are until then.
  *
- * Where the system can do an operation without blocking, it is tried at once and no thread is used;
- * the callback still comes from the loop. On Linux these are a read at an offset, up to 256 KiB of
+ * Where the system can do an operation without blocking, phase 6 tries that first, and if it works
+ * out no thread is used and the callback follows right behind, while the data is in the processor's
+ * cache. On Linux these are a read at an offset, up to 256 KiB of
  * cached pages; an open of cached names, if the flags say that the open itself cannot wait either
  * (O_NONBLOCK, O_DIRECTORY or O_PATH, and no O_CREAT or O_TRUNC); and a stat of an open file, which
  * then tells of a file on a network what this system holds. eddy_file_set_attempt switches that
  * off.
  *
+ * Requests under way together are done in any order, also on one descriptor: let the first one end
+ * before the next, where it matters.
+ *
  * Errors of each function, after which its callback never runs: as eddy_work_submit; -EINVAL (no
  * path, no place for the answer, no callback, an offset below -1, an end past INT64_MAX). All else,
- * a bad descriptor too, is the outcome of the operation: `file->result`. EINTR is never an outcome.
+ * a bad descriptor too, is the outcome of the operation: `file->result`. EINTR is never an outcome;
+ * -EAGAIN and -ENOMEM can be, when after a try that did not work out no thread could be had.
  * Loop thread only. */
 #ifndef EDDY_FILE_H
 #define EDDY_FILE_H

@@ -1,6 +1,8 @@
 /* pool.h: a pool of threads for what can only block. A loop makes one of its own on first use;
  * a program may also make some itself and give one to several loops (eddy_loop_config.pool).
- * Threads start as work comes, up to the limit, and leave after idling; they block all signals. */
+ * Threads start as work comes, up to the limit, and leave after idling; they block all signals.
+ * A forked child has none of them: a pool that was open at the fork is of no use there, and a loop
+ * that eddy_loop_after_fork was called for opens one of its own when it needs it. */
 #ifndef EDDY_POOL_H
 #define EDDY_POOL_H
 
@@ -24,7 +26,7 @@ typedef struct eddy_pool_config {
     unsigned threads;                /* 1 to 1024; default 4 */
     int64_t idle_ns;                 /* a thread leaves after idling so long; default 10 s */
     size_t stack_bytes;              /* of a thread; default 256 KiB */
-    unsigned quotas[EDDY_LANES];     /* threads a lane may use at once; 0: as said above */
+    unsigned quotas[EDDY_LANES]; /* threads a lane may use at once, up to all; 0: as said above */
 } eddy_pool_config;
 
 /* Opens a pool into `*pool`; no thread starts yet. `config` may be NULL. Errors: -EINVAL (a setting
@@ -39,9 +41,10 @@ struct eddy_work;
 
 /* Waits until no request is queued or running, but at most `timeout_ns` (-1: without end). Then
  * calls `visit` for each that is still in flight, in the queue or running, under the pool's lock:
- * it may look, not call the pool. Returns how many there are. Completions are not delivered by
- * this: their loops do that. New requests may be submitted meanwhile. Not from a job of the pool.
- */
+ * it may look, not call the pool; NULL: just counts. Returns how many there are. Requests that a
+ * loop will hand over at the end of its turn do not count yet. Completions are not delivered by
+ * this: their loops do that. New requests may be submitted meanwhile. Errors: -EINVAL (time). Not
+ * from a job of the pool. */
 EDDY_API int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
                              void (*visit)(void *context, struct eddy_work *work), void *context);
 

@@ -140,9 +140,9 @@ static bool time_of(const struct http_civil *civil, int64_t *time_s) {
     if (civil->hour > 23 || civil->minute > 59 || civil->second > 60) return false;
     if (civil->year < 1970) return false;
     int64_t days = days_of(civil->year, civil->month, civil->day);
-    if (civil->day < 1 || days < 0) return false;
+    if (days < 0) return false;
     struct http_civil real;
-    civil_of_days(days, &real); /* another day when the month is not that long */
+    civil_of_days(days, &real); /* another day when the month has no such one */
     if (real.day != civil->day || real.weekday != civil->weekday) return false;
     *time_s = days * DAY_SECONDS + civil->hour * 3600 + civil->minute * 60 + civil->second;
     return true;

@@ -46,9 +46,10 @@ int http_path_decode(struct http_path *path, const char *target, size_t length) 
     char *segment = path->text, *out = path->text;
     const char *limit = path->text + HTTP_PATH_MAX; /* leaves a byte for a last slash */
     size_t i = 0;
-    for (; i < length && target[i] != '?'; i++) {
+    for (; i < length; i++) {
         int byte = (unsigned char)target[i];
         if (special[byte]) {
+            if (byte == '?') break;
             if (byte == '/') {
                 segment = out = end_segment(path, segment, out);
                 if (segment == NULL) return 400;

@@ -89,6 +89,7 @@ static bool equals_folded(const char *bytes, const char *lower, size_t length) {
     return true;
 }
 
+/* `length` is not 0: the empty name would be that of every free place. */
 static int field_of(const char *name, size_t length) {
     if (length >= sizeof names / sizeof names[0]) return FIELD_OTHER;
     for (int i = 0; i < 2; i++) {

@@ -117,6 +117,7 @@ void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
 static void on_readable(eddy_io *io, unsigned events) {
     (void)events;
     io->handle.loop->inbox_ready = true;
+    io->handle.loop->metrics.callbacks--; /* nobody's but the loop's */
 }
 
 static int open_pipe(eddy_loop *loop) {

@@ -181,7 +181,8 @@ int eddy__io_rebuild(eddy_loop *loop) {
     for (unsigned fd = 0; fd < loop->io_slots_count; fd++) {
         struct io_slot *slot = &loop->io_slots[fd];
         slot->registered = 0;
-        if (slot->wanted != 0) note_change(loop, (int)fd);
+        /* A shot that was fired stays so: its watcher has not loaded it again. */
+        if (slot->wanted != 0 && !(slot->flags & IO_SLOT_DISARMED)) note_change(loop, (int)fd);
     }
     return err;
 }
@@ -247,6 +248,7 @@ static void merge_records(eddy_loop *loop) {
 }
 
 static void run_record(eddy_loop *loop, const struct eddy_record *record) {
+    if (record->events == 0 && record->error == 0) return; /* merged into an earlier one */
     int fd = (int)(uint32_t)record->token;
     struct io_slot *slot = &loop->io_slots[fd];
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {

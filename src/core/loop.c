@@ -88,7 +88,7 @@ static void dispatch(eddy_loop *loop) {
     eddy__inbox_run(loop);
     eddy__defer_run(loop);
     eddy__closing_run(loop);
-    if (callbacks_called(loop) != called) loop->idle_served = false;
+    if (callbacks_called(loop) != called) loop->idle_served = loop->idle_by_asking = false;
 }
 
 int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {

@@ -58,8 +58,9 @@ struct eddy_loop {
     int record_count;
     bool running; /* inside a call that runs callbacks */
     bool stopping;
-    bool idle_due;    /* this turn waits for nothing because idle hooks are to run */
-    bool idle_served; /* they have run since something happened last */
+    bool idle_due;       /* this turn waits for nothing because idle hooks are to run */
+    bool idle_served;    /* they have run since something happened last, and none asked again */
+    bool idle_by_asking; /* only those that asked are to run */
     unsigned waits_skipped;
     const struct eddy_backend *backend;
     eddy_backend_info backend_info;
@@ -193,6 +194,7 @@ void eddy__work_open(eddy_loop *loop);
 void eddy__work_flush(eddy_loop *loop);     /* hands what was submitted to the pool */
 int eddy__work_close(eddy_loop *loop);      /* leaves the pool, or closes the loop's own */
 int eddy__work_after_fork(eddy_loop *loop); /* in the child, where no thread is left */
+const char *eddy__work_verify(const eddy_loop *loop); /* the invariant that is broken, or NULL */
 
 /* --- src/net/stream.c --- */
 void eddy__net_open(eddy_loop *loop);

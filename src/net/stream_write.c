@@ -221,12 +221,9 @@ static void tell(eddy_stream *stream) {
     write->fn(write, write->status); /* write may be gone now */
 }
 
-/* A stream that a callback closes tells the rest of its requests in phase 8. */
+/* A callback may close the stream: its memory stays, and what was done before stays done. */
 static void tell_done(eddy_stream *stream, size_t done) {
-    while (done > 0 && (stream->state & STREAM_CONNECTED)) {
-        tell(stream);
-        done--;
-    }
+    for (; done > 0; done--) tell(stream);
     if (!(stream->state & STREAM_CONNECTED) || !(stream->state & STREAM_FULL)) return;
     if (stream->queued > stream->low) return;
     stream->state &= (uint16_t)~STREAM_FULL;

@@ -14,8 +14,8 @@ static void deliver(eddy_work *work, int status) {
 
 static int submit(eddy_loop *loop, eddy_file *file) {
     if (!eddy__file_is_complete(file)) return -EINVAL;
-    if (!loop->file_attempt_off && eddy__file_attempt(loop, file)) {
-        eddy__work_done_at_once(loop, &file->work, deliver);
+    if (!loop->file_attempt_off && eddy__file_may_attempt(file)) {
+        eddy__work_submit_attempt(loop, &file->work, eddy__file_run, deliver);
         return 0;
     }
     return eddy_work_submit(loop, &file->work, EDDY_LANE_FILE, eddy__file_run, deliver);

@@ -26,8 +26,11 @@ enum file_operation {
 
 /* Whether all that the operation needs was given. */
 bool eddy__file_is_complete(const eddy_file *file);
-/* Does the operation now if it need not wait: then true, and the result is in its place. */
-bool eddy__file_attempt(eddy_loop *loop, eddy_file *file);
+/* Whether there is a way to do the operation without waiting. */
+bool eddy__file_may_attempt(const eddy_file *file);
+/* Does the operation of this request now if it need not wait: then true, with the result in place.
+ */
+bool eddy__file_attempt(eddy_work *work);
 /* Does the operation, in a thread of the pool. */
 void eddy__file_run(eddy_work *work);
 

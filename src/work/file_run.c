@@ -199,13 +199,16 @@ bool eddy__file_is_complete(const eddy_file *file) {
     return !(needs & DATA) || file->data != NULL;
 }
 
-bool eddy__file_attempt(eddy_loop *loop, eddy_file *file) {
-    const struct operation *operation = &operations[file->operation];
-    if (!(operation->needs & ATTEMPT)) return false;
-    loop->metrics.file_attempts++;
-    int64_t result = operation->run(file, EDDY_OS_NOWAIT);
+bool eddy__file_may_attempt(const eddy_file *file) {
+    return (operations[file->operation].needs & ATTEMPT) != 0;
+}
+
+bool eddy__file_attempt(eddy_work *work) {
+    eddy_file *file = eddy_container_of(work, eddy_file, work);
+    work->loop->metrics.file_attempts++;
+    int64_t result = operations[file->operation].run(file, EDDY_OS_NOWAIT);
     if (result == -EAGAIN) return false;
-    loop->metrics.file_hits++;
+    work->loop->metrics.file_hits++;
     file->result = result;
     return true;
 }

@@ -249,6 +249,46 @@ int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
     return count;
 }
 
+static unsigned length(const eddy_link *list) {
+    unsigned count = 0;
+    for (const eddy_link *link = list->next; link != list; link = link->next) count++;
+    return count;
+}
+
+static const char *verify_lanes(const eddy_pool *pool, bool *has_work) {
+    unsigned running = 0;
+    *has_work = false;
+    for (int i = 0; i < EDDY_LANES; i++) {
+        const struct lane *lane = &pool->lanes[i];
+        if (length(&lane->queue) != lane->counts.queued)
+            return "a lane's queue is as it is counted";
+        if (lane->counts.running > lane->counts.quota) return "a lane keeps to its quota";
+        if (lane->counts.queued > 0 && lane->counts.running < lane->counts.quota) *has_work = true;
+        running += lane->counts.running;
+    }
+    for (unsigned i = 0; i < pool->threads_max; i++) running -= pool->workers[i].work != NULL;
+    return running == 0 ? NULL : "each running job has a worker";
+}
+
+static const char *verify(const eddy_pool *pool) {
+    bool has_work;
+    const char *broken = verify_lanes(pool, &has_work);
+    if (broken != NULL) return broken;
+    if (length(&pool->idle) != pool->threads_idle) return "idle workers are as they are counted";
+    if (length(&pool->spare) + pool->threads != pool->threads_max) return "each place has a state";
+    if (pool->coming + pool->threads_idle > pool->threads) return "only threads can come or idle";
+    bool can_call =
+        pool->threads_idle > 0 || (pool->threads < pool->threads_max && !pool->start_failed);
+    return has_work && can_call && pool->coming == 0 ? "work has a worker on its way" : NULL;
+}
+
+const char *eddy__pool_verify(eddy_pool *pool) {
+    eddy_os_lock(&pool->lock);
+    const char *broken = verify(pool);
+    eddy_os_unlock(&pool->lock);
+    return broken;
+}
+
 void eddy_pool_metrics_read(eddy_pool *pool, eddy_pool_metrics *metrics) {
     eddy_os_lock(&pool->lock);
     metrics->threads = pool->threads;

@@ -1,7 +1,8 @@
 /* pool.h: the pool from inside; pool.c has its outside, worker.c its threads, work.c the loop's
  * side of it.
  *
- * A job goes SUBMITTED -> QUEUED -> RUNNING -> DONE, or to CANCELLED from one of the first two.
+ * A job goes SUBMITTED -> QUEUED -> RUNNING -> DONE, or to CANCELLED from one of the first two. A
+ * file request that may do without a thread is in ATTEMPT before, in its loop's inbox.
  * In SUBMITTED it is in its loop's list and the loop thread's alone. From QUEUED on its state and
  * link belong to pool->lock, until it is pushed into its loop's inbox: then it is the loop's again,
  * and the worker that pushed it never looks at it, or at the loop, afterwards.
@@ -16,6 +17,7 @@
 #include "../core/loop.h"
 
 enum work_state {
+    WORK_ATTEMPT,
     WORK_SUBMITTED,
     WORK_QUEUED,
     WORK_RUNNING,
@@ -78,6 +80,8 @@ int eddy__pool_take_back(eddy_pool *pool, eddy_work *work);
 
 /* The end of an eddy_os_condition_wait that lasts `time_ns` from now; -1: without end. */
 int64_t eddy__pool_until_ns(int64_t time_ns);
+/* The invariant that does not hold, or NULL. */
+const char *eddy__pool_verify(eddy_pool *pool);
 /* Whether nothing is queued or running. pool->lock. */
 bool eddy__pool_is_quiet(const eddy_pool *pool);
 
@@ -89,7 +93,8 @@ struct worker *eddy__worker_call(eddy_pool *pool);
 void eddy__worker_call_all_idle(eddy_pool *pool);
 
 /* --- work.c --- */
-/* As a submission whose job is already done: `done` comes from the loop, with status 0. */
-void eddy__work_done_at_once(eddy_loop *loop, eddy_work *work, eddy_work_done_fn *done);
+/* A submission of a file request that phase 6 attempts to do without a thread. */
+void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *fn,
+                               eddy_work_done_fn *done);
 
 #endif

@@ -2,7 +2,7 @@
  * Invariant: the pool expects a hand-over exactly while loop->work_queue has jobs in it, so there
  * is a thread for them when they come.
  * Threading: loop thread only. Read pool.h first. */
-#include "pool.h"
+#include "file.h"
 
 #include <errno.h>
 
@@ -28,6 +28,19 @@ int eddy__work_close(eddy_loop *loop) {
     }
     loop->pool = NULL;
     return 0;
+}
+
+const char *eddy__work_verify(const eddy_loop *loop) {
+    unsigned count = 0;
+    const eddy_link *queue = &loop->work_queue;
+    for (const eddy_link *link = queue->next; link != queue; link = link->next) {
+        const eddy_work *work = eddy_container_of(link, eddy_work, link);
+        if (work->loop != loop || work->state != WORK_SUBMITTED || work->handed_over)
+            return "a submitted job is the loop's own";
+        count++;
+    }
+    if (count != loop->work_queued) return "submitted jobs are as they are counted";
+    return loop->pool != NULL ? eddy__pool_verify(loop->pool) : NULL;
 }
 
 static int open_own_pool(eddy_loop *loop) {
@@ -60,11 +73,14 @@ int eddy__work_after_fork(eddy_loop *loop) {
     return link_is_empty(&loop->work_queue) ? 0 : expect_hand_over(loop);
 }
 
-static void deliver(eddy_post *post) {
-    eddy_work *work = eddy_container_of(post, eddy_work, post);
-    int status = work->state == WORK_CANCELLED ? -ECANCELED : 0;
+static void finish(eddy_work *work, int status) {
     request_end(work->loop);
     work->done(work, status);
+}
+
+static void deliver(eddy_post *post) {
+    eddy_work *work = eddy_container_of(post, eddy_work, post);
+    finish(work, work->state == WORK_CANCELLED ? -ECANCELED : 0);
 }
 
 static void prepare(eddy_loop *loop, eddy_work *work, enum work_state state,
@@ -77,21 +93,48 @@ static void prepare(eddy_loop *loop, eddy_work *work, enum work_state state,
     request_begin(loop);
 }
 
-int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
-                     eddy_work_done_fn *done) {
-    if ((unsigned)lane >= EDDY_LANES || fn == NULL || done == NULL) return -EINVAL;
+/* Puts a prepared job into the loop's list. */
+static int enqueue(eddy_loop *loop, eddy_work *work) {
     int err = link_is_empty(&loop->work_queue) ? expect_hand_over(loop) : 0;
     if (err < 0) return err;
-    prepare(loop, work, WORK_SUBMITTED, done);
-    work->fn = fn;
-    work->lane = (uint8_t)lane;
     link_add_last(&loop->work_queue, &work->link);
     loop->work_queued++;
     return 0;
 }
 
-void eddy__work_done_at_once(eddy_loop *loop, eddy_work *work, eddy_work_done_fn *done) {
-    prepare(loop, work, WORK_DONE, done);
+int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
+                     eddy_work_done_fn *done) {
+    if ((unsigned)lane >= EDDY_LANES || fn == NULL || done == NULL) return -EINVAL;
+    int err = enqueue(loop, work);
+    if (err < 0) return err;
+    prepare(loop, work, WORK_SUBMITTED, done);
+    work->fn = fn;
+    work->lane = (uint8_t)lane;
+    return 0;
+}
+
+/* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome. */
+static void attempt(eddy_post *post) {
+    eddy_work *work = eddy_container_of(post, eddy_work, post);
+    int status = -ECANCELED;
+    if (work->state == WORK_ATTEMPT) {
+        status = 0;
+        if (!eddy__file_attempt(work)) {
+            work->state = WORK_SUBMITTED;
+            work->post.fn = deliver;
+            status = enqueue(work->loop, work);
+            if (status == 0) return;
+        }
+    }
+    finish(work, status);
+}
+
+void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *fn,
+                               eddy_work_done_fn *done) {
+    prepare(loop, work, WORK_ATTEMPT, done);
+    work->post.fn = attempt;
+    work->fn = fn;
+    work->lane = EDDY_LANE_FILE;
     eddy__inbox_push_local(loop, &work->post);
 }
 
@@ -132,6 +175,10 @@ static void withdraw(eddy_loop *loop, eddy_work *work) {
 int eddy_work_cancel(eddy_work *work) {
     eddy_loop *loop = work->loop;
     int err = -EALREADY;
+    if (work->state == WORK_ATTEMPT) { /* it stays in the inbox, where its turn tells of it */
+        work->state = WORK_CANCELLED;
+        return 0;
+    }
     if (work->handed_over) {
         err = eddy__pool_take_back(loop->pool, work);
     } else if (work->state == WORK_SUBMITTED) {

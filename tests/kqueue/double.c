@@ -50,7 +50,7 @@ struct queue {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct queue *queues; /* lock */
 
-static void refuse(const char *why) {
+static _Noreturn void refuse(const char *why) {
     fprintf(stderr, "kqueue double: %s\n", why);
     abort();
 }
@@ -148,7 +148,8 @@ int kqueue_double_close(int kq) {
 /* --- Knotes --- */
 
 static struct knote *knote_of(const struct queue *queue, uintptr_t ident, int filter) {
-    return ident < queue->idents ? &queue->knotes[ident * FILTERS + (uintptr_t)filter] : NULL;
+    if (ident >= queue->idents) refuse("a knote beyond the table");
+    return &queue->knotes[ident * FILTERS + (uintptr_t)filter];
 }
 
 static void describe(struct knote *knote, int fd) {
@@ -296,8 +297,8 @@ static void tell(struct queue *queue, struct kevent *event, uintptr_t ident, int
 }
 
 static int collect_filter(struct queue *queue, int filter, struct kevent *events, int room) {
-    struct epoll_event ready[64];
-    if (room > 64) room = 64;
+    struct epoll_event ready[256];
+    if (room > 256) room = 256;
     if (room == 0) return 0;
     int count = 0, ghosts = 0;
     int told = epoll_wait(queue->epoll[filter], ready, room, 0);
@@ -309,8 +310,9 @@ static int collect_filter(struct queue *queue, int filter, struct kevent *events
         else
             ghosts++;
     }
-    if (ghosts > 0) lay_ghosts(queue, filter);
-    return count;
+    if (ghosts == 0) return count;
+    lay_ghosts(queue, filter);
+    return count > 0 ? count : collect_filter(queue, filter, events, room);
 }
 
 static int collect(struct queue *queue, struct kevent *events, int room) {

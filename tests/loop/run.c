@@ -289,7 +289,8 @@ START_TEST(unref_lasts_until_ref) {
 }
 END_TEST
 
-/* Each kind of handle: started it keeps the loop alive, unreferenced or stopped it does not. */
+/* Each kind of handle: started it keeps the loop alive, unreferenced or stopped it does not; but
+ * for a queued call, which is not left undone. */
 START_TEST(every_kind_of_handle_keeps_the_loop_alive) {
     begin();
     int ends[2];

@@ -112,6 +112,17 @@ static inline int end_connect(struct end *end, eddy_loop *loop) {
     return ends[1];
 }
 
+/* The same over a local pair with the smallest buffers, so that a queue forms soon; with TCP, small
+ * windows are slow. */
+static inline int end_connect_narrow(struct end *end, eddy_loop *loop) {
+    int ends[2], least = 1; /* the kernel rounds it up */
+    test_socket_pair(ends);
+    ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+    end_init(end, loop);
+    ck_assert_int_eq(eddy_stream_attach(&end->stream, ends[0]), 0);
+    return ends[1];
+}
+
 /* Both ends as streams, of one loop or of two. */
 static inline void end_connect_both(struct end *a, eddy_loop *loop_a, struct end *b,
                                     eddy_loop *loop_b) {
@@ -141,13 +152,6 @@ static inline size_t drain_plain(int fd, uint64_t *sum, bool *ended) {
     }
     if (size == 0) *ended = true;
     return total;
-}
-
-/* Small kernel buffers, so that a queue forms soon. */
-static inline void shrink_buffers(int fd) {
-    int size = 1; /* the kernel rounds it up to its least */
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
 #endif

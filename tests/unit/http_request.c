@@ -209,6 +209,7 @@ START_TEST(header_lines_are_strict) {
         {GET("A\t: b\r\n"), 400},
         {GET(" A: b\r\n"), 400},
         {GET(": b\r\n"), 400},
+        {"GET / HTTP/1.0\r\n: b\r\n\r\n", 400},
         {GET("A\r\n"), 400},
         {GET("A b: c\r\n"), 400},
         {GET("A(b): c\r\n"), 400},

@@ -2,9 +2,6 @@
 #include "jobs.h"
 #include "memory.h"
 
-#include <signal.h>
-#include <sys/mman.h>
-
 /* The plain case: another thread, then one callback from the loop, and nothing is left. */
 static pthread_t where_it_ran;
 
@@ -286,8 +283,61 @@ START_TEST(a_loop_with_a_job_in_flight_stays_open) {
 }
 END_TEST
 
-/* A forked child has none of the pool's threads; its loop makes a pool of its own. */
+/* The system refuses to start threads. With none at all, a submission is refused, and works again
+ * when threads can be had; with one, that one does everything. In a child, for the limit's sake. */
+static void forbid_threads(bool forbid) {
+    struct rlimit limit;
+    child_assert(getrlimit(RLIMIT_NPROC, &limit) == 0);
+    limit.rlim_cur = forbid ? 0 : limit.rlim_max;
+    child_assert(setrlimit(RLIMIT_NPROC, &limit) == 0);
+}
+
+static void live_without_threads(void) {
+    eddy_loop *loop;
+    static struct job jobs[50];
+    eddy_loop_config config = {.backend = test_backend};
+    if (getuid() == 0) child_assert(setuid(65534) == 0); /* no limit holds root */
+    child_assert(eddy_loop_open(&loop, &config) == 0);
+    for (int i = 0; i < 2; i++) {
+        forbid_threads(i == 0);
+        int err = eddy_work_submit(loop, &jobs[0].work, EDDY_LANE_CPU, job_run, job_done);
+        child_assert(err == (i == 0 ? -EAGAIN : 0));
+        child_assert(eddy_loop_is_alive(loop) == (i == 1));
+    }
+    forbid_threads(true);
+    for (int i = 1; i < 50; i++)
+        child_assert(eddy_work_submit(loop, &jobs[i].work, EDDY_LANE_FILE, job_run, job_done) == 0);
+    child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);
+    for (int i = 0; i < 50; i++) child_assert(jobs[i].done == 1 && jobs[i].ran == 1);
+    child_assert(pool_metrics(eddy_loop_pool(loop)).threads_started == 1);
+    child_assert(eddy_loop_close(loop) == 0);
+}
+
+START_TEST(one_thread_is_enough_and_none_is_an_error) {
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        live_without_threads();
+        _exit(0);
+    }
+    child_is_content(child);
+}
+END_TEST
+
+/* A forked child has none of the pool's threads; its loop makes a pool of its own. The thread
+ * sanitizer does not let a child of a program with threads start any. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CHILDREN_HAVE_NO_THREADS
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define CHILDREN_HAVE_NO_THREADS
+#endif
+
 START_TEST(a_forked_child_gets_a_pool_of_its_own) {
+#ifdef CHILDREN_HAVE_NO_THREADS
+    return;
+#endif
     eddy_pool *shared = pool_open((eddy_pool_config){0});
     for (int kind = 0; kind < 2; kind++) {
         eddy_loop *loop = loop_with(kind == 0 ? shared : NULL);
@@ -327,6 +377,7 @@ Suite *make_suite(void) {
            cancel_tells_queued_running_and_done_apart,
            every_job_has_one_outcome_under_random_cancels);
     ck_add(suite, "costs", submitting_allocates_nothing, no_memory_for_the_pool_is_told_and_mended,
-           a_loop_with_a_job_in_flight_stays_open, a_forked_child_gets_a_pool_of_its_own);
+           a_loop_with_a_job_in_flight_stays_open, one_thread_is_enough_and_none_is_an_error,
+           a_forked_child_gets_a_pool_of_its_own);
     return suite;
 }

@@ -1,0 +1,178 @@
+/* differences.c: where the backends differ by nature, asserted, so that the documentation's matrix
+ * cannot grow stale. What a test here calls a hint is BACKEND_ERROR or BACKEND_HANGUP. */
+#include "contract.h"
+
+#include <limits.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
+/* One row a backend, in the order of the tests below. */
+struct nature {
+    const char *backend;
+    unsigned capabilities;
+    int fd_max;
+    unsigned pipe_end_hint;   /* of a pipe without writers, to its reader */
+    unsigned pipe_error_hint; /* of a pipe without readers, to its writer */
+    unsigned half_close_hint; /* the other side ended its sending only */
+    bool tells_loss;          /* a record with -EBADF for what was closed behind its back */
+    bool has_ghosts;          /* a living duplicate goes on firing after a close without removal */
+    bool remove_tells_loss;   /* remove of what is closed fails */
+    bool grows;               /* needs memory with the number of descriptors */
+};
+
+static const struct nature natures[] = {
+    {.backend = "epoll",
+     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST,
+     .fd_max = INT_MAX,
+     .pipe_end_hint = BACKEND_HANGUP,
+     .pipe_error_hint = BACKEND_ERROR,
+     .has_ghosts = true,
+     .remove_tells_loss = true},
+    {.backend = "kqueue",
+     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_BATCH |
+                     BACKEND_CAN_SPLIT,
+     .fd_max = INT_MAX - 1,
+     .pipe_end_hint = BACKEND_HANGUP,
+     .pipe_error_hint = BACKEND_HANGUP,
+     .half_close_hint = BACKEND_HANGUP,
+     .grows = true},
+    {.backend = "poll",
+     .fd_max = INT_MAX - 1,
+     .pipe_end_hint = BACKEND_HANGUP,
+     .pipe_error_hint = BACKEND_ERROR,
+     .tells_loss = true,
+     .grows = true},
+    {.backend = "select", .fd_max = FD_SETSIZE - 1, .tells_loss = true},
+};
+
+static const struct nature *nature(void) {
+    for (size_t i = 0; i < sizeof natures / sizeof natures[0]; i++)
+        if (is_backend(natures[i].backend)) return &natures[i];
+    ck_abort_msg("no row for backend %s", test_backend);
+}
+
+enum { HINTS = BACKEND_ERROR | BACKEND_HANGUP };
+
+START_TEST(capabilities_and_limits_are_as_documented) {
+    struct tested *it = tested_open();
+    ck_assert_uint_eq(it->backend->capabilities, nature()->capabilities);
+    ck_assert_int_eq(it->backend->fd_max, nature()->fd_max);
+    tested_close(it);
+}
+END_TEST
+
+START_TEST(pipe_without_writers_hints) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[0], BACKEND_READ);
+    close(ends[1]);
+    ck_assert_uint_eq(told(it, ends[0], -1) & HINTS, nature()->pipe_end_hint);
+    tested_close(it);
+    close(ends[0]);
+}
+END_TEST
+
+START_TEST(pipe_without_readers_hints) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    fill(ends[1]);
+    add(it, ends[1], BACKEND_WRITE);
+    close(ends[0]);
+    ck_assert_uint_eq(told(it, ends[1], -1) & HINTS, nature()->pipe_error_hint);
+    tested_close(it);
+    close(ends[1]);
+}
+END_TEST
+
+START_TEST(half_closed_connection_hints) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    add(it, ends[0], BACKEND_READ);
+    shutdown(ends[1], SHUT_WR);
+    unsigned events = told(it, ends[0], -1);
+    ck_assert_uint_ne(events & BACKEND_READ, 0);
+    ck_assert_uint_eq(events & HINTS, nature()->half_close_hint);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+START_TEST(loss_is_told_or_not) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[0], BACKEND_READ);
+    close(ends[0]);
+    ck_assert_int_eq(wait_once(it, 8, MS), nature()->tells_loss ? 1 : 0);
+    if (it->count == 1) ck_assert_int_eq(it->records[0].error, -EBADF);
+    int err = it->backend->remove(it->state, ends[0], BACKEND_READ);
+    ck_assert_int_eq(err, nature()->remove_tells_loss ? -EBADF : 0);
+    tested_close(it);
+    close(ends[1]);
+}
+END_TEST
+
+/* The trap of the shared description, and the way out of it. */
+START_TEST(ghost_of_a_duplicate_is_laid_by_reopen) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    int duplicate = dup(ends[0]);
+    add(it, ends[0], BACKEND_READ);
+    put(ends[1], "x");
+    close(ends[0]);
+    int err = it->backend->remove(it->state, ends[0], BACKEND_READ);
+    bool fires = wait_once(it, 8, MS) > 0;
+    ck_assert(fires == nature()->has_ghosts);
+    if (fires) {
+        ck_assert_int_eq(err, -EBADF);
+        ck_assert_int_eq(it->backend->reopen(it->state), 0);
+        ck_silent(it);
+        add(it, duplicate, BACKEND_READ);
+        ck_assert_uint_eq(told(it, duplicate, -1), BACKEND_READ);
+    }
+    tested_close(it);
+    close(duplicate);
+    close(ends[1]);
+}
+END_TEST
+
+START_TEST(memory_grows_with_descriptors_or_not) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[0], BACKEND_READ);
+    ck_assert((it->memory.calls > 0) == nature()->grows);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+/* /dev/null is no file by its type, but always ready like one. */
+START_TEST(device_that_cannot_be_polled) {
+#ifdef __linux__ /* other systems poll it, each in its way */
+    struct tested *it = tested_open();
+    int fd = open("/dev/null", O_RDWR);
+    if (is_backend("epoll")) {
+        ck_assert_int_eq(it->backend->add(it->state, fd, BACKEND_READ, token_of(fd, 1)), -EPERM);
+    } else if (!is_backend("kqueue")) {
+        add(it, fd, BOTH);
+        ck_assert_uint_eq(told(it, fd, -1), BOTH);
+    }
+    tested_close(it);
+    close(fd);
+#endif
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("contract/differences");
+    ck_add(suite, "differences", capabilities_and_limits_are_as_documented,
+           pipe_without_writers_hints, pipe_without_readers_hints, half_closed_connection_hints,
+           loss_is_told_or_not, ghost_of_a_duplicate_is_laid_by_reopen,
+           memory_grows_with_descriptors_or_not, device_that_cannot_be_polled);
+    return suite;
+}

@@ -1,0 +1,365 @@
+/* events.c: what a wait tells: clauses 1, 2, 3 and 6 of platform/backend.h. */
+#include "contract.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* Clause 1. What is ready is told with each wait, and no longer once it is not. */
+START_TEST(readable_is_told_until_it_is_drained) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[0], BACKEND_READ);
+    ck_silent(it);
+    put(ends[1], "x");
+    for (int i = 0; i < 3; i++) ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+    drain(ends[0]);
+    ck_silent(it);
+    remove_fd(it, ends[0], BACKEND_READ);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+START_TEST(writable_is_told_until_it_is_full) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[1], BACKEND_WRITE);
+    for (int i = 0; i < 3; i++) ck_assert_uint_eq(told(it, ends[1], -1), BACKEND_WRITE);
+    fill(ends[1]);
+    ck_silent(it);
+    drain(ends[0]);
+    ck_assert_uint_eq(told(it, ends[1], -1), BACKEND_WRITE);
+    remove_fd(it, ends[1], BACKEND_WRITE);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+START_TEST(both_directions_are_told_in_one_wait) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    add(it, ends[0], BOTH);
+    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_WRITE);
+    put(ends[1], "x");
+    ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
+    remove_fd(it, ends[0], BOTH);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+/* Every way from one set of events to another, several changes between two waits included. */
+START_TEST(modify_changes_what_is_told) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    put(ends[1], "x");
+    add(it, ends[0], BACKEND_READ);
+    for (unsigned from = 1; from <= BOTH; from++) {
+        for (unsigned to = 1; to <= BOTH; to++) {
+            modify(it, ends[0], BACKEND_READ, from);
+            ck_assert_uint_eq(told(it, ends[0], -1), from);
+            modify(it, ends[0], from, to);
+            ck_assert_uint_eq(told(it, ends[0], -1), to);
+            modify(it, ends[0], to, from);
+            modify(it, ends[0], from, BOTH);
+            modify(it, ends[0], BOTH, to);
+            ck_assert_uint_eq(told(it, ends[0], -1), to);
+            modify(it, ends[0], to, BACKEND_READ);
+        }
+    }
+    remove_fd(it, ends[0], BACKEND_READ);
+    ck_silent(it);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+/* Clause 6. */
+START_TEST(records_carry_the_last_token_given) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    put(ends[1], "x");
+    eddy_token last = token_of(ends[0], UINT32_MAX);
+    add(it, ends[0], BOTH);
+    ck_assert_int_eq(it->backend->modify(it->state, ends[0], BOTH, BOTH, last), 0);
+    wait_once(it, BACKEND_RECORDS_MAX, -1);
+    ck_assert_uint_eq(told_token(it, last), BOTH);
+    ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), 0);
+    remove_fd(it, ends[0], BOTH);
+    ck_assert_int_eq(it->backend->add(it->state, ends[0], BACKEND_READ, token_of(ends[0], 7)), 0);
+    wait_once(it, BACKEND_RECORDS_MAX, -1);
+    ck_assert_int_eq(it->count, 1);
+    ck_assert_uint_eq(told_token(it, token_of(ends[0], 7)), BACKEND_READ);
+    remove_fd(it, ends[0], BACKEND_READ);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+/* Clause 3. A hang-up wakes whoever waits, whichever direction it waits for. */
+START_TEST(hangup_makes_a_reader_readable) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[0], BACKEND_READ);
+    close(ends[1]);
+    for (int i = 0; i < 2; i++) ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+    remove_fd(it, ends[0], BACKEND_READ);
+    ck_silent(it); /* clause 2: not even a hang-up comes of what is not registered */
+    tested_close(it);
+    close(ends[0]);
+}
+END_TEST
+
+START_TEST(error_makes_a_blocked_writer_writable) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    fill(ends[1]);
+    add(it, ends[1], BACKEND_WRITE);
+    ck_silent(it);
+    close(ends[0]);
+    for (int i = 0; i < 2; i++) ck_assert_uint_ne(told(it, ends[1], -1) & BACKEND_WRITE, 0);
+    remove_fd(it, ends[1], BACKEND_WRITE);
+    ck_silent(it);
+    tested_close(it);
+    close(ends[1]);
+}
+END_TEST
+
+/* A pipe whose reader is gone before it is added, which kqueue refuses with EPIPE. */
+START_TEST(broken_pipe_can_be_added_and_is_writable) {
+    struct tested *it = tested_open();
+    int ends[2], other[2];
+    test_pipe(ends);
+    test_pipe(other);
+    close(ends[0]);
+    add(it, ends[1], BACKEND_WRITE);
+    for (int i = 0; i < 3; i++) ck_assert_uint_ne(told(it, ends[1], -1) & BACKEND_WRITE, 0);
+    /* It does not keep others from being told or changed, however little room there is. */
+    add(it, other[0], BACKEND_READ);
+    put(other[1], "x");
+    bool other_told = false;
+    for (int i = 0; i < 8 && !other_told; i++) {
+        wait_once(it, 1, -1);
+        other_told = told_token(it, token_of(other[0], 1)) != 0;
+    }
+    ck_assert(other_told);
+    remove_fd(it, other[0], BACKEND_READ);
+    remove_fd(it, ends[1], BACKEND_WRITE);
+    ck_silent(it);
+    tested_close(it);
+    close_both(other);
+    close(ends[1]);
+}
+END_TEST
+
+/* Data first, then the end: a hang-up does not hide what can be read. */
+START_TEST(hangup_comes_with_data_still_to_read) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    add(it, ends[0], BACKEND_READ);
+    put(ends[1], "data");
+    close(ends[1]);
+    ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+    char data[8];
+    ck_assert_int_eq(read(ends[0], data, sizeof data), 4);
+    ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+    ck_assert_int_eq(read(ends[0], data, sizeof data), 0);
+    remove_fd(it, ends[0], BACKEND_READ);
+    tested_close(it);
+    close(ends[0]);
+}
+END_TEST
+
+/* A connected pair of TCP sockets over loopback. */
+static void tcp_pair(int ends[2]) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(ends[0], (struct sockaddr *)&address, length), 0);
+    ends[1] = accept(listener, NULL, NULL);
+    ck_assert_int_ge(ends[1], 0);
+    close(listener);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(fcntl(ends[i], F_SETFL, O_NONBLOCK), 0);
+}
+
+static void reset(int fd) {
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+    close(fd);
+}
+
+/* The error itself stays in the socket for the read or write call. */
+START_TEST(reset_connection_is_told_in_every_direction_asked_for) {
+    for (unsigned events = 1; events <= BOTH; events++) {
+        struct tested *it = tested_open();
+        int ends[2];
+        tcp_pair(ends);
+        fill(ends[0]);
+        add(it, ends[0], events);
+        ck_silent(it);
+        reset(ends[1]);
+        /* Both directions may take their time one by one. */
+        unsigned all = 0;
+        for (int i = 0; i < 100 && (all & events) != events; i++)
+            all |= told(it, ends[0], 100 * MS);
+        ck_assert_uint_eq(all & events, events);
+        char data[8];
+        ck_assert_int_eq(read(ends[0], data, sizeof data), -1);
+        ck_assert_int_eq(errno, ECONNRESET);
+        remove_fd(it, ends[0], events);
+        ck_silent(it);
+        tested_close(it);
+        close(ends[0]);
+    }
+}
+END_TEST
+
+START_TEST(edge_is_told_once_per_arrival) {
+    struct tested *it = tested_open();
+    if (can(it, BACKEND_CAN_EDGE)) {
+        int ends[2];
+        test_socket_pair(ends);
+        const unsigned edge = BACKEND_READ | BACKEND_EDGE;
+        add(it, ends[0], edge);
+        put(ends[1], "x");
+        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_silent(it); /* although nothing was read */
+        put(ends[1], "x");
+        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_silent(it);
+        modify(it, ends[0], edge, edge); /* looks again, and it is still ready */
+        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_silent(it);
+        close(ends[1]);
+        ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+        remove_fd(it, ends[0], edge);
+        ck_silent(it);
+        close(ends[0]);
+    }
+    tested_close(it);
+}
+END_TEST
+
+START_TEST(edges_of_both_directions_are_apart) {
+    struct tested *it = tested_open();
+    if (can(it, BACKEND_CAN_EDGE)) {
+        int ends[2];
+        test_socket_pair(ends);
+        add(it, ends[0], BOTH | BACKEND_EDGE);
+        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_WRITE);
+        ck_silent(it);
+        fill(ends[0]);
+        put(ends[1], "x");
+        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_silent(it);
+        drain(ends[1]);
+        ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_WRITE, 0);
+        remove_fd(it, ends[0], BOTH | BACKEND_EDGE);
+        close_both(ends);
+    }
+    tested_close(it);
+}
+END_TEST
+
+/* One shot is one for both directions, and a hang-up does not get past it either. */
+START_TEST(oneshot_is_silent_after_one_record_until_modify) {
+    struct tested *it = tested_open();
+    if (can(it, BACKEND_CAN_ONESHOT)) {
+        int ends[2];
+        test_socket_pair(ends);
+        const unsigned shot = BOTH | BACKEND_ONESHOT;
+        fill(ends[0]);
+        add(it, ends[0], shot);
+        ck_silent(it);
+        put(ends[1], "x");
+        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_silent(it);
+        drain(ends[1]);
+        ck_silent(it); /* it can be written now, but the shot is fired */
+        modify(it, ends[0], shot, shot);
+        ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
+        ck_silent(it);
+        close(ends[1]);
+        ck_silent(it);
+        modify(it, ends[0], shot, shot);
+        ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+        ck_silent(it);
+        remove_fd(it, ends[0], shot);
+        close(ends[0]);
+    }
+    tested_close(it);
+}
+END_TEST
+
+START_TEST(fired_oneshot_can_be_removed_and_added) {
+    struct tested *it = tested_open();
+    if (can(it, BACKEND_CAN_ONESHOT)) {
+        int ends[2];
+        test_socket_pair(ends);
+        put(ends[1], "x");
+        for (int i = 0; i < 3; i++) {
+            add(it, ends[0], BOTH | BACKEND_ONESHOT);
+            ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
+            remove_fd(it, ends[0], BOTH | BACKEND_ONESHOT);
+            ck_silent(it);
+        }
+        close_both(ends);
+    }
+    tested_close(it);
+}
+END_TEST
+
+START_TEST(modify_moves_between_level_edge_and_oneshot) {
+    struct tested *it = tested_open();
+    const unsigned both_modes = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT;
+    if ((it->backend->capabilities & both_modes) == both_modes) {
+        int ends[2];
+        test_socket_pair(ends);
+        put(ends[1], "x");
+        const unsigned modes[] = {0, BACKEND_EDGE, BACKEND_ONESHOT, BACKEND_EDGE | BACKEND_ONESHOT};
+        unsigned now = BOTH;
+        add(it, ends[0], now);
+        for (unsigned i = 0; i < 16; i++) {
+            unsigned next = BOTH | modes[i % 4 ^ i / 4];
+            modify(it, ends[0], now, next);
+            now = next;
+            ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
+            if (now == BOTH)
+                ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
+            else
+                ck_silent(it);
+        }
+        remove_fd(it, ends[0], now);
+        close_both(ends);
+    }
+    tested_close(it);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("contract/events");
+    ck_add(suite, "level", readable_is_told_until_it_is_drained, writable_is_told_until_it_is_full,
+           both_directions_are_told_in_one_wait, modify_changes_what_is_told,
+           records_carry_the_last_token_given);
+    ck_add(suite, "hang-up and error", hangup_makes_a_reader_readable,
+           error_makes_a_blocked_writer_writable, broken_pipe_can_be_added_and_is_writable,
+           hangup_comes_with_data_still_to_read,
+           reset_connection_is_told_in_every_direction_asked_for);
+    ck_add(suite, "edge and one-shot", edge_is_told_once_per_arrival,
+           edges_of_both_directions_are_apart, oneshot_is_silent_after_one_record_until_modify,
+           fired_oneshot_can_be_removed_and_added, modify_moves_between_level_edge_and_oneshot);
+    return suite;
+}

@@ -1,0 +1,44 @@
+#!/bin/sh
+# lint_docs.sh: what the Markdown files point at is there: files and headings that they link to, and
+# names in the code that they mention. Prints what is not; exit status 1 if there is any.
+cd "$(dirname "$0")/.." || exit 2
+report=$(mktemp) && trap 'rm -f "$report"' EXIT
+pages() { git ls-files -co --exclude-standard '*.md'; }
+
+# Code is not looked at for links, be it indented, fenced or between backticks.
+links() {
+    sed -E -e '/^```/,/^```/d' -e '/^    /d' -e 's/`[^`]*`//g' "$1" |
+        grep -oE '\]\([^)]+\)' | sed -E 's/^\]\(//; s/\)$//' | grep -vE '^[a-z]+:'
+}
+
+# The headings of a page as links call them: small letters, no punctuation, a dash for each space.
+places() {
+    grep -E '^#+ ' "$1" | sed -E 's/^#+ //' | tr '[:upper:]' '[:lower:]' |
+        sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'
+}
+
+for page in $(pages); do
+    for link in $(links "$page"); do
+        path=${link%%#*}
+        target=$page
+        [ -z "$path" ] || target=$(dirname "$page")/$path
+        if [ ! -e "$target" ]; then
+            echo "$page: $link: no such file" >> "$report"
+        elif [ "$link" != "$path" ] && ! places "$target" | grep -qxF -- "${link#*#}"; then
+            echo "$page: $link: no such heading" >> "$report"
+        fi
+    done
+done
+
+# A name with an underscore that stands between backticks is a function's, a setting's or a test's.
+words=$(mktemp)
+git grep -ohE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*' -- include src platform tests docs/examples \
+    '*meson.build' meson.options | LC_ALL=C sort -u > "$words"
+pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(]' | tr -d '`(' | grep _ |
+    LC_ALL=C sort -u | LC_ALL=C comm -23 - "$words" | grep -v NAME |
+    sed 's/$/: named in a page, but nowhere in the code/' >> "$report"
+rm -f "$words"
+
+[ -s "$report" ] || { echo 'lint_docs: nothing to complain about'; exit 0; }
+cat "$report"
+exit 1

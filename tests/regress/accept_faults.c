@@ -1,0 +1,127 @@
+/* accept_faults.c: what accept may say, put into its mouth. The link replaces eddy_os_accept by the
+ * function below. */
+#include "net.h"
+
+int __real_eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
+int __wrap_eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
+
+static int fault, faults_left;
+
+int __wrap_eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    if (faults_left == 0) return __real_eddy_os_accept(fd, address, length);
+    faults_left--;
+    return fault;
+}
+
+static int accepted, failed;
+static bool told, closed;
+
+static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {
+    (void)listener, (void)peer;
+    if (fd < 0) {
+        failed = fd;
+    } else {
+        close(fd);
+        accepted++;
+    }
+    told = true;
+}
+
+static void on_closed(eddy_listener *listener) {
+    (void)listener;
+    closed = true;
+}
+
+struct outcome {
+    int accepted, failed;
+    int64_t time_ns;
+    eddy_metrics metrics;
+};
+
+/* One client, and an accept that says `error` so many times before. */
+static struct outcome serve_with(int error, int times) {
+    eddy_loop *loop = test_loop_open();
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, AF_INET);
+    eddy_listener listener;
+    eddy_listener_init(&listener, loop);
+    ck_assert_int_eq(
+        eddy_tcp_listen(&listener, (struct sockaddr *)&address, length, 0, 0, on_accept), 0);
+    ck_assert_int_eq(eddy_listener_address(&listener, (struct sockaddr *)&address, &length), 0);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&address, length), 0);
+    accepted = failed = 0;
+    told = closed = false;
+    fault = error;
+    faults_left = times;
+    struct outcome outcome = {.time_ns = test_now_ns()};
+    test_turn_until(loop, &told);
+    outcome.time_ns = test_now_ns() - outcome.time_ns;
+    outcome.accepted = accepted;
+    outcome.failed = failed;
+    eddy_loop_metrics(loop, &outcome.metrics);
+    faults_left = 0;
+    close(client);
+    ck_assert_int_eq(eddy_listener_close(&listener, on_closed), 0);
+    test_turn_until(loop, &closed);
+    test_loop_close(loop);
+    return outcome;
+}
+
+/* The connection behind the error is gone; the one after it must not wait. */
+START_TEST(errors_of_a_connection_are_passed_over) {
+    static const int errors[] = {-ECONNABORTED, -EINTR,        -EPROTO,    -EPERM,
+                                 -ENETDOWN,     -EHOSTUNREACH, -ETIMEDOUT, -ECONNRESET};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct outcome outcome = serve_with(errors[i], 3);
+        ck_assert_int_eq(outcome.accepted, 1);
+        ck_assert_uint_eq(outcome.metrics.timers_active, 0); /* nothing pauses, */
+        ck_assert_uint_eq(outcome.metrics.timers, 0);        /* or has paused */
+    }
+}
+END_TEST
+
+/* Even an accept that never says anything else leaves the other handles their turn. */
+START_TEST(endless_errors_are_bounded_by_the_turn) {
+    struct outcome outcome = serve_with(-ECONNABORTED, 1000);
+    ck_assert_int_eq(outcome.accepted, 1);
+    ck_assert_uint_ge(outcome.metrics.turns, 1000 / 64);
+}
+END_TEST
+
+START_TEST(shortage_of_memory_pauses_and_sheds_nobody) {
+    static const int errors[] = {-ENOMEM, -ENOBUFS, -EIO};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct outcome outcome = serve_with(errors[i], 2);
+        ck_assert_int_eq(outcome.accepted, 1);
+        ck_assert_uint_eq(outcome.metrics.accepts_shed, 0);
+        ck_assert_int_ge(outcome.time_ns, 190 * EDDY_NS_PER_MS);
+        ck_assert_uint_lt(outcome.metrics.waits, 15);
+    }
+}
+END_TEST
+
+/* The system is short, not the process: shedding fails as well, twice, and nothing spins. */
+START_TEST(shedding_that_fails_is_tolerated) {
+    struct outcome outcome = serve_with(-ENFILE, 4);
+    ck_assert_int_eq(outcome.accepted, 1);
+    ck_assert_uint_eq(outcome.metrics.accepts_shed, 0);
+    ck_assert_int_ge(outcome.time_ns, 190 * EDDY_NS_PER_MS);
+    ck_assert_uint_lt(outcome.metrics.waits, 15);
+}
+END_TEST
+
+START_TEST(errors_that_stay_stop_the_listener) {
+    static const int errors[] = {-EINVAL, -ENOTSOCK, -EOPNOTSUPP};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        ck_assert_int_eq(serve_with(errors[i], 1).failed, errors[i]);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("accept_faults");
+    ck_add(suite, "faults", errors_of_a_connection_are_passed_over,
+           endless_errors_are_bounded_by_the_turn, shortage_of_memory_pauses_and_sheds_nobody,
+           shedding_that_fails_is_tolerated, errors_that_stay_stop_the_listener);
+    return suite;
+}

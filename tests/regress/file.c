@@ -1,0 +1,153 @@
+/* file.c: traps of file operations: short transfers, full devices, signals. */
+#include "../work/files.h"
+
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/time.h>
+
+/* A device that is full from the start: the error, not a count. */
+START_TEST(a_full_device_is_told) {
+    struct place place = place_open(_i);
+    int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ck_assert_int_eq(WAIT(&place, eddy_file_write, fd, "abc", 3, -1), -ENOSPC);
+        ck_assert_int_eq(WAIT(&place, eddy_file_write, fd, "abc", 3, 0), -ENOSPC);
+        close(fd);
+    }
+    place_close(&place);
+}
+END_TEST
+
+/* A write that is cut by a limit has a partial count, and the next one the error: here the limit of
+ * a file's size, for which the system also sends a signal that would end the process. In a child,
+ * since the test framework writes files too. */
+static int64_t write_in_child(eddy_loop *loop, int fd, const struct iovec *vectors, int count,
+                              int64_t offset) {
+    struct request it = {.done = false};
+    child_assert(eddy_file_writev(loop, &it.file, fd, vectors, count, offset, request_done) == 0);
+    child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);
+    child_assert(it.count == 1);
+    return it.file.result;
+}
+
+static void write_past_limit(int fd) {
+    static char data[3000];
+    struct rlimit limit = {.rlim_cur = 1000, .rlim_max = 1000};
+    struct iovec vectors[3] = {{data, 700}, {data, 700}, {data, 700}}, one = {data, 3000};
+    eddy_loop *loop;
+    child_assert(eddy_loop_open(&loop, &(eddy_loop_config){.backend = test_backend}) == 0);
+    child_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    child_assert(write_in_child(loop, fd, vectors, 3, 0) == 1000);
+    child_assert(write_in_child(loop, fd, vectors, 1, 1000) == -EFBIG);
+    child_assert(write_in_child(loop, fd, &one, 1, 500) == 500);
+    child_assert(eddy_loop_close(loop) == 0);
+}
+
+START_TEST(a_write_cut_by_a_limit_is_a_partial_count) {
+    struct place place = place_open(_i);
+    int fd = create(&place, "a", "", 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        write_past_limit(fd);
+        _exit(0);
+    }
+    child_is_content(child);
+    close(fd);
+    erase(&place, "a");
+    place_close(&place);
+}
+END_TEST
+
+#ifdef __linux__
+/* A file system that fills up in the middle of a write. Needs leave to mount. */
+START_TEST(a_write_that_fills_a_file_system_is_a_partial_count) {
+    struct place place = place_open(_i);
+    ck_assert_int_eq(mkdirat(place.dir, "small", 0755), 0);
+    char path[80];
+    snprintf(path, sizeof path, "%s/small", place.path);
+    if (mount("tmpfs", path, "tmpfs", 0, "size=64k") == 0) {
+        int fd = create(&place, "small/a", "", 0);
+        static char data[128 * 1024];
+        static struct iovec vectors[300];
+        for (int i = 0; i < 300; i++) vectors[i] = (struct iovec){data, 400};
+        int64_t count = WAIT(&place, eddy_file_writev, fd, vectors, 300, 0);
+        ck_assert_int_gt(count, 0);
+        ck_assert_int_le(count, 64 * 1024);
+        ck_assert_int_eq(WAIT(&place, eddy_file_write, fd, data, 4096, 65536), -ENOSPC);
+        ck_assert_int_eq(WAIT(&place, eddy_file_read, fd, data, sizeof data, 0), count);
+        close(fd);
+        ck_assert_int_eq(umount(path), 0);
+    }
+    ck_assert_int_eq(unlinkat(place.dir, "small", AT_REMOVEDIR), 0);
+    place_close(&place);
+}
+END_TEST
+#endif
+
+/* A pipe takes a little at a time: the write goes on until all is through, the reader's reads give
+ * what is there. Signals rain down meanwhile, and EINTR is never an outcome. */
+static void on_alarm(int number) {
+    (void)number;
+}
+
+static void *read_slowly(void *argument) {
+    int fd = *(int *)argument;
+    static char part[777];
+    intptr_t total = 0;
+    for (ssize_t got; (got = read(fd, part, sizeof part)) != 0;) {
+        if (got > 0) total += got;
+        sched_yield();
+    }
+    return (void *)total;
+}
+
+START_TEST(a_long_write_to_a_slow_pipe_is_whole_under_signals) {
+    struct place place = place_open(_i);
+    struct sigaction action = {.sa_handler = on_alarm}, before;
+    ck_assert_int_eq(sigaction(SIGALRM, &action, &before), 0);
+    struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    pthread_t reader;
+    ck_assert_int_eq(pthread_create(&reader, NULL, read_slowly, &ends[0]), 0);
+    enum { BYTES = 3 << 20 };
+    static char data[BYTES];
+    ck_assert_int_eq(WAIT(&place, eddy_file_write, ends[1], data, BYTES, -1), BYTES);
+    close(ends[1]);
+    void *total;
+    ck_assert_int_eq(pthread_join(reader, &total), 0);
+    ck_assert_int_eq((intptr_t)total, BYTES);
+    close(ends[0]);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+    ck_assert_int_eq(sigaction(SIGALRM, &before, NULL), 0);
+    place_close(&place);
+}
+END_TEST
+
+/* The reader is gone: an error, not a signal that ends the program. */
+START_TEST(a_write_to_a_broken_pipe_is_an_error) {
+    struct place place = place_open(_i);
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    struct sigaction action = {.sa_handler = SIG_DFL}, before;
+    ck_assert_int_eq(sigaction(SIGPIPE, &action, &before), 0);
+    ck_assert_int_eq(WAIT(&place, eddy_file_write, ends[1], "abc", 3, -1), -EPIPE);
+    ck_assert_int_eq(sigaction(SIGPIPE, &before, NULL), 0);
+    close(ends[1]);
+    place_close(&place);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("file traps");
+    files_add(suite, "file traps", a_full_device_is_told, a_write_cut_by_a_limit_is_a_partial_count,
+              a_long_write_to_a_slow_pipe_is_whole_under_signals,
+              a_write_to_a_broken_pipe_is_an_error);
+#ifdef __linux__
+    files_add(suite, "full", a_write_that_fills_a_file_system_is_a_partial_count);
+#endif
+    return suite;
+}

@@ -1,0 +1,373 @@
+/* streams.c: traps that streams of other libraries have fallen into. */
+#include "net.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+static char big[4 << 20];
+
+static void fill_kernel(struct end *end) {
+    struct iovec all = {big, sizeof big};
+    while (eddy_stream_try_write(&end->stream, &all, 1) > 0) continue;
+}
+
+/* --- Mute --- */
+
+/* epoll and poll report a reset even to who wants nothing: a paused reader must not make the loop
+ * spin, and hears of the reset when it reads again. */
+START_TEST(mute_is_silent) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    int peer = end_connect(&end, loop);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    eddy_stream_read_stop(&end.stream);
+    reset_plain(peer);
+    unsigned waits = test_metric_waits(loop);
+    test_turn_for(loop, 200 * EDDY_NS_PER_MS);
+    ck_assert_uint_lt(test_metric_waits(loop) - waits, 5);
+    ck_assert_uint_eq(end.reads, 0);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    test_turn_until(loop, &end.told);
+    ck_assert_int_eq(end.error, -ECONNRESET);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* Interest in writing that outlives the queue costs a whole processor. */
+START_TEST(write_interest_ends_with_the_queue) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int peer = end_connect(&end, loop);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, sizeof big, end_on_written), 0);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    unsigned waits = test_metric_waits(loop);
+    test_turn_for(loop, 50 * EDDY_NS_PER_MS); /* the queue waits, and so does the loop */
+    ck_assert_uint_lt(test_metric_waits(loop) - waits, 5);
+    uint64_t sum;
+    bool ended;
+    int64_t give_up_ns = test_now_ns() + 10 * EDDY_NS_PER_S;
+    while (end.written == 0) {
+        drain_plain(peer, &sum, &ended);
+        ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+        ck_assert_int_lt(test_now_ns(), give_up_ns);
+    }
+    waits = test_metric_waits(loop);
+    test_turn_for(loop, 50 * EDDY_NS_PER_MS);
+    ck_assert_uint_lt(test_metric_waits(loop) - waits, 5);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* --- Signals and errors --- */
+
+/* With SIGPIPE as the system has it, a write to a closed peer is an error and nothing else. */
+START_TEST(closed_peer_raises_no_sigpipe) {
+    signal(SIGPIPE, SIG_DFL);
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int peer = end_connect(&end, loop);
+    close(peer);
+    int err = 0, sent = 0;
+    int64_t give_up_ns = test_now_ns() + 10 * EDDY_NS_PER_S;
+    while (err == 0 && test_now_ns() < give_up_ns) {
+        err = eddy_stream_write(&end.stream, &write, "x", 1, end_on_written);
+        if (err == 0) sent++;
+        ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    }
+    ck_assert_int_eq(err, -EPIPE);
+    ck_assert_uint_eq(end.written, (unsigned)sent);
+    ck_assert(end.status == -EPIPE || end.status == -ECONNRESET);
+    struct iovec byte = {big, 1};
+    ck_assert_int_eq(eddy_stream_try_write(&end.stream, &byte, 1), -EPIPE);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* The end was read, so nobody reads any more when the reset comes: the queue must hear of it. */
+START_TEST(reset_after_the_end_is_told_once) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write writes[2];
+    int peer = end_connect(&end, loop);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
+    test_turn_until(loop, &end.ended);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            eddy_stream_write(&end.stream, &writes[i], big, sizeof big, end_on_written), 0);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_uint_lt(end.written, 2);
+    reset_plain(peer);
+    int64_t give_up_ns = test_now_ns() + 10 * EDDY_NS_PER_S;
+    while (end.written < 2 && test_now_ns() < give_up_ns)
+        ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    test_turn_for(loop, 10 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(end.written, 2);
+    ck_assert_int_lt(end.status, 0);
+    ck_assert_uint_eq(end.ends, 1);
+    ck_assert_uint_eq(end.errors, 0);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* A megabyte and the end are there before the reader starts: only a read of 0 is the end. */
+START_TEST(end_does_not_hide_the_data_before_it) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    int peer = end_connect(&end, loop);
+    size_t sent = 0;
+    ssize_t size;
+    while (sent < 1 << 20 && (size = send(peer, big, (1 << 20) - sent, 0)) > 0)
+        sent += (size_t)size;
+    close(peer);
+    test_turn_for(loop, 10 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    test_turn_until(loop, &end.told);
+    ck_assert_uint_eq(end.received, sent);
+    ck_assert_uint_eq(end.ends, 1);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* The descriptor was closed behind the stream's back, and its number has a new owner: whatever the
+ * backend notices, nothing aborts and the new owner keeps its descriptor. */
+START_TEST(descriptor_closed_behind_the_streams_back_is_reported) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int peer = end_connect(&end, loop);
+    int fd = eddy_stream_fd(&end.stream);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    close(fd);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, "x", 1, end_on_written), 0);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_uint_eq(end.written, 1);
+    ck_assert_int_eq(end.status, -EBADF);
+    int owner = fcntl(peer, F_DUPFD, fd);
+    ck_assert_int_eq(owner, fd);
+    end_close(&end);
+    ck_assert_int_ge(fcntl(owner, F_GETFD), 0);
+    close(owner);
+    close(peer);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* --- Every order of write, shutdown and close --- */
+
+/* Does the three calls in the order of `order` and looks that each callback comes exactly once. */
+static void run_order(const char *order) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write, shutdown;
+    int peer = end_connect(&end, loop);
+    fill_kernel(&end);
+    unsigned accepted = 0;
+    bool closed = false, shut = false;
+    for (const char *call = order; *call != '\0'; call++) {
+        int err;
+        if (*call == 'c') {
+            ck_assert_int_eq(eddy_stream_close(&end.stream, end_on_close), 0);
+            closed = true;
+            continue;
+        }
+        if (*call == 't') {
+            ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+            continue;
+        }
+        if (*call == 'w') {
+            err = eddy_stream_write(&end.stream, &write, "x", 1, end_on_written);
+        } else {
+            err = eddy_stream_shutdown(&end.stream, &shutdown, end_on_written);
+        }
+        ck_assert_int_eq(err, closed ? -EINVAL : shut ? -EPIPE : 0);
+        if (*call == 's') shut = true;
+        accepted += err == 0;
+    }
+    if (!closed) ck_assert_int_eq(eddy_stream_close(&end.stream, end_on_close), 0);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    ck_assert(end.closed);
+    ck_assert_uint_eq(end.written, accepted);
+    close(peer);
+    test_loop_close(loop);
+}
+
+START_TEST(every_order_of_write_shutdown_and_close_ends) {
+    static const char *const orders[] = {"wsc",  "wcs",  "swc", "scw",  "cws", "csw", "wtsc",
+                                         "stwc", "wstc", "ss",  "wstw", "sc",  "wc",  "c"};
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) run_order(orders[i]);
+}
+END_TEST
+
+/* --- A callback ends its own object --- */
+
+struct heap_end {
+    eddy_stream stream;
+    eddy_write writes[3], shutdown;
+};
+
+static bool freed;
+
+static void free_on_close(eddy_stream *stream) {
+    free(eddy_container_of(stream, struct heap_end, stream));
+    freed = true;
+}
+
+static void close_now(eddy_stream *stream) {
+    ck_assert_int_eq(eddy_stream_close(stream, free_on_close), 0);
+}
+
+static void close_in_read(eddy_stream *stream, void *data, ssize_t size) {
+    (void)data, (void)size;
+    close_now(stream);
+}
+
+static void close_in_write(eddy_write *write, int status) {
+    (void)status;
+    if (eddy_stream_fd(write->stream) >= 0) close_now(write->stream);
+}
+
+static void ignore_write(eddy_write *write, int status) {
+    (void)write, (void)status;
+}
+
+static struct heap_end *heap_connect(eddy_loop *loop, int *peer) {
+    int ends[2];
+    struct heap_end *it = calloc(1, sizeof *it);
+    ck_assert_ptr_nonnull(it);
+    freed = false;
+    tcp_pair(ends);
+    *peer = ends[1];
+    eddy_stream_init(&it->stream, loop);
+    ck_assert_int_eq(eddy_stream_attach(&it->stream, ends[0]), 0);
+    return it;
+}
+
+/* Closed with more data there, at the end, on an error, at the deadline. */
+START_TEST(stream_may_be_closed_in_its_read_callback) {
+    eddy_loop *loop = test_loop_open_with((eddy_loop_config){.read_buffer_bytes = 4});
+    for (int cause = 0; cause < 4; cause++) {
+        int peer;
+        struct heap_end *it = heap_connect(loop, &peer);
+        ck_assert_int_eq(eddy_stream_read_start(&it->stream, close_in_read), 0);
+        ck_assert_int_eq(eddy_stream_write(&it->stream, &it->writes[0], "x", 1, ignore_write), 0);
+        if (cause == 0) ck_assert_int_eq(send(peer, big, 100, 0), 100);
+        if (cause == 1) ck_assert_int_eq(shutdown(peer, SHUT_WR), 0);
+        if (cause == 2) reset_plain(peer);
+        if (cause == 3)
+            ck_assert_int_eq(eddy_stream_set_read_deadline(&it->stream, EDDY_NS_PER_MS), 0);
+        test_turn_until(loop, &freed);
+        if (cause != 2) close(peer);
+    }
+    test_loop_close(loop);
+}
+END_TEST
+
+/* The first of three callbacks of one flush closes: with success, on an error, at the timeout. */
+START_TEST(stream_may_be_closed_in_its_write_callback) {
+    eddy_loop *loop = test_loop_open();
+    for (int cause = 0; cause < 3; cause++) {
+        int peer;
+        struct heap_end *it = heap_connect(loop, &peer);
+        ck_assert_int_eq(eddy_stream_set_marks(&it->stream, 0, 1, close_now), 0);
+        size_t size = cause == 0 ? 10 : sizeof big;
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(
+                eddy_stream_write(&it->stream, &it->writes[i], big, size, close_in_write), 0);
+        if (cause == 2)
+            ck_assert_int_eq(eddy_stream_set_write_timeout(&it->stream, EDDY_NS_PER_MS), 0);
+        if (cause == 1) reset_plain(peer);
+        test_turn_until(loop, &freed);
+        if (cause != 1) close(peer);
+    }
+    test_loop_close(loop);
+}
+END_TEST
+
+START_TEST(stream_may_be_closed_in_its_drained_and_shutdown_callbacks) {
+    eddy_loop *loop = test_loop_open();
+    for (int cause = 0; cause < 2; cause++) {
+        int peer;
+        struct heap_end *it = heap_connect(loop, &peer);
+        eddy_stream_fn *drained = cause == 0 ? close_now : NULL;
+        eddy_write_fn *shut = cause == 0 ? ignore_write : close_in_write;
+        ck_assert_int_eq(eddy_stream_set_marks(&it->stream, 0, 1, drained), 0);
+        ck_assert_int_eq(eddy_stream_write(&it->stream, &it->writes[0], "abc", 3, ignore_write), 0);
+        ck_assert_int_eq(eddy_stream_shutdown(&it->stream, &it->shutdown, shut), 0);
+        test_turn_until(loop, &freed);
+        close(peer);
+    }
+    test_loop_close(loop);
+}
+END_TEST
+
+/* --- Fairness --- */
+
+static bool flood_over;
+static unsigned ticks;
+
+static void swallow(eddy_stream *stream, void *data, ssize_t size) {
+    (void)data;
+    if (size > 0) end_of(stream)->received += (size_t)size;
+}
+
+static void flood_more(eddy_write *write, int status) {
+    if (status == 0 && !flood_over)
+        ck_assert_int_eq(eddy_stream_write(write->stream, write, big, sizeof big, flood_more), 0);
+}
+
+static void tick(eddy_timer *timer) {
+    if (++ticks == 20) {
+        flood_over = true;
+        eddy_timer_stop(timer);
+    }
+}
+
+/* One end writes without a pause, the other reads without a pause, and a timer still comes: each
+ * turn moves at most its share, so ticks that are due are at most a few turns late. */
+START_TEST(flood_on_one_stream_does_not_starve_a_timer) {
+    eddy_loop *loop = test_loop_open();
+    struct end from, to;
+    eddy_write write;
+    eddy_timer timer;
+    eddy_metrics metrics;
+    flood_over = false;
+    ticks = 0;
+    end_connect_both(&from, loop, &to, loop);
+    ck_assert_int_eq(eddy_stream_read_start(&to.stream, swallow), 0);
+    ck_assert_int_eq(eddy_stream_write(&from.stream, &write, big, sizeof big, flood_more), 0);
+    eddy_timer_init(&timer, loop);
+    ck_assert_int_eq(eddy_timer_start(&timer, tick, 10 * EDDY_NS_PER_MS, 10 * EDDY_NS_PER_MS), 0);
+    test_turn_until(loop, &flood_over);
+    eddy_loop_metrics(loop, &metrics);
+    ck_assert_uint_gt(to.received, sizeof big);
+    ck_assert_uint_le(to.received / metrics.turns, (256 << 10) + (64 << 10));
+    end_close(&from);
+    end_close(&to);
+    test_loop_close(loop);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("streams");
+    ck_add(suite, "interest", mute_is_silent, write_interest_ends_with_the_queue);
+    ck_add(suite, "errors", closed_peer_raises_no_sigpipe, reset_after_the_end_is_told_once,
+           end_does_not_hide_the_data_before_it,
+           descriptor_closed_behind_the_streams_back_is_reported);
+    ck_add(suite, "end", every_order_of_write_shutdown_and_close_ends,
+           stream_may_be_closed_in_its_read_callback, stream_may_be_closed_in_its_write_callback,
+           stream_may_be_closed_in_its_drained_and_shutdown_callbacks);
+    ck_add(suite, "fairness", flood_on_one_stream_does_not_starve_a_timer);
+    return suite;
+}
