@@ -8,7 +8,7 @@ static char root[128];
 static void setup(void) {
     make_tree(root);
     make_pattern(root, "file.txt", 1000);
-    make_pattern(root, "large", 32 << 20);
+    make_pattern(root, "large", 16 << 20);
 }
 
 static void teardown(void) {
@@ -36,7 +36,7 @@ static struct client *begin_large(unsigned port, struct reply *reply) {
 
 static void finish_large(struct client *client, struct reply *reply) {
     client_read_body(client, reply);
-    expect_body(reply, 0, 32 << 20);
+    expect_body(reply, 0, 16 << 20);
     free(reply->body);
     client_close(client);
 }
@@ -310,7 +310,7 @@ START_TEST(a_client_that_takes_nothing_is_given_up) {
         if (got <= 0) ck_abort_msg("the slow client was given up");
         taken += (size_t)got;
     }
-    while (buffered + taken < 32 << 20) {
+    while (buffered + taken < 16 << 20) {
         ssize_t got = recv(slow->fd, bytes, sizeof bytes, 0);
         if (got <= 0) ck_abort_msg("the slow client was given up");
         taken += (size_t)got;
@@ -322,7 +322,7 @@ START_TEST(a_client_that_takes_nothing_is_given_up) {
         got = client_receive(stalled);
         stalled_taken += got > 0 ? (size_t)got : 0;
     } while (got > 0);
-    ck_assert_uint_lt(stalled_taken, 32 << 20);
+    ck_assert_uint_lt(stalled_taken, 16 << 20);
     client_close(stalled);
     client_close(slow);
     ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
