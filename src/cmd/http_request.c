@@ -56,10 +56,15 @@ static inline bool is(char byte, int class) {
     return (classes[(unsigned char)byte] & class) != 0;
 }
 
-/* The first byte that is not of the class. There is one: a line ends with CR, which is of none. */
+/* The first byte that is not of the class. There is one: a line ends with CR, which is of none.
+ * Four to a round, as half of the time goes here. */
 static inline const char *skip(const char *bytes, int class) {
-    while (is(*bytes, class)) bytes++;
-    return bytes;
+    for (;; bytes += 4) {
+        if (!is(bytes[0], class)) return bytes;
+        if (!is(bytes[1], class)) return bytes + 1;
+        if (!is(bytes[2], class)) return bytes + 2;
+        if (!is(bytes[3], class)) return bytes + 3;
+    }
 }
 
 /* The names by length; at most two share one. */
