@@ -47,7 +47,7 @@ static inline void program_exec(const char *const *arguments) {
     _exit(127);
 }
 
-/* Starts `eddy arguments…`; the list ends with NULL. What it says on stderr comes to ours, where a
+/* Starts `eddy` with arguments up to a NULL. What it says on stderr comes to ours, where a
  * sanitizer's report is of use, unless `keep_err`. */
 static inline struct program program_begin(const char *const *arguments, bool keep_err) {
     int out[2], err[2];
