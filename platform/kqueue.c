@@ -17,15 +17,15 @@
 #include <sys/event.h>
 #include <sys/types.h>
 
-#ifndef EV_RECEIPT /* older NetBSDs do not know it: there a short `records` may tell too much */
-* /
+/* Older NetBSDs do not know it: there a short array of records may tell too much. */
+#ifndef EV_RECEIPT
 #define EV_RECEIPT 0
 #endif
 
-    enum {
-        FILTERS = BACKEND_READ | BACKEND_WRITE,
-        MODES = BACKEND_EDGE | BACKEND_ONESHOT,
-    };
+enum {
+    FILTERS = BACKEND_READ | BACKEND_WRITE,
+    MODES = BACKEND_EDGE | BACKEND_ONESHOT,
+};
 
 struct watch {
     eddy_token token;
