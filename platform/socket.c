@@ -29,10 +29,14 @@ static int silence_sigpipe(int fd) {
 #endif
 }
 
-/* What a new descriptor still lacks; closes it if it cannot have it. */
+int eddy_os_prepare_socket(int fd) {
+    int err = eddy_os_prepare_descriptor(fd);
+    return err < 0 ? err : silence_sigpipe(fd);
+}
+
+/* What a new socket still lacks; closes it if it cannot have it. */
 static int finish(int fd, bool prepared) {
-    int err = prepared ? 0 : eddy_os_prepare_descriptor(fd);
-    if (err == 0) err = silence_sigpipe(fd);
+    int err = prepared ? silence_sigpipe(fd) : eddy_os_prepare_socket(fd);
     if (err == 0) return fd;
     eddy_os_close(fd);
     return err;

@@ -48,6 +48,7 @@ struct eddy_work;
 EDDY_API int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
                              void (*visit)(void *context, struct eddy_work *work), void *context);
 
+/* Times are taken between jobs; of jobs that take less than a microsecond or two, between some. */
 typedef struct eddy_lane_metrics {
     unsigned queued;     /* waiting for a thread now */
     unsigned running;    /* being done now */

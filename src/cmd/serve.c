@@ -250,15 +250,19 @@ static int serve(struct program *program) {
     return 0;
 }
 
-static void close_all(struct program *program) {
+/* False: something hangs, so that nothing that it may still touch can be freed. */
+static bool close_all(struct program *program) {
+    bool all_closed = true;
     for (unsigned i = 1; i < program->started; i++) pthread_join(program->seats[i].thread, NULL);
     if (program->opened > 0) {
         eddy_signal_stop(&program->interrupt);
         eddy_signal_stop(&program->terminate);
         eddy_wake_stop(&program->ended);
     }
-    for (unsigned i = 0; i < program->opened; i++) server_close(&program->seats[i].server);
-    if (program->pool != NULL) (void)eddy_pool_close(program->pool);
+    for (unsigned i = 0; i < program->opened; i++)
+        if (server_close(&program->seats[i].server) < 0) all_closed = false;
+    if (program->pool != NULL && eddy_pool_close(program->pool) < 0) all_closed = false;
+    return all_closed;
 }
 
 int serve_main(int argc, char **argv) {
@@ -276,7 +280,7 @@ int serve_main(int argc, char **argv) {
     if (program.root < 0) return fail(-errno, "serve", program.options.directory);
     program.seats = calloc(program.options.loops, sizeof *program.seats);
     int status = program.seats != NULL ? serve(&program) : fail(-ENOMEM, "open", "the loops");
-    close_all(&program);
+    if (!close_all(&program)) _exit(status);
     close(program.root);
     free(program.seats);
     return status;

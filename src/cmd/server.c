@@ -12,9 +12,13 @@
 #include "connection.h"
 
 #define GRACE_NS (10 * EDDY_NS_PER_S) /* for running transfers after the first signal */
-#define CUT_NS   (1 * EDDY_NS_PER_S)  /* then for file requests that hang in the kernel */
+#define CUT_NS   (1 * EDDY_NS_PER_S)  /* then for file requests and logs that hang in the kernel */
+
+/* Clients that connect while all places are taken wait here; the kernel may cap it. */
+enum { BACKLOG = 4096 };
 
 static void on_stop(eddy_wake *wake);
+static void expect_end(struct server *server);
 
 /* --- Opening and closing --- */
 
@@ -62,15 +66,16 @@ close_loop:
     return err;
 }
 
-void server_close(struct server *server) {
+int server_close(struct server *server) {
     eddy_wake_stop(&server->stop);
     eddy_timer_stop(&server->grace);
     access_log_close(&server->log);
-    /* A file request that hangs in the kernel keeps its memory; the process ends all the same. */
-    if (eddy_loop_close(server->loop) < 0) return;
+    int err = eddy_loop_close(server->loop);
+    if (err < 0) return err;
     stock_clear(&server->connection_stock);
     stock_clear(&server->exchange_stock);
     stock_clear(&server->output_stock);
+    return 0;
 }
 
 /* --- Serving --- */
@@ -90,7 +95,7 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
 
 int server_listen(struct server *server, const struct sockaddr_storage *address, socklen_t length,
                   unsigned listen_options) {
-    return eddy_tcp_listen(&server->listener, (const struct sockaddr *)address, length, 0,
+    return eddy_tcp_listen(&server->listener, (const struct sockaddr *)address, length, BACKLOG,
                            listen_options, on_accept);
 }
 
@@ -144,8 +149,11 @@ void server_forget(struct server *server, struct connection *connection) {
     list_remove(server, connection);
     server->connection_count--;
     stock_give(&server->connection_stock, connection);
-    if (!server->is_full || server->is_stopping) return;
-    server->is_full = eddy_listener_resume(&server->listener) < 0;
+    if (server->is_stopping) {
+        if (server->connection_count == 0) expect_end(server);
+    } else if (server->is_full) {
+        server->is_full = eddy_listener_resume(&server->listener) < 0;
+    }
 }
 
 void server_set_idle(struct server *server, struct connection *connection, bool is_idle) {
@@ -185,12 +193,17 @@ static void on_cut(eddy_timer *timer) {
     eddy_loop_stop(eddy_container_of(timer, struct server, grace)->loop);
 }
 
+/* No connection is left, or soon none: the loop ends by itself, unless something hangs. */
+static void expect_end(struct server *server) {
+    (void)eddy_timer_start(&server->grace, on_cut, CUT_NS, 0);
+}
+
 static void end(struct server *server) {
     if (server->is_ending) return;
     server->is_ending = true;
     for (struct connection *it = server->busy.first; it != NULL; it = it->next)
         connection_reset(it);
-    (void)eddy_timer_start(&server->grace, on_cut, CUT_NS, 0);
+    expect_end(server);
 }
 
 static void on_grace_over(eddy_timer *timer) {
@@ -205,7 +218,10 @@ static void finish(struct server *server) {
         connection_close(it);
     for (struct connection *it = server->busy.first; it != NULL; it = it->next)
         connection_finish(it);
-    if (eddy_timer_start(&server->grace, on_grace_over, GRACE_NS, 0) < 0) end(server);
+    if (server->connection_count == 0)
+        expect_end(server);
+    else if (eddy_timer_start(&server->grace, on_grace_over, GRACE_NS, 0) < 0)
+        end(server);
 }
 
 static void on_stop(eddy_wake *wake) {

@@ -71,8 +71,9 @@ int server_run(struct server *server);
 /* Any thread. */
 void server_stop(struct server *server, int level);
 
-/* Frees what has ended; what a stuck file request still holds stays. */
-void server_close(struct server *server);
+/* Frees everything. Errors: -EBUSY, and then nothing is freed: a file request hangs in the kernel,
+ * and will still write into our memory when it comes back. */
+int server_close(struct server *server);
 
 /* For connections: */
 

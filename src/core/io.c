@@ -122,9 +122,11 @@ static void backend_remove(eddy_loop *loop, int fd) {
     struct io_slot *slot = &loop->io_slots[fd];
     if (slot->registered == 0) return;
     loop->metrics.backend_removes++;
-    /* The descriptor may have been closed, and then the backend has forgotten it already. */
-    (void)loop->backend->remove(loop->backend_state, fd, slot->registered);
+    int err = loop->backend->remove(loop->backend_state, fd, slot->registered);
     slot->registered = 0;
+    /* It was closed before it was stopped. Mostly the kernel has forgotten it then; but a duplicate
+     * keeps it in epoll's set, out of reach. Seen by its stale records, see run_record. */
+    if (err == -EBADF || err == -ENOENT) loop->io_haunted = true;
 }
 
 static int backend_modify(eddy_loop *loop, int fd) {
@@ -161,6 +163,7 @@ static int flush_slot(eddy_loop *loop, int fd) {
 }
 
 void eddy__io_flush(eddy_loop *loop) {
+    if (loop->io_rebuild_due && eddy__io_rebuild(loop) == 0) loop->io_rebuild_due = false;
     /* What could not be told in the last turn, because it was never dispatched, stays. */
     unsigned kept = loop->io_lost_count;
     for (unsigned i = kept; i < loop->io_changes_count; i++) {
@@ -253,6 +256,10 @@ static void run_record(eddy_loop *loop, const struct eddy_record *record) {
     struct io_slot *slot = &loop->io_slots[fd];
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
         loop->metrics.events_stale++;
+        /* The ghost would fire for ever. A new kernel object lays it; that costs a call for each
+         * descriptor, so it is done only when both signs are there. */
+        if (loop->io_haunted) loop->io_rebuild_due = true;
+        loop->io_haunted = false;
         return;
     }
     unsigned events = record->events;

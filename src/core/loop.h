@@ -76,6 +76,8 @@ struct eddy_loop {
     unsigned io_slots_count;
     unsigned io_changes_count;
     unsigned io_lost_count; /* of io_changes, the first ones: the backend refused them */
+    bool io_haunted;        /* a descriptor was closed before it was taken out of the backend */
+    bool io_rebuild_due;    /* and the backend still tells of it */
     eddy_io *io_next;       /* the next watcher to be told of the slot at hand; stop moves it on */
 
     /* timer.c */

@@ -144,7 +144,7 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     /* Asked only to find out what is no socket, or not open. */
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
     if (err < 0) return err;
-    err = eddy_os_prepare_descriptor(fd);
+    err = eddy_os_prepare_socket(fd);
     if (err < 0) return err;
     err = eddy_io_start(&stream->io, eddy__stream_ready, fd, 0);
     if (err < 0) return err;

@@ -39,6 +39,11 @@ struct worker {
     eddy_os_thread thread;
     eddy_os_condition call;
     bool called; /* told to come; `call` is signalled soon */
+    /* Its own: */
+    int64_t now_ns;     /* when it read the clock last */
+    int64_t settled_ns; /* up to when its lane knows its time */
+    unsigned unread;    /* jobs until it reads the clock again */
+    unsigned lane;      /* of its last job */
 };
 
 /* All that changes after eddy_pool_open is guarded by `lock`. */

@@ -175,12 +175,12 @@ static void withdraw(eddy_loop *loop, eddy_work *work) {
 int eddy_work_cancel(eddy_work *work) {
     eddy_loop *loop = work->loop;
     int err = -EALREADY;
-    if (work->state == WORK_ATTEMPT) { /* it stays in the inbox, where its turn tells of it */
-        work->state = WORK_CANCELLED;
-        return 0;
-    }
+    /* The state of a job that was handed over is the pool's, and not to be looked at from here. */
     if (work->handed_over) {
         err = eddy__pool_take_back(loop->pool, work);
+    } else if (work->state == WORK_ATTEMPT) { /* its turn in the inbox tells of it */
+        work->state = WORK_CANCELLED;
+        return 0;
     } else if (work->state == WORK_SUBMITTED) {
         withdraw(loop, work);
         err = 0;

@@ -4,6 +4,41 @@
  * Threading: the pool's threads; the functions of pool.h are called by any, with the lock held. */
 #include "pool.h"
 
+enum {
+    SHORT_NS = 2000, /* after so little time since it was read last, */
+    UNREAD_MAX = 7,  /* the clock is not read after this many further jobs */
+};
+
+/* --- Time --- */
+
+/* A clock read ends one job and begins the next. It costs as much as all the rest of an empty job,
+ * so while jobs are short it is left out now and then; what it then tells is shared by them all. */
+static void read_clock(struct worker *worker) {
+    if (worker->unread > 0) {
+        worker->unread--;
+        return;
+    }
+    int64_t now_ns = eddy_os_clock_ns();
+    worker->unread = now_ns - worker->now_ns < SHORT_NS ? UNREAD_MAX : 0;
+    worker->now_ns = now_ns;
+}
+
+/* Adds the time since the last call to the worker's lane. pool->lock. */
+static void settle(struct worker *worker) {
+    eddy_lane_metrics *counts = &worker->pool->lanes[worker->lane].counts;
+    counts->run_ns += worker->now_ns - worker->settled_ns;
+    worker->settled_ns = worker->now_ns;
+}
+
+/* The worker's lane changes, or it has nothing to do: what comes is not that lane's time. */
+static void settle_now(struct worker *worker) {
+    worker->unread = 0;
+    worker->now_ns = eddy_os_clock_ns();
+    settle(worker);
+}
+
+/* --- Jobs --- */
+
 static bool lane_has_work(const struct lane *lane) {
     return lane->counts.queued > 0 && lane->counts.running < lane->counts.quota;
 }
@@ -14,31 +49,34 @@ static bool has_work(const eddy_pool *pool) {
     return false;
 }
 
-static void take_first(struct worker *worker, struct lane *lane, int64_t now_ns) {
+static void take_from(struct worker *worker, unsigned number) {
+    struct lane *lane = &worker->pool->lanes[number];
     eddy_work *work = eddy_container_of(lane->queue.next, eddy_work, link);
     EDDY_ASSERT(work->state == WORK_QUEUED);
+    if (worker->lane != number) settle_now(worker);
     link_remove(&work->link);
     work->state = WORK_RUNNING;
     worker->work = work;
+    worker->lane = number;
     lane->counts.queued--;
     lane->counts.running++;
     /* The worker's clock was read before it had the lock, maybe before the job was queued. */
-    if (now_ns > work->since_ns) lane->counts.wait_ns += now_ns - work->since_ns;
+    if (worker->now_ns > work->since_ns) lane->counts.wait_ns += worker->now_ns - work->since_ns;
 }
 
 /* The lanes that have work take turns, each in its own order. */
-static void take(struct worker *worker, int64_t now_ns) {
+static void take(struct worker *worker) {
     eddy_pool *pool = worker->pool;
     for (unsigned i = 0; i < EDDY_LANES; i++) {
         unsigned number = (pool->lane_next + i) % EDDY_LANES;
         if (!lane_has_work(&pool->lanes[number])) continue;
         pool->lane_next = (number + 1) % EDDY_LANES;
-        take_first(worker, &pool->lanes[number], now_ns);
+        take_from(worker, number);
         return;
     }
 }
 
-static eddy_work *give_back(struct worker *worker, int64_t run_ns) {
+static eddy_work *give_back(struct worker *worker) {
     eddy_work *work = worker->work;
     eddy_pool *pool = worker->pool;
     eddy_lane_metrics *counts = &pool->lanes[work->lane].counts;
@@ -48,15 +86,18 @@ static eddy_work *give_back(struct worker *worker, int64_t run_ns) {
     worker->work = NULL;
     counts->running--;
     counts->done++;
-    counts->run_ns += run_ns;
+    settle(worker);
     if (pool->drains > 0 && eddy__pool_is_quiet(pool)) eddy_os_condition_broadcast(&pool->quiet);
     return work;
 }
+
+/* --- Coming and going --- */
 
 /* Waits to be called. False if the thread is to leave. */
 static bool wait_for_call(struct worker *worker) {
     eddy_pool *pool = worker->pool;
     if (pool->closing) return false;
+    settle_now(worker);
     int64_t until_ns = eddy__pool_until_ns(pool->idle_ns);
     link_add_last(&pool->idle, &worker->link);
     pool->threads_idle++;
@@ -72,6 +113,7 @@ static bool wait_for_call(struct worker *worker) {
         return false;
     }
     worker->called = false;
+    worker->now_ns = worker->settled_ns = eddy_os_clock_ns();
     pool->coming--;
     return true;
 }
@@ -91,21 +133,19 @@ static void leave(struct worker *worker) {
     if (has_left) eddy_os_thread_join(left);
 }
 
-/* A clock read ends one job and begins the next; one more follows each sleep. */
 static void *run(void *argument) {
     struct worker *worker = argument;
     eddy_pool *pool = worker->pool;
     eddy_work *finished = NULL;
-    int64_t now_ns = eddy_os_clock_ns(), run_ns = 0;
+    worker->now_ns = worker->settled_ns = eddy_os_clock_ns();
 
     eddy_os_lock(&pool->lock);
     pool->coming--;
     for (;;) {
-        if (worker->work != NULL) finished = give_back(worker, run_ns);
-        take(worker, now_ns);
+        if (worker->work != NULL) finished = give_back(worker);
+        take(worker);
         if (worker->work == NULL && finished == NULL) {
             if (!wait_for_call(worker)) break;
-            now_ns = eddy_os_clock_ns();
             continue;
         }
         struct worker *other = eddy__worker_call(pool);
@@ -115,9 +155,7 @@ static void *run(void *argument) {
         finished = NULL;
         if (worker->work != NULL) {
             worker->work->fn(worker->work);
-            int64_t start_ns = now_ns;
-            now_ns = eddy_os_clock_ns();
-            run_ns = now_ns - start_ns;
+            read_clock(worker);
         }
         eddy_os_lock(&pool->lock);
     }

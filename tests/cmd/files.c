@@ -5,6 +5,14 @@
 #include <sys/un.h>
 #include <time.h>
 
+#if defined(__has_feature)
+#define IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
 static char root[128];
 static char outside[128];
 static struct program program;
@@ -60,7 +68,7 @@ static void expect_file(const char *path, size_t size) {
 /* Sizes around those of the output buffer and of a page arrive whole. */
 START_TEST(files_of_all_sizes_arrive_intact) {
     static const size_t sizes[] = {0,      1,      2,      4095,   4096,    4097,    65536,
-                                   130000, 130500, 130700, 131071, 131072,  131073,  200000,
+                                   110000, 130500, 130700, 131071, 131072,  131073,  200000,
                                    262143, 262144, 262145, 999999, 1048576, 5000001, 20000000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         make_pattern(root, "sized", sizes[i]);
@@ -97,27 +105,26 @@ static void put_marker(int fd, int64_t offset) {
 /* Reads the body that is to come, which must be zeros but for a marker at each of `offsets`. */
 static void expect_zeros(struct client *client, int64_t length, const int64_t *offsets,
                          size_t count) {
+    static const char zeros[sizeof client->buffer];
     int64_t done = 0;
-    size_t seen = 0;
+    size_t seen = 0; /* bytes of markers */
     while (done < length) {
         if (client->used == client->start && client_receive(client) <= 0)
             ck_abort_msg("the body ends early");
         size_t here = client->used - client->start;
         const char *bytes = client->buffer + client->start;
-        unsigned char any = 0;
-        for (size_t i = 0; i < here; i++) any |= (unsigned char)bytes[i];
-        for (size_t i = 0; any != 0 && i < here; i++) {
+        bool has_marker = memcmp(bytes, zeros, here) != 0;
+        for (size_t i = 0; has_marker && i < here; i++) {
             if (bytes[i] == 0) continue;
-            int64_t at = done + (int64_t)i - offsets[seen / 4];
             ck_assert_uint_lt(seen / 4, count);
-            ck_assert_int_eq((int)at, (int)(seen % 4));
+            ck_assert(done + (int64_t)i == offsets[seen / 4] + (int64_t)(seen % 4));
             ck_assert_int_eq(bytes[i], "eddy"[seen % 4]);
             seen++;
         }
         done += (int64_t)here;
         client->start = client->used;
     }
-    ck_assert_int_eq((int)(done - length), 0);
+    ck_assert(done == length);
     ck_assert_uint_eq(seen, 4 * count);
 }
 
@@ -137,7 +144,7 @@ START_TEST(a_file_of_3_gib_arrives_intact) {
     ck_assert_str_eq(tail->body, "eddy");
     ck_assert(reply_header_is(tail, "Content-Range", "bytes 3221225468-3221225471/3221225472"));
     reply_free(tail);
-    if (getenv("EDDY_TEST_SLOW") != NULL) return; /* the rest takes a minute under valgrind */
+    if (IS_SANITIZED || getenv("EDDY_TEST_SLOW") != NULL) return; /* the rest takes too long */
     struct client *client = client_open(program.port);
     client_send(client, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n");
     struct reply reply;
@@ -446,15 +453,15 @@ END_TEST
 START_TEST(a_long_listing_is_whole) {
     char name[64];
     make_directory(root, "many");
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 1000; i++) {
         snprintf(name, sizeof name, "many/entry-%04d", i);
         make_file(root, name, "", 0);
     }
     struct reply *reply = ask(program.port, "GET", "/many/", "");
     ck_assert_int_eq(reply->status, 200);
-    ck_assert_uint_gt(reply->size, 256 * 1024);
+    ck_assert_uint_gt(reply->size, 128 * 1024);
     const char *at = reply->body;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 1000; i++) {
         snprintf(name, sizeof name, "\"./entry-%04d\"", i);
         at = strstr(at, name);
         ck_assert_msg(at != NULL, "%s is not in its place", name);

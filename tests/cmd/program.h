@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,9 @@ struct program {
 };
 
 enum { ARGUMENTS_MAX = 24 };
+
+/* If not 0, how many descriptors a program that is started may have; it cannot raise that. */
+static unsigned descriptors_allowed;
 
 /* Splits EDDY_WRAPPER at its spaces, in place. */
 static inline int wrapper_arguments(char *text, char **arguments) {
@@ -43,8 +47,9 @@ static inline void program_exec(const char *const *arguments) {
     _exit(127);
 }
 
-/* Starts `eddy arguments…`; the list ends with NULL. */
-static inline struct program program_start(const char *const *arguments) {
+/* Starts `eddy` with arguments up to a NULL. What it says on stderr comes to ours, where a
+ * sanitizer's report is of use, unless `keep_err`. */
+static inline struct program program_begin(const char *const *arguments, bool keep_err) {
     int out[2], err[2];
     struct program program = {0};
     ck_assert_msg(getenv("EDDY_PROGRAM") != NULL, "EDDY_PROGRAM does not name the binary");
@@ -54,8 +59,10 @@ static inline struct program program_start(const char *const *arguments) {
     ck_assert_int_ge(program.pid, 0);
     if (program.pid == 0) {
         dup2(out[1], STDOUT_FILENO);
-        dup2(err[1], STDERR_FILENO);
+        if (keep_err) dup2(err[1], STDERR_FILENO);
         for (int fd = 3; fd < 64; fd++) close(fd);
+        struct rlimit limit = {descriptors_allowed, descriptors_allowed};
+        if (descriptors_allowed > 0) setrlimit(RLIMIT_NOFILE, &limit);
         program_exec(arguments);
     }
     close(out[1]);
@@ -65,6 +72,10 @@ static inline struct program program_start(const char *const *arguments) {
     fcntl(program.out, F_SETFD, FD_CLOEXEC);
     fcntl(program.err, F_SETFD, FD_CLOEXEC);
     return program;
+}
+
+static inline struct program program_start(const char *const *arguments) {
+    return program_begin(arguments, true);
 }
 
 /* Reads up to the end, or up to the first '\n' if `line`; gives up after 30 s. Ends the text. */
@@ -118,7 +129,7 @@ static inline struct program serve_start(const char *directory, const char *cons
     }
     for (int i = 0; extra != NULL && extra[i] != NULL; i++) arguments[count++] = extra[i];
     arguments[count++] = directory;
-    struct program program = program_start(arguments);
+    struct program program = program_begin(arguments, false);
     char banner[512];
     read_text(program.out, banner, sizeof banner, true);
     const char *address = strstr(banner, "http://");

@@ -1,4 +1,5 @@
 /* waiting.c: how long a wait lasts and who has a turn: clause 4 of platform/backend.h. */
+#include "backend_common.h"
 #include "contract.h"
 
 #include <pthread.h>
@@ -23,6 +24,21 @@ static void quiet_close(struct quiet *quiet) {
     tested_close(quiet->it);
     close_both(quiet->ends);
 }
+
+/* What the calls get that cannot wait for nanoseconds, and those that refuse long times. */
+START_TEST(timeouts_round_up_and_are_clamped) {
+    ck_assert_int_eq(backend_timeout_ms(-1), -1);
+    ck_assert_int_eq(backend_timeout_ms(0), 0);
+    ck_assert_int_eq(backend_timeout_ms(1), 1);
+    ck_assert_int_eq(backend_timeout_ms(MS), 1);
+    ck_assert_int_eq(backend_timeout_ms(MS + 1), 2);
+    ck_assert_int_eq(backend_timeout_ms(INT64_MAX), 24 * 86400 * 1000);
+    ck_assert_int_eq(backend_timespec(INT64_MAX).tv_sec, 24 * 86400);
+    ck_assert_int_eq(backend_timespec(1).tv_nsec, 1);
+    ck_assert_int_eq(backend_timespec(1234567890123).tv_sec, 1234);
+    ck_assert_int_eq(backend_timespec(1234567890123).tv_nsec, 567890123);
+}
+END_TEST
 
 START_TEST(waits_never_end_early) {
     struct quiet quiet = quiet_open();
@@ -238,7 +254,8 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("contract/waiting");
-    ck_add(suite, "time", waits_never_end_early, waits_until_a_deadline_are_few, zero_does_not_wait,
+    ck_add(suite, "time", timeouts_round_up_and_are_clamped, waits_never_end_early,
+           waits_until_a_deadline_are_few, zero_does_not_wait,
            waits_are_finer_than_a_millisecond_where_the_system_can, long_waits_end_with_the_event,
            signal_ends_a_wait_with_nothing, changes_survive_an_interrupted_wait);
     ck_add(suite, "fairness", everyone_has_a_turn_however_little_room_there_is,

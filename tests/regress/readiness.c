@@ -142,6 +142,30 @@ START_TEST(a_stopped_descriptor_is_silent_though_a_dup_lives) {
 }
 END_TEST
 
+/* The same in the wrong order: closed first, while the duplicate keeps it in epoll's set, where its
+ * number cannot reach it any more. The loop must find out and be silent; its other watchers stay.
+ */
+START_TEST(a_descriptor_closed_before_its_stop_haunts_nobody_for_long) {
+    begin();
+    int copy = dup(ends[0]), second[2];
+    test_pipe(second);
+    start(&b, second[0], EDDY_READ);
+    put(ends[1], "x");
+    start(&a, ends[0], EDDY_READ);
+    close(ends[0]);
+    eddy_io_stop(&a);
+    ck_assert_uint_le(waits_in(50 * EDDY_NS_PER_MS), 6);
+    trace_is("");
+    put(second[1], "x");
+    turn();
+    trace_is("b");
+    eddy_io_stop(&b);
+    close_both(second);
+    ends[0] = copy;
+    end();
+}
+END_TEST
+
 /* --- hang-ups --- */
 
 /* Nobody wants anything of the descriptor, and its peer is gone: HUP is no reason to wake. */
@@ -455,7 +479,8 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("readiness");
     ck_add(suite, "owner", a_stale_event_does_not_reach_the_new_owner_of_the_number,
            a_stale_event_does_not_reach_the_same_watcher_on_a_new_descriptor,
-           a_stopped_descriptor_is_silent_though_a_dup_lives);
+           a_stopped_descriptor_is_silent_though_a_dup_lives,
+           a_descriptor_closed_before_its_stop_haunts_nobody_for_long);
     ck_add(suite, "hangup", a_hangup_does_not_wake_a_muted_watcher,
            the_end_of_a_drained_pipe_is_readable, a_hangup_comes_after_the_data,
            a_reset_after_the_shot_is_told_when_armed_again);
