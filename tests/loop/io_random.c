@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { PLACES = 8, WATCHERS = 20, STEPS = 3000 };
+enum { PLACES = 8, WATCHERS = 20, STEPS = 1500 };
 
 /* A descriptor under test keeps its number, whatever is opened there. */
 struct place {

@@ -270,6 +270,35 @@ START_TEST(a_post_from_a_posted_call_waits_for_the_next_turn) {
 }
 END_TEST
 
+static void on_late_post(eddy_post *it) {
+    (void)it;
+    note('l');
+}
+
+static void post_and_stop_wake(eddy_post *it) {
+    static eddy_post late;
+    (void)it;
+    note('m');
+    eddy_loop_post(loop, &late, on_late_post);
+    eddy_wake_send(&wake);
+    eddy_wake_stop(&wake);
+}
+
+/* Stopping a wake whose send is in flight makes the loop take its inbox in the middle of the
+ * phase: what it finds there was not there when the phase began. */
+START_TEST(a_stop_that_empties_the_inbox_lets_nothing_into_the_phase) {
+    begin();
+    ck_assert_int_eq(eddy_wake_start(&wake, on_wake), 0);
+    eddy_loop_post(loop, &post, post_and_stop_wake);
+    turn();
+    trace_is("m");
+    ck_assert(eddy_loop_is_alive(loop));
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+    trace_is("l");
+    end();
+}
+END_TEST
+
 static void wake_again(eddy_wake *it) {
     note('w');
     eddy_wake_send(it);
@@ -345,6 +374,32 @@ START_TEST(a_watcher_started_on_the_descriptor_being_told_hears_from_the_next_tu
     eddy_io_stop(&io);
     turn();
     trace_is("R");
+    end();
+}
+END_TEST
+
+static eddy_io third_io;
+
+static void io_starts_third(eddy_io *it, unsigned events) {
+    (void)events;
+    note('r');
+    if (!eddy_is_active(&third_io.handle))
+        ck_assert_int_eq(eddy_io_start(&third_io, on_io, eddy_io_fd(it), EDDY_READ), 0);
+}
+
+/* The same with a neighbour still to be told, behind whom the new one queues up. */
+START_TEST(a_watcher_started_before_its_neighbour_is_told_hears_from_the_next_turn_on) {
+    begin();
+    eddy_io_init(&third_io, loop);
+    put(ends[1], "x");
+    ck_assert_int_eq(eddy_io_start(&second_io, io_starts_third, ends[0], EDDY_READ), 0);
+    ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
+    turn();
+    ck_assert_uint_eq(trace_length, 2);
+    trace_clear();
+    turn();
+    ck_assert_uint_eq(trace_length, 3);
+    eddy_io_stop(&third_io);
     end();
 }
 END_TEST
@@ -445,10 +500,12 @@ Suite *make_suite(void) {
            a_zero_timer_started_by_a_hook_fires_in_this_turn,
            a_call_deferred_by_a_deferred_call_waits_for_the_next_turn,
            a_post_from_a_posted_call_waits_for_the_next_turn,
+           a_stop_that_empties_the_inbox_lets_nothing_into_the_phase,
            a_wake_from_its_own_callback_waits_for_the_next_turn,
            a_signal_raised_in_its_callback_waits_for_the_next_turn,
            a_watcher_started_by_a_watcher_hears_from_the_next_turn_on,
            a_watcher_started_on_the_descriptor_being_told_hears_from_the_next_turn_on,
+           a_watcher_started_before_its_neighbour_is_told_hears_from_the_next_turn_on,
            a_watcher_that_restarts_itself_is_called_once_a_turn,
            a_hook_started_by_a_hook_is_called_from_the_next_turn_on,
            a_check_hook_started_by_prepare_is_called_in_the_same_turn,

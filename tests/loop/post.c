@@ -257,7 +257,9 @@ START_TEST(signal_handlers_may_post) {
         static eddy_post mine;
         eddy_loop_post(loop, &mine, count_post);
         own++;
-        ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+        int result = eddy_loop_run(loop, EDDY_RUN_ONCE);
+        /* valgrind 3.19 makes EFAULT of an interrupted pselect. */
+        ck_assert(result >= 0 || result == -EFAULT);
         while (eddy_loop_is_alive(loop)) turn();
     }
     ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);

@@ -134,6 +134,9 @@ START_TEST(every_kind_of_watcher_works_in_the_child) {
 END_TEST
 
 static void child_stops_all(void) {
+    eddy_wake_send(&wake);
+    child_assert(child_turn() == 1);
+    child_assert(woken == 1);
     eddy_io_stop(&a);
     eddy_io_stop(&b);
     eddy_wake_stop(&wake);
@@ -145,7 +148,7 @@ static void child_stops_all(void) {
     close(other[0]);
 }
 
-/* What the child stops, closes and tears down is the child's own. */
+/* What the child turns, stops, closes and tears down is the child's own. */
 START_TEST(the_parent_goes_on_undisturbed) {
     begin();
     start(&a, ends[0], EDDY_READ);

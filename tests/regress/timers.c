@@ -69,7 +69,7 @@ START_TEST(waiting_for_a_fraction_of_a_millisecond_does_not_spin) {
         eddy_loop_update_now(loop);
         ck_assert_int_eq(eddy_timer_start(&timer, on_timer, delays_ns[i], 0), 0);
         ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
-        ck_assert_uint_le(test_metric_waits(loop) - waits, 3);
+        ck_assert_uint_eq(test_metric_waits(loop) - waits, 1);
     }
     ck_assert_int_eq(calls, 5);
     end();
@@ -164,7 +164,7 @@ START_TEST(a_stopped_timer_does_not_wake_the_loop) {
     ck_assert_int_eq(eddy_timer_start(&timer, on_timer, 50 * EDDY_NS_PER_MS, 0), 0);
     unsigned waits = test_metric_waits(loop);
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
-    ck_assert_uint_le(test_metric_waits(loop) - waits, 2);
+    ck_assert_uint_eq(test_metric_waits(loop) - waits, 1);
     ck_assert_int_eq(calls, 1);
     end();
 }
@@ -210,7 +210,10 @@ START_TEST(interrupted_waits_neither_shorten_nor_prolong_a_deadline) {
         eddy_loop_update_now(loop);
         ck_assert_int_eq(eddy_timer_start(&timer, on_timer, 100 * EDDY_NS_PER_MS, 0), 0);
         int64_t due_ns = eddy_timer_due_ns(&timer);
-        ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+        int result;
+        do result = eddy_loop_run(loop, EDDY_RUN_DEFAULT);
+        while (result == -EFAULT); /* valgrind 3.19 makes it of an interrupted pselect */
+        ck_assert_int_eq(result, 0);
         int64_t late_ns = test_now_ns() - due_ns;
         ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
         ck_assert_int_eq(sigaction(SIGALRM, &old, NULL), 0);
