@@ -58,6 +58,23 @@ int eddy_os_close(int fd) {
     return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
+int eddy_os_replace(int fd, int by) {
+    int result;
+    do {
+#ifdef HAVE_DUP3
+        result = dup3(by, fd, O_CLOEXEC);
+#else
+        result = dup2(by, fd);
+#endif
+    } while (result < 0 && (errno == EINTR || errno == EBUSY)); /* busy: another open takes `fd` */
+    int err = result < 0 ? -errno : 0;
+#ifndef HAVE_DUP3
+    if (err == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) err = -errno;
+#endif
+    eddy_os_close(by);
+    return err;
+}
+
 int eddy_os_open_reserve(void) {
     int fd;
     do {

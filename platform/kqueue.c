@@ -22,6 +22,13 @@
 #define EV_RECEIPT 0
 #endif
 
+/* NetBSD counts events with size_t, the others with int. */
+#ifdef __NetBSD__
+typedef size_t event_count;
+#else
+typedef int event_count;
+#endif
+
 enum {
     FILTERS = BACKEND_READ | BACKEND_WRITE,
     MODES = BACKEND_EDGE | BACKEND_ONESHOT,
@@ -297,7 +304,8 @@ static int send_and_wait(struct state *it, struct eddy_record *records, int capa
                 events[i].flags = (unsigned short)(events[i].flags | EV_RECEIPT);
         int64_t wait_ns = is_last && count == 0 ? timeout_ns : 0;
         struct timespec time = backend_timespec(wait_ns < 0 ? 0 : wait_ns);
-        int told = kevent(it->kqueue_fd, events, changes, events, room, wait_ns < 0 ? NULL : &time);
+        int told = kevent(it->kqueue_fd, events, (event_count)changes, events, (event_count)room,
+                          wait_ns < 0 ? NULL : &time);
         /* EINTR comes after all changes were made. */
         if (told < 0) return count > 0 || errno == EINTR ? count : -errno;
         for (int i = 0; i < told; i++)

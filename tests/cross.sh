@@ -9,7 +9,7 @@ set -eu
 
 targets=${*:-"x86_64-macos aarch64-macos
   x86_64-freebsd aarch64-freebsd x86_64-netbsd aarch64-netbsd x86_64-openbsd aarch64-openbsd
-  x86_64-linux-musl arm-linux-musleabihf powerpc-linux-musl"}
+  x86_64-linux-musl arm-linux-musleabihf powerpc-linux-musleabihf"}
 
 if ! command -v zig >/dev/null; then
     echo "cross: skipped, there is no zig on the PATH"

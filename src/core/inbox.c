@@ -151,17 +151,16 @@ void eddy__inbox_close(eddy_loop *loop) {
     eddy_os_close(loop->pipe[1]);
 }
 
+/* The new pipe takes the numbers of the old one, so that whoever watches it need not know. */
 int eddy__inbox_reopen(eddy_loop *loop) {
-    int old[2] = {loop->pipe[0], loop->pipe[1]};
-    eddy_io_stop(&loop->inbox_io);
-    int err = open_pipe(loop);
-    if (err < 0) {
-        loop->pipe[0] = old[0];
-        loop->pipe[1] = old[1];
-        return err;
+    int ends[2];
+    int err = eddy_os_pipe(ends);
+    if (err < 0) return err;
+    for (int i = 0; i < 2; i++) {
+        int result = eddy_os_replace(loop->pipe[i], ends[i]);
+        if (err == 0) err = result;
     }
-    eddy_os_close(old[0]);
-    eddy_os_close(old[1]);
+    if (err < 0) return err;
     /* The bytes of what had arrived went into the parent's pipe. */
     take(loop);
     loop->inbox_bytes = loop->inbox_takes;

@@ -135,7 +135,8 @@ void eddy_loop_stop(eddy_loop *loop) {
 }
 
 bool eddy_loop_is_alive(const eddy_loop *loop) {
-    return loop->active > 0 || eddy__inbox_is_waiting(loop) ||
+    /* A closing callback comes whether its handle was referenced or not. */
+    return loop->active > 0 || eddy__inbox_is_waiting(loop) || !link_is_empty(&loop->closing) ||
            atomic_load_explicit(&loop->inbox_head, memory_order_relaxed) != NULL;
 }
 

@@ -190,6 +190,7 @@ bool eddy__inbox_is_waiting(const eddy_loop *loop); /* items taken, not run */
 
 /* --- signal.c --- */
 void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
+void eddy__signal_after_fork(void);
 
 /* --- src/work/work.c --- */
 void eddy__work_open(eddy_loop *loop);

@@ -156,8 +156,9 @@ int eddy_loop_close(eddy_loop *loop) {
 
 int eddy_loop_after_fork(eddy_loop *loop) {
     if (loop->running) return -EBUSY;
-    int err = eddy__io_rebuild(loop);
-    if (err == 0) err = eddy__inbox_reopen(loop);
+    eddy__signal_after_fork();
+    int err = eddy__inbox_reopen(loop);
+    if (err == 0) err = eddy__io_rebuild(loop);
     return err < 0 ? err : eddy__work_after_fork(loop);
 }
 

@@ -35,6 +35,12 @@ static void handle_signal(int number) {
     atomic_fetch_sub(&handlers_running, 1);
 }
 
+void eddy__signal_after_fork(void) {
+    /* Whoever held the lock or ran the handler in another thread stayed in the parent. */
+    (void)eddy_os_mutex_open(&lock);
+    atomic_store(&handlers_running, 0);
+}
+
 void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop) {
     handle_init(&watcher->handle, loop);
     watcher->fn = NULL;
