@@ -49,6 +49,18 @@ START_TEST(closing_comes_after_deferred_calls) {
 }
 END_TEST
 
+/* A closing callback comes in any case: it is how its owner gets the memory back. */
+START_TEST(closing_keeps_the_loop_alive_also_unreferenced) {
+    begin();
+    eddy_unref(&first.handle);
+    eddy__closing_add(&first, on_closed);
+    ck_assert(eddy_loop_is_alive(loop));
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    trace_is("f");
+    test_loop_close(loop);
+}
+END_TEST
+
 START_TEST(what_a_closing_callback_adds_waits_for_the_next_turn) {
     begin();
     eddy__closing_add(&first, close_and_defer);
@@ -88,6 +100,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("closing");
     ck_add(suite, "closing", closing_comes_after_deferred_calls,
+           closing_keeps_the_loop_alive_also_unreferenced,
            what_a_closing_callback_adds_waits_for_the_next_turn,
            what_is_closed_by_a_deferred_call_is_closed_in_this_turn);
     return suite;
