@@ -139,14 +139,14 @@ static void list_remove(struct server *server, struct connection *it) {
         list->last = it->prev;
 }
 
-/* When as many are served as may be, the client that has been idle longest makes room, and answers
- * say that the connection ends with them. If none is idle the listener pauses: further clients wait
- * in the kernel's backlog, and are taken as others leave. */
+/* When as many are served as may be, the listener pauses: further clients wait in the kernel's
+ * backlog, and are taken as others leave. The client that has been idle longest makes room, and
+ * until it is less crowded answers say that the connection ends with them. */
 void server_admit(struct server *server, struct connection *connection) {
     list_add(server, connection);
     server->connection_count++;
     if (server->connection_count < server->config.connections_max) return;
-    server->is_full = true;
+    server->is_full = server->is_crowded = true;
     eddy_listener_pause(&server->listener);
     if (server->idle.last != NULL) connection_close(server->idle.last);
 }
@@ -155,6 +155,8 @@ void server_forget(struct server *server, struct connection *connection) {
     list_remove(server, connection);
     server->connection_count--;
     stock_give(&server->connection_stock, connection);
+    unsigned places = server->config.connections_max;
+    if (server->connection_count < places - places / 4) server->is_crowded = false;
     if (server->is_stopping) {
         if (server->connection_count == 0) expect_end(server);
     } else if (server->is_full) {
