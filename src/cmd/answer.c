@@ -43,7 +43,7 @@ static bool begin_answer(struct exchange *exchange, int status, struct http_resp
         connection_close(exchange->connection);
         return false;
     }
-    if (!exchange->request.keep_alive || server->is_full || server->is_stopping)
+    if (!exchange->request.keep_alive || server->is_crowded || server->is_stopping)
         exchange->is_last = true;
     exchange->status = status;
     exchange->answer_start = exchange->output_used;

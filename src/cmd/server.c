@@ -14,8 +14,13 @@
 #define GRACE_NS (10 * EDDY_NS_PER_S) /* for running transfers after the first signal */
 #define CUT_NS   (1 * EDDY_NS_PER_S)  /* then for file requests and logs that hang in the kernel */
 
-/* Clients that connect while all places are taken wait here; the kernel may cap it. */
-enum { BACKLOG = 4096 };
+enum {
+    /* Clients that connect while all places are taken wait here; the kernel may cap it. */
+    BACKLOG = 4096,
+    /* So few at a time that what is read for them is still in the processor's cache when it is
+     * written to their sockets. With 256, files of 100 KiB cost a tenth more. */
+    EVENTS_PER_TURN = 16,
+};
 
 static void on_stop(eddy_wake *wake);
 static void expect_end(struct server *server);
@@ -41,6 +46,7 @@ int server_open(struct server *server, const struct server_config *config) {
     eddy_loop_config loop_config = {
         .backend = config->backend,
         .pool = config->pool,
+        .events_per_turn = EVENTS_PER_TURN,
         .read_buffer_bytes = READ_BYTES,
     };
     int err = eddy_loop_open(&server->loop, &loop_config);
@@ -133,14 +139,14 @@ static void list_remove(struct server *server, struct connection *it) {
         list->last = it->prev;
 }
 
-/* When as many are served as may be, the client that has been idle longest makes room, and answers
- * say that the connection ends with them. If none is idle the listener pauses: further clients wait
- * in the kernel's backlog, and are taken as others leave. */
+/* When as many are served as may be, the listener pauses: further clients wait in the kernel's
+ * backlog, and are taken as others leave. The client that has been idle longest makes room, and
+ * until it is less crowded answers say that the connection ends with them. */
 void server_admit(struct server *server, struct connection *connection) {
     list_add(server, connection);
     server->connection_count++;
     if (server->connection_count < server->config.connections_max) return;
-    server->is_full = true;
+    server->is_full = server->is_crowded = true;
     eddy_listener_pause(&server->listener);
     if (server->idle.last != NULL) connection_close(server->idle.last);
 }
@@ -149,6 +155,8 @@ void server_forget(struct server *server, struct connection *connection) {
     list_remove(server, connection);
     server->connection_count--;
     stock_give(&server->connection_stock, connection);
+    unsigned places = server->config.connections_max;
+    if (server->connection_count < places - places / 4) server->is_crowded = false;
     if (server->is_stopping) {
         if (server->connection_count == 0) expect_end(server);
     } else if (server->is_full) {

@@ -42,7 +42,8 @@ struct server {
     int error; /* why the listener has failed, or 0 */
     bool is_stopping;
     bool is_ending;
-    bool is_full; /* connections_max reached: the listener is paused */
+    bool is_full;    /* connections_max reached: the listener is paused */
+    bool is_crowded; /* has been full, and is not yet down to 3/4 of it */
 
     struct connection_list busy; /* and those that have not asked yet */
     struct connection_list idle; /* between two requests, the longest idle last */
