@@ -76,7 +76,8 @@ static size_t put_page(struct http_text *text, const struct listing *listing) {
 static void make_page(eddy_work *work) {
     struct listing *listing = eddy_container_of(work, struct listing, work);
     struct http_text text = {0};
-    qsort(listing->entries, listing->count, sizeof *listing->entries, http_listing_compare);
+    if (listing->count > 0) /* an empty array is NULL, which qsort must not be given */
+        qsort(listing->entries, listing->count, sizeof *listing->entries, http_listing_compare);
     text.size = put_page(&text, listing);
     text.length = 0;
     text.bytes = listing->text = malloc(text.size);
