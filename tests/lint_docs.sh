@@ -39,6 +39,10 @@ pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(]' | tr -d '`(' | grep _ |
     sed 's/$/: named in a page, but nowhere in the code/' >> "$report"
 rm -f "$words"
 
+# The README shows an example whole.
+sed -n '/^```c$/,/^```$/p' README.md | grep -v '^```' | cmp -s - docs/examples/hello.c ||
+    echo 'README.md: its example is not docs/examples/hello.c' >> "$report"
+
 [ -s "$report" ] || { echo 'lint_docs: nothing to complain about'; exit 0; }
 cat "$report"
 exit 1
