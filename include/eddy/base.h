@@ -1,5 +1,6 @@
 /* base.h: the few things that every other header needs.
- * Errors everywhere are 0 or a negative errno. Times are int64 nanoseconds, monotonic. */
+ * Errors everywhere are 0 or a negative errno. Times are int64 nanoseconds, monotonic. Pointers, to
+ * callbacks too, may be NULL only where it says so. */
 #ifndef EDDY_BASE_H
 #define EDDY_BASE_H
 

@@ -4,11 +4,10 @@
  *
  * Where the system can do an operation without blocking, phase 6 tries that first, and if it works
  * out no thread is used and the callback follows right behind, while the data is in the processor's
- * cache. On Linux these are a read at an offset, up to 256 KiB of
- * cached pages; an open of cached names, if the flags say that the open itself cannot wait either
- * (O_NONBLOCK, O_DIRECTORY or O_PATH, and no O_CREAT or O_TRUNC); and a stat of an open file, which
- * then tells of a file on a network what this system holds. eddy_file_set_attempt switches that
- * off.
+ * cache. On Linux these are a read at an offset, up to 256 KiB of cached pages; an open of cached
+ * names, if the flags say that the open itself cannot wait either (O_NONBLOCK, O_DIRECTORY or
+ * O_PATH, and no O_CREAT or O_TRUNC); and a stat of an open file, which then tells of a file on a
+ * network what this system holds. eddy_file_set_attempt switches that off.
  *
  * Requests under way together are done in any order, also on one descriptor: let the first one end
  * before the next, where it matters.
@@ -101,7 +100,7 @@ EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const st
                               int count, int64_t offset, eddy_file_fn *fn);
 
 /* Fills `*stat` with what is known of an open file, or of a path: of what a symbolic link leads to
- * (stat) or of the link itself (lstat). */
+ * (stat) or of the link itself (lstat). Result: 0. `*stat` must stay until the callback. */
 EDDY_API int eddy_file_fstat(eddy_loop *loop, eddy_file *file, int fd, eddy_stat *stat,
                              eddy_file_fn *fn);
 EDDY_API int eddy_file_stat(eddy_loop *loop, eddy_file *file, int dir, const char *path,
@@ -110,20 +109,27 @@ EDDY_API int eddy_file_lstat(eddy_loop *loop, eddy_file *file, int dir, const ch
                              eddy_stat *stat, eddy_file_fn *fn);
 
 /* Waits until what was written is on the device: data and metadata, or only what is needed to read
- * the data again. */
+ * the data again. Result: 0. */
 EDDY_API int eddy_file_fsync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn);
 EDDY_API int eddy_file_fdatasync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn);
 
+/* Makes the file `size` bytes long: what is beyond is lost, what is added reads as zeros.
+ * Result: 0. Errors also: -EINVAL (negative size). */
 EDDY_API int eddy_file_ftruncate(eddy_loop *loop, eddy_file *file, int fd, int64_t size,
                                  eddy_file_fn *fn);
 
-/* Removes a name that is not a directory's. */
+/* Removes a name that is not a directory's. Result: 0. */
 EDDY_API int eddy_file_unlink(eddy_loop *loop, eddy_file *file, int dir, const char *path,
                               eddy_file_fn *fn);
 
+/* Renames `from` to `to`, each from its directory if it is relative. What was called `to` before is
+ * replaced, and at no moment is there neither. Result: 0; -EXDEV if `to` is on another file system.
+ */
 EDDY_API int eddy_file_rename(eddy_loop *loop, eddy_file *file, int from_dir, const char *from,
                               int to_dir, const char *to, eddy_file_fn *fn);
 
+/* Makes a directory, with the bits of `mode` that the process's umask leaves; removes an empty one.
+ * Result: 0. */
 EDDY_API int eddy_file_mkdir(eddy_loop *loop, eddy_file *file, int dir, const char *path,
                              unsigned mode, eddy_file_fn *fn);
 EDDY_API int eddy_file_rmdir(eddy_loop *loop, eddy_file *file, int dir, const char *path,

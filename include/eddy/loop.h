@@ -47,7 +47,7 @@ typedef struct eddy_loop_config {
     const char *backend;             /* a name of eddy_backend_at; NULL: the best */
     const eddy_allocator *allocator; /* copied; NULL: realloc and free */
     eddy_pool *pool;                 /* shared with others; NULL: its own, on first use */
-    unsigned pool_threads;           /* of its own pool; default 4 */
+    unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4 */
     unsigned events_per_turn;        /* 1 to 256, the default */
     unsigned completions_per_turn;   /* default 256; further ones come next turn */
     size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */
@@ -89,7 +89,7 @@ EDDY_API int64_t eddy_loop_now_ns(const eddy_loop *loop);
 /* Reads the clock again, for a callback that ran long before it starts a timer. */
 EDDY_API void eddy_loop_update_now(eddy_loop *loop);
 
-/* The backend the loop was opened with. */
+/* The backend the loop was opened with; valid until the loop is closed. */
 EDDY_API const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop);
 
 /* --- To drive a loop from another one, take a turn apart: --- */
@@ -162,6 +162,7 @@ typedef struct eddy_metrics {
     unsigned timers_active;
 } eddy_metrics;
 
+/* Copies the counts into `*metrics`. Loop thread only. */
 EDDY_API void eddy_loop_metrics(const eddy_loop *loop, eddy_metrics *metrics);
 
 /* Walks everything the loop holds and checks every invariant. Returns 0, or -EPROTO with the first

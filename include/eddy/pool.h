@@ -68,7 +68,8 @@ typedef struct eddy_pool_metrics {
     eddy_lane_metrics lanes[EDDY_LANES];
 } eddy_pool_metrics;
 
-/* Any thread. */
+/* Copies the counts of one moment into `*metrics`. Takes the pool's lock for that long. Any thread.
+ */
 EDDY_API void eddy_pool_metrics_read(eddy_pool *pool, eddy_pool_metrics *metrics);
 
 #ifdef __cplusplus

@@ -31,9 +31,11 @@ EDDY_API int eddy_address_port(const struct sockaddr *address);
 EDDY_API int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, socklen_t length,
                               int64_t timeout_ns, eddy_connect_fn *fn);
 
-/* Socket options. Errors: -ENOTCONN, or as setsockopt(2). */
+/* Whether small writes go out at once (TCP_NODELAY) instead of waiting for the peer to confirm the
+ * ones before. Errors: -ENOTCONN, or as setsockopt(2). */
 EDDY_API int eddy_tcp_set_nodelay(eddy_stream *stream, bool on);
-/* Probes after `idle_s` seconds of silence; 0 switches them off. */
+/* Probes the peer after `idle_s` seconds of silence (SO_KEEPALIVE); 0 switches that off. One that
+ * is gone is told as -ETIMEDOUT. Errors: as eddy_tcp_set_nodelay. */
 EDDY_API int eddy_tcp_set_keepalive(eddy_stream *stream, unsigned idle_s);
 
 /* The addresses of both ends. `*length` is the room, then the length. Errors: -ENOTCONN. */
@@ -84,7 +86,7 @@ EDDY_API int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *add
                              socklen_t length, int backlog, unsigned options, eddy_accept_fn *fn);
 
 /* Stops accepting until eddy_listener_resume; connections wait in the backlog, and the listener
- * still keeps the loop alive. Idempotent. */
+ * still keeps the loop alive. Idempotent; before eddy_tcp_listen it makes that begin paused. */
 EDDY_API void eddy_listener_pause(eddy_listener *listener);
 /* Errors: -EINVAL (not listening). */
 EDDY_API int eddy_listener_resume(eddy_listener *listener);

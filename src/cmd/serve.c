@@ -22,6 +22,7 @@
 
 enum {
     SPARE_DESCRIPTORS = 64, /* for loops, listeners, reserves, stdio and directories being listed */
+    SPARE_PERCENT = 75,     /* or so much of the limit, where that is less */
     DESCRIPTORS_EACH = 2,   /* a connection's socket and the file that it is being sent */
 };
 
@@ -73,8 +74,11 @@ static unsigned default_connections(const char *backend, unsigned descriptors) {
     for (size_t i = 0; eddy_backend_at(i, &used) == 0; i++)
         if (backend == NULL || strcmp(used.name, backend) == 0) break;
     if ((unsigned)used.fd_max < descriptors) descriptors = (unsigned)used.fd_max + 1;
-    if (descriptors < 2 * SPARE_DESCRIPTORS) return SPARE_DESCRIPTORS / DESCRIPTORS_EACH;
-    return (descriptors - SPARE_DESCRIPTORS) / DESCRIPTORS_EACH;
+    unsigned spare = SPARE_DESCRIPTORS;
+    if (descriptors < SPARE_DESCRIPTORS * 100 / SPARE_PERCENT)
+        spare = descriptors * SPARE_PERCENT / 100;
+    unsigned connections = (descriptors - spare) / DESCRIPTORS_EACH;
+    return connections > 0 ? connections : 1;
 }
 
 static int open_servers(struct program *program) {

@@ -253,6 +253,27 @@ START_TEST(a_shortage_of_descriptors_passes) {
 }
 END_TEST
 
+/* If nobody says how many clients, a small limit of descriptors does: all are served, in turn. */
+START_TEST(few_descriptors_serve_many_clients) {
+    enum { CLIENTS = 40 };
+    descriptors_allowed = 24;
+    struct program program = serve_start(root, (const char *[]){NULL});
+    struct client *clients[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = client_open(program.port);
+        client_send(clients[i], "GET /file.txt HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        struct reply *reply = client_read(clients[i], false);
+        ck_assert_int_eq(reply->status, 200);
+        reply_free(reply);
+        client_close(clients[i]);
+    }
+    ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
+    descriptors_allowed = 0;
+}
+END_TEST
+
 /* --- Time --- */
 
 /* A byte now and then does not push the deadline of a head away: 408 about a second after its first
@@ -419,6 +440,7 @@ Suite *make_suite(void) {
         a_client_beyond_the_limit_waits_for_a_place,
         an_idle_client_makes_room_for_a_new_one,
         a_shortage_of_descriptors_passes,
+        few_descriptors_serve_many_clients,
         a_slow_head_is_given_up,
         idle_clients_are_sent_away,
         a_client_that_takes_nothing_is_given_up,
