@@ -163,7 +163,7 @@ typedef struct eddy_metrics {
 } eddy_metrics;
 
 /* Copies the counts into `*metrics`. Loop thread only. */
-EDDY_API void eddy_loop_metrics(const eddy_loop *loop, eddy_metrics *metrics);
+EDDY_API void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics);
 
 /* Walks everything the loop holds and checks every invariant. Returns 0, or -EPROTO with the first
  * broken one in `*broken` (a constant string; `broken` may be NULL). For tests; O(handles). */

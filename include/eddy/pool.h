@@ -70,7 +70,7 @@ typedef struct eddy_pool_metrics {
 
 /* Copies the counts of one moment into `*metrics`. Takes the pool's lock for that long. Any thread.
  */
-EDDY_API void eddy_pool_metrics_read(eddy_pool *pool, eddy_pool_metrics *metrics);
+EDDY_API void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics);
 
 #ifdef __cplusplus
 }

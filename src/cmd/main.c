@@ -30,11 +30,7 @@ static void help(FILE *out) {
     fputs("\n\"eddy COMMAND --help\" tells more about one.\n", out);
 }
 
-int main(int argc, char **argv) {
-    if (argc < 2) {
-        fputs("eddy: a command is missing; \"eddy --help\" lists them\n", stderr);
-        return 2;
-    }
+static int run(int argc, char **argv) {
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         help(stdout);
@@ -48,4 +44,18 @@ int main(int argc, char **argv) {
         if (strcmp(commands[i].name, name) == 0) return commands[i].run(argc - 2, argv + 2);
     fprintf(stderr, "eddy: unknown command \"%s\"; \"eddy --help\" lists them\n", name);
     return 2;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fputs("eddy: a command is missing; \"eddy --help\" lists them\n", stderr);
+        return 2;
+    }
+    int status = run(argc, argv);
+    /* What was printed is said to have failed when a full disk did not take it. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
+        fputs("eddy: cannot write to standard output\n", stderr);
+        status = 1;
+    }
+    return status;
 }

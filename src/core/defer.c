@@ -19,6 +19,7 @@ void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
 }
 
 int eddy_defer_start(eddy_defer *defer, eddy_defer_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
     if (handle_is_active(&defer->handle)) return -EALREADY;
     defer->fn = fn;
     handle_start(&defer->handle);

@@ -30,6 +30,7 @@ static void ask_for_idle(eddy_hook *hook) {
 
 int eddy_hook_start(eddy_hook *hook, eddy_hook_kind kind, eddy_hook_fn *fn) {
     eddy_loop *loop = hook->handle.loop;
+    EDDY_ASSERT(fn != NULL);
     if ((unsigned)kind > EDDY_HOOK_IDLE) return -EINVAL;
     if (handle_is_active(&hook->handle)) {
         if (kind != EDDY_HOOK_IDLE || kind_of(hook) != EDDY_HOOK_IDLE) return -EALREADY;

@@ -295,6 +295,7 @@ void eddy_io_init(eddy_io *io, eddy_loop *loop) {
 
 int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     eddy_loop *loop = io->handle.loop;
+    EDDY_ASSERT(fn != NULL);
     if (handle_is_active(&io->handle)) return -EALREADY;
     if (fd < 0) return -EBADF;
     if (fd > loop->backend->fd_max) return -ERANGE;

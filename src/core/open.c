@@ -164,7 +164,7 @@ int eddy_loop_after_fork(eddy_loop *loop) {
 
 /* --- Counts --- */
 
-void eddy_loop_metrics(const eddy_loop *loop, eddy_metrics *metrics) {
+void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics) {
     *metrics = loop->metrics;
     metrics->turns = loop->turn - 1;
     metrics->active = loop->active;

@@ -57,6 +57,7 @@ void eddy__signal_run(eddy_post *post) {
 }
 
 int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
+    EDDY_ASSERT(fn != NULL);
     if (handle_is_active(&watcher->handle)) return -EALREADY;
     if (number <= 0 || number >= NUMBERS) return -EINVAL;
     watcher->fn = fn;

@@ -94,6 +94,7 @@ void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
 
 int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
     eddy_loop *loop = timer->handle.loop;
+    EDDY_ASSERT(fn != NULL);
     if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
     bool running = handle_is_active(&timer->handle);
     if (!running && reserve(loop) < 0) return -ENOMEM;

@@ -22,6 +22,7 @@ static void run(eddy_post *post) {
 }
 
 int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
     if (handle_is_active(&wake->handle)) return -EALREADY;
     wake->fn = fn;
     wake->post.fn = run;
@@ -46,6 +47,7 @@ void eddy_wake_stop(eddy_wake *wake) {
 }
 
 void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
     post->fn = fn;
     eddy__inbox_push(loop, post);
 }

@@ -289,7 +289,7 @@ const char *eddy__pool_verify(eddy_pool *pool) {
     return broken;
 }
 
-void eddy_pool_metrics_read(eddy_pool *pool, eddy_pool_metrics *metrics) {
+void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics) {
     eddy_os_lock(&pool->lock);
     metrics->threads = pool->threads;
     metrics->threads_idle = pool->threads_idle;

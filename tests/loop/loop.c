@@ -150,7 +150,7 @@ START_TEST(all_memory_comes_from_the_allocator_given) {
     eddy_loop *loop = test_loop_open_with((eddy_loop_config){.allocator = &allocator});
     allocator = (eddy_allocator){0};
     eddy_metrics metrics;
-    eddy_loop_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics);
     ck_assert_uint_gt(memory.asked, 0);
     ck_assert_uint_eq(metrics.allocations, memory.asked);
     eddy_timer timers[100];
@@ -158,7 +158,7 @@ START_TEST(all_memory_comes_from_the_allocator_given) {
         eddy_timer_init(&timers[i], loop);
         ck_assert_int_eq(eddy_timer_start(&timers[i], do_nothing, 1, 0), 0);
     }
-    eddy_loop_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics);
     ck_assert_uint_eq(metrics.allocations, memory.asked);
     for (int i = 0; i < 100; i++) eddy_timer_stop(&timers[i]);
     test_loop_close(loop);

@@ -83,7 +83,7 @@ static void turn_and_compare(void) {
                       seed);
     }
     eddy_metrics metrics;
-    eddy_loop_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics);
     ck_assert_uint_eq(metrics.timers_active, active);
 }
 

@@ -59,7 +59,7 @@ static struct outcome serve_with(int error, int times) {
     outcome.time_ns = test_now_ns() - outcome.time_ns;
     outcome.accepted = accepted;
     outcome.failed = failed;
-    eddy_loop_metrics(loop, &outcome.metrics);
+    eddy_loop_read_metrics(loop, &outcome.metrics);
     faults_left = 0;
     close(client);
     ck_assert_int_eq(eddy_listener_close(&listener, on_closed), 0);
