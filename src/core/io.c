@@ -213,20 +213,12 @@ static void tell(eddy_loop *loop, int fd, unsigned events) {
     loop->io_next = NULL;
 }
 
-/* Tells of the descriptors that the last flush could not bring to the backend. */
+/* Tells of the descriptors that the last flush could not bring to the backend. They stay among the
+ * changes: whoever wished anew, in the callback or since the flush, is heard at the next flush. */
 static void tell_lost(eddy_loop *loop) {
     unsigned count = loop->io_lost_count;
-    for (unsigned i = 0; i < count; i++) {
-        int fd = loop->io_changes[i];
-        loop->io_slots[fd].flags &= (uint8_t)~IO_SLOT_CHANGED;
-        tell(loop, fd, EDDY_ERROR);
-        /* Whoever wished anew, in the callback or since the flush, is heard at the next flush. */
-        if (loop->io_slots[fd].wanted != loop->io_slots[fd].registered) note_change(loop, fd);
-    }
+    for (unsigned i = 0; i < count; i++) tell(loop, loop->io_changes[i], EDDY_ERROR);
     loop->io_lost_count = 0;
-    loop->io_changes_count -= count;
-    memmove(loop->io_changes, loop->io_changes + count,
-            loop->io_changes_count * sizeof *loop->io_changes);
 }
 
 /* Backends that split give READ and WRITE of one descriptor in two records; one call tells both. */
