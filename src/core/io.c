@@ -163,7 +163,8 @@ static int flush_slot(eddy_loop *loop, int fd) {
 }
 
 void eddy__io_flush(eddy_loop *loop) {
-    if (loop->io_rebuild_due && eddy__io_rebuild(loop) == 0) loop->io_rebuild_due = false;
+    if (loop->io_rebuild_due && eddy__io_rebuild(loop) < 0)
+        return; /* the wait will fail, and tell */
     /* What could not be told in the last turn, because it was never dispatched, stays. */
     unsigned kept = loop->io_lost_count;
     for (unsigned i = kept; i < loop->io_changes_count; i++) {
@@ -181,6 +182,7 @@ void eddy__io_flush(eddy_loop *loop) {
 
 int eddy__io_rebuild(eddy_loop *loop) {
     int err = loop->backend->reopen(loop->backend_state);
+    loop->io_rebuild_due = err < 0; /* then a flush tries again, and adds nothing before */
     for (unsigned fd = 0; fd < loop->io_slots_count; fd++) {
         struct io_slot *slot = &loop->io_slots[fd];
         slot->registered = 0;
