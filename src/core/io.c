@@ -42,6 +42,7 @@ enum { SLOT_BYTES = sizeof(struct io_slot) + sizeof(int) };
 static int reserve(eddy_loop *loop, int fd) {
     unsigned before = loop->io_slots_count;
     if ((unsigned)fd < before) return 0;
+    if (!eddy_os_is_open(fd)) return -EBADF; /* a stray number must not cost gigabytes */
     size_t count = before < SLOTS_MIN ? SLOTS_MIN : before;
     while (count <= (unsigned)fd) count *= 2;
     if (count > SIZE_MAX / SLOT_BYTES) return -ENOMEM;
