@@ -63,6 +63,7 @@ static void lose(eddy_stream *stream, int error) {
         return;
     }
     eddy__stream_write_fail(stream, error);
+    if (stream->error != error) return; /* a callback has given the stream another socket */
     if (stream->state & STREAM_READING) eddy__stream_read_end(stream, error);
 }
 

@@ -360,6 +360,47 @@ START_TEST(flood_on_one_stream_does_not_starve_a_timer) {
 }
 END_TEST
 
+/* --- Another socket --- */
+
+static int fresh_fd;
+
+static void change_socket(eddy_write *write, int status) {
+    eddy_stream *stream = write->stream;
+    ck_assert_int_lt(status, 0);
+    ck_assert_int_ge(eddy_stream_detach(stream), 0);
+    ck_assert_int_eq(eddy_stream_attach(stream, fresh_fd), 0);
+    ck_assert_int_eq(eddy_stream_read_start(stream, end_on_read), 0);
+    end_of(stream)->drained = true;
+}
+
+/* The descriptor was closed behind the stream's back, and the write that hears of it gives the
+ * stream another one: what was wrong with the first is not told of the second. */
+START_TEST(the_loss_of_one_socket_is_not_told_of_the_next) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int fresh[2], peer = end_connect_narrow(&end, loop);
+    test_socket_pair(fresh);
+    fresh_fd = fresh[0];
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0); /* muted: not in the backend */
+    fill_kernel(&end);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, change_socket), 0);
+    close(eddy_stream_fd(&end.stream));
+    test_turn_until(loop, &end.drained);
+    test_turn_for(loop, 20 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(end.reads, 0);
+    ck_assert_int_eq((int)send(fresh[1], big, 1, 0), 1);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_uint_eq(end.received, 1);
+    end_close(&end);
+    ck_assert_int_lt(fcntl(fresh_fd, F_GETFD), 0);
+    close(fresh[1]);
+    close(peer);
+    test_loop_close(loop);
+}
+END_TEST
+
 /* --- Deadlines --- */
 
 static eddy_write late;
@@ -447,7 +488,8 @@ Suite *make_suite(void) {
     ck_add(suite, "interest", mute_is_silent, write_interest_ends_with_the_queue);
     ck_add(suite, "errors", closed_peer_raises_no_sigpipe, reset_after_the_end_is_told_once,
            end_does_not_hide_the_data_before_it,
-           descriptor_closed_behind_the_streams_back_is_reported);
+           descriptor_closed_behind_the_streams_back_is_reported,
+           the_loss_of_one_socket_is_not_told_of_the_next);
     ck_add(suite, "end", every_order_of_write_shutdown_and_close_ends,
            stream_may_be_closed_in_its_read_callback, stream_may_be_closed_in_its_write_callback,
            stream_may_be_closed_in_its_drained_and_shutdown_callbacks);
