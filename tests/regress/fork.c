@@ -375,8 +375,10 @@ static void on_done(eddy_work *work, int status) {
 
 /* There is no descriptor left for a loop of its own: all the child can do is close it. */
 static void child_cannot(void) {
-    struct rlimit none = {3, 3};
+    struct rlimit none;
     alarm(20);
+    child_assert(getrlimit(RLIMIT_NOFILE, &none) == 0);
+    none.rlim_cur = 3;
     child_assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
     child_assert(eddy_loop_after_fork(loop) == -EMFILE);
     eddy_io_stop(&a);
