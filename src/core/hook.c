@@ -55,10 +55,6 @@ void eddy_hook_stop(eddy_hook *hook) {
     handle_stop(&hook->handle);
 }
 
-bool eddy__hook_is_wanted(const eddy_loop *loop, eddy_hook_kind kind) {
-    return !link_is_empty(&loop->hooks[kind]);
-}
-
 static bool is_called(const eddy_hook *hook, uint64_t run, bool only_asking) {
     if (hook->born == run) return false;
     return !only_asking || (hook->handle.flags & HANDLE_RESTART) != 0;
@@ -66,7 +62,6 @@ static bool is_called(const eddy_hook *hook, uint64_t run, bool only_asking) {
 
 void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind) {
     eddy_link *list = &loop->hooks[kind];
-    if (link_is_empty(list)) return;
     uint64_t run = ++loop->hook_runs;
     bool only_asking = kind == EDDY_HOOK_IDLE && loop->idle_by_asking;
     if (kind == EDDY_HOOK_IDLE) loop->idle_by_asking = false;

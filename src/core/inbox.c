@@ -86,12 +86,9 @@ void eddy__inbox_run(eddy_loop *loop) {
         loop->inbox_ready = false;
         pull(loop);
     }
+    if (!inbox_is_waiting(loop)) return;
     run_queue(loop, &loop->inbox, loop->config.completions_per_turn);
     run_queue(loop, &loop->inbox_signals, loop->config.completions_per_turn);
-}
-
-bool eddy__inbox_is_waiting(const eddy_loop *loop) {
-    return loop->inbox.first != NULL || loop->inbox_signals.first != NULL;
 }
 
 static bool remove_from(struct inbox_queue *queue, eddy_post *post) {

@@ -17,7 +17,7 @@ enum {
 
 /* Work that needs no event to go on. */
 static bool has_work_at_hand(const eddy_loop *loop) {
-    return eddy__inbox_is_waiting(loop) || !link_is_empty(&loop->deferred) ||
+    return inbox_is_waiting(loop) || !link_is_empty(&loop->deferred) ||
            !link_is_empty(&loop->closing) || loop->io_lost_count > 0;
 }
 
@@ -33,11 +33,11 @@ static int64_t wait_ns(eddy_loop *loop) {
 }
 
 static int64_t prepare(eddy_loop *loop) {
-    eddy__hook_run(loop, EDDY_HOOK_PREPARE);
+    if (hook_is_wanted(loop, EDDY_HOOK_PREPARE)) eddy__hook_run(loop, EDDY_HOOK_PREPARE);
     eddy__io_flush(loop);
     eddy__work_flush(loop);
     int64_t timeout_ns = wait_ns(loop);
-    if (timeout_ns != 0 && !loop->idle_served && eddy__hook_is_wanted(loop, EDDY_HOOK_IDLE)) {
+    if (timeout_ns != 0 && !loop->idle_served && hook_is_wanted(loop, EDDY_HOOK_IDLE)) {
         loop->idle_due = true;
         timeout_ns = 0;
     }
@@ -46,7 +46,7 @@ static int64_t prepare(eddy_loop *loop) {
 
 static int wait(eddy_loop *loop, int64_t timeout_ns) {
     int count = 0;
-    if (timeout_ns == 0 && eddy__inbox_is_waiting(loop) && loop->waits_skipped < SKIPS_MAX) {
+    if (timeout_ns == 0 && inbox_is_waiting(loop) && loop->waits_skipped < SKIPS_MAX) {
         loop->waits_skipped++;
     } else {
         loop->waits_skipped = 0;
@@ -80,15 +80,17 @@ static void run_idle(eddy_loop *loop) {
 }
 
 static void dispatch(eddy_loop *loop) {
-    eddy__hook_run(loop, EDDY_HOOK_CHECK);
+    if (hook_is_wanted(loop, EDDY_HOOK_CHECK)) eddy__hook_run(loop, EDDY_HOOK_CHECK);
     if (loop->idle_due) run_idle(loop);
-    uint64_t called = callbacks_called(loop);
+    bool idle_is_wanted = hook_is_wanted(loop, EDDY_HOOK_IDLE);
+    uint64_t called = idle_is_wanted ? callbacks_called(loop) : 0;
     eddy__timer_run(loop);
     eddy__io_run(loop);
     eddy__inbox_run(loop);
     eddy__defer_run(loop);
     eddy__closing_run(loop);
-    if (callbacks_called(loop) != called) loop->idle_served = loop->idle_by_asking = false;
+    if (idle_is_wanted && callbacks_called(loop) != called)
+        loop->idle_served = loop->idle_by_asking = false;
 }
 
 int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {
@@ -136,7 +138,7 @@ void eddy_loop_stop(eddy_loop *loop) {
 
 bool eddy_loop_is_alive(const eddy_loop *loop) {
     /* A closing callback comes whether its handle was referenced or not. */
-    return loop->active > 0 || eddy__inbox_is_waiting(loop) || !link_is_empty(&loop->closing) ||
+    return loop->active > 0 || inbox_is_waiting(loop) || !link_is_empty(&loop->closing) ||
            atomic_load_explicit(&loop->inbox_head, memory_order_relaxed) != NULL;
 }
 

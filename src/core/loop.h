@@ -168,7 +168,6 @@ void eddy__timer_close(eddy_loop *loop);
 /* --- hook.c --- */
 void eddy__hook_open(eddy_loop *loop);
 void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind);
-bool eddy__hook_is_wanted(const eddy_loop *loop, eddy_hook_kind kind);
 
 /* --- defer.c: phases 7 and 8. An eddy_defer is also the place of a handle in the closing list. ---
  */
@@ -186,7 +185,6 @@ void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by t
 void eddy__inbox_run(eddy_loop *loop);                         /* phase 6 */
 /* Takes `post` out, waiting for a sender that is just pushing it: it must be on its way. */
 void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);
-bool eddy__inbox_is_waiting(const eddy_loop *loop); /* items taken, not run */
 
 /* --- signal.c --- */
 void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
@@ -230,6 +228,15 @@ static inline void link_move_all(eddy_link *to, eddy_link *from) {
     to->prev = from->prev;
     to->next->prev = to->prev->next = to;
     link_init(from);
+}
+
+/* --- What each turn asks, mostly in vain --- */
+static inline bool hook_is_wanted(const eddy_loop *loop, eddy_hook_kind kind) {
+    return !link_is_empty(&loop->hooks[kind]);
+}
+/* Items taken out of the inbox, or completed at once, and not run yet. */
+static inline bool inbox_is_waiting(const eddy_loop *loop) {
+    return loop->inbox.first != NULL || loop->inbox_signals.first != NULL;
 }
 
 #endif

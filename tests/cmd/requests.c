@@ -254,6 +254,7 @@ START_TEST(a_flood_of_requests_waits_its_turn) {
     ck_assert_int_ge(writer, 0);
     if (writer == 0) {
         for (int i = 0; i < COUNT; i++) client_send(client, request);
+        client_close(client);
         _exit(0);
     }
     poll(NULL, 0, 200);

@@ -96,9 +96,10 @@ static void close_accepted(struct server *server) {
 /* One more client comes, behind all that wait: when it is served, they were. */
 static void recover(eddy_loop *loop, struct server *server) {
     close_accepted(server);
-    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Not waited for: with a full backlog it is the turns below that let it in. */
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ck_assert_int_ge(client, 0);
-    ck_assert_int_eq(connect(client, (struct sockaddr *)&server->address, server->length), 0);
+    (void)connect(client, (struct sockaddr *)&server->address, server->length);
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
     ck_assert_int_eq(getsockname(client, (struct sockaddr *)&address, &length), 0);

@@ -20,6 +20,10 @@ void test_loop_close(eddy_loop *loop);
 /* Whether the backend under test has the capability. */
 bool test_backend_can(unsigned capability);
 
+/* As eddy_loop_run, again where valgrind 3.19 makes EFAULT of a pselect that a signal interrupts.
+ */
+int test_run(eddy_loop *loop, eddy_run_mode mode);
+
 /* Turns the loop until `*flag` is true; fails the test after 10 s. */
 void test_turn_until(eddy_loop *loop, const bool *flag);
 /* Turns the loop for that long. */
