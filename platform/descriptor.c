@@ -7,6 +7,10 @@
 
 #include "eddy_config.h"
 
+bool eddy_os_is_open(int fd) {
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
 int eddy_os_prepare_descriptor(int fd) {
     int status = fcntl(fd, F_GETFL);
     if (status < 0) return -errno;

@@ -28,7 +28,8 @@ int eddy_os_pipe(int ends[2]); /* [0] reads, [1] writes */
 ssize_t eddy_os_read(int fd, void *data, size_t size);
 ssize_t eddy_os_write(int fd, const void *data, size_t size); /* safe in signal handlers */
 int eddy_os_close(int fd);                                    /* never again on EINTR */
-int eddy_os_replace(int fd, int by);    /* `fd` is then what `by` was; `by` is closed */
+int eddy_os_replace(int fd, int by); /* `fd` is then what `by` was; `by` is closed */
+bool eddy_os_is_open(int fd);
 int eddy_os_prepare_descriptor(int fd); /* makes a foreign one non-blocking, close-on-exec */
 int eddy_os_open_reserve(void);         /* a descriptor that is good for nothing but closing */
 

@@ -133,8 +133,8 @@ EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn)
  * the parent's are not touched. Call it in the child, in the thread that forked, before anything
  * else of the loop. What had arrived in the inbox at the fork is run by both. Requests in the pool
  * stay with the parent, whose threads the child does not have: fork with none in flight. Errors:
- * -EBUSY (inside a callback), -EMFILE, -ENFILE, -ENOMEM; a watcher whose descriptor cannot be added
- * again gets EDDY_ERROR. */
+ * -EBUSY (inside a callback), -EMFILE, -ENFILE, -ENOMEM, after which it may be called again, or the
+ * loop be closed; a watcher whose descriptor cannot be added again gets EDDY_ERROR. */
 EDDY_API int eddy_loop_after_fork(eddy_loop *loop);
 
 /* What the loop counted since it was opened. None of these costs a system call. */

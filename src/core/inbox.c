@@ -149,7 +149,7 @@ void eddy__inbox_close(eddy_loop *loop) {
 }
 
 /* The new pipe takes the numbers of the old one, so that whoever watches it need not know. */
-int eddy__inbox_reopen(eddy_loop *loop) {
+static int replace_pipe(eddy_loop *loop) {
     int ends[2];
     int err = eddy_os_pipe(ends);
     if (err < 0) return err;
@@ -157,9 +157,13 @@ int eddy__inbox_reopen(eddy_loop *loop) {
         int result = eddy_os_replace(loop->pipe[i], ends[i]);
         if (err == 0) err = result;
     }
-    if (err < 0) return err;
-    /* The bytes of what had arrived went into the parent's pipe. */
+    return err;
+}
+
+int eddy__inbox_reopen(eddy_loop *loop) {
+    int err = replace_pipe(loop);
     take(loop);
+    /* The bytes of what had arrived went into the parent's pipe: close must not wait for them. */
     loop->inbox_bytes = loop->inbox_takes;
-    return 0;
+    return err;
 }

@@ -42,6 +42,7 @@ enum { SLOT_BYTES = sizeof(struct io_slot) + sizeof(int) };
 static int reserve(eddy_loop *loop, int fd) {
     unsigned before = loop->io_slots_count;
     if ((unsigned)fd < before) return 0;
+    if (!eddy_os_is_open(fd)) return -EBADF; /* a stray number must not cost gigabytes */
     size_t count = before < SLOTS_MIN ? SLOTS_MIN : before;
     while (count <= (unsigned)fd) count *= 2;
     if (count > SIZE_MAX / SLOT_BYTES) return -ENOMEM;
@@ -163,7 +164,8 @@ static int flush_slot(eddy_loop *loop, int fd) {
 }
 
 void eddy__io_flush(eddy_loop *loop) {
-    if (loop->io_rebuild_due && eddy__io_rebuild(loop) == 0) loop->io_rebuild_due = false;
+    if (loop->io_rebuild_due && eddy__io_rebuild(loop) < 0)
+        return; /* the wait will fail, and tell */
     /* What could not be told in the last turn, because it was never dispatched, stays. */
     unsigned kept = loop->io_lost_count;
     for (unsigned i = kept; i < loop->io_changes_count; i++) {
@@ -181,6 +183,7 @@ void eddy__io_flush(eddy_loop *loop) {
 
 int eddy__io_rebuild(eddy_loop *loop) {
     int err = loop->backend->reopen(loop->backend_state);
+    loop->io_rebuild_due = err < 0; /* then a flush tries again, and adds nothing before */
     for (unsigned fd = 0; fd < loop->io_slots_count; fd++) {
         struct io_slot *slot = &loop->io_slots[fd];
         slot->registered = 0;
@@ -213,20 +216,12 @@ static void tell(eddy_loop *loop, int fd, unsigned events) {
     loop->io_next = NULL;
 }
 
-/* Tells of the descriptors that the last flush could not bring to the backend. */
+/* Tells of the descriptors that the last flush could not bring to the backend. They stay among the
+ * changes: whoever wished anew, in the callback or since the flush, is heard at the next flush. */
 static void tell_lost(eddy_loop *loop) {
     unsigned count = loop->io_lost_count;
-    for (unsigned i = 0; i < count; i++) {
-        int fd = loop->io_changes[i];
-        loop->io_slots[fd].flags &= (uint8_t)~IO_SLOT_CHANGED;
-        tell(loop, fd, EDDY_ERROR);
-        /* Whoever wished anew, in the callback or since the flush, is heard at the next flush. */
-        if (loop->io_slots[fd].wanted != loop->io_slots[fd].registered) note_change(loop, fd);
-    }
+    for (unsigned i = 0; i < count; i++) tell(loop, loop->io_changes[i], EDDY_ERROR);
     loop->io_lost_count = 0;
-    loop->io_changes_count -= count;
-    memmove(loop->io_changes, loop->io_changes + count,
-            loop->io_changes_count * sizeof *loop->io_changes);
 }
 
 /* Backends that split give READ and WRITE of one descriptor in two records; one call tells both. */

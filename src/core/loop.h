@@ -192,9 +192,10 @@ void eddy__signal_after_fork(void);
 
 /* --- src/work/work.c --- */
 void eddy__work_open(eddy_loop *loop);
-void eddy__work_flush(eddy_loop *loop);     /* hands what was submitted to the pool */
-int eddy__work_close(eddy_loop *loop);      /* leaves the pool, or closes the loop's own */
-int eddy__work_after_fork(eddy_loop *loop); /* in the child, where no thread is left */
+void eddy__work_flush(eddy_loop *loop);       /* hands what was submitted to the pool */
+int eddy__work_close(eddy_loop *loop);        /* leaves the pool, or closes the loop's own */
+void eddy__work_forget_pool(eddy_loop *loop); /* in a forked child, where no thread is left */
+int eddy__work_after_fork(eddy_loop *loop);   /* a pool for what was submitted before the fork */
 const char *eddy__work_verify(const eddy_loop *loop); /* the invariant that is broken, or NULL */
 
 /* --- src/net/stream.c --- */

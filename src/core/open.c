@@ -154,11 +154,15 @@ int eddy_loop_close(eddy_loop *loop) {
     return 0;
 }
 
+/* Every part lets go of what is the parent's, whatever becomes of the others: after an error the
+ * loop can still be closed without disturbing the parent. */
 int eddy_loop_after_fork(eddy_loop *loop) {
     if (loop->running) return -EBUSY;
     eddy__signal_after_fork();
-    int err = eddy__inbox_reopen(loop);
-    if (err == 0) err = eddy__io_rebuild(loop);
+    eddy__work_forget_pool(loop);
+    int err = eddy__io_rebuild(loop);
+    int inbox_err = eddy__inbox_reopen(loop);
+    if (err == 0) err = inbox_err;
     return err < 0 ? err : eddy__work_after_fork(loop);
 }
 

@@ -63,6 +63,7 @@ static void lose(eddy_stream *stream, int error) {
         return;
     }
     eddy__stream_write_fail(stream, error);
+    if (stream->error != error) return; /* a callback has given the stream another socket */
     if (stream->state & STREAM_READING) eddy__stream_read_end(stream, error);
 }
 
@@ -95,6 +96,9 @@ static int64_t nearest_ns(const eddy_stream *stream) {
 static void on_deadline(eddy_timer *timer) {
     eddy_stream *stream = eddy_container_of(timer, eddy_stream, timer);
     int64_t now_ns = stream_loop(stream)->now_ns;
+    /* It has just left a place in the heap, and takes it again before a callback can: so that the
+     * deadline that remains needs no memory. */
+    (void)eddy_timer_start(timer, on_deadline, NEVER_NS, 0);
     if (stream->write_due_ns <= now_ns) {
         if (stream->state & STREAM_CONNECTING) {
             eddy__connect_late(stream);
@@ -105,8 +109,11 @@ static void on_deadline(eddy_timer *timer) {
     if (stream->state & STREAM_CLOSING) return; /* the timer's place is taken */
     if (stream->read_due_ns <= now_ns) eddy__stream_read_late(stream);
     if (stream->state & STREAM_CLOSING) return;
-    /* Cannot fail: the timer that has just fired has left a place in the heap. */
-    (void)eddy__stream_arm(stream, nearest_ns(stream));
+    int64_t due_ns = nearest_ns(stream);
+    if (due_ns == NEVER_NS)
+        eddy_timer_stop(timer);
+    else
+        (void)eddy__stream_arm(stream, due_ns);
 }
 
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns) {

@@ -57,7 +57,9 @@ static int check(const eddy_stream *stream) {
 
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     EDDY_ASSERT(fn != NULL);
-    if (stream->write_last == NULL && stream->write_timeout_ns != 0) {
+    /* A queue of requests that are done and about to be told has no deadline either. */
+    bool is_first = stream->write_last == NULL || stream->write_due_ns == NEVER_NS;
+    if (is_first && stream->write_timeout_ns != 0) {
         int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
         int err = eddy__stream_arm(stream, due_ns);
         if (err < 0) return err;

@@ -11,17 +11,13 @@ static bool is_misuse(int error) {
     return error == -EINVAL || error == -EAFNOSUPPORT;
 }
 
-static bool is_under_way(int error) {
-    return error == -EINPROGRESS || error == -EINTR;
-}
-
 /* The watcher is started after connect(): an unconnected socket would report EDDY_WRITE and
  * EDDY_HANGUP at once. What connect() says at once is told by phase 7. */
 static int connect_socket(eddy_stream *stream, int fd, const struct sockaddr *address,
                           socklen_t length, int64_t due_ns) {
     int verdict = eddy_os_connect(fd, address, length);
     if (verdict < 0 && is_misuse(verdict)) return verdict;
-    bool under_way = verdict < 0 && is_under_way(verdict);
+    bool under_way = verdict == -EINPROGRESS;
     int err = eddy__stream_arm(stream, due_ns);
     if (err < 0) return err;
     err = eddy_io_start(&stream->io, eddy__stream_ready, fd, under_way ? EDDY_WRITE : 0);

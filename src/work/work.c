@@ -66,10 +66,13 @@ static int expect_hand_over(eddy_loop *loop) {
 }
 
 /* The threads stayed in the parent, and one of them may have held the pool's lock. */
-int eddy__work_after_fork(eddy_loop *loop) {
+void eddy__work_forget_pool(eddy_loop *loop) {
     if (loop->pool_is_own) eddy__pool_forget(loop->pool);
     loop->pool_is_own = false;
     loop->pool = loop->config.pool = NULL;
+}
+
+int eddy__work_after_fork(eddy_loop *loop) {
     return link_is_empty(&loop->work_queue) ? 0 : expect_hand_over(loop);
 }
 

@@ -362,6 +362,57 @@ START_TEST(the_child_may_watch_more) {
 }
 END_TEST
 
+/* --- when it fails --- */
+
+static void on_work(eddy_work *work) {
+    (void)work;
+}
+
+static void on_done(eddy_work *work, int status) {
+    (void)work, (void)status;
+    deferred++;
+}
+
+/* There is no descriptor left for a loop of its own: all the child can do is close it. */
+static void child_cannot(void) {
+    struct rlimit none;
+    alarm(20);
+    child_assert(getrlimit(RLIMIT_NOFILE, &none) == 0);
+    none.rlim_cur = 3;
+    child_assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    child_assert(eddy_loop_after_fork(loop) == -EMFILE);
+    eddy_io_stop(&a);
+    child_assert(eddy_loop_close(loop) == 0);
+    _exit(0);
+}
+
+/* The child gives up and closes the loop, whose descriptors and whose pool's threads are still the
+ * parent's: the parent hears what it watches and what is posted to it all the same. */
+START_TEST(a_child_that_gives_up_closes_its_loop_and_disturbs_nobody) {
+    eddy_work work;
+    eddy_loop_config config = {.backend = test_backend};
+    told_a = posted = deferred = 0;
+    ck_assert_int_eq(eddy_loop_open(&loop, &config), 0);
+    test_pipe(ends);
+    eddy_io_init(&a, loop);
+    start(&a, ends[0], EDDY_READ);
+    ck_assert_int_eq(eddy_work_submit(loop, &work, EDDY_LANE_CPU, on_work, on_done), 0);
+    while (deferred == 0) ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_ONCE), 1);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) child_cannot();
+    child_is_content(child);
+    put(ends[1], "x");
+    eddy_loop_post(loop, &post, on_post);
+    turn();
+    ck_assert_int_eq(told_a, 1);
+    ck_assert_int_eq(posted, 1);
+    eddy_io_stop(&a);
+    close_both(ends);
+    ck_assert_int_eq(eddy_loop_close(loop), 0);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("fork");
     ck_add(suite, "fork", every_kind_of_watcher_works_in_the_child, the_parent_goes_on_undisturbed,
@@ -369,5 +420,6 @@ Suite *make_suite(void) {
            a_fired_one_shot_stays_fired_in_the_child, a_muted_watcher_stays_muted_in_the_child,
            a_descriptor_that_cannot_be_added_again_is_told, after_fork_is_busy_inside_a_callback,
            a_child_that_ignores_the_loop_does_no_harm, the_child_may_watch_more);
+    ck_add(suite, "failure", a_child_that_gives_up_closes_its_loop_and_disturbs_nobody);
     return suite;
 }

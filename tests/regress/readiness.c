@@ -166,6 +166,45 @@ START_TEST(a_descriptor_closed_before_its_stop_haunts_nobody_for_long) {
 }
 END_TEST
 
+static void on_post(eddy_post *post) {
+    (void)post;
+    note('p');
+}
+
+/* To lay the ghost the loop opens its backend anew. When there is no descriptor for that, its
+ * watchers and its own pipe must not be taken for lost: they are back once there is one. */
+START_TEST(a_backend_that_cannot_be_opened_anew_loses_nobody) {
+    begin();
+    int copy = dup(ends[0]), second[2];
+    struct rlimit usual, none;
+    eddy_post post;
+    test_pipe(second);
+    start(&b, second[0], EDDY_READ);
+    put(ends[1], "x");
+    start(&a, ends[0], EDDY_READ);
+    close(ends[0]);
+    eddy_io_stop(&a);
+    turn(); /* sees the ghost, if there is one */
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = usual;
+    none.rlim_cur = 3;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    (void)eddy_loop_run(loop, EDDY_RUN_NOWAIT); /* may fail */
+    (void)eddy_loop_run(loop, EDDY_RUN_NOWAIT);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    turn();
+    trace_is("");
+    put(second[1], "x");
+    eddy_loop_post(loop, &post, on_post);
+    turn();
+    trace_is("bp");
+    eddy_io_stop(&b);
+    close_both(second);
+    ends[0] = copy;
+    end();
+}
+END_TEST
+
 /* --- hang-ups --- */
 
 /* Nobody wants anything of the descriptor, and its peer is gone: HUP is no reason to wake. */
@@ -450,6 +489,56 @@ static void open_many(eddy_io *io, unsigned events) {
     eddy_io_stop(io);
 }
 
+/* --- many lost at once --- */
+
+enum { LOST = 40 }; /* more than half of the table of descriptors at its first size */
+static eddy_io lost[LOST];
+static int lost_told;
+
+static void wish_again(eddy_io *io, unsigned events) {
+    (void)events;
+    lost_told++;
+    ck_assert_int_eq(eddy_io_change(io, EDDY_READ), 0);
+}
+
+/* Each watcher that hears that its descriptor is lost wishes anew in that very callback, and the
+ * list of changes has one place for each descriptor, not two. */
+START_TEST(many_lost_descriptors_may_be_wished_for_again) {
+    begin();
+    int fds[LOST];
+    lost_told = 0;
+    for (int i = 0; i < LOST; i++) {
+        fds[i] = dup(ends[0]);
+        eddy_io_init(&lost[i], loop);
+        ck_assert_int_eq(eddy_io_start(&lost[i], wish_again, fds[i], 0), 0);
+    }
+    turn(); /* they are muted, so the backend does not have them any more */
+    for (int i = 0; i < LOST; i++) {
+        close(fds[i]);
+        ck_assert_int_eq(eddy_io_change(&lost[i], EDDY_READ), 0);
+    }
+    turn();
+    ck_assert_int_eq(lost_told, LOST);
+    turn();
+    ck_assert_int_eq(lost_told, 2 * LOST);
+    for (int i = 0; i < LOST; i++) eddy_io_stop(&lost[i]);
+    end();
+}
+END_TEST
+
+/* A number that is not open may be any number: no table grows for it. */
+START_TEST(a_number_that_is_not_open_costs_no_memory) {
+    begin();
+    eddy_metrics before, after;
+    eddy_loop_metrics(loop, &before);
+    int err = eddy_io_start(&a, on_event, 10000000, EDDY_READ);
+    ck_assert(err == -EBADF || err == -ERANGE);
+    eddy_loop_metrics(loop, &after);
+    ck_assert_uint_eq(after.allocations, before.allocations);
+    end();
+}
+END_TEST
+
 /* The first of several watchers on a descriptor opens ten thousand in its callback: the table
  * moves while it is being walked. */
 START_TEST(tables_may_move_inside_a_callback) {
@@ -480,7 +569,8 @@ Suite *make_suite(void) {
     ck_add(suite, "owner", a_stale_event_does_not_reach_the_new_owner_of_the_number,
            a_stale_event_does_not_reach_the_same_watcher_on_a_new_descriptor,
            a_stopped_descriptor_is_silent_though_a_dup_lives,
-           a_descriptor_closed_before_its_stop_haunts_nobody_for_long);
+           a_descriptor_closed_before_its_stop_haunts_nobody_for_long,
+           a_backend_that_cannot_be_opened_anew_loses_nobody);
     ck_add(suite, "hangup", a_hangup_does_not_wake_a_muted_watcher,
            the_end_of_a_drained_pipe_is_readable, a_hangup_comes_after_the_data,
            a_reset_after_the_shot_is_told_when_armed_again);
@@ -489,7 +579,8 @@ Suite *make_suite(void) {
            a_wish_to_write_taken_back_costs_no_more_wake_ups);
     ck_add(suite, "wrong", regular_files_and_directories_are_refused_alike,
            a_descriptor_closed_behind_the_loop_is_told_or_silent,
-           a_change_of_a_closed_descriptor_is_told);
+           a_change_of_a_closed_descriptor_is_told, many_lost_descriptors_may_be_wished_for_again,
+           a_number_that_is_not_open_costs_no_memory);
     ck_add(suite, "tables", tables_may_move_inside_a_callback);
     return suite;
 }

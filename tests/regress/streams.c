@@ -1,4 +1,5 @@
 /* streams.c: traps that streams of other libraries have fallen into. */
+#include "memory.h"
 #include "net.h"
 
 #include <signal.h>
@@ -359,15 +360,141 @@ START_TEST(flood_on_one_stream_does_not_starve_a_timer) {
 }
 END_TEST
 
+/* --- Another socket --- */
+
+static int fresh_fd;
+
+static void change_socket(eddy_write *write, int status) {
+    eddy_stream *stream = write->stream;
+    ck_assert_int_lt(status, 0);
+    ck_assert_int_ge(eddy_stream_detach(stream), 0);
+    ck_assert_int_eq(eddy_stream_attach(stream, fresh_fd), 0);
+    ck_assert_int_eq(eddy_stream_read_start(stream, end_on_read), 0);
+    end_of(stream)->drained = true;
+}
+
+/* The descriptor was closed behind the stream's back, and the write that hears of it gives the
+ * stream another one: what was wrong with the first is not told of the second. */
+START_TEST(the_loss_of_one_socket_is_not_told_of_the_next) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int fresh[2], peer = end_connect_narrow(&end, loop);
+    test_socket_pair(fresh);
+    fresh_fd = fresh[0];
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0); /* muted: not in the backend */
+    fill_kernel(&end);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, change_socket), 0);
+    close(eddy_stream_fd(&end.stream));
+    test_turn_until(loop, &end.drained);
+    test_turn_for(loop, 20 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(end.reads, 0);
+    ck_assert_int_eq((int)send(fresh[1], big, 1, 0), 1);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_uint_eq(end.received, 1);
+    end_close(&end);
+    ck_assert_int_lt(fcntl(fresh_fd, F_GETFD), 0);
+    close(fresh[1]);
+    close(peer);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* --- Deadlines --- */
+
+static eddy_write late;
+
+static void write_more(eddy_write *write, int status) {
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(eddy_stream_write(write->stream, &late, big, 1, end_on_written), 0);
+}
+
+static void on_empty(eddy_write *write, int status) {
+    (void)write, (void)status;
+}
+
+/* A write is queued by the callback of another one behind which a third one is done but not told
+ * yet: the queue looks as if it had a deadline already. */
+START_TEST(a_write_queued_between_two_callbacks_has_its_timeout) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write first, second;
+    int peer = end_connect_narrow(&end, loop);
+    fill_kernel(&end);
+    ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 20 * EDDY_NS_PER_MS), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &first, big, 0, write_more), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &second, big, 0, on_empty), 0);
+    test_turn_for(loop, 100 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(end.written, 1);
+    ck_assert_int_eq(end.status, -ETIMEDOUT);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+enum { TIMERS = 64 };
+static eddy_timer timers[TIMERS];
+static struct test_memory memory;
+
+static void never(eddy_timer *timer) {
+    (void)timer;
+    ck_abort_msg("a timer of the far future has fired");
+}
+
+/* Takes all the places that the heap of timers has, and there are no more. */
+static void take_places(eddy_stream *stream, void *data, ssize_t size) {
+    end_on_read(stream, data, size);
+    memory.fail_in = 0;
+    memory.fail_on = true;
+    eddy_loop *loop = stream->io.handle.loop;
+    int i = 0;
+    while (eddy_timer_start(&timers[i], never, 100 * EDDY_NS_PER_S, 0) == 0)
+        ck_assert_int_lt(++i, TIMERS);
+    ck_assert_int_ge(eddy_loop_is_alive(loop), 1);
+}
+
+/* What the callback of one deadline does must not cost the stream its other one. */
+START_TEST(a_deadline_survives_the_callback_of_another_one) {
+    memory = test_memory_make();
+    eddy_allocator allocator = test_memory_allocator(&memory);
+    eddy_loop *loop = test_loop_open_with((eddy_loop_config){.allocator = &allocator});
+    struct end end;
+    eddy_write write;
+    for (int i = 0; i < TIMERS; i++) eddy_timer_init(&timers[i], loop);
+    int peer = end_connect_narrow(&end, loop);
+    fill_kernel(&end);
+    ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 60 * EDDY_NS_PER_MS), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, take_places), 0);
+    ck_assert_int_eq(eddy_stream_set_read_deadline(&end.stream, 20 * EDDY_NS_PER_MS), 0);
+    int64_t give_up_ns = test_now_ns() + 2 * EDDY_NS_PER_S;
+    while (end.written == 0 && test_now_ns() < give_up_ns)
+        ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_uint_eq(end.errors, 1);
+    ck_assert_uint_eq(end.written, 1);
+    ck_assert_int_eq(end.status, -ETIMEDOUT);
+    for (int i = 0; i < TIMERS; i++) eddy_timer_stop(&timers[i]);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+    ck_assert_uint_eq(memory.blocks, 0);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("streams");
     ck_add(suite, "interest", mute_is_silent, write_interest_ends_with_the_queue);
     ck_add(suite, "errors", closed_peer_raises_no_sigpipe, reset_after_the_end_is_told_once,
            end_does_not_hide_the_data_before_it,
-           descriptor_closed_behind_the_streams_back_is_reported);
+           descriptor_closed_behind_the_streams_back_is_reported,
+           the_loss_of_one_socket_is_not_told_of_the_next);
     ck_add(suite, "end", every_order_of_write_shutdown_and_close_ends,
            stream_may_be_closed_in_its_read_callback, stream_may_be_closed_in_its_write_callback,
            stream_may_be_closed_in_its_drained_and_shutdown_callbacks);
+    ck_add(suite, "deadlines", a_write_queued_between_two_callbacks_has_its_timeout,
+           a_deadline_survives_the_callback_of_another_one);
     ck_add(suite, "fairness", flood_on_one_stream_does_not_starve_a_timer);
     return suite;
 }
