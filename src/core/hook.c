@@ -1,5 +1,6 @@
 /* hook.c: calls around the wait.
- * Invariant: a hook that was started during a run of hooks is not called by that run.
+ * Invariants: a hook that was started during a run of hooks is not called by that run; an idle hook
+ * that was called in this spell of idleness is not due again, unless it asks.
  * Threading: loop thread only. */
 #include "loop.h"
 
@@ -13,19 +14,16 @@ void eddy_hook_init(eddy_hook *hook, eddy_loop *loop) {
     handle_init(&hook->handle, loop);
     link_init(&hook->link);
     hook->fn = NULL;
-    hook->born = 0;
+    hook->born = hook->spell = 0;
 }
 
 static eddy_hook_kind kind_of(const eddy_hook *hook) {
     return (eddy_hook_kind)((hook->handle.flags & HANDLE_KIND) >> HANDLE_KIND_SHIFT);
 }
 
-/* A call before the loop sleeps: if the others have had theirs, for this hook alone. */
+/* A call before the loop sleeps. */
 static void ask_for_idle(eddy_hook *hook) {
-    eddy_loop *loop = hook->handle.loop;
-    if (loop->idle_served) loop->idle_by_asking = true;
-    loop->idle_served = false;
-    hook->handle.flags |= HANDLE_RESTART;
+    hook->spell = hook->handle.loop->idle_spell - 1;
 }
 
 int eddy_hook_start(eddy_hook *hook, eddy_hook_kind kind, eddy_hook_fn *fn) {
@@ -56,22 +54,26 @@ void eddy_hook_stop(eddy_hook *hook) {
     handle_stop(&hook->handle);
 }
 
-static bool is_called(const eddy_hook *hook, uint64_t run, bool only_asking) {
-    if (hook->born == run) return false;
-    return !only_asking || (hook->handle.flags & HANDLE_RESTART) != 0;
+static bool is_idle_due(const eddy_hook *hook) {
+    return hook->spell != hook->handle.loop->idle_spell;
+}
+
+bool eddy__hook_idle_is_due(const eddy_loop *loop) {
+    const eddy_link *list = &loop->hooks[EDDY_HOOK_IDLE];
+    for (const eddy_link *link = list->next; link != list; link = link->next)
+        if (is_idle_due(eddy_container_of(link, eddy_hook, link))) return true;
+    return false;
 }
 
 void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind) {
     eddy_link *list = &loop->hooks[kind];
     uint64_t run = ++loop->hook_runs;
-    bool only_asking = kind == EDDY_HOOK_IDLE && loop->idle_by_asking;
-    if (kind == EDDY_HOOK_IDLE) loop->idle_by_asking = false;
     loop->hooks_running = true;
     for (eddy_link *link = list->next; link != list; link = loop->hook_next) {
         eddy_hook *hook = eddy_container_of(link, eddy_hook, link);
         loop->hook_next = link->next;
-        if (!is_called(hook, run, only_asking)) continue;
-        hook->handle.flags &= ~(uint32_t)HANDLE_RESTART;
+        if (hook->born == run || (kind == EDDY_HOOK_IDLE && !is_idle_due(hook))) continue;
+        hook->spell = loop->idle_spell;
         hook->fn(hook); /* the hook may be gone now */
     }
     loop->hooks_running = false;

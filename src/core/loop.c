@@ -37,7 +37,7 @@ static int64_t prepare(eddy_loop *loop) {
     eddy__io_flush(loop);
     eddy__work_flush(loop);
     int64_t timeout_ns = wait_ns(loop);
-    if (timeout_ns != 0 && !loop->idle_served && hook_is_wanted(loop, EDDY_HOOK_IDLE)) {
+    if (timeout_ns != 0 && eddy__hook_idle_is_due(loop)) {
         loop->idle_due = true;
         timeout_ns = 0;
     }
@@ -75,7 +75,6 @@ static void run_idle(eddy_loop *loop) {
     loop->idle_due = false;
     if (loop->record_count > 0 || has_work_at_hand(loop)) return;
     if (eddy__timer_next_ns(loop) <= loop->now_ns) return;
-    loop->idle_served = true;
     eddy__hook_run(loop, EDDY_HOOK_IDLE);
 }
 
@@ -89,8 +88,7 @@ static void dispatch(eddy_loop *loop) {
     eddy__inbox_run(loop);
     eddy__defer_run(loop);
     eddy__closing_run(loop);
-    if (idle_is_wanted && callbacks_called(loop) != called)
-        loop->idle_served = loop->idle_by_asking = false;
+    if (idle_is_wanted && callbacks_called(loop) != called) loop->idle_spell++;
 }
 
 int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {

@@ -15,9 +15,8 @@
 enum {
     HANDLE_ACTIVE = 1 << 0,
     HANDLE_UNREF = 1 << 1,
-    HANDLE_RESTART = 1 << 2, /* an idle hook that asked for another call */
-    HANDLE_KIND = 3 << 3,    /* of a hook */
-    HANDLE_KIND_SHIFT = 3,
+    HANDLE_KIND = 3 << 2, /* of a hook */
+    HANDLE_KIND_SHIFT = 2,
 };
 
 /* Flags of io_slot. */
@@ -59,8 +58,7 @@ struct eddy_loop {
     bool running; /* inside a call that runs callbacks */
     bool stopping;
     bool idle_due;       /* this turn waits for nothing because idle hooks are to run */
-    bool idle_served;    /* they have run since something happened last, and none asked again */
-    bool idle_by_asking; /* only those that asked are to run */
+    uint64_t idle_spell; /* the number of times that the loop has been busy */
     unsigned waits_skipped;
     const struct eddy_backend *backend;
     eddy_backend_info backend_info;
@@ -168,6 +166,7 @@ void eddy__timer_close(eddy_loop *loop);
 /* --- hook.c --- */
 void eddy__hook_open(eddy_loop *loop);
 void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind);
+bool eddy__hook_idle_is_due(const eddy_loop *loop);
 
 /* --- defer.c: phases 7 and 8. An eddy_defer is also the place of a handle in the closing list. ---
  */
