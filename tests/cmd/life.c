@@ -54,6 +54,11 @@ static bool can_connect(unsigned port) {
 
 /* --- The end --- */
 
+static void expect_gone(struct client *client, bool may_be_reset) {
+    ssize_t result = client_receive(client);
+    ck_assert(result == 0 || (may_be_reset && result == -ECONNRESET));
+}
+
 /* A running transfer is finished; idle and half-asked connections end at once, and so does
  * listening. */
 static void stop_during_a_transfer(int number, const char *const *options) {
@@ -68,8 +73,10 @@ static void stop_during_a_transfer(int number, const char *const *options) {
     struct client *client = begin_large(program.port, &reply);
     ck_assert_int_eq(kill(program.pid, number), 0);
     client_expect_end(idle);
-    client_expect_end(partial);
-    client_expect_end(fresh);
+    /* Another loop may not have come to accept or read them yet: then the kernel resets them. */
+    bool may_be_unread = options != NULL;
+    expect_gone(partial, may_be_unread);
+    expect_gone(fresh, may_be_unread);
     for (int i = 0; i < 500 && can_connect(program.port); i++) poll(NULL, 0, 10);
     ck_assert(!can_connect(program.port));
     finish_large(client, &reply);
