@@ -103,7 +103,8 @@ EDDY_API int eddy_loop_backend_fd(const eddy_loop *loop);
 EDDY_API int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns);
 
 /* Phases 2 and 3: waits at most `timeout_ns` (0 after the descriptor was seen readable). Returns
- * how many records the backend gave, or its error. No callback runs. */
+ * how many records the backend gave, or its error. No callback runs. Dispatch before the next wait:
+ * it drops the records of this one, which edges and one-shots do not repeat. */
 EDDY_API int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns);
 
 /* The rest of the turn. Returns as eddy_loop_run. */
