@@ -18,6 +18,7 @@ fi
 tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
+cd "$work" # compilers leave things where they run
 
 # The project without its options: Meson before 1.1 cannot be told to leave the tests out.
 cp -R "$tree/include" "$tree/src" "$tree/platform" "$work"
