@@ -1,0 +1,74 @@
+/* os_calls.h: every call of the seam (platform/os.h) and of a backend that may fail, with the
+ * errors that it may give. What injects faults takes them from here, each call by its number. A
+ * read or a write that is cut short is no error and is not in the list. Without state. */
+#ifndef EDDY_TESTS_OS_CALLS_H
+#define EDDY_TESTS_OS_CALLS_H
+
+#include <errno.h>
+
+enum { OS_CALL_ERRORS_MAX = 8 };
+
+/* CALL(name, errors…): eddy_os_<name>; a backend's functions are called backend_<name>. No memory
+ * is NULL for `resize`, and false for a condition that ends before its time. */
+#define OS_CALLS(CALL)                                                                 \
+    CALL(resize, ENOMEM)                                                               \
+    CALL(pipe, EMFILE, ENFILE)                                                         \
+    CALL(read, EAGAIN, EIO)                                                            \
+    CALL(write, EAGAIN, EIO)                                                           \
+    CALL(close, EIO)                                                                   \
+    CALL(replace, EMFILE, EBADF)                                                       \
+    CALL(prepare_descriptor, EBADF)                                                    \
+    CALL(open_reserve, EMFILE, ENFILE)                                                 \
+    CALL(socket, EMFILE, ENFILE, ENOBUFS, ENOMEM, EAFNOSUPPORT, EACCES)                \
+    CALL(prepare_socket, EBADF, ENOTSOCK)                                              \
+    CALL(bind, EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL)                              \
+    CALL(listen, EADDRINUSE, EOPNOTSUPP)                                               \
+    CALL(accept, EAGAIN, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM) \
+    CALL(connect, ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL, ETIMEDOUT, EAGAIN, EACCES) \
+    CALL(shutdown_write, ENOTCONN)                                                     \
+    CALL(set_option, EINVAL, ENOPROTOOPT, ENOBUFS)                                     \
+    CALL(set_reset_on_close, EINVAL)                                                   \
+    CALL(set_keepalive, EINVAL)                                                        \
+    CALL(reuse_port, ENOTSUP)                                                          \
+    CALL(socket_error, EBADF, ENOBUFS)                                                 \
+    CALL(local_address, EBADF, ENOTSOCK, ENOBUFS)                                      \
+    CALL(peer_address, ENOTCONN, ENOBUFS)                                              \
+    CALL(receive, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM)                               \
+    CALL(send, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, ETIMEDOUT)                  \
+    CALL(signal_install, EINVAL)                                                       \
+    CALL(signal_restore, EINVAL)                                                       \
+    CALL(thread_start, EAGAIN)                                                         \
+    CALL(mutex_open, ENOMEM, EAGAIN)                                                   \
+    CALL(condition_open, ENOMEM, EAGAIN)                                               \
+    CALL(file_open, EAGAIN, EMFILE, ENFILE, ENOENT, EACCES, ELOOP, ENOMEM, EIO)        \
+    CALL(file_open_walk, EMFILE, ENOENT, EACCES, ELOOP, EXDEV)                         \
+    CALL(file_read, EAGAIN, EIO, EISDIR, ENOMEM)                                       \
+    CALL(file_write, ENOSPC, EIO, EDQUOT, EFBIG)                                       \
+    CALL(file_fstat, EAGAIN, EIO, EOVERFLOW)                                           \
+    CALL(file_stat, ENOENT, EACCES, ELOOP, EIO)                                        \
+    CALL(file_sync, EIO, ENOSPC)                                                       \
+    CALL(file_truncate, EIO, EFBIG)                                                    \
+    CALL(file_unlink, ENOENT, EACCES, EBUSY, EIO)                                      \
+    CALL(file_rename, ENOENT, EACCES, EXDEV, EIO)                                      \
+    CALL(file_mkdir, EEXIST, ENOSPC, EACCES)                                           \
+    CALL(file_scan, EIO, ENOENT)                                                       \
+    CALL(backend_open, EMFILE, ENFILE, ENOMEM)                                         \
+    CALL(backend_reopen, EMFILE, ENOMEM)                                               \
+    CALL(backend_add, ENOMEM, ENOSPC, EPERM)                                           \
+    CALL(backend_modify, ENOMEM)                                                       \
+    CALL(backend_wait, EBADF, ENOMEM)
+
+#define OS_CALL_NUMBER_(name, ...) OS_CALL_##name,
+enum os_call { OS_CALLS(OS_CALL_NUMBER_) OS_CALL_COUNT };
+#undef OS_CALL_NUMBER_
+
+struct os_call_info {
+    const char *name;
+    int errors[OS_CALL_ERRORS_MAX + 1]; /* positive, with 0 at the end */
+};
+
+#define OS_CALL_INFO_(name, ...) {#name, {__VA_ARGS__}},
+static const struct os_call_info os_call_infos[OS_CALL_COUNT] = {OS_CALLS(OS_CALL_INFO_)};
+#undef OS_CALL_INFO_
+
+#endif
