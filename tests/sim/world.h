@@ -12,6 +12,9 @@
 
 #include <ucontext.h>
 
+/* The wall clock when the other one stood at 0: what the times of files are counted from. */
+#define SIM_WALL_START_S INT64_C(1800000000)
+
 /* A thread. */
 struct sim_fiber {
     struct sim_fiber *next;
