@@ -18,4 +18,7 @@ extern const struct sim_program sim_timers;     /* timers.c */
 extern const struct sim_program sim_operations; /* operations.c */
 extern const struct sim_program sim_serve;      /* serve.c */
 
+/* Those of this build, with NULL at the end: generated from the list in meson.build. */
+extern const struct sim_program *const sim_programs[];
+
 #endif

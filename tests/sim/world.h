@@ -12,6 +12,9 @@
 
 #include <ucontext.h>
 
+/* The wall clock when the other one stood at 0: what the times of files are counted from. */
+#define SIM_WALL_START_S INT64_C(1800000000)
+
 /* A thread. */
 struct sim_fiber {
     struct sim_fiber *next;
@@ -26,7 +29,9 @@ struct sim_fiber {
     bool is_worker; /* may wait for a file */
     bool blocks_signals;
     bool in_handler;
+    bool is_yielding; /* goes on after all those that are not */
     unsigned faults_off;
+    unsigned yields; /* since anything has changed */
     ucontext_t context;
     void *stack; /* NULL: the thread that began the world */
     void *fake_stack, *tsan;
@@ -58,6 +63,8 @@ struct sim_fiber *sim_self(void);
 struct sim_fiber *sim_fiber_start(const char *name, sim_fn *run, void *argument);
 void sim_fiber_join(struct sim_fiber *fiber);
 void sim_maybe_switch(void);
+/* Lets all others go on that can; when none can, a little time passes. */
+void sim_yield(void);
 
 /* --- The kernel: what must be made ready and looked at in the end --- */
 
@@ -68,6 +75,7 @@ void sim_threads_end(void);
 void sim_signals_begin(void);
 void sim_signals_end(void);
 void sim_signals_deliver(void); /* by sim_step: runs the handlers that this thread may run */
+bool sim_signals_wait(void);    /* whether there are any */
 void sim_files_begin(void);
 void sim_files_end(void);
 void sim_descriptors_begin(void);
