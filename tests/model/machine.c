@@ -303,9 +303,8 @@ static void tell_plain(const char *what, unsigned plain) {
                machine.plains[plain], machine.state->plain[plain]);
 }
 
-uint8_t plain_read(unsigned plain) {
+static uint8_t look_at(unsigned plain) {
     struct thread *self = machine.self;
-    tell_plain("reads", plain);
     if (!(self->view.plain & write_bit(plain))) machine_break("a read races with a write");
     each_view(machine.state, unsee, 0, read_bit(plain, machine.number));
     self->view.plain |= read_bit(plain, machine.number);
@@ -322,6 +321,13 @@ void plain_write(unsigned plain, uint8_t value) {
     self->view.plain |= write_bit(plain);
 }
 
+uint8_t plain_read(unsigned plain) {
+    tell_plain("reads", plain);
+    return look_at(plain);
+}
+
 void touch(unsigned plain) {
-    if (plain_read(plain) == DEAD) machine_break("memory is used after it was given back");
+    bool before = machine.broken != NULL;
+    if (look_at(plain) == DEAD) machine_break("memory is used after it was given back");
+    if (!before && machine.broken != NULL) tell_plain("touches", plain);
 }
