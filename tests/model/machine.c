@@ -8,7 +8,10 @@
 
 struct machine machine;
 
-static const char *const order_names[] = {"relaxed", "acquire", "release", "acq_rel", "seq_cst"};
+const char *order_name(enum order order) {
+    static const char *const names[] = {"relaxed", "acquire", "release", "acq_rel", "seq_cst"};
+    return names[order];
+}
 
 static bool acquires(enum order order) {
     return order == ACQUIRE || order == ACQ_REL || order == SEQ_CST;
@@ -121,7 +124,7 @@ static void tell(const char *what, unsigned location, int before, int after, enu
     if (before >= 0) printf(" %d", before);
     if (after >= 0) printf(" -> %d", after);
     uint8_t last = latest(location);
-    printf("  (%s)%s\n", order_names[order],
+    printf("  (%s)%s\n", order_name(order),
            before >= 0 && after < 0 && last != before ? ", stale" : "");
 }
 
@@ -278,7 +281,7 @@ void fence(enum order order) {
     struct thread *self = machine.self;
     if (machine.telling)
         printf("  %-9s %-18s fence (%s)\n", machine.threads[machine.number], machine.where,
-               order_names[order]);
+               order_name(order));
     if (acquires(order)) join(&self->view, &self->pending);
     if (order == SEQ_CST) {
         join_places(&self->view, &machine.state->consistent);

@@ -5,7 +5,8 @@
  * message there or any later one, so it may be stale; a store goes in behind it, not always last; a
  * read-modify-write reads a message that no other one has taken, and stands right behind it. A
  * release puts the thread's view into its message, an acquire takes the message's over. Fences as
- * in C11. Sequentially consistent accesses and fences share one more view.
+ * in C11. Sequentially consistent accesses and fences share one more view, which is exact as long
+ * as a location has either no such accesses or no others.
  *
  * Plain locations have only a value. Whoever touches one must have in its view the last write, and
  * to write it also the last read of each thread: if not, it is a race, and the program is broken. A
@@ -25,6 +26,7 @@
 enum { THREADS_MAX = 4, LOCATIONS = 16, MESSAGES = 10, PLAINS = 12, SEEN_MAX = 3, QUEUE_MAX = 4 };
 
 enum order { RELAXED, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };
+const char *order_name(enum order order);
 
 struct view {
     uint8_t at[LOCATIONS];

@@ -1,6 +1,6 @@
-/* main.c: the model's test. It explores every scenario with the code as it is, and looks for what
- * is broken with each order weakened and each change made: what is not found is a failure, since a
- * model that finds nothing proves nothing.
+/* main.c: the model's test. It checks the machine, explores every scenario with the code as it is,
+ * and looks for what is broken with each order weakened and each change made: what is not found is
+ * a failure, since a model that finds nothing proves nothing.
  *
  *   model [SOURCE_ROOT]              everything; with the root, also that the code is as modelled
  *   model show SCENARIO [CHANGE]     an interleaving that breaks it: `model show wake load-first`
@@ -15,7 +15,6 @@ struct variant variant;
 
 static const struct scenario *const scenarios[] = {post_scenarios, wake_scenarios, signal_scenarios,
                                                    pool_scenarios};
-static const char *const order_names[] = {"relaxed", "acquire", "release", "acq_rel", "seq_cst"};
 enum { SCENARIO_LISTS = sizeof scenarios / sizeof scenarios[0] };
 
 /* --- What is expected --- */
@@ -149,7 +148,7 @@ static void expect(bool right, const char *name, const char *detail) {
 
 static void check_code(void) {
     reset();
-    printf("The code as it is:\n");
+    printf("\nThe code as it is:\n");
     for (int i = 0; i < SCENARIO_LISTS; i++) {
         for (const struct scenario *it = scenarios[i]; it->name != NULL; it++) {
             struct verdict verdict = explore(it);
@@ -174,7 +173,8 @@ static void check_orders(void) {
         for (unsigned order = 0; order < sites[i].order; order++) {
             reset();
             variant.orders[i] = (enum order)order;
-            expect(is_enough((enum order)order, sites[i].need), sites[i].name, order_names[order]);
+            expect(is_enough((enum order)order, sites[i].need), sites[i].name,
+                   order_name((enum order)order));
         }
     }
 }
@@ -243,7 +243,8 @@ static bool set_variant(const char *name, const char *order) {
     }
     for (unsigned i = 0; i < SITES && order != NULL; i++) {
         for (unsigned j = 0; j <= SEQ_CST; j++) {
-            if (strcmp(sites[i].name, name) != 0 || strcmp(order_names[j], order) != 0) continue;
+            if (strcmp(sites[i].name, name) != 0 || strcmp(order_name((enum order)j), order) != 0)
+                continue;
             variant.orders[i] = (enum order)j;
             return true;
         }
@@ -278,6 +279,7 @@ int main(int argc, char **argv) {
     machine.plains = plain_names;
     if (argc > 2 && strcmp(argv[1], "show") == 0)
         return show(argv[2], argc > 3 ? argv[3] : NULL, argc > 4 ? argv[4] : NULL);
+    failures += check_litmus();
     check_code();
     check_orders();
     check_changes();

@@ -124,6 +124,9 @@ uint8_t next_queued(void);
 void give_back_post(uint8_t post); /* it is its owner's again, who may do anything with it */
 const char *nothing_is_left(const struct state *state);
 
+/* --- litmus.c: the machine itself; returns how many outcomes are wrong --- */
+unsigned check_litmus(void);
+
 /* --- the scenarios --- */
 extern const struct scenario post_scenarios[], wake_scenarios[], signal_scenarios[],
     pool_scenarios[]; /* a name of NULL ends them */
