@@ -173,126 +173,58 @@ static const char *first_writes_last(const struct state *state) {
 
 /* --- All of them --- */
 
+static const struct scenario sb = {
+    .name = "SB", .programs = {buffer, buffer}, .end = both_see_nothing};
+static const struct scenario mp = {
+    .name = "MP", .programs = {pass, receive}, .end = flag_without_data};
+static const struct scenario mp_added = {.name = "MP, added to",
+                                         .programs = {pass, receive, add_to_flag},
+                                         .end = later_flag_without_data};
+static const struct scenario mp_stored = {.name = "MP, stored anew",
+                                          .programs = {pass, receive, store_flag},
+                                          .end = later_flag_without_data};
+static const struct scenario mp_plain = {.name = "MP, plain",
+                                         .programs = {pass_plain, receive_plain}};
+static const struct scenario corr = {
+    .name = "CoRR", .programs = {write_x, read_twice}, .end = goes_back};
+static const struct scenario iriw = {
+    .name = "IRIW", .programs = {write_x, write_y, read_both, read_both}, .end = readers_disagree};
+static const struct scenario w2w = {
+    .name = "2+2W", .programs = {write_both, write_both}, .end = first_writes_last};
+static const struct scenario adds = {
+    .name = "two adds", .programs = {add, add}, .end = both_see_nothing};
+
 static const struct {
-    struct scenario scenario;
+    const struct scenario *scenario;
     enum order write, read;
     bool fences, happens;
 } tests[] = {
-    {{.name = "SB", .programs = {buffer, buffer}, .end = both_see_nothing},
-     RELAXED,
-     RELAXED,
-     false,
-     true},
-    {{.name = "SB", .programs = {buffer, buffer}, .end = both_see_nothing},
-     RELEASE,
-     ACQUIRE,
-     false,
-     true},
-    {{.name = "SB", .programs = {buffer, buffer}, .end = both_see_nothing},
-     SEQ_CST,
-     ACQUIRE,
-     false,
-     true},
-    {{.name = "SB", .programs = {buffer, buffer}, .end = both_see_nothing},
-     SEQ_CST,
-     SEQ_CST,
-     false,
-     false},
-    {{.name = "SB with fences", .programs = {buffer, buffer}, .end = both_see_nothing},
-     RELAXED,
-     RELAXED,
-     true,
-     false},
-    {{.name = "MP", .programs = {pass, receive}, .end = flag_without_data},
-     RELAXED,
-     ACQUIRE,
-     false,
-     true},
-    {{.name = "MP", .programs = {pass, receive}, .end = flag_without_data},
-     RELEASE,
-     RELAXED,
-     false,
-     true},
-    {{.name = "MP", .programs = {pass, receive}, .end = flag_without_data},
-     RELEASE,
-     ACQUIRE,
-     false,
-     false},
-    {{.name = "MP with fences", .programs = {pass, receive}, .end = flag_without_data},
-     RELAXED,
-     RELAXED,
-     true,
-     false},
-    {{.name = "MP, added to",
-      .programs = {pass, receive, add_to_flag},
-      .end = later_flag_without_data},
-     RELEASE,
-     ACQUIRE,
-     false,
-     false},
-    {{.name = "MP, stored anew",
-      .programs = {pass, receive, store_flag},
-      .end = later_flag_without_data},
-     RELEASE,
-     ACQUIRE,
-     false,
-     true},
-    {{.name = "MP, plain", .programs = {pass_plain, receive_plain}}, RELAXED, ACQUIRE, false, true},
-    {{.name = "MP, plain", .programs = {pass_plain, receive_plain}},
-     RELEASE,
-     ACQUIRE,
-     false,
-     false},
-    {{.name = "CoRR", .programs = {write_x, read_twice}, .end = goes_back},
-     RELAXED,
-     RELAXED,
-     false,
-     false},
-    {{.name = "IRIW",
-      .programs = {write_x, write_y, read_both, read_both},
-      .end = readers_disagree},
-     RELEASE,
-     ACQUIRE,
-     false,
-     true},
-    {{.name = "IRIW",
-      .programs = {write_x, write_y, read_both, read_both},
-      .end = readers_disagree},
-     SEQ_CST,
-     SEQ_CST,
-     false,
-     false},
-    {{.name = "2+2W", .programs = {write_both, write_both}, .end = first_writes_last},
-     RELEASE,
-     RELAXED,
-     false,
-     true},
-    {{.name = "2+2W", .programs = {write_both, write_both}, .end = first_writes_last},
-     SEQ_CST,
-     RELAXED,
-     false,
-     false},
-    {{.name = "two adds", .programs = {add, add}, .end = both_see_nothing},
-     RELAXED,
-     RELAXED,
-     false,
-     false},
+    {&sb, RELAXED, RELAXED, false, true},        {&sb, RELEASE, ACQUIRE, false, true},
+    {&sb, SEQ_CST, ACQUIRE, false, true},        {&sb, SEQ_CST, SEQ_CST, false, false},
+    {&sb, RELAXED, RELAXED, true, false},        {&mp, RELAXED, ACQUIRE, false, true},
+    {&mp, RELEASE, RELAXED, false, true},        {&mp, RELEASE, ACQUIRE, false, false},
+    {&mp, RELAXED, RELAXED, true, false},        {&mp_added, RELEASE, ACQUIRE, false, false},
+    {&mp_stored, RELEASE, ACQUIRE, false, true}, {&mp_plain, RELAXED, ACQUIRE, false, true},
+    {&mp_plain, RELEASE, ACQUIRE, false, false}, {&corr, RELAXED, RELAXED, false, false},
+    {&iriw, RELEASE, ACQUIRE, false, true},      {&iriw, SEQ_CST, SEQ_CST, false, false},
+    {&w2w, RELEASE, RELAXED, false, true},       {&w2w, SEQ_CST, RELAXED, false, false},
+    {&adds, RELAXED, RELAXED, false, false},
 };
 
 unsigned check_litmus(void) {
     unsigned failures = 0;
     printf("The machine:\n");
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        struct scenario scenario = tests[i].scenario;
+        struct scenario scenario = *tests[i].scenario;
         scenario.sleeper = 2; /* the one in the middle of MP waits for what may never be last */
         orders.write = tests[i].write;
         orders.read = tests[i].read;
         orders.fences = tests[i].fences;
         struct verdict verdict = explore(&scenario);
         bool right = tests[i].happens == (verdict.broken != NULL);
-        printf("%-8s %-15s %s / %s: %s\n", right ? "ok" : "NOT OK", scenario.name,
+        printf("%-8s %-15s %s / %s%s: %s\n", right ? "ok" : "NOT OK", scenario.name,
                order_name(tests[i].write), order_name(tests[i].read),
-               verdict.broken != NULL ? verdict.broken : "never");
+               orders.fences ? ", fences" : "", verdict.broken != NULL ? verdict.broken : "never");
         failures += !right;
     }
     return failures;
