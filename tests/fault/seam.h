@@ -1,0 +1,55 @@
+/* seam.h: the real system, in which one call fails. seam.c stands between the library and
+ * platform/os.h, and between the loop and its backend. It counts the calls that may fail
+ * (os_calls.h), and makes the one that it is told to give an error, with the effect that the error
+ * has in a kernel: what failed to start has not started, a close that fails has closed, a connection
+ * that was aborted is gone.
+ *
+ * A pipe that holds bytes gives them in the end, and in the end there is memory for one: reads and
+ * writes of pipes fail eight times where others would for ever.
+ *
+ * The clock goes as the real one, but does not wait for nothing: after some milliseconds in which
+ * nothing happened it jumps to the end of the wait. */
+#ifndef EDDY_TESTS_SEAM_H
+#define EDDY_TESTS_SEAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fault_mode {
+    FAULT_ONCE,
+    FAULT_AGAIN,     /* all calls of that kind, from the chosen one on */
+    FAULT_ALL,       /* all calls of every kind, from the chosen one on */
+    FAULT_CUT,       /* no error: of the Nth read or write only one byte is done */
+    FAULT_CUT_AGAIN, /* of all of them, from the Nth on */
+    FAULT_MODES
+};
+
+struct fault {
+    unsigned long at; /* which call; 0: none */
+    unsigned error;   /* which of its errors */
+    enum fault_mode mode;
+};
+
+/* What is in use; all but the clock is back where it was when a scenario is over. */
+struct fault_stock {
+    long blocks, threads, mutexes, conditions, handlers;
+};
+
+/* Once, at the start: the backend that loops get, by its name. False: there is none. */
+bool seam_open(const char *backend);
+
+/* From here on calls are counted. No thread of the library may run. */
+void seam_arm(const struct fault *fault);
+/* The system is well again; what was counted stays. */
+void seam_heal(void);
+/* Not counted, and well, until told otherwise. */
+void seam_suspend(bool on);
+
+int seam_hit(void);         /* the chosen call's kind; -1 if it has not been made */
+bool seam_had_error(void);  /* false: that kind has no such error */
+unsigned seam_waits(void);  /* that ended because nothing happened */
+bool seam_is_lasting(void); /* the fault has come, and stays */
+bool seam_is_total(void);   /* and is in all calls */
+struct fault_stock seam_stock(void);
+
+#endif
