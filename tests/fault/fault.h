@@ -25,7 +25,8 @@ void fault_loop(const char *name, void (*scenario)(void));
     ((condition) ? (void)0 : fault_fail(#condition, __FILE__, __LINE__))
 _Noreturn void fault_fail(const char *what, const char *file, int line);
 
-/* Whether everything has gone well so far, so that the scenario must have had success. */
+/* Whether nothing has happened so far that may show: no fault, or one that the library gets over by
+ * itself. What the scenario has done must have had success then. */
 bool fault_is_unhurt(void);
 
 /* --- What a scenario does --- */

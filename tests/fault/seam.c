@@ -58,7 +58,7 @@ unsigned seam_waits(void) {
 }
 
 bool seam_is_lasting(void) {
-    if (shared->hit < 0 || shared->is_well) return false;
+    if (shared->hit < 0 || shared->is_well || !shared->had_error) return false;
     return plan.mode == FAULT_AGAIN || plan.mode == FAULT_ALL;
 }
 
@@ -133,10 +133,8 @@ static const struct iovec *cut_vectors(enum os_call call, const struct iovec *ve
     }
 
 PASS_ON(pipe, (int ends[2]), (ends))
-PASS_ON(prepare_descriptor, (int fd), (fd))
 PASS_ON(open_reserve, (void), ())
 PASS_ON(socket, (int family, int type, int protocol), (family, type, protocol))
-PASS_ON(prepare_socket, (int fd), (fd))
 PASS_ON(bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 PASS_ON(listen, (int fd, int backlog), (fd, backlog))
 PASS_ON(connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
@@ -145,8 +143,6 @@ PASS_ON(set_option, (int fd, int level, int name, int value), (fd, level, name, 
 PASS_ON(set_reset_on_close, (int fd), (fd))
 PASS_ON(set_keepalive, (int fd, unsigned idle_s), (fd, idle_s))
 PASS_ON(reuse_port, (int fd), (fd))
-PASS_ON(socket_error, (int fd, int *error), (fd, error))
-PASS_ON(local_address, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 PASS_ON(peer_address, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 PASS_ON(file_open, (int dir, const char *path, int flags, unsigned mode, unsigned how),
         (dir, path, flags, mode, how))
@@ -215,9 +211,28 @@ ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {
     return err < 0 ? err : real_os_file_scan(fd, buffer, size);
 }
 
-/* --- Calls that have an effect although they fail --- */
+/* --- Calls that have an effect although they fail, or have had one --- */
 
+/* Somebody has closed the descriptor behind the library's back. */
 REAL(close);
+static int lose(int fd, int err) {
+    if (err == -EBADF) real_os_close(fd);
+    return err;
+}
+
+#define PASS_ON_OR_LOSE(name, parameters, arguments)                \
+    REAL(name);                                                     \
+    int eddy_os_##name parameters {                                 \
+        int err = lose(fd, fail(OS_CALL_##name));                   \
+        return err < 0 ? err : real_os_##name arguments;           \
+    }
+
+PASS_ON_OR_LOSE(prepare_descriptor, (int fd), (fd))
+PASS_ON_OR_LOSE(prepare_socket, (int fd), (fd))
+PASS_ON_OR_LOSE(socket_error, (int fd, int *error), (fd, error))
+PASS_ON_OR_LOSE(local_address, (int fd, struct sockaddr *address, socklen_t *length),
+                (fd, address, length))
+
 int eddy_os_close(int fd) {
     int err = fail(OS_CALL_close);
     int result = real_os_close(fd);
