@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <sys/event.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /* Older NetBSDs do not know it: there a short array of records may tell too much. */
 #ifndef EV_RECEIPT

@@ -9,14 +9,15 @@
 
 #include "os_calls.h"
 
+#define VAIN_NS (15 * EDDY_NS_PER_S) /* turning for nothing */
+
 enum {
     DESCRIPTORS = 256,
     /* What a scenario may take, when the fault has passed and when it stays. */
     TURNS_MAX = 20000,
     TURNS_LASTING_MAX = 200,
-    WAITS_MAX = 250, /* for nothing, each for 20 ms and longer */
     WAITS_LASTING_MAX = 4,
-    RUN_S = 20, /* of real time: it hangs */
+    RUN_S = 30, /* of real time: it hangs */
 };
 
 static const char *const mode_names[FAULT_MODES] = {"once", "again and again", "with all others",
@@ -29,30 +30,22 @@ static char description[256];
 
 static void describe(const char *name, const struct fault *fault) {
     under_way = *fault;
-    snprintf(description, sizeof description, "%s on %s, call %lu, error %u, %s", name,
-             test_backend, fault->at, fault->error, mode_names[fault->mode]);
-}
-
-static const char *describe_hit(void) {
-    static char text[400];
-    int hit = seam_hit();
-    const char *call = hit < 0 ? "no such call" : os_call_infos[hit].name;
-    snprintf(text, sizeof text, "%s: %s", description, call);
-    return text;
+    snprintf(description, sizeof description, "%s on %s; call %u of %s, error %d, %s", name,
+             test_backend, fault->at, os_call_infos[fault->call].name,
+             os_call_infos[fault->call].errors[fault->error], mode_names[fault->mode]);
 }
 
 void fault_fail(const char *what, const char *file, int line) {
     const char *base = strrchr(file, '/');
-    ck_abort_msg("%s:%d: %s; %s", base != NULL ? base + 1 : file, line, what, describe_hit());
+    ck_abort_msg("%s:%d: %s; %s", base != NULL ? base + 1 : file, line, what, description);
     abort(); /* not reached: check has left */
 }
 
 /* An assertion of the library, or a run that does not end. */
 static void on_end(int number) {
     const char *why = number == SIGALRM ? "it hangs: " : "it was aborted: ";
-    const char *text = describe_hit();
     (void)!write(STDERR_FILENO, why, strlen(why));
-    (void)!write(STDERR_FILENO, text, strlen(text));
+    (void)!write(STDERR_FILENO, description, strlen(description));
     (void)!write(STDERR_FILENO, "\n", 1);
     signal(number, SIG_DFL);
     raise(number == SIGALRM ? SIGKILL : number);
@@ -62,8 +55,12 @@ static void on_end(int number) {
 
 /* What is got over without anybody being told: it is only a delay, or of no consequence. A
  * connection that could not be accepted for once is still there. */
-static bool is_got_over(int call, int error, bool once) {
-    switch (call) {
+static bool is_got_over(const struct fault *fault) {
+    int error = os_call_infos[fault->call].errors[fault->error];
+    bool once = fault->mode == FAULT_ONCE;
+    if (fault->mode == FAULT_CUT || fault->mode == FAULT_CUT_AGAIN) return true;
+    if (fault->mode == FAULT_ALL) return false;
+    switch ((int)fault->call) {
     case OS_CALL_read:
     case OS_CALL_write:
     case OS_CALL_close:
@@ -82,11 +79,11 @@ static bool is_got_over(int call, int error, bool once) {
 }
 
 bool fault_is_unhurt(void) {
-    int call = seam_hit();
-    if (call < 0 || under_way.mode == FAULT_CUT || under_way.mode == FAULT_CUT_AGAIN) return true;
-    if (under_way.mode == FAULT_ALL) return false;
-    int error = os_call_infos[call].errors[under_way.error];
-    return is_got_over(call, error, under_way.mode == FAULT_ONCE);
+    return !seam_hit() || is_got_over(&under_way);
+}
+
+bool fault_is_of(enum os_call call) {
+    return seam_hit() && under_way.call == call;
 }
 
 int fault_loop_open(eddy_loop **loop, eddy_loop_config config) {
@@ -105,34 +102,45 @@ static int turn(eddy_loop *loop) {
     return result;
 }
 
-/* Whether `turns` turns, since so many waits for nothing, are in vain: a fault stays, and nothing
- * comes of them. It is a failure if there is no such reason. */
-static bool is_in_vain(unsigned turns, unsigned waits, bool may_be) {
-    waits = seam_waits() - waits;
-    if (may_be) return turns >= TURNS_LASTING_MAX || waits >= WAITS_LASTING_MAX;
-    fault_assert(turns < TURNS_MAX);
-    fault_assert(waits < WAITS_MAX);
+/* What the loop does in vain, while it may and otherwise. */
+struct patience {
+    int64_t since_ns;
+    unsigned waits, turns;
+};
+
+static struct patience patience_begin(void) {
+    return (struct patience){test_now_ns(), seam_waits(), 0};
+}
+
+/* To be asked each turn. It is a failure if nothing gives a reason to be in vain. */
+static bool is_in_vain(struct patience *patience, bool may_be) {
+    unsigned waits = seam_waits() - patience->waits;
+    patience->turns++;
+    if (may_be) return patience->turns > TURNS_LASTING_MAX || waits >= WAITS_LASTING_MAX;
+    fault_assert(patience->turns < TURNS_MAX);
+    fault_assert(test_now_ns() - patience->since_ns < VAIN_NS);
     return false;
 }
 
 int fault_turn_until(eddy_loop *loop, const bool *done) {
-    unsigned waits = seam_waits();
-    for (unsigned turns = 0; !*done; turns++) {
-        if (is_in_vain(turns, waits, seam_is_lasting())) return -ETIME;
-        if (turn(loop) < 0) fault_assert(seam_hit() >= 0);
+    struct patience patience = patience_begin();
+    while (!*done) {
+        if (is_in_vain(&patience, seam_is_lasting())) return -ETIME;
+        if (turn(loop) < 0) fault_assert(seam_hit());
     }
     return 0;
 }
 
 /* Without waits the loop hears of nothing, so what other threads do for it never comes home. */
 static bool is_deaf(void) {
-    return seam_is_lasting() && (seam_is_total() || seam_hit() == OS_CALL_backend_wait);
+    bool waits_fail = under_way.mode == FAULT_ALL || under_way.call == OS_CALL_backend_wait;
+    return seam_is_lasting() && waits_fail;
 }
 
 static bool settle(eddy_loop *loop) {
-    unsigned waits = seam_waits();
-    for (unsigned turns = 0; eddy_loop_is_alive(loop); turns++) {
-        if (is_in_vain(turns, waits, is_deaf())) return false;
+    struct patience patience = patience_begin();
+    while (eddy_loop_is_alive(loop)) {
+        if (is_in_vain(&patience, is_deaf())) return false;
         if (turn(loop) < 0) (void)eddy_loop_dispatch(loop);
         verify(loop);
     }
@@ -195,57 +203,50 @@ static void run(const char *name, void (*scenario)(void), const struct fault *fa
 /* Which errors of which calls have been given. */
 static unsigned long given[OS_CALL_COUNT][OS_CALL_ERRORS_MAX];
 
-static bool is_wanted(const char *variable) {
-    const char *value = getenv(variable);
-    return value != NULL && value[0] != '\0' && value[0] != '0';
-}
+static bool is_made[OS_CALL_COUNT]; /* by the scenario, when nothing fails */
 
-/* All errors of the Nth call. Returns how many runs that took; 0 if no call is the Nth any more. */
+/* The Nth call of a kind, with each of its errors. Returns how many runs that took; 0 if there is no
+ * Nth call any more. */
 static unsigned long run_errors(const char *name, void (*scenario)(void), struct fault fault) {
-    unsigned long runs = 0;
-    for (fault.error = 0; fault.error < OS_CALL_ERRORS_MAX; fault.error++) {
+    unsigned errors = fault.mode >= FAULT_CUT ? 1 : seam_errors(fault.call);
+    for (fault.error = 0; fault.error < errors; fault.error++) {
+        fault.is_lasting = fault.mode != FAULT_ONCE && !is_got_over(&fault);
         run(name, scenario, &fault);
-        if (seam_hit() < 0 || !seam_had_error()) break;
-        given[seam_hit()][fault.error]++;
-        runs++;
-        if (fault.mode >= FAULT_ALL) break;
+        if (!seam_hit()) return fault.error;
+        if (fault.mode < FAULT_CUT) given[fault.call][fault.error]++;
     }
-    return runs;
+    return errors;
 }
 
+static bool can_be_cut(enum os_call call) {
+    return call == OS_CALL_read || call == OS_CALL_receive || call == OS_CALL_send ||
+           call == OS_CALL_file_read || call == OS_CALL_file_write;
+}
+
+/* Every call of every kind that the scenario makes. Threads make their number differ a little:
+ * twice beyond it is the end. */
 static unsigned long run_mode(const char *name, void (*scenario)(void), enum fault_mode mode) {
-    unsigned long runs = 0, chosen = 0;
-    const char *only = getenv("EDDY_FAULT_CALL");
-    if (only != NULL) chosen = strtoul(only, NULL, 10);
-    /* Threads make the number of calls differ a little: twice beyond it is the end. */
-    for (unsigned long at = 1, beyond = 0; beyond < 2; at++) {
-        if (chosen != 0 && at != chosen) {
-            if (at > chosen) break;
-            continue;
+    unsigned long runs = 0;
+    for (unsigned kind = 0; kind < OS_CALL_COUNT; kind++) {
+        struct fault fault = {.call = (enum os_call)kind, .mode = mode};
+        if (!is_made[kind] || (mode >= FAULT_CUT && !can_be_cut(fault.call))) continue;
+        for (unsigned beyond = 0; beyond < 2;) {
+            fault.at++;
+            unsigned long more = run_errors(name, scenario, fault);
+            beyond = more > 0 ? 0 : beyond + 1;
+            runs += more;
         }
-        struct fault fault = {.at = at, .mode = mode};
-        unsigned long more = run_errors(name, scenario, fault);
-        beyond = more > 0 ? 0 : beyond + 1;
-        runs += more;
     }
     return runs;
 }
 
-void fault_loop(const char *name, void (*scenario)(void)) {
-    unsigned long runs[FAULT_MODES], all = 0;
-    signal(SIGALRM, on_end);
-    signal(SIGABRT, on_end);
-    for (unsigned mode = 0; mode < FAULT_MODES; mode++) {
-        runs[mode] = run_mode(name, scenario, (enum fault_mode)mode);
-        all += runs[mode];
-    }
-    alarm(0);
-    signal(SIGABRT, SIG_DFL);
-    if (!is_wanted("EDDY_TEST_VERBOSE")) return;
-    fprintf(stderr, "%s on %s: %lu runs (", name, test_backend, all);
+static void report(const char *name, const unsigned long runs[FAULT_MODES]) {
+    unsigned long all = 0;
+    for (unsigned mode = 0; mode < FAULT_MODES; mode++) all += runs[mode];
+    fprintf(stderr, "%s on %s: %lu runs", name, test_backend, all);
     for (unsigned mode = 0; mode < FAULT_MODES; mode++)
-        fprintf(stderr, "%s%lu %s", mode > 0 ? ", " : "", runs[mode], mode_names[mode]);
-    fprintf(stderr, ")\n");
+        fprintf(stderr, ", %lu %s", runs[mode], mode_names[mode]);
+    fprintf(stderr, "\n");
     for (unsigned call = 0; call < OS_CALL_COUNT; call++) {
         if (given[call][0] == 0) continue;
         fprintf(stderr, "  %-20s", os_call_infos[call].name);
@@ -253,4 +254,19 @@ void fault_loop(const char *name, void (*scenario)(void)) {
             fprintf(stderr, " %d: %lu", os_call_infos[call].errors[i], given[call][i]);
         fprintf(stderr, "\n");
     }
+}
+
+void fault_loop(const char *name, void (*scenario)(void)) {
+    unsigned long runs[FAULT_MODES];
+    signal(SIGALRM, on_end);
+    signal(SIGABRT, on_end);
+    run(name, scenario, &(struct fault){.at = 0});
+    for (unsigned call = 0; call < OS_CALL_COUNT; call++)
+        is_made[call] = seam_calls((enum os_call)call) > 0;
+    for (unsigned mode = 0; mode < FAULT_MODES; mode++)
+        runs[mode] = run_mode(name, scenario, (enum fault_mode)mode);
+    alarm(0);
+    signal(SIGABRT, SIG_DFL);
+    const char *verbose = getenv("EDDY_TEST_VERBOSE");
+    if (verbose != NULL && verbose[0] != '\0') report(name, runs);
 }

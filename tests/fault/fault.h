@@ -28,6 +28,7 @@ _Noreturn void fault_fail(const char *what, const char *file, int line);
 /* Whether nothing has happened so far that may show: no fault, or one that the library gets over by
  * itself. What the scenario has done must have had success then. */
 bool fault_is_unhurt(void);
+bool fault_is_of(enum os_call call);
 
 /* --- What a scenario does --- */
 

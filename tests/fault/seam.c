@@ -13,14 +13,13 @@
 
 enum { PASSES = 8 };
 
-#define PATIENCE_NS         INT64_C(20000000) /* of a wait in which nothing happens */
-#define PATIENCE_LASTING_NS INT64_C(1000000)  /* nothing more will, mostly */
+#define PATIENCE_NS         INT64_C(100000000) /* of a wait in which nothing happens */
+#define PATIENCE_LASTING_NS INT64_C(1000000)   /* nothing more will, mostly */
 
 static struct fault plan; /* written while no thread of the library runs */
 static struct shared {
-    atomic_ulong calls;
-    atomic_int hit;
-    atomic_bool had_error, is_suspended, is_well;
+    atomic_uint calls[OS_CALL_COUNT];
+    atomic_bool is_hit, is_suspended, is_well;
     atomic_uint passed, waits;
 } *shared;
 static atomic_llong clock_ahead_ns;
@@ -30,9 +29,8 @@ static atomic_long blocks, threads, mutexes, conditions, handlers;
 
 void seam_arm(const struct fault *fault) {
     plan = *fault;
-    shared->calls = 0;
-    shared->hit = -1;
-    shared->had_error = true;
+    for (unsigned call = 0; call < OS_CALL_COUNT; call++) shared->calls[call] = 0;
+    shared->is_hit = false;
     shared->is_suspended = shared->is_well = false;
     shared->passed = shared->waits = 0;
 }
@@ -45,67 +43,59 @@ void seam_suspend(bool on) {
     shared->is_suspended = on;
 }
 
-int seam_hit(void) {
-    return shared->hit;
+bool seam_hit(void) {
+    return shared->is_hit;
 }
 
-bool seam_had_error(void) {
-    return shared->had_error;
+bool seam_is_lasting(void) {
+    return shared->is_hit && !shared->is_well && plan.is_lasting;
+}
+
+unsigned seam_calls(enum os_call call) {
+    return shared->calls[call];
 }
 
 unsigned seam_waits(void) {
     return shared->waits;
 }
 
-bool seam_is_lasting(void) {
-    if (shared->hit < 0 || shared->is_well || !shared->had_error) return false;
-    return plan.mode == FAULT_AGAIN || plan.mode == FAULT_ALL;
-}
-
-bool seam_is_total(void) {
-    return shared->hit >= 0 && plan.mode == FAULT_ALL;
-}
-
 struct fault_stock seam_stock(void) {
     return (struct fault_stock){blocks, threads, mutexes, conditions, handlers};
 }
 
-/* Whether this call is the chosen one, or one after it that shares its fate. */
-static bool is_meant(enum os_call call, bool to_the_end, bool every_kind) {
-    if (shared->is_suspended || shared->is_well) return false;
-    if (atomic_fetch_add(&shared->calls, 1) + 1 == plan.at) {
-        shared->hit = (int)call;
-        return true;
-    }
-    int hit = shared->hit;
-    return to_the_end && hit >= 0 && (every_kind || hit == (int)call);
-}
-
-static unsigned count_errors(enum os_call call) {
+unsigned seam_errors(enum os_call call) {
     unsigned count = 0;
     while (os_call_infos[call].errors[count] != 0) count++;
     return count;
 }
 
+/* Whether this call is the chosen one, or one after it that shares its fate. */
+static bool is_meant(enum os_call call) {
+    if (shared->is_suspended || shared->is_well) return false;
+    unsigned number = atomic_fetch_add(&shared->calls[call], 1) + 1;
+    if (call == plan.call && number == plan.at) {
+        shared->is_hit = true;
+        return true;
+    }
+    if (!shared->is_hit || plan.mode == FAULT_ONCE || plan.mode == FAULT_CUT) return false;
+    return call == plan.call || plan.mode == FAULT_ALL;
+}
+
+static bool is_cut(void) {
+    return plan.mode == FAULT_CUT || plan.mode == FAULT_CUT_AGAIN;
+}
+
 /* 0, or the error that this call gives. */
 static int fail(enum os_call call) {
-    if (plan.mode == FAULT_CUT || plan.mode == FAULT_CUT_AGAIN) return 0;
-    bool to_the_end = plan.mode != FAULT_ONCE;
-    if (!is_meant(call, to_the_end, plan.mode == FAULT_ALL)) return 0;
-    unsigned count = count_errors(call);
-    if (shared->hit == (int)call && plan.error >= count) {
-        shared->had_error = false;
-        return 0;
-    }
+    if (is_cut() || !is_meant(call)) return 0;
     bool passes = call == OS_CALL_read || call == OS_CALL_write;
     if (passes && atomic_fetch_add(&shared->passed, 1) >= PASSES) return 0;
-    return -os_call_infos[call].errors[plan.error % count];
+    return -os_call_infos[call].errors[plan.error % seam_errors(call)];
 }
 
 /* How much of `size` this call does. */
 static size_t cut(enum os_call call, size_t size) {
-    if (plan.mode != FAULT_CUT && plan.mode != FAULT_CUT_AGAIN) return size;
-    return is_meant(call, plan.mode == FAULT_CUT_AGAIN, true) && size > 1 ? 1 : size;
+    return is_cut() && is_meant(call) && size > 1 ? 1 : size;
 }
 
 /* The same for vectors: all of them, or the first byte in `one`. */

@@ -1,8 +1,8 @@
 /* seam.h: the real system, in which one call fails. seam.c stands between the library and
- * platform/os.h, and between the loop and its backend. It counts the calls that may fail
- * (os_calls.h), and makes the one that it is told to give an error, with the effect that the error
- * has in a kernel: what failed to start has not started, a close that fails has closed, a connection
- * that was aborted is gone.
+ * platform/os.h, and between the loop and its backend. It counts the calls of each kind that may
+ * fail (os_calls.h), and makes the one that it is told to give an error, with the effect that the
+ * error has in a kernel: what failed to start has not started, a close that fails has closed, a
+ * connection that was aborted is gone.
  *
  * A pipe that holds bytes gives them in the end, and in the end there is memory for one: reads and
  * writes of pipes fail eight times where others would for ever.
@@ -15,19 +15,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "os_calls.h"
+
 enum fault_mode {
     FAULT_ONCE,
     FAULT_AGAIN,     /* all calls of that kind, from the chosen one on */
     FAULT_ALL,       /* all calls of every kind, from the chosen one on */
-    FAULT_CUT,       /* no error: of the Nth read or write only one byte is done */
-    FAULT_CUT_AGAIN, /* of all of them, from the Nth on */
+    FAULT_CUT,       /* no error: of that read or write only one byte is done */
+    FAULT_CUT_AGAIN, /* of all of that kind, from the chosen one on */
     FAULT_MODES
 };
 
 struct fault {
-    unsigned long at; /* which call; 0: none */
-    unsigned error;   /* which of its errors */
+    enum os_call call;
+    unsigned at;    /* the how manyeth of its kind; 0: none */
+    unsigned error; /* which of its errors */
     enum fault_mode mode;
+    bool is_lasting; /* it keeps the program from its end: waits for nothing are to be short */
 };
 
 /* What is in use; all but the clock is back where it was when a scenario is over. */
@@ -45,11 +49,11 @@ void seam_heal(void);
 /* Not counted, and well, until told otherwise. */
 void seam_suspend(bool on);
 
-int seam_hit(void);         /* the chosen call's kind; -1 if it has not been made */
-bool seam_had_error(void);  /* false: that kind has no such error */
-unsigned seam_waits(void);  /* that ended because nothing happened */
-bool seam_is_lasting(void); /* the fault has come, and stays */
-bool seam_is_total(void);   /* and is in all calls */
+bool seam_hit(void);                   /* whether the chosen call has been made */
+bool seam_is_lasting(void);            /* the same, and the fault lasts */
+unsigned seam_calls(enum os_call call); /* since seam_arm */
+unsigned seam_waits(void);             /* that ended because nothing happened */
+unsigned seam_errors(enum os_call call);
 struct fault_stock seam_stock(void);
 
 #endif
