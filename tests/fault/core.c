@@ -1,4 +1,5 @@
-/* core.c: faults while loops are opened and closed, and while watchers of every kind come and go. */
+/* core.c: faults while loops are opened and closed, and while watchers of every kind come and go.
+ */
 #include "fault.h"
 #include "system.h"
 

@@ -205,8 +205,8 @@ static unsigned long given[OS_CALL_COUNT][OS_CALL_ERRORS_MAX];
 
 static bool is_made[OS_CALL_COUNT]; /* by the scenario, when nothing fails */
 
-/* The Nth call of a kind, with each of its errors. Returns how many runs that took; 0 if there is no
- * Nth call any more. */
+/* The Nth call of a kind, with each of its errors. Returns how many runs that took; 0 if there is
+ * no Nth call any more. */
 static unsigned long run_errors(const char *name, void (*scenario)(void), struct fault fault) {
     unsigned errors = fault.mode >= FAULT_CUT ? 1 : seam_errors(fault.call);
     for (fault.error = 0; fault.error < errors; fault.error++) {

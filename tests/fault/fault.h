@@ -1,7 +1,7 @@
 /* fault.h: the fault loop. A scenario is a function that uses the library as a program would and
  * then gives everything back. fault_loop() runs it again and again: with the first call through the
- * seam failing, with the second one, and so on until it ends before that call, each with every error
- * that the call may give, once and for ever.
+ * seam failing, with the second one, and so on until it ends before that call, each with every
+ * error that the call may give, once and for ever.
  *
  * Whatever fails, the scenario must end, with a success or with an error that it was told of: no
  * abort, no broken invariant, each callback exactly as promised, and nothing left in use. What it
@@ -21,8 +21,7 @@
 
 void fault_loop(const char *name, void (*scenario)(void));
 
-#define fault_assert(condition) \
-    ((condition) ? (void)0 : fault_fail(#condition, __FILE__, __LINE__))
+#define fault_assert(condition) ((condition) ? (void)0 : fault_fail(#condition, __FILE__, __LINE__))
 _Noreturn void fault_fail(const char *what, const char *file, int line);
 
 /* Whether nothing has happened so far that may show: no fault, or one that the library gets over by

@@ -1,7 +1,7 @@
-/* net.c: faults while a program connects, listens, exchanges bytes and closes. Both ends are streams
- * of one loop, so that either can be the one that is hurt. */
-#include "fault.h"
+/* net.c: faults while a program connects, listens, exchanges bytes and closes. Both ends are
+ * streams of one loop, so that either can be the one that is hurt. */
 #include "net.h"
+#include "fault.h"
 
 enum { BYTES = 4000, WRITES = 3 };
 
@@ -91,8 +91,8 @@ static int write_all(struct side *side) {
     for (size_t i = 0; i < 4; i++)
         side->pieces[i] = (struct iovec){sent_bytes + part + i * part / 2, part / 2};
     eddy_stream *stream = &side->stream;
-    int err = promise_give(&side->writing[0], eddy_stream_write(stream, &side->writes[0], sent_bytes,
-                                                                part, on_written));
+    int err = promise_give(&side->writing[0], eddy_stream_write(stream, &side->writes[0],
+                                                                sent_bytes, part, on_written));
     if (err == 0)
         err = promise_give(&side->writing[1], eddy_stream_writev(stream, &side->writes[1],
                                                                  side->pieces, 4, on_written));

@@ -5,10 +5,13 @@
  * connection that was aborted is gone.
  *
  * A pipe that holds bytes gives them in the end, and in the end there is memory for one: reads and
- * writes of pipes fail eight times where others would for ever.
+ * writes of pipes fail eight times where others would for ever. Reads and writes that are cut short
+ * again and again are so 500 times.
  *
  * The clock goes as the real one, but does not wait for nothing: after some milliseconds in which
- * nothing happened it jumps to the end of the wait. */
+ * nothing happened it jumps to the end of the wait, and while a fault lasts each wait takes 50 ms.
+ * So what spins by nature, since a socket is ready and yet gives EAGAIN for ever, ends when the
+ * program's own deadline does end it. */
 #ifndef EDDY_TESTS_SEAM_H
 #define EDDY_TESTS_SEAM_H
 
@@ -49,10 +52,10 @@ void seam_heal(void);
 /* Not counted, and well, until told otherwise. */
 void seam_suspend(bool on);
 
-bool seam_hit(void);                   /* whether the chosen call has been made */
-bool seam_is_lasting(void);            /* the same, and the fault lasts */
+bool seam_hit(void);                    /* whether the chosen call has been made */
+bool seam_is_lasting(void);             /* the same, and the fault lasts */
 unsigned seam_calls(enum os_call call); /* since seam_arm */
-unsigned seam_waits(void);             /* that ended because nothing happened */
+unsigned seam_waits(void);              /* that ended because nothing happened */
 unsigned seam_errors(enum os_call call);
 struct fault_stock seam_stock(void);
 
