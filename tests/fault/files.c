@@ -146,8 +146,16 @@ START_TEST(file_requests_by_attempts_end_once) {
 }
 END_TEST
 
+START_TEST(file_requests_in_small_pieces_end_once) {
+    seam_set_piece(100);
+    run_in_a_directory("files in pieces", use_attempts);
+    seam_set_piece(SIZE_MAX);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault files");
-    ck_add(suite, "files", file_requests_by_threads_end_once, file_requests_by_attempts_end_once);
+    ck_add(suite, "files", file_requests_by_threads_end_once, file_requests_by_attempts_end_once,
+           file_requests_in_small_pieces_end_once);
     return suite;
 }

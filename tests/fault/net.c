@@ -219,6 +219,14 @@ START_TEST(connection_exchanges_bytes_or_tells_of_an_error) {
 }
 END_TEST
 
+/* The kernel takes and gives little: queues wait for EDDY_WRITE, and bytes for the next turn. */
+START_TEST(connection_in_small_pieces_does_the_same) {
+    seam_set_piece(700);
+    fault_loop("connection in pieces", connect_and_exchange);
+    seam_set_piece(SIZE_MAX);
+}
+END_TEST
+
 /* --- Other ways in and out --- */
 
 static void on_refused(eddy_stream *stream, int status) {
@@ -286,7 +294,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault net");
     ck_add(suite, "net", connection_exchanges_bytes_or_tells_of_an_error,
-           refused_connection_is_told_and_tried_again,
+           connection_in_small_pieces_does_the_same, refused_connection_is_told_and_tried_again,
            socket_moves_between_streams_or_stays_its_owners);
     return suite;
 }

@@ -23,6 +23,7 @@ static struct shared {
     atomic_bool is_hit, is_suspended, is_well;
     atomic_uint passed, waits;
 } * shared;
+static size_t piece_bytes = SIZE_MAX;
 static atomic_llong clock_ahead_ns;
 static atomic_long blocks, threads, mutexes, conditions, handlers;
 
@@ -70,6 +71,10 @@ unsigned seam_errors(enum os_call call) {
     return count;
 }
 
+void seam_set_piece(size_t bytes) {
+    piece_bytes = bytes;
+}
+
 /* Whether this call is the chosen one, or one after it that shares its fate. */
 static bool is_meant(enum os_call call) {
     if (shared->is_suspended || shared->is_well) return false;
@@ -96,18 +101,20 @@ static int fail(enum os_call call) {
 
 /* How much of `size` this call does. */
 static size_t cut(enum os_call call, size_t size) {
+    if (size > piece_bytes) size = piece_bytes;
     if (!is_cut() || !is_meant(call) || size <= 1) return size;
     return atomic_fetch_add(&shared->passed, 1) < CUTS ? 1 : size;
 }
 
-/* The same for vectors: all of them, or the first byte in `one`. */
+/* The same for vectors: all of them, or the beginning of the first in `one`. */
 static const struct iovec *cut_vectors(enum os_call call, const struct iovec *vectors, int *count,
                                        struct iovec *one) {
     size_t total = 0;
     for (int i = 0; i < *count; i++) total += vectors[i].iov_len;
-    if (cut(call, total) == total) return vectors;
+    size_t part = cut(call, total);
+    if (part == total) return vectors;
     while (vectors->iov_len == 0) vectors++;
-    *one = (struct iovec){vectors->iov_base, 1};
+    *one = (struct iovec){vectors->iov_base, vectors->iov_len < part ? vectors->iov_len : part};
     *count = 1;
     return one;
 }

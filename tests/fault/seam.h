@@ -16,7 +16,7 @@
 #define EDDY_TESTS_SEAM_H
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
 #include "os_calls.h"
 
@@ -51,6 +51,9 @@ void seam_arm(const struct fault *fault);
 void seam_heal(void);
 /* Not counted, and well, until told otherwise. */
 void seam_suspend(bool on);
+
+/* The most that one read or write of a socket or a file does, whatever else: SIZE_MAX at first. */
+void seam_set_piece(size_t bytes);
 
 bool seam_hit(void);                    /* whether the chosen call has been made */
 bool seam_is_lasting(void);             /* the same, and the fault lasts */

@@ -42,7 +42,7 @@ void system_say(const char *format, ...) {
 /* --- What is served --- */
 
 static char content[BIG_BYTES];
-static char place[] = "/tmp/eddy-fault-XXXXXX";
+static char place[32];
 static int root;
 
 static void make_file(const char *name, size_t size) {
@@ -54,6 +54,7 @@ static void make_file(const char *name, size_t size) {
 
 static void make_place(void) {
     for (size_t i = 0; i < BIG_BYTES; i++) content[i] = (char)('a' + i % 23);
+    strcpy(place, "/tmp/eddy-fault-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(place));
     root = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_ge(root, 0);
@@ -158,20 +159,32 @@ static void serve(void) {
     fault_assert(server_close(&server) == 0);
 }
 
-START_TEST(server_answers_or_says_why_not) {
+static void serve_in_pieces(const char *name, size_t bytes) {
     int output = dup(STDOUT_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     ck_assert_int_eq(dup2(nowhere, STDOUT_FILENO), STDOUT_FILENO); /* the log */
     close(nowhere);
     make_place();
-    fault_loop("serve", serve);
+    seam_set_piece(bytes);
+    fault_loop(name, serve);
+    seam_set_piece(SIZE_MAX);
     remove_place();
     ck_assert_int_eq(dup2(output, STDOUT_FILENO), STDOUT_FILENO);
     close(output);
+}
+
+START_TEST(server_answers_or_says_why_not) {
+    serve_in_pieces("serve", SIZE_MAX);
+}
+END_TEST
+
+START_TEST(server_with_slow_clients_and_disks_does_the_same) {
+    serve_in_pieces("serve in pieces", 50000);
 }
 END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault serve");
-    ck_add(suite, "serve", server_answers_or_says_why_not);
+    ck_add(suite, "serve", server_answers_or_says_why_not,
+           server_with_slow_clients_and_disks_does_the_same);
     return suite;
 }
