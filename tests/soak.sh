@@ -6,7 +6,8 @@
 # The load is meant to be varied, not heavy; SOAK_CLIENTS (default 16) is how many clients wrk has.
 # Where there is no wrk or curl, their part of the load is left out, and the table says so.
 #
-# The rules, after a warm-up of a fifth of the time:
+# It begins with a crowd that takes nothing of what it asks for, so that the server has all the memory
+# that it keeps for busy hours (its stocks are bounded). The rules, after a fifth of the time:
 #   memory       median of the last quarter <= median of the first quarter * 1.05 + 1 MiB
 #   descriptors  when the load has ended, as many as before it, within 20 s
 #   answers      no file came back wrong, and SIGTERM ends the program with status 0
@@ -164,6 +165,18 @@ load_resets() {
     done
 }
 
+# More clients at once than the server keeps memory for; they ask, read nothing, and are given up.
+crowd() {
+    local held connection
+    for _ in $(seq 200); do
+        open_connection || break
+        held+=("$connection")
+        get /large >&"$connection"
+    done 2> /dev/null
+    sleep $((timeout_s + 1))
+    for connection in "${held[@]}"; do close_connection; done
+}
+
 # --- Looking at the server ---
 
 memory_kib() { awk '/^Pss:/ {print $2; exit}' "/proc/$server/smaps_rollup" 2> /dev/null; }
@@ -181,6 +194,7 @@ fi 2> /dev/null
 sleep 0.5
 before=$(descriptors)
 
+(crowd)
 : > "$work/go"
 started=(idle resets trickle)
 command -v wrk > /dev/null && started+=(wrk) || echo 'soak: there is no wrk: no keep-alive load, no short connections'

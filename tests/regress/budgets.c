@@ -1,5 +1,5 @@
-/* budgets.c: how many waits a scenario may cost, as the loop counts them. A loop that spins shows as
- * a number, on a slow machine as well; nothing here looks at how long anything takes. */
+/* budgets.c: how many waits a scenario may cost, as the loop counts them. A loop that spins shows
+ * as a number, on a slow machine as well; nothing here looks at how long anything takes. */
 #include "net.h"
 #include "system.h"
 
@@ -78,7 +78,8 @@ START_TEST(a_cancelled_timer_costs_nothing) {
 }
 END_TEST
 
-/* A thousand deadlines, 20 us apart: a wait for each at most, and each of them ends with a timer. */
+/* A thousand deadlines, 20 us apart: a wait for each at most, and each of them ends with a timer.
+ */
 START_TEST(a_storm_of_timers_costs_a_wait_each_at_most) {
     loop = test_loop_open();
     enum { COUNT = 1000 };
@@ -230,8 +231,8 @@ static void listen_with(eddy_accept_fn *fn) {
     address_length = loopback(&address, AF_INET);
     ck_assert_int_eq(
         eddy_tcp_listen(&listener, (struct sockaddr *)&address, address_length, 0, 0, fn), 0);
-    ck_assert_int_eq(
-        eddy_listener_address(&listener, (struct sockaddr *)&address, &address_length), 0);
+    ck_assert_int_eq(eddy_listener_address(&listener, (struct sockaddr *)&address, &address_length),
+                     0);
 }
 
 static int kept[64], kept_count;

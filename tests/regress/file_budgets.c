@@ -22,8 +22,8 @@ static eddy_metrics read_often(int count) {
     eddy_metrics before = loop_metrics(place.loop);
     left = count;
     request.done = false;
-    ck_assert_int_eq(
-        eddy_file_read(place.loop, &request.file, fd, data, sizeof data, 0, read_next), 0);
+    ck_assert_int_eq(eddy_file_read(place.loop, &request.file, fd, data, sizeof data, 0, read_next),
+                     0);
     test_turn_until(place.loop, &request.done);
     eddy_metrics after = loop_metrics(place.loop);
     after.waits -= before.waits;
