@@ -5,7 +5,7 @@
 # Only counts are looked at. Exit status: 0 within, 1 not, 77 (skipped) if it cannot be tried here.
 set -u
 
-program=${1:?usage: budget.sh PROGRAM [BACKEND]}
+program=$(realpath "${1:?usage: budget.sh PROGRAM [BACKEND]}")
 backend=${2:-epoll}
 skip() { echo "budget: skipped, $1"; exit 77; }
 command -v strace > /dev/null || skip 'there is no strace'
@@ -93,10 +93,9 @@ exec {idle}>&-
 
 curl -sf "$url/begin-pipeline"
 exec {connection}<> "/dev/tcp/127.0.0.1/$port"
-{
-    for _ in $(seq 99); do printf 'GET /file HTTP/1.1\r\nHost: t\r\n\r\n'; done
-    printf 'GET /file HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n'
-} >&"$connection"
+requests=
+for _ in $(seq 99); do requests+=$'GET /file HTTP/1.1\r\nHost: t\r\n\r\n'; done
+cat <<< "$requests"$'GET /file HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r' >&"$connection"
 answers=$(grep -o 'HTTP/1.1 200 OK' <&"$connection" | wc -l)
 exec {connection}>&-
 [ "$answers" = 100 ] || { echo "budget: $answers answers of 100"; failed=1; }
