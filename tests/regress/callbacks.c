@@ -164,16 +164,16 @@ static void free_file(eddy_file *file) {
 /* Done by a thread, done at once, and taken back. */
 START_TEST(a_request_may_be_freed_in_its_callback) {
     begin();
-    static eddy_stat stat;
+    static eddy_stat stats[2 * EACH]; /* threads fill them */
     for (int i = 0; i < EACH; i++) {
         eddy_file_set_attempt(loop, i % 2 == 0);
         eddy_work *work = make(sizeof *work);
         ck_assert_int_eq(eddy_work_submit(loop, work, EDDY_LANE_CPU, nothing, free_work), 0);
         if (i == 1) ck_assert_int_eq(eddy_work_cancel(work), 0);
         eddy_file *file = make(sizeof *file);
-        ck_assert_int_eq(eddy_file_fstat(loop, file, ends[0], &stat, free_file), 0);
+        ck_assert_int_eq(eddy_file_fstat(loop, file, ends[0], &stats[i], free_file), 0);
         file = make(sizeof *file);
-        ck_assert_int_eq(eddy_file_stat(loop, file, EDDY_CWD, "/", &stat, free_file), 0);
+        ck_assert_int_eq(eddy_file_stat(loop, file, EDDY_CWD, "/", &stats[EACH + i], free_file), 0);
         if (i == 1) ck_assert_int_eq(eddy_file_cancel(file), 0);
     }
     turn_until_freed(3 * EACH);
