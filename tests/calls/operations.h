@@ -257,57 +257,62 @@ static int64_t do_scan(struct world *it) {
     return bytes > 0 ? 1 : bytes;
 }
 
-/* What becomes of an operation: its result when nothing fails, and whether a signal can interrupt
- * it, so that it has to try again. */
+/* What a signal in the middle of a call does to an operation. */
+enum interruption {
+    NEVER,   /* it makes no call that a signal can interrupt */
+    RETRIED, /* it tries again */
+    NOT_NOW, /* it says -EAGAIN */
+};
+
 struct operation {
     const char *name;
     int64_t (*run)(struct world *world);
-    int64_t result;
-    bool interruptible;
+    int64_t result; /* when nothing fails */
+    enum interruption interruption;
 };
 
 static const struct operation operations[] = {
-    {"pipe", do_pipe, 0, false},
-    {"read", do_read, 1, true},
-    {"write", do_write, 1, true},
-    {"close", do_close, 0, true},
-    {"replace", do_replace, 0, false},
-    {"prepare", do_prepare, 0, false},
-    {"prepare socket", do_prepare_socket, 0, false},
-    {"reserve", do_reserve, 1, true},
-    {"socket", do_socket, 1, false},
-    {"bind", do_bind, 0, false},
-    {"accept", do_accept, 1, false},
-    {"shutdown", do_shutdown, 0, false},
-    {"reset", do_reset, 0, false},
-    {"keepalive", do_keepalive, 0, false},
-    {"reuse port", do_reuse_port, 0, false},
-    {"socket error", do_socket_error, 0, false},
-    {"local address", do_local_address, 0, false},
-    {"peer address", do_peer_address, 0, false},
-    {"receive", do_receive, 3, true},
-    {"send", do_send, 5, true},
-    {"send two", do_send_two, 11, true},
-    {"signal", do_signal, 0, false},
-    {"thread", do_thread, 0, false},
-    {"mutex", do_mutex, 0, false},
-    {"condition", do_condition, 0, false},
-    {"open", do_open, 1, true},
-    {"open walk", do_open_walk, 1, true},
-    {"open beneath", do_open_beneath, 1, true},
-    {"file read", do_file_read, 5, true},
-    {"file read on", do_file_read_on, 5, true},
-    {"file write", do_file_write, 4, true},
-    {"file write on", do_file_write_on, 4, true},
-    {"sync", do_sync, 0, true},
-    {"sync data", do_sync_data, 0, true},
-    {"truncate", do_truncate, 0, true},
-    {"fstat", do_fstat, 5, true},
-    {"stat", do_stat, 5, true},
-    {"unlink", do_unlink, 0, true},
-    {"rename", do_rename, 0, true},
-    {"mkdir", do_mkdir, 0, true},
-    {"scan", do_scan, 1, true},
+    {"pipe", do_pipe, 0, NEVER},
+    {"read", do_read, 1, RETRIED},
+    {"write", do_write, 1, RETRIED},
+    {"close", do_close, 0, RETRIED},
+    {"replace", do_replace, 0, NEVER},
+    {"prepare", do_prepare, 0, NEVER},
+    {"prepare socket", do_prepare_socket, 0, NEVER},
+    {"reserve", do_reserve, 1, RETRIED},
+    {"socket", do_socket, 1, NEVER},
+    {"bind", do_bind, 0, NEVER},
+    {"accept", do_accept, 1, NEVER},
+    {"shutdown", do_shutdown, 0, NEVER},
+    {"reset", do_reset, 0, NEVER},
+    {"keepalive", do_keepalive, 0, NEVER},
+    {"reuse port", do_reuse_port, 0, NEVER},
+    {"socket error", do_socket_error, 0, NEVER},
+    {"local address", do_local_address, 0, NEVER},
+    {"peer address", do_peer_address, 0, NEVER},
+    {"receive", do_receive, 3, NOT_NOW},
+    {"send", do_send, 5, NOT_NOW},
+    {"send two", do_send_two, 11, NOT_NOW},
+    {"signal", do_signal, 0, NEVER},
+    {"thread", do_thread, 0, NEVER},
+    {"mutex", do_mutex, 0, NEVER},
+    {"condition", do_condition, 0, NEVER},
+    {"open", do_open, 1, RETRIED},
+    {"open walk", do_open_walk, 1, RETRIED},
+    {"open beneath", do_open_beneath, 1, RETRIED},
+    {"file read", do_file_read, 5, RETRIED},
+    {"file read on", do_file_read_on, 5, RETRIED},
+    {"file write", do_file_write, 4, RETRIED},
+    {"file write on", do_file_write_on, 4, RETRIED},
+    {"sync", do_sync, 0, RETRIED},
+    {"sync data", do_sync_data, 0, RETRIED},
+    {"truncate", do_truncate, 0, RETRIED},
+    {"fstat", do_fstat, 5, RETRIED},
+    {"stat", do_stat, 5, RETRIED},
+    {"unlink", do_unlink, 0, RETRIED},
+    {"rename", do_rename, 0, RETRIED},
+    {"mkdir", do_mkdir, 0, RETRIED},
+    {"scan", do_scan, 1, RETRIED},
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
