@@ -137,7 +137,8 @@ static int open_place(const struct place *place, int flags, unsigned mode) {
         free(file);
         return fd;
     }
-    if (file->node == NULL) file->node = file_tree_make(place, NODE_FILE, mode & ~UMASK & 07777);
+    if (file->node == NULL)
+        file->node = file_tree_make(place, NODE_FILE, mode & ~(unsigned)UMASK & 07777);
     file_tree_hold(file->node);
     if ((flags & O_TRUNC) && file->node->kind == NODE_FILE) {
         file_tree_resize(file->node, 0);

@@ -132,7 +132,7 @@ int eddy_os_file_mkdir(int dir, const char *path, unsigned mode) {
     if (err < 0) return err;
     if (place.node != NULL) return -EEXIST;
     if (place.directory->links == 0) return -ENOENT;
-    file_tree_make(&place, NODE_DIRECTORY, mode & ~UMASK & 01777);
+    file_tree_make(&place, NODE_DIRECTORY, mode & ~(unsigned)UMASK & 01777);
     return 0;
 }
 

@@ -105,6 +105,7 @@ static void add_entry(struct node *directory, const char *name, struct node *nod
 static void remove_entry(struct node *directory, const char *name) {
     struct entry **at = find(directory, name);
     struct entry *entry = *at;
+    if (entry == NULL) sim_fail("%s has no name to lose", name);
     *at = entry->next;
     free(entry);
     file_tree_touch(directory);

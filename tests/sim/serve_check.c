@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve_path.h"
+
 enum {
     NODES_MAX = 64,
     TAG_BYTES = 64,
@@ -47,7 +49,7 @@ static const char *check_redirect(const struct ask *ask, const struct answer *an
     size_t length = query != NULL ? (size_t)(query - location.bytes) : location.length;
     if (length < 2 || location.bytes[0] != '/' || location.bytes[1] == '/') return "Location";
     if (location.bytes[length - 1] != '/') return "Location without its slash";
-    if (!tree_decode(path, sizeof path, location.bytes, length)) return "Location of no path";
+    if (!serve_path(path, sizeof path, location.bytes, length)) return "Location of no path";
     if (strcmp(path, ask->path) != 0) return "Location of another directory";
     return NULL;
 }
@@ -58,7 +60,7 @@ static const char *check_redirect(const struct ask *ask, const struct answer *an
 static const struct tree_node *child_of(const struct tree_node *directory, const char *link,
                                         size_t length) {
     char name[128], path[256];
-    if (!tree_decode(name, sizeof name, link, length)) return NULL;
+    if (!serve_path(name, sizeof name, link, length)) return NULL;
     bool has_slash = length > 0 && link[length - 1] == '/';
     snprintf(path, sizeof path, "%s%s%s", directory->path, directory->path[0] != '\0' ? "/" : "",
              name);

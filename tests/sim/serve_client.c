@@ -90,6 +90,7 @@ static void on_deadline(void *context) {
     struct client *client = context;
     client->events--;
     if (client->peer == NULL) return;
+    sim_check(!client->is_ended, "client %u may talk for ever", client->number);
     client->manner.read_bytes = 64 * 1024;
     client->manner.read_delay_ns = 0;
     client->is_draining = true;
@@ -166,7 +167,7 @@ static void receive(struct client *client) {
                 client->is_ended = true;
                 set_deadline(client, LINGER_NS);
             }
-            if (got == 0 && client->is_ended && !client->is_send_dead) return;
+            if (got == 0 && client->is_ended && sim_peer_is_connected(client->peer)) return;
             on_end(client, got == 0 ? "the end" : "a reset");
             return;
         }

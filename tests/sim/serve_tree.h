@@ -41,8 +41,4 @@ bool tree_was_long(size_t bytes);
  * something outside. The path has no ".." of its own. */
 const struct tree_node *tree_find(const char *path);
 
-/* Writes what stands behind the slash: "a/b" for "/a/../%61/b". False: it is refused. Slow, short
- * and written apart from the server's own. */
-bool tree_decode(char *path, size_t path_bytes, const char *target, size_t length);
-
 #endif
