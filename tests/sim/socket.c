@@ -411,11 +411,11 @@ static void add_pair(int ends[2], int family, struct sim_end *end) {
 }
 
 void sim_local_pair(int ends[2]) {
-    add_pair(ends, AF_UNIX, sim_connection_open(true));
+    add_pair(ends, AF_UNIX, sim_wire_open(true));
 }
 
 void sim_tcp_pair(int ends[2]) {
-    struct sim_end *end = sim_connection_open(false);
+    struct sim_end *end = sim_wire_open(false);
     network_name_pair(end);
     add_pair(ends, AF_INET, end);
 }

@@ -3,7 +3,7 @@
 #ifndef EDDY_TESTS_SIM_SOCKET_H
 #define EDDY_TESTS_SIM_SOCKET_H
 
-#include "connection.h"
+#include "wire.h"
 
 enum sim_socket_state {
     SOCKET_NEW,
