@@ -37,7 +37,7 @@ static struct {
     unsigned data_reads, ends;
     ssize_t verdict;    /* what the last call of the reader was told */
     bool wants_to_read; /* as far as the program knows: it was neither told the end nor stopped */
-    bool has_shut, has_closed, is_closed, has_cause;
+    bool has_shut, has_failed, has_closed, is_closed, has_cause;
 } it;
 
 static char bytes[BYTES];
@@ -61,6 +61,8 @@ static void on_written(eddy_write *write, int status) {
     sim_progress();
     sim_check(!it.is_closed, "%s: a request was told after the stream's close", it.order);
     sim_check(request == &it.requests[it.told_in_order++], "%s: requests out of order", it.order);
+    if (it.has_closed) sim_check(status == -ECANCELED, "%s: a close tells %d", it.order, status);
+    if (status < 0) it.has_failed = true;
     request->told++;
     request->status = status;
 }
@@ -84,10 +86,10 @@ static void ask(bool is_shutdown) {
     if (err == 0) it.count++;
     if (it.has_closed)
         sim_check(err == -EINVAL, "%s: a closed stream says %d", it.order, err);
-    else if (it.has_shut)
-        sim_check(err == -EPIPE, "%s: a stream that is shut down says %d", it.order, err);
+    else if (it.has_shut || it.has_failed)
+        sim_check(err == -EPIPE, "%s: a stream that takes no more says %d", it.order, err);
     else
-        sim_check(err == 0 || err == -EPIPE, "%s: a stream says %d", it.order, err);
+        sim_check(err == 0, "%s: a stream says %d", it.order, err);
     if (is_shutdown && err == 0) it.has_shut = true;
 }
 
