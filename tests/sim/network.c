@@ -145,6 +145,7 @@ int network_bind(struct sim_socket *socket, const struct sockaddr *address, sock
     socket->is_bound = true;
     socket->next = network.bound;
     network.bound = socket;
+    sim_note("bound to port %u", port_of(&socket->local));
     return 0;
 }
 
@@ -246,6 +247,7 @@ static void knock(void *context) {
     struct sim_attempt *it = context;
     struct sim_socket *listener = find_listener(&it->to);
     int failure = it->failure != 0 ? it->failure : listener == NULL ? ECONNREFUSED : 0;
+    sim_note("knock at port %u: %d", port_of(&it->to), -failure);
     if (it->done == NULL) { /* given up */
         free_attempt(it);
     } else if (failure != 0) {
