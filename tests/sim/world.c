@@ -184,7 +184,11 @@ void sim_step(void) {
     if (world.in_event) return; /* as by a thread of somebody else's */
     sim_run_events();
     sim_signals_deliver();
-    if (sim_chance(world.weather.switches)) sim_maybe_switch();
+    sim_cut_in();
+}
+
+void sim_cut_in(void) {
+    if (!world.in_event && sim_chance(world.weather.switches)) sim_maybe_switch();
 }
 
 static unsigned count_errors(enum os_call call) {
