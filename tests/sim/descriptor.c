@@ -25,6 +25,10 @@ static int lowest_free(void) {
     return -EMFILE;
 }
 
+bool sim_descriptors_are_all_used(void) {
+    return lowest_free() < 0;
+}
+
 static void occupy(int fd, struct sim_description *description) {
     descriptors.used[fd / WORD_BITS] |= UINT64_C(1) << (fd % WORD_BITS);
     descriptors.table[fd] = description;

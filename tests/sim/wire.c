@@ -227,10 +227,13 @@ void sim_end_close(struct sim_end *end, bool resets) {
 }
 
 void sim_end_abort(struct sim_end *end, int error) {
-    if (end->is_broken || end->wire->is_local) return;
+    if (end->is_broken) return;
     end->is_broken = true;
     end->error = error;
     end->in.arrived = 0;
     tell(end, true);
-    reset(end->other);
+    if (end->wire->is_local)
+        close_local(end, true);
+    else
+        reset(end->other);
 }
