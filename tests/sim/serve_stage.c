@@ -73,12 +73,12 @@ void serve_stage_stop(struct serve_stage *stage, int level) {
 /* The wait itself may fail: the loop stays usable. */
 void serve_stage_run(struct serve_stage *stage) {
     int err;
-    while ((err = server_run(&stage->server)) < 0 && err != stage->server.error)
+    while ((err = server_run(&stage->server)) < 0 && stage->server.error == 0)
         sim_note("the wait fails with %d", err);
-    sim_check(stage->stopped_ns > 0 || stage->server.error < 0, "it has ended by itself");
+    sim_check(stage->server.error == 0, "it gives up with %d", stage->server.error);
+    sim_check(stage->stopped_ns > 0, "it has ended by itself");
     int64_t now_ns = sim_now_ns();
-    if (stage->stopped_ns > 0)
-        sim_check(now_ns - stage->stopped_ns < 14 * EDDY_NS_PER_S, "it has not ended in time");
+    sim_check(now_ns - stage->stopped_ns < 14 * EDDY_NS_PER_S, "it has not ended in time");
     if (stage->cut_ns > 0)
         sim_check(now_ns - stage->cut_ns < 4 * EDDY_NS_PER_S, "it was not cut off");
     /* It does not wait for a disk that is slow; we do, to see that nothing is lost. */
