@@ -153,10 +153,10 @@ static size_t read_ask(struct ask *ask, const char *bytes, size_t length) {
     http_request_init(&request);
     int status = http_request_parse(&request, bytes, length, &http_limits_default);
     *ask = (struct ask){.kind = ASK_PAGE, .status = 408, .must_end = true};
+    ask->is_head = request.method == HTTP_HEAD;
     if (status == HTTP_MORE) return 0;
     ask->status = status;
     if (status != HTTP_COMPLETE) return length;
-    ask->is_head = request.method == HTTP_HEAD;
     ask->may_go_on = request.keep_alive;
     ask->must_end = !request.keep_alive;
     if (request.method == HTTP_METHOD_KNOWN)

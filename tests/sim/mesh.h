@@ -52,13 +52,13 @@ struct house {
     bool is_rude; /* has closed a listener, or dropped or shed a caller: any caller may be hit */
     eddy_timer *beat;
     int64_t beat_ns; /* when the last one was */
-    eddy_post *finish;
+    eddy_wake *finish;
     struct conn *conns[CONNS_MAX];
     uint64_t accept_turn;
     unsigned accepts_of_turn;
     uint64_t closed, completions; /* as eddy_metrics has to count them */
     size_t stream_bytes_per_turn;
-    bool is_finished, has_ended;
+    bool has_ended;
 };
 
 extern struct mesh {
@@ -104,6 +104,7 @@ struct conn {
     size_t read_bytes; /* in that turn */
 
     bool is_shut, has_failed;
+    bool has_moved;  /* to a stream that knows nothing of what went before */
     unsigned writes; /* under way */
     uint64_t write_next, write_done;
     size_t write_bytes; /* of those under way */

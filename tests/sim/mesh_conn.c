@@ -110,6 +110,8 @@ void conn_move(struct conn *conn, struct house *to) {
     sim_check(eddy_stream_fd(&conn->stream) == -1, "a detached stream has a descriptor");
     conn->is_connected = conn->is_reading = conn->waits_for_drain = false;
     conn->read_due_ns = -1;
+    conn->has_moved = true;
+    conn->read_turn = conn->read_bytes = 0;
     if (to == conn->house) {
         if (conn_attach(conn, fd) == 0) {
             conn_read(conn);

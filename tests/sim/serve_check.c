@@ -179,7 +179,8 @@ const char *ask_check(const struct ask *ask, const struct answer *answer, const 
         memmem(body, answer->body_bytes, TREE_SECRET, sizeof TREE_SECRET - 1) != NULL)
         return "what lies outside";
     if (ask->must_end && !answer->is_last) return "a connection that should end";
-    bool is_gone = ask->node != NULL && ask->node->is_moving && status == 404;
+    /* Gone, or cut while it was read and nothing of it was sent yet. */
+    bool is_gone = ask->node != NULL && ask->node->is_moving && (status == 404 || status == 500);
     if (is_gone || (is_foul && is_excuse(status))) return check_page(answer, body);
     if (is_foul && ask->directory != NULL && status == 200 &&
         answer->headers[ANSWER_ETAG].bytes == NULL)
