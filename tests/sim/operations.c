@@ -133,8 +133,8 @@ static void desk_open(struct desk *desk) {
         .pool_threads = pick(5),
         .events_per_turn = pick(3) == 0 ? 1 + pick(4) : 0,
         .completions_per_turn = pick(3) == 0 ? 1 + pick(3) : 0,
-        .read_buffer_bytes = pick(2) * (1 + pick(1000)),
-        .stream_bytes_per_turn = pick(2) * (1 + pick(3000)),
+        .read_buffer_bytes = pick(2) == 0 ? 0 : 1 + pick(1000),
+        .stream_bytes_per_turn = pick(2) == 0 ? 0 : 1 + pick(3000),
     };
     if (pick(8) == 0) open_wrongly();
     *desk = (struct desk){.number = number, .pool = pool};

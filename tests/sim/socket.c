@@ -93,6 +93,7 @@ static int add_socket(int family, struct sim_socket **made) {
     int fd = sim_descriptor_add(&socket_kind, socket);
     if (fd < 0) {
         free(socket);
+        *made = NULL;
         return fd;
     }
     socket->description = sim_descriptor_get(fd);
@@ -242,6 +243,7 @@ static void connected(void *owner, struct sim_end *end, int error) {
     socket->attempt = NULL;
     if (end != NULL) {
         take_end(socket, end);
+        socket->has_connected = true;
     } else {
         socket->state = SOCKET_FAILED;
         socket->error = error;
@@ -256,6 +258,7 @@ static int check_connect(const struct sim_socket *socket, const struct sockaddr 
     if (length < (is_v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in))) return -EINVAL;
     if (address->sa_family != socket->family) return -EAFNOSUPPORT;
     if (socket->state == SOCKET_CONNECTING) return -EALREADY;
+    if (socket->has_connected) return 0;
     if (socket->state == SOCKET_CONNECTED || socket->state == SOCKET_LISTENING) return -EISCONN;
     return socket->state == SOCKET_FAILED ? -ECONNABORTED : 0;
 }
@@ -273,6 +276,10 @@ int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
     if (err < 0) return err;
     err = check_connect(socket, address, length);
     if (err < 0) return err;
+    if (socket->has_connected) { /* as Linux has it, once */
+        socket->has_connected = false;
+        return 0;
+    }
     socket->state = SOCKET_CONNECTING;
     socket->attempt =
         network_connect(address, length, &socket->local, late_failure(), connected, socket);

@@ -24,6 +24,7 @@ struct sim_socket {
     struct sim_address local;
     struct sim_end *queue, **queue_last; /* listening: whom accept gives out */
     unsigned queued, backlog;
+    bool has_connected; /* and another connect will say so */
     bool is_bound, reuse_address, reuse_port, v6_only, reset_on_close;
 };
 
