@@ -126,7 +126,12 @@ END_TEST
 /* --- A descriptor that was closed too early --- */
 
 static eddy_io ghost, other;
-static bool other_told;
+static bool other_told, posted;
+
+static void on_late_post(eddy_post *post) {
+    (void)post;
+    posted = true;
+}
 
 static void on_ghost(eddy_io *it, unsigned events) {
     fault_assert(is_lost(it, events)); /* only that it is gone */
@@ -155,10 +160,16 @@ static void close_too_early(void) {
     put(others[1], "x");
     (void)fault_turn_until(loop, &other_told);
     eddy_io_stop(&other);
+    /* The loop's own pipe is watched again as well. */
+    eddy_post post;
+    posted = false;
+    eddy_loop_post(loop, &post, on_late_post);
+    (void)fault_turn_until(loop, &posted);
     close(duplicate);
     close(ends[1]);
     close_both(others);
     fault_loop_close(loop);
+    fault_assert(posted);
 }
 
 START_TEST(ghost_is_laid_whatever_fails) {

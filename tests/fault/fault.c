@@ -133,7 +133,8 @@ int fault_turn_until(eddy_loop *loop, const bool *done) {
 
 /* Without waits the loop hears of nothing, so what other threads do for it never comes home. */
 static bool is_deaf(void) {
-    bool waits_fail = under_way.mode == FAULT_ALL || under_way.call == OS_CALL_backend_wait;
+    bool waits_fail = under_way.mode == FAULT_ALL || under_way.call == OS_CALL_backend_wait ||
+                      under_way.call == OS_CALL_backend_reopen;
     return seam_is_lasting() && waits_fail;
 }
 
