@@ -156,8 +156,9 @@ static void on_connected(eddy_stream *stream, int status) {
 }
 
 static void on_accept(eddy_listener *it, int fd, const struct sockaddr *peer) {
-    (void)it, (void)peer;
+    (void)peer;
     fault_assert(fd >= 0 || !fault_is_unhurt());
+    fault_assert(fd >= 0 || !eddy_is_active(&it->io.handle));
     int err = fd < 0 ? fd : eddy_stream_attach(&server.stream, fd);
     if (err < 0) {
         if (fd >= 0) close(fd);
@@ -179,6 +180,11 @@ static int listen_and_connect(unsigned options) {
     int err = eddy_tcp_listen(&listener, plain, length, 0, options, on_accept);
     if (err == 0) err = eddy_listener_address(&listener, plain, &length);
     if (err < 0) return err;
+    /* It leaves the backend and comes back. */
+    eddy_listener_pause(&listener);
+    (void)eddy_loop_run(loop, EDDY_RUN_NOWAIT);
+    err = eddy_listener_resume(&listener);
+    fault_assert(err == 0);
     err = eddy_tcp_connect(&client.stream, plain, length, 20 * EDDY_NS_PER_S, on_connected);
     return promise_give(&client.connect, err);
 }
