@@ -21,7 +21,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-enum { STACK_BYTES = 256 * 1024 };
+enum { STACK_BYTES = 256 * 1024, YIELD_NS = 200, YIELDS_MAX = 1000000 };
 
 static struct {
     struct sim_fiber first; /* who began the world */
@@ -88,12 +88,21 @@ static bool can_go_on(const struct sim_fiber *fiber) {
     return fiber->until_ns >= 0 && fiber->until_ns <= sim_now_ns();
 }
 
-/* One of those that can go on, at random, or NULL. Who lets the others settle comes after all. */
-static struct sim_fiber *choose(void) {
+static struct sim_fiber *choose_from(bool yielding) {
     unsigned candidates = 0;
     struct sim_fiber *chosen = NULL;
-    for (struct sim_fiber *it = &fibers.first; it != NULL; it = it->next)
-        if (it != fibers.settling && can_go_on(it) && sim_below(++candidates) == 0) chosen = it;
+    for (struct sim_fiber *it = &fibers.first; it != NULL; it = it->next) {
+        if (it == fibers.settling || it->is_yielding != yielding || !can_go_on(it)) continue;
+        if (sim_below(++candidates) == 0) chosen = it;
+    }
+    return chosen;
+}
+
+/* One of those that can go on, at random, or NULL. Who yields comes after the others, and who lets
+ * the others settle after all. */
+static struct sim_fiber *choose(void) {
+    struct sim_fiber *chosen = choose_from(false);
+    if (chosen == NULL) chosen = choose_from(true);
     if (chosen == NULL && fibers.settling != NULL) chosen = fibers.settling;
     return chosen;
 }
@@ -125,6 +134,21 @@ static void schedule(void) {
 
 void sim_maybe_switch(void) {
     if (fibers.count > 1) schedule();
+}
+
+/* Whoever yields waits for others in a loop, and time passes meanwhile. */
+void sim_yield(void) {
+    struct sim_fiber *self = fibers.self;
+    uint64_t before = sim_progress_count();
+    self->is_yielding = true;
+    if (fibers.count > 1) schedule();
+    self->is_yielding = false;
+    if (sim_progress_count() != before) {
+        self->yields = 0;
+        return;
+    }
+    sim_advance(sim_now_ns() + YIELD_NS);
+    sim_check(++self->yields < YIELDS_MAX, "%s yields for ever", self->name);
 }
 
 bool sim_block(const void *on, int64_t until_ns) {

@@ -12,6 +12,9 @@
 
 #include <ucontext.h>
 
+/* The wall clock when the other one stood at 0: what the times of files are counted from. */
+#define SIM_WALL_START_S INT64_C(1800000000)
+
 /* A thread. */
 struct sim_fiber {
     struct sim_fiber *next;
@@ -26,7 +29,9 @@ struct sim_fiber {
     bool is_worker; /* may wait for a file */
     bool blocks_signals;
     bool in_handler;
+    bool is_yielding; /* goes on after all those that are not */
     unsigned faults_off;
+    unsigned yields; /* since anything has changed */
     ucontext_t context;
     void *stack; /* NULL: the thread that began the world */
     void *fake_stack, *tsan;
@@ -58,6 +63,8 @@ struct sim_fiber *sim_self(void);
 struct sim_fiber *sim_fiber_start(const char *name, sim_fn *run, void *argument);
 void sim_fiber_join(struct sim_fiber *fiber);
 void sim_maybe_switch(void);
+/* Lets all others go on that can; when none can, a little time passes. */
+void sim_yield(void);
 
 /* --- The kernel: what must be made ready and looked at in the end --- */
 
@@ -68,6 +75,7 @@ void sim_threads_end(void);
 void sim_signals_begin(void);
 void sim_signals_end(void);
 void sim_signals_deliver(void); /* by sim_step: runs the handlers that this thread may run */
+bool sim_signals_wait(void);    /* whether there are any */
 void sim_files_begin(void);
 void sim_files_end(void);
 void sim_descriptors_begin(void);
@@ -77,12 +85,15 @@ void sim_backends_end(void);
 
 /* --- descriptor.c: numbers and what they stand for --- */
 
+/* Beside HANGUP: nothing more can come, though it may go. */
+enum { SIM_END = 1 << 16 };
+
 /* Calls of an open descriptor; each may be NULL if its kind has nothing to say. */
 struct sim_kind {
     const char *name;
     ssize_t (*read)(void *object, void *data, size_t size);
     ssize_t (*write)(void *object, const void *data, size_t size);
-    unsigned (*ready)(void *object); /* BACKEND_READ, WRITE, ERROR, HANGUP that hold now */
+    unsigned (*ready)(void *object); /* BACKEND_READ, WRITE, ERROR, HANGUP, SIM_END that hold now */
     void (*close)(void *object);     /* after its last descriptor */
     bool can_be_watched;
 };
@@ -92,6 +103,7 @@ struct sim_description {
     const struct sim_kind *kind;
     void *object;
     unsigned descriptors;
+    unsigned watched; /* by as many registrations of backends that know it by itself */
     uint64_t serial;  /* never used twice: tells a number that was reused */
     uint64_t changes; /* grows when something new arrives: for edge-triggered watchers */
 };
@@ -102,10 +114,15 @@ struct sim_description *sim_descriptor_get(int fd); /* NULL: not open */
 /* Of an object of this kind, or NULL. */
 void *sim_object_get(int fd, const struct sim_kind *kind);
 int sim_descriptor_close(int fd); /* 0 or -EBADF */
+bool sim_descriptors_are_all_used(void);
+/* Something new has arrived: edges are told again, and waits look again. NULL: nobody sees it. */
+void sim_description_changed(struct sim_description *description);
 
 /* --- backend.c --- */
 
 /* The readiness of something may have changed: waits look again. */
 void sim_readiness_changed(void);
+/* The last descriptor of one that is `watched` was closed. */
+void sim_backends_forget(struct sim_description *description);
 
 #endif
