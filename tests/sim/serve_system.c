@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "system.h"
+#include "../../src/cmd/system.h" /* the tests have another one */
 #include "world.h"
 
 enum {
