@@ -380,7 +380,8 @@ Suite *make_suite(void) {
     ck_add(suite, "removal", removed_descriptor_is_silent_at_once,
            removal_before_close_silences_a_duplicated_description, two_duplicates_are_watched_apart,
            remove_after_close_frees_the_number,
-           number_reopened_behind_the_back_can_be_modified_and_removed);
+           number_reopened_behind_the_back_can_be_modified_and_removed,
+           number_that_means_the_same_again_can_be_added);
     ck_add(suite, "loss", descriptor_closed_behind_the_back_is_told_at_most_once,
            many_lost_descriptors_leave_the_others_alone);
     ck_add(suite, "memory", add_without_memory_changes_nothing,
