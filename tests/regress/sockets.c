@@ -39,22 +39,23 @@ static void on_connect(eddy_stream *stream, int status) {
     outcome = status;
 }
 
-/* A refused connection is told by connect's callback; the stream is as new afterwards, and what was
- * wrong with its first socket is not told of its second. */
+/* What connect() says at once is kept until the loop tells it. The stream is as new afterwards:
+ * what was wrong with its first socket is not told of its second. */
 START_TEST(a_refusal_is_not_told_of_the_next_connection) {
     eddy_loop *loop = test_loop_open();
-    struct sockaddr_storage closed, open;
+    struct sockaddr_storage everybody, open;
     socklen_t length;
-    close(listen_plain(&closed, &length, 1));
     int listener = listen_plain(&open, &length, 1);
+    ck_assert_int_eq(eddy_address_parse(&everybody, "255.255.255.255", 1), (int)length);
     struct end end;
     end_init(&end, loop);
     for (int i = 0; i < 2; i++) {
         connect_told = false;
-        const struct sockaddr *address = (struct sockaddr *)(i == 0 ? &closed : &open);
+        const struct sockaddr *address = (struct sockaddr *)(i == 0 ? &everybody : &open);
         ck_assert_int_eq(eddy_tcp_connect(&end.stream, address, length, 0, on_connect), 0);
         test_turn_until(loop, &connect_told);
-        ck_assert_int_eq(outcome, i == 0 ? -ECONNREFUSED : 0);
+        if (i == 0) ck_assert_int_lt(outcome, 0);
+        if (i == 1) ck_assert_int_eq(outcome, 0);
     }
     ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
     close(accept(listener, NULL, NULL));
@@ -104,6 +105,37 @@ START_TEST(a_socket_registered_before_connect_can_be_muted_and_is_told_when_conn
     eddy_io_stop(&io);
     close(fd);
     close(listener);
+    test_loop_close(loop);
+}
+END_TEST
+
+static void read_once(eddy_io *io, unsigned events) {
+    char byte;
+    on_event(io, events);
+    (void)!read(eddy_io_fd(io), &byte, 1);
+}
+
+/* The shot is fired and the peer resets, which is not told. The same wish, given again, must load
+ * the shot again, although nothing in it has changed. */
+START_TEST(a_reset_after_the_shot_is_told_when_armed_for_the_same_again) {
+    if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
+    eddy_loop *loop = test_loop_open();
+    int pair[2];
+    eddy_io io;
+    calls = 0;
+    tcp_pair(pair);
+    eddy_io_init(&io, loop);
+    ck_assert_int_eq(eddy_io_start(&io, read_once, pair[0], EDDY_READ | EDDY_ONESHOT), 0);
+    put(pair[1], "x");
+    while (calls == 0) ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_ONCE), 1);
+    reset_plain(pair[1]);
+    test_turn_for(loop, 20 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(calls, 1);
+    ck_assert_int_eq(eddy_io_change(&io, EDDY_READ | EDDY_ONESHOT), 0);
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 1);
+    ck_assert_uint_eq(calls, 2);
+    eddy_io_stop(&io);
+    close(pair[0]);
     test_loop_close(loop);
 }
 END_TEST
@@ -227,6 +259,7 @@ Suite *make_suite(void) {
            a_refusal_is_not_told_of_the_next_connection);
     ck_add(suite, "connect",
            a_socket_registered_before_connect_can_be_muted_and_is_told_when_connected,
+           a_reset_after_the_shot_is_told_when_armed_for_the_same_again,
            a_stream_that_nobody_answers_is_not_told_to_be_connected);
     ck_add(suite, "writes", one_byte_pieces_arrive_whole_through_the_smallest_buffer,
            a_producer_that_heeds_the_marks_queues_no_more_than_them);

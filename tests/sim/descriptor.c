@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBERS = 1024, WORD_BITS = 64, STANDARD = 3 };
+enum { NUMBERS = 1024, WORD_BITS = 64 };
 
 static struct {
     struct sim_description *table[NUMBERS];
@@ -23,6 +23,10 @@ static int lowest_free(void) {
         if (descriptors.used[word] != UINT64_MAX)
             return (int)(word * WORD_BITS) + __builtin_ctzll(~descriptors.used[word]);
     return -EMFILE;
+}
+
+bool sim_descriptors_are_all_used(void) {
+    return lowest_free() < 0;
 }
 
 static void occupy(int fd, struct sim_description *description) {
@@ -186,12 +190,10 @@ unsigned sim_descriptors(void) {
 
 /* --- Beginning and ending --- */
 
-/* Whether the standard ones are open is a matter of who started the process: 0 is a number like any
- * other. */
+/* No standard ones: 0 is a number like any other. */
 void sim_descriptors_begin(void) {
     memset(&descriptors, 0, sizeof descriptors);
     network_begin();
-    if (sim_below(2) == 0) descriptors.used[0] = (1U << STANDARD) - 1;
 }
 
 void sim_descriptors_end(void) {

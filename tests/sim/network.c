@@ -259,7 +259,7 @@ static void knock(void *context) {
         tell_done(it, NULL, ETIMEDOUT);
         free_attempt(it);
     } else {
-        struct sim_end *client = sim_connection_open(false);
+        struct sim_end *client = sim_wire_open(false);
         set_names(it, client, listener->family == AF_INET6 && it->to.storage.ss_family == AF_INET);
         it->end = client->other;
         int64_t delay_ns = sim_latency_ns();
@@ -312,5 +312,5 @@ void network_begin(void) {
 void network_end(void) {
     while (network.attempts != NULL) free_attempt(network.attempts);
     peers_end();
-    sim_connections_end();
+    sim_wires_end();
 }

@@ -82,7 +82,7 @@ sim_peer *sim_peer_connect(const struct sockaddr *address, socklen_t length) {
 
 sim_peer *sim_peer_pair(int *fd) {
     struct sim_peer *peer = add_peer();
-    struct sim_end *end = sim_connection_open(false);
+    struct sim_end *end = sim_wire_open(false);
     network_name_pair(end);
     take_end(peer, end);
     *fd = socket_add(AF_INET, end->other);

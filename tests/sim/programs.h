@@ -18,6 +18,17 @@ extern const struct sim_program sim_timers;     /* timers.c */
 extern const struct sim_program sim_operations; /* operations.c */
 extern const struct sim_program sim_serve;      /* serve.c */
 
+/* Where `operations` takes its decisions from: a seed, or the bytes of a fuzzer. */
+struct sim_choices {
+    unsigned (*below)(void *context, unsigned limit); /* less than `limit`, which is not 0 */
+    bool (*are_over)(void *context); /* the last one was taken: what is there comes to its end */
+    void *context;
+};
+
+/* The program `operations` with other choices, within a world as sim_program.run. After the end of
+ * the choices `below` is still asked, and may give 0. The weather is the world's. */
+void sim_operations_run(const struct sim_choices *choices);
+
 /* Those of this build, with NULL at the end: generated from the list in meson.build. */
 extern const struct sim_program *const sim_programs[];
 

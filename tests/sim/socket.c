@@ -1,7 +1,7 @@
-/* socket.c: sockets as the program sees them. Threading: as all of the simulation.
- * An injected error has its effect: what says that the connection is gone breaks it; and an error
- * that would be a lie about the descriptor (-EBADF, -ENOTSOCK) is left out, since whoever believes
- * it rightly never closes it. */
+/* socket.c: sockets as the program sees them: making, accepting, connecting; transfer.c has the
+ * calls of a connection. An injected error has its effect: what says that the connection is gone
+ * breaks it; and an error that would be a lie about the descriptor (-EBADF, -ENOTSOCK) is left out,
+ * since whoever believes it rightly never closes it. */
 #include "socket.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 /* --- The kind --- */
 
-static ssize_t socket_receive(void *object, void *data, size_t size) {
+ssize_t socket_receive(void *object, void *data, size_t size) {
     struct sim_socket *socket = object;
     switch (socket->state) {
     case SOCKET_CONNECTED:
@@ -29,7 +29,7 @@ static ssize_t socket_receive(void *object, void *data, size_t size) {
     return socket->state == SOCKET_FAILED ? 0 : -ENOTCONN;
 }
 
-static ssize_t socket_send(void *object, const void *data, size_t size) {
+ssize_t socket_send(void *object, const void *data, size_t size) {
     struct sim_socket *socket = object;
     if (socket->state == SOCKET_CONNECTED) return sim_end_send(socket->end, data, size);
     if (socket->state == SOCKET_CONNECTING) return -EAGAIN;
@@ -118,8 +118,7 @@ static int find(int fd, struct sim_socket **socket) {
     return sim_descriptor_get(fd) == NULL ? -EBADF : -ENOTSOCK;
 }
 
-/* A call of the seam begins: finds its socket, or fails. */
-static int enter(enum os_call call, int fd, struct sim_socket **socket) {
+int socket_enter(enum os_call call, int fd, struct sim_socket **socket) {
     int err = sim_enter(call);
     int found = find(fd, socket);
     if (found < 0) return found;
@@ -142,12 +141,12 @@ int eddy_os_socket(int family, int type, int protocol) {
 
 int eddy_os_prepare_socket(int fd) {
     struct sim_socket *socket;
-    return enter(OS_CALL_prepare_socket, fd, &socket);
+    return socket_enter(OS_CALL_prepare_socket, fd, &socket);
 }
 
 int eddy_os_set_option(int fd, int level, int name, int value) {
     struct sim_socket *socket;
-    int err = enter(OS_CALL_set_option, fd, &socket);
+    int err = socket_enter(OS_CALL_set_option, fd, &socket);
     if (err < 0) return err;
     if (level == SOL_SOCKET && name == SO_REUSEADDR) socket->reuse_address = value != 0;
     if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) socket->v6_only = value != 0;
@@ -156,7 +155,7 @@ int eddy_os_set_option(int fd, int level, int name, int value) {
 
 int eddy_os_set_reset_on_close(int fd) {
     struct sim_socket *socket;
-    int err = enter(OS_CALL_set_reset_on_close, fd, &socket);
+    int err = socket_enter(OS_CALL_set_reset_on_close, fd, &socket);
     if (err == 0) socket->reset_on_close = true;
     return err;
 }
@@ -164,25 +163,25 @@ int eddy_os_set_reset_on_close(int fd) {
 int eddy_os_set_keepalive(int fd, unsigned idle_s) {
     struct sim_socket *socket;
     (void)idle_s;
-    return enter(OS_CALL_set_keepalive, fd, &socket);
+    return socket_enter(OS_CALL_set_keepalive, fd, &socket);
 }
 
 int eddy_os_reuse_port(int fd) {
     struct sim_socket *socket;
-    int err = enter(OS_CALL_reuse_port, fd, &socket);
+    int err = socket_enter(OS_CALL_reuse_port, fd, &socket);
     if (err == 0) socket->reuse_port = true;
     return err;
 }
 
 int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length) {
     struct sim_socket *socket;
-    int err = enter(OS_CALL_bind, fd, &socket);
+    int err = socket_enter(OS_CALL_bind, fd, &socket);
     return err < 0 ? err : network_bind(socket, address, length);
 }
 
 int eddy_os_listen(int fd, int backlog) {
     struct sim_socket *socket;
-    int err = enter(OS_CALL_listen, fd, &socket);
+    int err = socket_enter(OS_CALL_listen, fd, &socket);
     if (err < 0) return err;
     if (socket->state != SOCKET_NEW && socket->state != SOCKET_LISTENING) return -EINVAL;
     err = network_listen(socket);
@@ -195,7 +194,7 @@ int eddy_os_listen(int fd, int backlog) {
 
 /* --- Accepting and connecting --- */
 
-static void give_address(const struct sim_address *from, struct sockaddr *address,
+void socket_give_address(const struct sim_address *from, struct sockaddr *address,
                          socklen_t *length) {
     if (address == NULL) return;
     memcpy(address, &from->storage, from->length < *length ? from->length : *length);
@@ -222,20 +221,18 @@ static int fail_accept(struct sim_socket *listener, int err) {
 
 int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
     struct sim_socket *listener;
-    int err = enter(OS_CALL_accept, fd, &listener);
+    int err = socket_enter(OS_CALL_accept, fd, &listener);
     if (err < 0 && listener == NULL) return err;
     if (listener->state != SOCKET_LISTENING) return -EINVAL;
     if (err < 0) return fail_accept(listener, err);
+    /* As Linux has it, whether anybody waits or not. */
+    if (sim_descriptors_are_all_used()) return -EMFILE;
+    if (listener->queue == NULL) return -EAGAIN;
     struct sim_socket *socket;
     int connection = add_socket(listener->family, &socket);
-    if (connection < 0) return connection;
-    if (listener->queue == NULL) {
-        sim_descriptor_close(connection);
-        return -EAGAIN;
-    }
     struct sim_end *end = take_queued(listener);
     take_end(socket, end);
-    give_address(&end->peer, address, length);
+    socket_give_address(&end->peer, address, length);
     sim_note("accept %d: %d", fd, connection);
     return connection;
 }
@@ -272,7 +269,7 @@ static int late_failure(void) {
 
 int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
     struct sim_socket *socket;
-    int err = enter(OS_CALL_connect, fd, &socket);
+    int err = socket_enter(OS_CALL_connect, fd, &socket);
     if (err < 0) return err;
     err = check_connect(socket, address, length);
     if (err < 0) return err;
@@ -281,118 +278,6 @@ int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
         network_connect(address, length, &socket->local, late_failure(), connected, socket);
     sim_note("connect %d", fd);
     return -EINPROGRESS;
-}
-
-/* --- The connection --- */
-
-/* Breaks the connection with the error that a call is about to tell. */
-static int broken_by(struct sim_socket *socket, int err) {
-    if (socket->state != SOCKET_CONNECTED) return err;
-    sim_end_abort(socket->end, 0);
-    return err;
-}
-
-int eddy_os_shutdown_write(int fd) {
-    struct sim_socket *socket;
-    int err = enter(OS_CALL_shutdown_write, fd, &socket);
-    if (socket == NULL) return err;
-    if (socket->state != SOCKET_CONNECTED) return -ENOTCONN;
-    if (err < 0) return broken_by(socket, err);
-    if (socket->end->is_broken && socket->family != AF_UNIX) return -ENOTCONN;
-    sim_end_finish(socket->end);
-    sim_note("shutdown %d", fd);
-    return 0;
-}
-
-static int take_error(struct sim_socket *socket) {
-    int *at = socket->end != NULL ? &socket->end->error : &socket->error;
-    int error = *at;
-    *at = 0;
-    return error;
-}
-
-int eddy_os_socket_error(int fd, int *error) {
-    struct sim_socket *socket;
-    int err = enter(OS_CALL_socket_error, fd, &socket);
-    if (err < 0) return err;
-    *error = -take_error(socket);
-    sim_note("error of %d: %d", fd, *error);
-    return 0;
-}
-
-int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length) {
-    struct sim_socket *socket;
-    int err = enter(OS_CALL_local_address, fd, &socket);
-    if (err < 0) return err;
-    struct sim_address none = {.length = sizeof(struct sockaddr_in)};
-    none.storage.ss_family = (sa_family_t)socket->family;
-    if (socket->family == AF_INET6) none.length = sizeof(struct sockaddr_in6);
-    if (socket->family == AF_UNIX) none.length = sizeof none.storage.ss_family;
-    give_address(socket->local.length > 0 ? &socket->local : &none, address, length);
-    return 0;
-}
-
-/* Nobody is connected any more, if that is what it fails with. */
-int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
-    struct sim_socket *socket;
-    int err = enter(OS_CALL_peer_address, fd, &socket);
-    if (socket == NULL) return err;
-    if (socket->state != SOCKET_CONNECTED) return -ENOTCONN;
-    if (err == -ENOTCONN) sim_end_abort(socket->end, ECONNRESET);
-    if (err < 0) return err;
-    if (socket->end->is_broken) return -ENOTCONN;
-    struct sim_address unnamed = {.length = sizeof unnamed.storage.ss_family};
-    unnamed.storage.ss_family = AF_UNIX;
-    give_address(socket->family == AF_UNIX ? &unnamed : &socket->end->peer, address, length);
-    return 0;
-}
-
-/* Those that pass leave all as it is, as if it had only become possible right after. */
-static int fail_transfer(struct sim_socket *socket, int err) {
-    if (err == -ECONNRESET || err == -ETIMEDOUT || err == -EPIPE) return broken_by(socket, err);
-    sim_description_changed(socket->description);
-    return err;
-}
-
-ssize_t eddy_os_receive(int fd, void *data, size_t size) {
-    struct sim_socket *socket;
-    int err = enter(OS_CALL_receive, fd, &socket);
-    if (socket == NULL) return err;
-    if (err < 0 && socket->state == SOCKET_CONNECTED) return fail_transfer(socket, err);
-    size_t asked = sim_shorten(size);
-    ssize_t count = socket_receive(socket, data, asked);
-    if (count == (ssize_t)asked && asked < size) sim_description_changed(socket->description);
-    sim_note("receive %d: %zd", fd, count);
-    return count;
-}
-
-static ssize_t send_vectors(struct sim_socket *socket, const struct iovec *vectors, int count,
-                            size_t limit) {
-    size_t sent = 0;
-    for (int i = 0; i < count && limit > 0; i++) {
-        size_t size = vectors[i].iov_len < limit ? vectors[i].iov_len : limit;
-        if (size == 0) continue;
-        ssize_t part = socket_send(socket, vectors[i].iov_base, size);
-        if (part < 0) return sent > 0 ? (ssize_t)sent : part;
-        sent += (size_t)part;
-        limit -= (size_t)part;
-        if ((size_t)part < size) break;
-    }
-    return (ssize_t)sent;
-}
-
-ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
-    struct sim_socket *socket;
-    int err = enter(OS_CALL_send, fd, &socket);
-    if (socket == NULL) return err;
-    if (err < 0 && socket->state == SOCKET_CONNECTED) return fail_transfer(socket, err);
-    size_t size = 0;
-    for (int i = 0; i < count; i++) size += vectors[i].iov_len;
-    size_t limit = sim_shorten(size);
-    ssize_t sent = send_vectors(socket, vectors, count, limit);
-    if (sent == (ssize_t)limit && limit < size) sim_description_changed(socket->description);
-    sim_note("send %d: %zd", fd, sent);
-    return sent;
 }
 
 unsigned eddy_os_interface_index(const char *name) {
@@ -411,11 +296,11 @@ static void add_pair(int ends[2], int family, struct sim_end *end) {
 }
 
 void sim_local_pair(int ends[2]) {
-    add_pair(ends, AF_UNIX, sim_connection_open(true));
+    add_pair(ends, AF_UNIX, sim_wire_open(true));
 }
 
 void sim_tcp_pair(int ends[2]) {
-    struct sim_end *end = sim_connection_open(false);
+    struct sim_end *end = sim_wire_open(false);
     network_name_pair(end);
     add_pair(ends, AF_INET, end);
 }

@@ -3,7 +3,7 @@
 #ifndef EDDY_TESTS_SIM_SOCKET_H
 #define EDDY_TESTS_SIM_SOCKET_H
 
-#include "connection.h"
+#include "wire.h"
 
 enum sim_socket_state {
     SOCKET_NEW,
@@ -45,6 +45,15 @@ void network_begin(void);
 void network_end(void);
 
 /* --- socket.c --- */
+
+/* A call of the seam begins: finds its socket, or fails. With an error of the weather, the socket
+ * is there as well; NULL if there is none. */
+int socket_enter(enum os_call call, int fd, struct sim_socket **socket);
+ssize_t socket_receive(void *object, void *data, size_t size);
+ssize_t socket_send(void *object, const void *data, size_t size);
+/* As the kernel does it: as much as there is room for, and how much there would be. */
+void socket_give_address(const struct sim_address *from, struct sockaddr *address,
+                         socklen_t *length);
 
 /* A descriptor for an end; it is closed if there is no number left. */
 int socket_add(int family, struct sim_end *end);

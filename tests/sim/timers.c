@@ -152,8 +152,10 @@ static void stop(struct watch *watch) {
 
 /* Its memory is the program's again, and another timer is in its place. */
 static void renew(struct watch *watch) {
-    stop(watch);
-    ledger_free(watch->timer);
+    if (watch->timer != NULL) {
+        stop(watch);
+        ledger_free(watch->timer);
+    }
     watch->timer = ledger_new("timer", sizeof *watch->timer);
     eddy_timer_init(watch->timer, storm.party.loop);
     watch->is_unreferenced = false;

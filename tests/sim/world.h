@@ -114,6 +114,7 @@ struct sim_description *sim_descriptor_get(int fd); /* NULL: not open */
 /* Of an object of this kind, or NULL. */
 void *sim_object_get(int fd, const struct sim_kind *kind);
 int sim_descriptor_close(int fd); /* 0 or -EBADF */
+bool sim_descriptors_are_all_used(void);
 /* Something new has arrived: edges are told again, and waits look again. NULL: nobody sees it. */
 void sim_description_changed(struct sim_description *description);
 

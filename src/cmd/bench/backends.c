@@ -30,6 +30,21 @@ static void set_ring(struct bench_case *it, unsigned size) {
     it->numbers[2] = size < 1000 ? 1000 : size;
 }
 
+static void set_timers(struct bench_case *it, unsigned size) {
+    snprintf(it->setting, sizeof it->setting, "%u timers", size);
+    it->numbers[0] = size;
+}
+
+static void set_threads(struct bench_case *it, unsigned size) {
+    (void)size;
+    snprintf(it->setting, sizeof it->setting, "between threads");
+}
+
+static void set_depth(struct bench_case *it, unsigned size) {
+    snprintf(it->setting, sizeof it->setting, "%u at a time, 4 threads", size);
+    it->numbers[0] = size;
+}
+
 static const struct workload workloads[] = {
     {"ring",
      "bytes that go round many socket pairs",
@@ -37,6 +52,35 @@ static const struct workload workloads[] = {
      bench_ring_run,
      {10, 100, 1000, 10000},
      set_ring},
+    {"timer-start",
+     "start a timer among many",
+     "start",
+     bench_timer_start_run,
+     {1000, 1000000},
+     set_timers},
+    {"timer-stop", "stop one", "stop", bench_timer_stop_run, {1000, 1000000}, set_timers},
+    {"timer-fire", "fire all, in order", "call", bench_timer_fire_run, {1000, 1000000}, set_timers},
+    {"timer-push",
+     "push idle timeouts away, again and again",
+     "push",
+     bench_timer_push_run,
+     {1000, 100000},
+     set_timers},
+    {"wake-send", "wake a loop that is behind", "send", bench_wake_send_run, {1}, set_threads},
+    {"wake-trip", "from thread to thread and back", "trip", bench_wake_trip_run, {1}, set_threads},
+    {"pool", "empty jobs", "job", bench_pool_run, {1, 64, 10000}, set_depth},
+    {"file-pool",
+     "4 KiB reads of cached files, by threads",
+     "read",
+     bench_file_pool_run,
+     {1, 64},
+     set_depth},
+    {"file-attempt",
+     "the same, tried without a thread first",
+     "read",
+     bench_file_attempt_run,
+     {1, 64},
+     set_depth},
 };
 
 enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
@@ -151,7 +195,7 @@ static void help(void) {
           "Runs the same workloads on each backend, in turn, and compares.\n\nworkloads:\n",
           stdout);
     for (size_t i = 0; i < WORKLOADS; i++)
-        printf("  %-10s %s\n", workloads[i].name, workloads[i].help);
+        printf("  %-13s %s\n", workloads[i].name, workloads[i].help);
     fputs("\noptions:\n", stdout);
     command_line_help(&line, stdout);
 }

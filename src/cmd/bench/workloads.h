@@ -8,4 +8,19 @@
 /* pairs, active, bytes of a round */
 void bench_ring_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* timers */
+void bench_timer_start_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_timer_fire_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_timer_push_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* no numbers */
+void bench_wake_send_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_wake_trip_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* jobs or reads under way at a time */
+void bench_pool_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_file_pool_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_file_attempt_run(const struct bench_case *it, struct bench_sample *sample);
+
 #endif

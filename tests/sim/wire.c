@@ -1,54 +1,54 @@
-/* connection.c: see connection.h. The rules are those of Linux's TCP and, for local ones, of its
+/* wire.c: see wire.h. The rules are those of Linux's TCP and, for local ones, of its
  * unix sockets. Each arrival is an event; those of one direction come in order, but for a reset,
  * which may overtake. */
-#include "connection.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-struct sim_connection {
-    struct sim_connection *next, *prev;
+struct sim_wire {
+    struct sim_wire *next, *prev;
     struct sim_end ends[2];
     unsigned events; /* under way */
     bool is_local;
 };
 
-static struct sim_connection *connections;
+static struct sim_wire *wires;
 
-struct sim_end *sim_connection_open(bool is_local) {
-    struct sim_connection *it = calloc(1, sizeof *it);
+struct sim_end *sim_wire_open(bool is_local) {
+    struct sim_wire *it = calloc(1, sizeof *it);
     if (it == NULL) sim_fail("no memory for the simulation itself");
     it->is_local = is_local;
     for (int i = 0; i < 2; i++) {
-        it->ends[i].connection = it;
+        it->ends[i].wire = it;
         it->ends[i].other = &it->ends[1 - i];
         it->ends[i].in.window = sim_weather()->window_bytes;
         it->ends[i].is_open = true;
     }
-    it->next = connections;
+    it->next = wires;
     if (it->next != NULL) it->next->prev = it;
-    connections = it;
+    wires = it;
     return &it->ends[0];
 }
 
-static void free_connection(struct sim_connection *it) {
+static void free_wire(struct sim_wire *it) {
     if (it->next != NULL) it->next->prev = it->prev;
     if (it->prev != NULL)
         it->prev->next = it->next;
     else
-        connections = it->next;
+        wires = it->next;
     channel_close(&it->ends[0].in);
     channel_close(&it->ends[1].in);
     free(it);
 }
 
 /* What nobody waits for any more: events that would have come are dropped with the world. */
-void sim_connections_end(void) {
-    while (connections != NULL) free_connection(connections);
+void sim_wires_end(void) {
+    while (wires != NULL) free_wire(wires);
 }
 
-static void free_if_over(struct sim_connection *it) {
-    if (!it->ends[0].is_open && !it->ends[1].is_open && it->events == 0) free_connection(it);
+static void free_if_over(struct sim_wire *it) {
+    if (!it->ends[0].is_open && !it->ends[1].is_open && it->events == 0) free_wire(it);
 }
 
 static void tell(struct sim_end *end, bool anew) {
@@ -65,10 +65,10 @@ int64_t sim_latency_ns(void) {
 /* Calls `arrive` with `end` behind all that is on its way there. */
 static void travel(struct sim_end *end, sim_fn *arrive) {
     int64_t now_ns = sim_now_ns();
-    int64_t at_ns = now_ns + (end->connection->is_local ? 0 : sim_latency_ns());
+    int64_t at_ns = now_ns + (end->wire->is_local ? 0 : sim_latency_ns());
     if (at_ns < end->last_ns) at_ns = end->last_ns;
     end->last_ns = at_ns;
-    end->connection->events++;
+    end->wire->events++;
     if (end->coming++ == 0 && at_ns == now_ns)
         arrive(end);
     else
@@ -77,7 +77,7 @@ static void travel(struct sim_end *end, sim_fn *arrive) {
 
 static void reset_arrives(void *context) {
     struct sim_end *end = context;
-    end->connection->events--;
+    end->wire->events--;
     /* Both have said goodbye: nothing is left to be reset. */
     bool is_over = end->end_arrived && end->other->end_arrived;
     if (end->is_open && !end->is_broken && !is_over) {
@@ -87,12 +87,12 @@ static void reset_arrives(void *context) {
         channel_drop(&end->other->in);
         tell(end, true);
     }
-    free_if_over(end->connection);
+    free_if_over(end->wire);
 }
 
 static void reset(struct sim_end *end) {
-    end->connection->events++;
-    int64_t delay_ns = end->connection->is_local ? 0 : sim_latency_ns();
+    end->wire->events++;
+    int64_t delay_ns = end->wire->is_local ? 0 : sim_latency_ns();
     if (delay_ns == 0)
         reset_arrives(end);
     else
@@ -109,17 +109,17 @@ static void bytes_arrive(void *context) {
         end->in.arrived -= size;
         reset(end->other);
     }
-    end->connection->events--;
-    free_if_over(end->connection);
+    end->wire->events--;
+    free_if_over(end->wire);
 }
 
 static void end_arrives(void *context) {
     struct sim_end *end = context;
-    end->connection->events--;
+    end->wire->events--;
     end->coming--;
     end->end_arrived = true;
     if (!end->is_broken) tell(end, true);
-    free_if_over(end->connection);
+    free_if_over(end->wire);
 }
 
 /* --- Sending --- */
@@ -133,7 +133,7 @@ static bool is_writable(const struct sim_end *end) {
 static void send_bytes(struct sim_end *end, const unsigned char *data, size_t size) {
     struct sim_end *to = end->other;
     while (size > 0) {
-        size_t part = to->connection->is_local ? size : sim_shorten(size);
+        size_t part = to->wire->is_local ? size : sim_shorten(size);
         if (channel_send(&to->in, data, part)) travel(to, bytes_arrive);
         data += part;
         size -= part;
@@ -141,7 +141,7 @@ static void send_bytes(struct sim_end *end, const unsigned char *data, size_t si
 }
 
 ssize_t sim_end_send(struct sim_end *end, const void *data, size_t size) {
-    bool is_local = end->connection->is_local;
+    bool is_local = end->wire->is_local;
     int error = end->error;
     if (error != 0 && !is_local) {
         end->error = 0;
@@ -178,7 +178,7 @@ static ssize_t take(struct sim_end *end, void *data, size_t size) {
 ssize_t sim_end_receive(struct sim_end *end, void *data, size_t size) {
     if (size == 0) return 0;
     if (end->in.arrived > 0) return take(end, data, size);
-    if (end->end_arrived && !end->connection->is_local) return 0;
+    if (end->end_arrived && !end->wire->is_local) return 0;
     int error = end->error;
     end->error = 0;
     if (error != 0) return -error;
@@ -206,7 +206,7 @@ static void close_local(struct sim_end *end, bool resets) {
 }
 
 void sim_end_close(struct sim_end *end, bool resets) {
-    struct sim_connection *it = end->connection;
+    struct sim_wire *it = end->wire;
     bool is_over = end->is_broken || (end->end_arrived && end->other->end_arrived);
     if (end->in.arrived > 0) resets = true;
     end->changed = NULL;
@@ -227,10 +227,13 @@ void sim_end_close(struct sim_end *end, bool resets) {
 }
 
 void sim_end_abort(struct sim_end *end, int error) {
-    if (end->is_broken || end->connection->is_local) return;
+    if (end->is_broken) return;
     end->is_broken = true;
     end->error = error;
     end->in.arrived = 0;
     tell(end, true);
-    reset(end->other);
+    if (end->wire->is_local)
+        close_local(end, true);
+    else
+        reset(end->other);
 }

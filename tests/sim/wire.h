@@ -1,9 +1,9 @@
-/* connection.h: two ends and the bytes between them: of TCP, which travel, or local ones, which are
+/* wire.h: two ends and the bytes between them: of TCP, which travel, or local ones, which are
  * there at once.
  * An end is a socket's or an outside peer's, or waits in a listener's queue. Invariant: a
  * connection lives until both ends are closed and nothing is under way. */
-#ifndef EDDY_TESTS_SIM_CONNECTION_H
-#define EDDY_TESTS_SIM_CONNECTION_H
+#ifndef EDDY_TESTS_SIM_WIRE_H
+#define EDDY_TESTS_SIM_WIRE_H
 
 #include "channel.h"
 #include "world.h"
@@ -14,7 +14,7 @@ struct sim_address {
 };
 
 struct sim_end {
-    struct sim_connection *connection;
+    struct sim_wire *wire;
     struct sim_end *other;
     struct sim_end *next;           /* in a listener's queue */
     struct sim_channel in;          /* what comes to this end */
@@ -31,7 +31,7 @@ struct sim_end {
     void *owner;
 };
 
-struct sim_end *sim_connection_open(bool is_local); /* one end; the other one is `other` */
+struct sim_end *sim_wire_open(bool is_local); /* one end; the other one is `other` */
 /* How long something takes to the other side. */
 int64_t sim_latency_ns(void);
 
@@ -47,6 +47,6 @@ void sim_end_close(struct sim_end *end, bool reset);
 /* The connection breaks: this end has heard of it, the other one will. */
 void sim_end_abort(struct sim_end *end, int error);
 
-void sim_connections_end(void);
+void sim_wires_end(void);
 
 #endif
