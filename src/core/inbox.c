@@ -5,6 +5,13 @@
  * since the loop always takes the whole list. The loop reads the pipe first and takes the list
  * then: a push that it does not see finds the list empty and writes its byte after the read.
  *
+ * The orders: a push releases the post, and the take acquires it. It is one exchange for all of
+ * them, as each push reads the one before it and is part of what that has released. Nothing goes
+ * the other way through the list: a post comes back to its sender by its own call. The rest is the
+ * pipe's, whose lock in the kernel orders a byte's write before its read: a push that was seen to
+ * wake the loop is in the list, and who has written his byte has done with the loop. tests/model
+ * runs all of this through its interleavings, and breaks what is weaker.
+ *
  * Invariant: each time the loop takes a list that is not empty there is exactly one byte that has
  * been or will be written. Counting both is how inbox_close knows that no sender still uses the
  * loop. Threading: eddy__inbox_push from any thread and from signal handlers; the rest from the
@@ -15,15 +22,18 @@
 #include <stdatomic.h>
 
 void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
+    /* Relaxed: a guess, which the swap checks. Nothing is read through it. */
     eddy_post *head = atomic_load_explicit(&loop->inbox_head, memory_order_relaxed);
     do {
         post->next = head;
+        /* Release: `next`, and all that the sender wrote, before the post can be found. */
     } while (!atomic_compare_exchange_weak_explicit(&loop->inbox_head, &head, post,
                                                     memory_order_release, memory_order_relaxed));
     /* The post is the loop's now. If the list was not empty, so may be the whole loop. */
     if (head != NULL) return;
-    /* A full pipe is as good as a byte more: the list is the truth. */
-    (void)eddy_os_write(loop->pipe[1], "", 1);
+    /* A full pipe is as good as a byte more: the list is the truth. But Linux may have no page for
+     * the pipe just now, and without the byte the loop would sleep on. Test: tests/fault/core.c. */
+    while (eddy_os_write(loop->pipe[1], "", 1) == -ENOMEM) eddy_os_yield();
 }
 
 static void append(struct inbox_queue *queue, eddy_post *post) {
@@ -38,6 +48,7 @@ void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post) {
 
 /* Takes the list, which is last in, first out, and queues it in the order of arrival. */
 static void take(eddy_loop *loop) {
+    /* Acquire: reads the last push, and with it sees what it and those before it released. */
     eddy_post *newest = atomic_exchange_explicit(&loop->inbox_head, NULL, memory_order_acquire);
     if (newest == NULL) return;
     loop->inbox_takes++;
@@ -137,8 +148,9 @@ int eddy__inbox_open(eddy_loop *loop) {
 }
 
 void eddy__inbox_close(eddy_loop *loop) {
-    /* A sender pushes and then writes. Its call has been run, or the loop would not be closing, but
-     * the byte may still be under way, and the pipe must be there for it. */
+    /* A sender pushes and then writes. Its call has been run or withdrawn, or the loop would not be
+     * closing, but the byte may still be under way, and the pipe must be there for it: a withdrawal
+     * takes the list without waiting for it. */
     while (loop->inbox_bytes < loop->inbox_takes) {
         eddy_os_yield();
         pull(loop);

@@ -21,8 +21,12 @@ static struct {
 static eddy_os_mutex lock = EDDY_OS_MUTEX_INITIALIZER;
 static atomic_uint handlers_running;
 
-/* Sequentially consistent: either the handler is counted before its watcher is out of the list, or
- * it does not find the watcher there. eddy_os_write leaves errno alone. */
+/* Sequentially consistent: the handler counts itself and then looks at `first` or a `next`, the
+ * stop changes one of these and then looks at the count. One of them must see what the other did,
+ * or the stop ends while the handler holds the watcher; with acquire and release both could see the
+ * old. The other accesses of this file would hold with less (`pending` acquired by the handler,
+ * released by run; `first` released by start), but signals are rare, and one order is easier to
+ * trust. tests/model says for each what breaks. eddy_os_write leaves errno alone. */
 static void handle_signal(int number) {
     atomic_fetch_add(&handlers_running, 1);
     eddy_signal *watcher = atomic_load(&watched[number].first);

@@ -1,7 +1,8 @@
 /* wake.c: a post that is sent at most once at a time.
  * Invariant: pending is 1 while the post is on its way and while the wake is stopped, so that in
  * both cases a sender has nothing to do.
- * Threading: send from any thread, the rest from the loop's. */
+ * Threading: send from any thread, the rest from the loop's. Each order below is the weakest that
+ * holds; tests/model breaks every weaker one. */
 #include "loop.h"
 
 #include <errno.h>
@@ -15,8 +16,9 @@ void eddy_wake_init(eddy_wake *wake, eddy_loop *loop) {
 
 static void run(eddy_post *post) {
     eddy_wake *wake = eddy_container_of(post, eddy_wake, post);
-    /* Cleared before the call, so that a send during the call gives another one. The exchange reads
-     * the sender's, and with it sees all that the sender wrote before. */
+    /* Cleared before the call, so that a send during the call gives another one. Acquire: it reads
+     * the last sender's 1, and so the call sees what all of them wrote, those that found a 1 as
+     * well. Release: the next sender to find the 0 writes the post after the loop has read it. */
     atomic_exchange_explicit(&wake->pending, 0, memory_order_acq_rel);
     wake->fn(wake);
 }
@@ -27,21 +29,25 @@ int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn) {
     wake->fn = fn;
     wake->post.fn = run;
     handle_start(&wake->handle);
+    /* Release: as in run, the post is the sender's from here on. */
     atomic_store_explicit(&wake->pending, 0, memory_order_release);
     return 0;
 }
 
 void eddy_wake_send(eddy_wake *wake) {
-    /* An exchange, not a load before it: a load could be done before the sender's own data is
-     * visible, find the old 1, and the loop would have looked too early. */
+    /* Release, even if it finds a 1: run's exchange reads this 1 or a later one. Acquire: see run.
+     * A load before it, to spare the exchange when it finds a 1, would lose wake-ups: it may be
+     * done before the sender's own data is visible and find the old 1, while the loop clears that
+     * and looks too early. It would need a fence on both sides, which costs what it spares. */
     if (atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) == 0)
         eddy__inbox_push(wake->handle.loop, &wake->post);
 }
 
 void eddy_wake_stop(eddy_wake *wake) {
     if (!handle_is_active(&wake->handle)) return;
-    /* From here on senders do nothing. One that came before is in the inbox or about to be. */
-    if (atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) == 1)
+    /* From here on senders do nothing. One that came before is in the inbox or about to be.
+     * Relaxed: what such a one wrote comes with the inbox; to the others nothing is handed over. */
+    if (atomic_exchange_explicit(&wake->pending, 1, memory_order_relaxed) == 1)
         eddy__inbox_withdraw(wake->handle.loop, &wake->post);
     handle_stop(&wake->handle);
 }

@@ -114,6 +114,7 @@ int eddy_pool_close(eddy_pool *pool) {
         eddy_os_unlock(&pool->lock);
         return -EBUSY;
     }
+    EDDY_ASSERT(pool->expected == 0); /* only a loop hands over */
     pool->closing = true;
     eddy__worker_call_all_idle(pool);
     while (pool->threads > 0) eddy_os_condition_wait(&pool->quiet, &pool->lock, -1);

@@ -1,0 +1,26 @@
+/* workloads.h: the workloads of `eddy bench backends`. Each runs in a process of its own, which
+ * ends with it, and needs not give back what it took. bench_case.numbers is what each says. */
+#ifndef EDDY_CMD_BENCH_WORKLOADS_H
+#define EDDY_CMD_BENCH_WORKLOADS_H
+
+#include "bench.h"
+
+/* pairs, active, bytes of a round */
+void bench_ring_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* timers */
+void bench_timer_start_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_timer_fire_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_timer_push_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* no numbers */
+void bench_wake_send_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_wake_trip_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* jobs or reads under way at a time */
+void bench_pool_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_file_pool_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_file_attempt_run(const struct bench_case *it, struct bench_sample *sample);
+
+#endif

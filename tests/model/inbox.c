@@ -1,0 +1,269 @@
+/* inbox.c: src/core/inbox.c as programs, and posting in three scenarios. */
+#include "programs.h"
+
+const char *const location_names[] = {"inbox_head", "pipe",  "pending",  "pending 2",
+                                      "handlers",   "first", "next",     "next 2",
+                                      "lock",       "data",  "data (2)", "data (3)"};
+const char *const plain_names[] = {"post->next", "post 2", "post 3",    "loop",  "pipe's fd",
+                                   "watcher",    "2nd",    "job state", "queue", "result"};
+_Static_assert(sizeof location_names / sizeof location_names[0] == LOCATIONS_USED, "");
+_Static_assert(sizeof plain_names / sizeof plain_names[0] == PLAINS_USED, "");
+_Static_assert((int)LOCATIONS_USED <= (int)LOCATIONS && (int)PLAINS_USED <= (int)PLAINS, "");
+
+static void write_byte(void) {
+    touch(LIFE_LOOP); /* loop->pipe[1] */
+    touch(LIFE_PIPE);
+    (void)fetch_add(PIPE, 1, variant.orders[PIPE_LOCK]);
+}
+
+/* eddy__inbox_push */
+bool inbox_push(uint8_t post) {
+    BEGIN(IN_PUSH);
+    touch(LIFE_LOOP);
+    t->head = load(HEAD, variant.orders[PUSH_LOAD]);
+    if (variant.change == BYTE_BEFORE_PUSH && t->head == 0) {
+        STEP();
+        write_byte();
+    }
+    do {
+        if (variant.change != LINK_AFTER_PUSH) plain_write(next_of(post), t->head);
+        STEP();
+        touch(LIFE_LOOP);
+    } while (!compare_exchange(HEAD, &t->head, post, variant.orders[PUSH_SWAP], RELAXED));
+    if (variant.change == LINK_AFTER_PUSH) plain_write(next_of(post), t->head);
+    if (variant.change == BYTE_BEFORE_PUSH) RETURN();
+    if (variant.change == BYTE_NEVER_FIRST ? t->head == 0 : t->head != 0)
+        if (variant.change != BYTE_ALWAYS) RETURN();
+    STEP();
+    write_byte();
+    END();
+}
+
+/* append */
+static void append(uint8_t post) {
+    plain_write(next_of(post), 0);
+    machine.self->queue[machine.self->queued++] = post;
+}
+
+/* eddy__inbox_push_local */
+void push_local(uint8_t post) {
+    append(post);
+}
+
+/* take, after its exchange: turns the list around and queues it. */
+static void queue_all(uint8_t newest) {
+    if (newest == 0) return;
+    machine.self->takes++;
+    uint8_t oldest = 0;
+    while (newest != 0) {
+        uint8_t next = plain_read(next_of(newest));
+        if (next == POISON) {
+            machine_break("a post is in the list after its owner has got it back");
+            return;
+        }
+        plain_write(next_of(newest), oldest);
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != 0) {
+        uint8_t next = plain_read(next_of(oldest));
+        append(oldest);
+        oldest = next;
+    }
+}
+
+/* pull: the pipe, then take */
+static bool pull(void) {
+    BEGIN(IN_PULL);
+    if (variant.change == TAKE_BEFORE_READ) {
+        queue_all(exchange(HEAD, 0, variant.orders[TAKE]));
+        STEP();
+    }
+    t->bytes = (uint8_t)(t->bytes + exchange(PIPE, 0, variant.orders[PIPE_LOCK]));
+    if (variant.change == TAKE_BEFORE_READ) RETURN();
+    STEP();
+    queue_all(exchange(HEAD, 0, variant.orders[TAKE]));
+    END();
+}
+
+/* What the loop sleeps for; with a post at hand it does not sleep. */
+bool loop_may_turn(void) {
+    return latest(PIPE) > 0 || machine.self->queued > 0;
+}
+
+/* The first half of eddy__inbox_run: on_readable has set inbox_ready if there is a byte. */
+bool inbox_turn(void) {
+    BEGIN(IN_TURN);
+    if (latest(PIPE) > 0) CALL(pull());
+    END();
+}
+
+/* run_queue */
+uint8_t next_queued(void) {
+    struct thread *t = machine.self;
+    if (t->queued == 0) return 0;
+    uint8_t post = t->queue[0];
+    (void)plain_read(next_of(post)); /* queue->first = post->next */
+    t->queued--;
+    for (int i = 0; i < QUEUE_MAX; i++)
+        t->queue[i] = (uint8_t)(i < t->queued ? t->queue[i + 1] : 0);
+    return post;
+}
+
+/* remove_from */
+static bool remove_from(uint8_t post) {
+    struct thread *t = machine.self;
+    unsigned kept = 0;
+    bool found = false;
+    for (unsigned i = 0; i < t->queued; i++) {
+        if (t->queue[i] == post)
+            found = true;
+        else
+            t->queue[kept++] = t->queue[i];
+    }
+    for (unsigned i = kept; i < QUEUE_MAX; i++) t->queue[i] = 0;
+    t->queued = (uint8_t)kept;
+    return found;
+}
+
+/* A busy wait that has changed nothing looks again when there is something to see. */
+static bool pull_may_help(void) {
+    return latest(PIPE) > 0 || latest(HEAD) != 0;
+}
+
+/* eddy__inbox_withdraw */
+bool inbox_withdraw(uint8_t post) {
+    BEGIN(IN_WITHDRAW);
+    while (!remove_from(post)) {
+        STEP_WHEN(pull_may_help());
+        CALL(pull());
+    }
+    END();
+}
+
+static bool may_close(void) {
+    if (variant.change == CLOSE_WITHOUT_COUNT) return true;
+    if (variant.change == CLOSE_WHEN_EMPTY) return latest(HEAD) == 0 && latest(PIPE) == 0;
+    return machine.self->bytes >= machine.self->takes;
+}
+
+/* eddy__inbox_close, and the end of eddy_loop_close */
+bool inbox_close(void) {
+    BEGIN(IN_CLOSE);
+    while (!may_close()) {
+        STEP_WHEN(pull_may_help());
+        CALL(pull());
+    }
+    plain_write(LIFE_PIPE, DEAD);
+    plain_write(LIFE_LOOP, DEAD);
+    END();
+}
+
+void give_back_post(uint8_t post) {
+    plain_write(next_of(post), POISON);
+}
+
+const char *nothing_is_left(const struct state *state) {
+    unsigned last = state->count[HEAD] - 1u;
+    return state->messages[HEAD][last].value != 0 ? "the loop sleeps, with something in the list"
+                                                  : NULL;
+}
+
+/* --- Posting: the loop is thread 0, and each sender has the post of its number. --- */
+
+static bool post_one(void) {
+    BEGIN(IN_MAIN);
+    STEP();
+    CALL(inbox_push((uint8_t)machine.number));
+    END();
+}
+
+static bool post_two(void) {
+    BEGIN(IN_MAIN);
+    STEP();
+    CALL(inbox_push(1));
+    STEP();
+    CALL(inbox_push(2));
+    END();
+}
+
+static bool post_third(void) {
+    BEGIN(IN_MAIN);
+    STEP();
+    CALL(inbox_push(3));
+    END();
+}
+
+static void run_posts(void) {
+    struct thread *t = machine.self;
+    for (uint8_t post = next_queued(); post != 0; post = next_queued()) {
+        if (++t->seen[post - 1] > 1) machine_break("a post has run twice");
+        t->ran++;
+        give_back_post(post);
+    }
+}
+
+static bool run_all_posts(void) {
+    BEGIN(IN_MAIN);
+    for (;;) {
+        STEP_WHEN(loop_may_turn());
+        CALL(inbox_turn());
+        run_posts();
+    }
+    END();
+}
+
+/* The posts 1 and 2 are of one sender. */
+static bool run_posts_in_order(void) {
+    BEGIN(IN_MAIN);
+    for (;;) {
+        STEP_WHEN(loop_may_turn());
+        CALL(inbox_turn());
+        for (int i = 1; i < t->queued; i++)
+            if (t->queue[i - 1] == 2 && t->queue[i] == 1)
+                machine_break("two posts of a sender come in the wrong order");
+        run_posts();
+        if (t->seen[1] > t->seen[0]) machine_break("a post has overtaken one that was before it");
+    }
+    END();
+}
+
+static bool run_posts_and_close(void) {
+    BEGIN(IN_MAIN);
+    while (t->ran < 2) {
+        STEP_WHEN(loop_may_turn());
+        CALL(inbox_turn());
+        run_posts();
+    }
+    CALL(inbox_close());
+    END();
+}
+
+static const char *all_posts_ran(const struct state *state) {
+    return state->threads[0].ran != 3 ? "a post has not run" : nothing_is_left(state);
+}
+
+const struct scenario post_scenarios[] = {
+    {"post: three senders",
+     "each post runs once, and is its sender's again then",
+     {run_all_posts, post_one, post_one, post_one},
+     {"loop", "sender 1", "sender 2", "sender 3"},
+     NULL,
+     all_posts_ran,
+     0},
+    {"post: in order",
+     "what one sender posts comes in its order",
+     {run_posts_in_order, post_two, post_third},
+     {"loop", "sender 1", "sender 2"},
+     NULL,
+     all_posts_ran,
+     0},
+    {"post: close",
+     "a loop that closes after the last post has run waits for its senders' bytes",
+     {run_posts_and_close, post_one, post_one},
+     {"loop", "sender 1", "sender 2"},
+     NULL,
+     NULL,
+     THREADS_MAX},
+    {0},
+};

@@ -1,0 +1,289 @@
+/* main.c: the model's test. It checks the machine, explores every scenario with the code as it is,
+ * and looks for what is broken with each order weakened and each change made: what is not found is
+ * a failure, since a model that finds nothing proves nothing.
+ *
+ *   model [SOURCE_ROOT]              everything; with the root, also that the code is as modelled
+ *   model show SCENARIO [CHANGE]     an interleaving that breaks it: `model show wake load-first`
+ *   model show SCENARIO SITE ORDER   the same with an order: `model show wake send acquire`
+ */
+#include "programs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct variant variant;
+
+static const struct scenario *const scenarios[] = {post_scenarios, wake_scenarios, signal_scenarios,
+                                                   pool_scenarios};
+enum { SCENARIO_LISTS = sizeof scenarios / sizeof scenarios[0] };
+
+/* --- What is expected --- */
+
+static const struct site_of_code {
+    const char *name;
+    enum order order; /* in the code */
+    enum order need;  /* the weakest that is enough, nothing weaker of the same direction being */
+    const char *file, *code;
+} sites[SITES] = {
+    [PIPE_LOCK] = {"pipe", ACQ_REL, ACQ_REL, NULL, NULL},
+    [PUSH_LOAD] = {"push-load", RELAXED, RELAXED, "src/core/inbox.c",
+                   "atomic_load_explicit(&loop->inbox_head, memory_order_relaxed)"},
+    [PUSH_SWAP] = {"push-swap", RELEASE, RELEASE, "src/core/inbox.c",
+                   "memory_order_release, memory_order_relaxed)"},
+    [TAKE] = {"take", ACQUIRE, ACQUIRE, "src/core/inbox.c",
+              "atomic_exchange_explicit(&loop->inbox_head, NULL, memory_order_acquire)"},
+    [SEND] = {"send", ACQ_REL, ACQ_REL, "src/core/wake.c",
+              "atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) == 0"},
+    [WAKE_RUN] = {"run", ACQ_REL, ACQ_REL, "src/core/wake.c",
+                  "atomic_exchange_explicit(&wake->pending, 0, memory_order_acq_rel)"},
+    [WAKE_START] = {"start", RELEASE, RELEASE, "src/core/wake.c",
+                    "atomic_store_explicit(&wake->pending, 0, memory_order_release)"},
+    [WAKE_STOP] = {"stop", RELAXED, RELAXED, "src/core/wake.c",
+                   "atomic_exchange_explicit(&wake->pending, 1, memory_order_relaxed) == 1"},
+    [HANDLER_COUNT] = {"count", SEQ_CST, SEQ_CST, "src/core/signal.c",
+                       "atomic_fetch_add(&handlers_running, 1)"},
+    [HANDLER_FIRST] = {"handler-first", SEQ_CST, SEQ_CST, "src/core/signal.c",
+                       "*watcher = atomic_load(&watched[number].first)"},
+    [HANDLER_NEXT] = {"handler-next", SEQ_CST, SEQ_CST, "src/core/signal.c",
+                      "*next = atomic_load(&watcher->next)"},
+    [HANDLER_PENDING] = {"handler-pending", SEQ_CST, ACQUIRE, "src/core/signal.c",
+                         "atomic_exchange(&watcher->pending, 1) == 0"},
+    [HANDLER_UNCOUNT] = {"uncount", SEQ_CST, RELAXED, "src/core/signal.c",
+                         "atomic_fetch_sub(&handlers_running, 1)"},
+    [SIGNAL_RUN] = {"signal-run", SEQ_CST, RELEASE, "src/core/signal.c",
+                    "atomic_exchange(&watcher->pending, 0); /*"},
+    [SIGNAL_LINK] = {"link", SEQ_CST, RELEASE, "src/core/signal.c",
+                     "atomic_store(&watched[number].first, watcher)"},
+    [SIGNAL_UNLINK] = {"unlink", SEQ_CST, SEQ_CST, "src/core/signal.c",
+                       "atomic_store(at, atomic_load(&watcher->next))"},
+    [SIGNAL_WAIT] = {"wait", SEQ_CST, SEQ_CST, "src/core/signal.c",
+                     "while (atomic_load(&handlers_running) > 0)"},
+    [SIGNAL_STOP] = {"signal-stop", SEQ_CST, RELAXED, "src/core/signal.c",
+                     "atomic_exchange(&watcher->pending, 0) == 1"},
+};
+
+/* How many atomic operations a file has: a new one belongs into the model. */
+static const struct {
+    const char *file;
+    unsigned operations;
+} files[] = {{"src/core/inbox.c", 3}, {"src/core/wake.c", 4}, {"src/core/signal.c", 19},
+             {"src/work/pool.c", 0},  {"src/work/work.c", 0}, {"src/work/worker.c", 0}};
+
+static const char *const change_names[CHANGES] = {
+    [NONE] = "none",
+    [BYTE_ALWAYS] = "byte-always",
+    [BYTE_NEVER_FIRST] = "byte-never-first",
+    [BYTE_BEFORE_PUSH] = "byte-before-push",
+    [TAKE_BEFORE_READ] = "take-before-read",
+    [LINK_AFTER_PUSH] = "link-after-push",
+    [CLOSE_WITHOUT_COUNT] = "close-without-count",
+    [CLOSE_WHEN_EMPTY] = "close-when-empty",
+    [CLEAR_AFTER_CALL] = "clear-after-call",
+    [CLEAR_BY_STORE] = "clear-by-store",
+    [STOP_WITHOUT_WITHDRAW] = "stop-without-withdraw",
+    [STOP_BY_STORE] = "stop-by-store",
+    [SEND_BY_STORE] = "send-by-store",
+    [LOAD_FIRST] = "load-first",
+    [LOAD_FIRST_CONSISTENT] = "load-first-consistent",
+    [FENCE_AND_LOAD_FIRST] = "fence-and-load-first",
+    [FENCES_AND_LOAD_FIRST] = "fences-and-load-first",
+    [STOP_WITHOUT_WAIT] = "stop-without-wait",
+    [WAIT_BEFORE_UNLINK] = "wait-before-unlink",
+    [COUNT_AFTER_FIRST] = "count-after-first",
+    [UNCOUNT_BEFORE_PUSH] = "uncount-before-push",
+    [UNLINK_WITHOUT_LOCK] = "unlink-without-lock",
+    [STATE_AFTER_UNLOCK] = "state-after-unlock",
+    [STATE_AFTER_PUSH] = "state-after-push",
+    [PUSH_BEFORE_STATE] = "push-before-state",
+    [CANCEL_WITHOUT_LOCK] = "cancel-without-lock",
+    [CANCEL_THE_RUNNING] = "cancel-the-running",
+};
+
+/* Looking before the exchange: when the data itself is handed over in a way that orders it. */
+static const char *const data_names[] = {"stored", "stored seq_cst", "exchanged", "locked"};
+static const bool load_is_right[][4] = {
+    /* stored, stored seq_cst, exchanged, locked */
+    [LOAD_FIRST - LOAD_FIRST] = {false, false, true, true},
+    [LOAD_FIRST_CONSISTENT - LOAD_FIRST] = {false, true, true, true},
+    [FENCE_AND_LOAD_FIRST - LOAD_FIRST] = {false, false, true, true},
+    [FENCES_AND_LOAD_FIRST - LOAD_FIRST] = {true, true, true, true},
+};
+
+/* --- The runs --- */
+
+static unsigned failures, runs;
+static unsigned long states;
+
+static void reset(void) {
+    variant.change = NONE;
+    variant.data = DATA_STORED;
+    for (unsigned i = 0; i < SITES; i++) variant.orders[i] = sites[i].order;
+}
+
+/* The first scenario that is broken by the variant, or NULL. */
+static const struct scenario *find_broken(const char **broken) {
+    for (int i = 0; i < SCENARIO_LISTS; i++) {
+        for (const struct scenario *it = scenarios[i]; it->name != NULL; it++) {
+            struct verdict verdict = explore(it);
+            runs++;
+            states += verdict.states;
+            *broken = verdict.broken;
+            if (verdict.broken != NULL) return it;
+        }
+    }
+    return NULL;
+}
+
+static void expect(bool right, const char *name, const char *detail) {
+    const char *broken = NULL;
+    const struct scenario *scenario = find_broken(&broken);
+    bool as_expected = right == (scenario == NULL);
+    printf("%-8s %-22s %-15s ", as_expected ? "ok" : "NOT OK", name, detail);
+    if (scenario != NULL)
+        printf("%s: %s\n", scenario->name, broken);
+    else
+        printf("holds\n");
+    if (!as_expected) failures++;
+}
+
+static void check_code(void) {
+    reset();
+    printf("\nThe code as it is:\n");
+    for (int i = 0; i < SCENARIO_LISTS; i++) {
+        for (const struct scenario *it = scenarios[i]; it->name != NULL; it++) {
+            struct verdict verdict = explore(it);
+            runs++;
+            states += verdict.states;
+            printf("%-8s %-27s %6lu states: %s\n", verdict.broken == NULL ? "ok" : "NOT OK",
+                   it->name, verdict.states, verdict.broken == NULL ? it->says : verdict.broken);
+            if (verdict.broken != NULL) failures++;
+        }
+    }
+}
+
+/* Whether `order` promises all that `need` does. */
+static bool is_enough(enum order order, enum order need) {
+    if (need == RELAXED || order == need) return true;
+    return order > need && !(order == RELEASE && need == ACQUIRE);
+}
+
+static void check_orders(void) {
+    printf("\nEach order, weakened:\n");
+    for (unsigned i = 0; i < SITES; i++) {
+        for (unsigned order = 0; order < sites[i].order; order++) {
+            reset();
+            variant.orders[i] = (enum order)order;
+            expect(is_enough((enum order)order, sites[i].need), sites[i].name,
+                   order_name((enum order)order));
+        }
+    }
+}
+
+static void check_changes(void) {
+    printf("\nEach change:\n");
+    for (unsigned i = NONE + 1; i < CHANGES; i++) {
+        if (i >= LOAD_FIRST && i <= FENCES_AND_LOAD_FIRST) continue;
+        reset();
+        variant.change = (enum change)i;
+        expect(false, change_names[i], "");
+    }
+    printf("\nA look at the flag before the exchange, with data that is\n");
+    for (unsigned i = LOAD_FIRST; i <= FENCES_AND_LOAD_FIRST; i++) {
+        for (unsigned data = 0; data < 4; data++) {
+            reset();
+            variant.change = (enum change)i;
+            variant.data = (enum data)data;
+            expect(load_is_right[i - LOAD_FIRST][data], change_names[i], data_names[data]);
+        }
+    }
+}
+
+/* --- The code is as modelled --- */
+
+static const char *read_source(const char *root, const char *file) {
+    static char text[1 << 16];
+    char path[4096];
+    text[0] = '\0';
+    (void)snprintf(path, sizeof path, "%s/%s", root, file);
+    FILE *stream = fopen(path, "r");
+    if (stream == NULL) return text;
+    text[fread(text, 1, sizeof text - 1, stream)] = '\0';
+    (void)fclose(stream);
+    return text;
+}
+
+static void check_source(const char *root) {
+    static const char *const operations[] = {"atomic_load",    "atomic_store", "atomic_exchange",
+                                             "atomic_compare", "atomic_fetch", "atomic_thread"};
+    for (unsigned i = 0; i < SITES; i++) {
+        if (sites[i].file == NULL) continue;
+        if (strstr(read_source(root, sites[i].file), sites[i].code) != NULL) continue;
+        printf("NOT OK   %s has no \"%s\" any more\n", sites[i].file, sites[i].code);
+        failures++;
+    }
+    for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *text = read_source(root, files[i].file);
+        unsigned found = 0;
+        for (unsigned j = 0; j < sizeof operations / sizeof operations[0]; j++)
+            for (const char *at = text; (at = strstr(at, operations[j])) != NULL; at++) found++;
+        if (found == files[i].operations && text[0] != '\0') continue;
+        printf("NOT OK   %s has %u atomic operations, the model knows %u\n", files[i].file, found,
+               files[i].operations);
+        failures++;
+    }
+}
+
+/* --- Showing one --- */
+
+static bool set_variant(const char *name, const char *order) {
+    for (unsigned i = 0; i < CHANGES && order == NULL; i++) {
+        if (strcmp(change_names[i], name) != 0) continue;
+        variant.change = (enum change)i;
+        return true;
+    }
+    for (unsigned i = 0; i < SITES && order != NULL; i++) {
+        for (unsigned j = 0; j <= SEQ_CST; j++) {
+            if (strcmp(sites[i].name, name) != 0 || strcmp(order_name((enum order)j), order) != 0)
+                continue;
+            variant.orders[i] = (enum order)j;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Scenarios whose names begin with `prefix`, up to the first one that is broken. */
+static int show(const char *prefix, const char *name, const char *order) {
+    reset();
+    if (name != NULL && !set_variant(name, order)) {
+        fprintf(stderr, "model: no such change, site or order\n");
+        return 2;
+    }
+    for (int i = 0; i < SCENARIO_LISTS; i++) {
+        for (const struct scenario *it = scenarios[i]; it->name != NULL; it++) {
+            if (strncmp(it->name, prefix, strlen(prefix)) != 0) continue;
+            printf("%s: %s\n", it->name, it->says);
+            struct verdict verdict = explore_and_tell(it);
+            if (verdict.broken != NULL) {
+                printf("  %s\n", verdict.broken);
+                return 0;
+            }
+            printf("  holds in %lu states\n", verdict.states);
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    machine.locations = location_names;
+    machine.plains = plain_names;
+    if (argc > 2 && strcmp(argv[1], "show") == 0)
+        return show(argv[2], argc > 3 ? argv[3] : NULL, argc > 4 ? argv[4] : NULL);
+    failures += check_litmus();
+    check_code();
+    check_orders();
+    check_changes();
+    if (argc > 1) check_source(argv[1]);
+    printf("\n%u searches, %lu states, %u not as expected\n", runs, states, failures);
+    return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,134 @@
+/* programs.h: the library's algorithms, as programs of the machine. Each has the name of its
+ * function in src/, and a step stands where that has an atomic operation or a system call.
+ *
+ * What can be wrong with them is in `variant`: an order at one of the sites, or one of the changes
+ * that somebody might think of. */
+#ifndef EDDY_TESTS_MODEL_PROGRAMS_H
+#define EDDY_TESTS_MODEL_PROGRAMS_H
+
+#include "explore.h"
+
+/* Where the source names an order, or leaves it to be sequentially consistent. */
+enum site {
+    PIPE_LOCK, /* the kernel's, in read and write */
+    PUSH_LOAD,
+    PUSH_SWAP,
+    TAKE,
+    SEND,
+    WAKE_RUN,
+    WAKE_START,
+    WAKE_STOP,
+    HANDLER_COUNT,
+    HANDLER_FIRST,
+    HANDLER_NEXT,
+    HANDLER_PENDING,
+    HANDLER_UNCOUNT,
+    SIGNAL_RUN,
+    SIGNAL_LINK,
+    SIGNAL_UNLINK,
+    SIGNAL_WAIT,
+    SIGNAL_STOP,
+    SITES
+};
+
+/* Each a way to write it that somebody might think of. */
+enum change {
+    NONE,
+    /* inbox.c */
+    BYTE_ALWAYS,
+    BYTE_NEVER_FIRST,
+    BYTE_BEFORE_PUSH,
+    TAKE_BEFORE_READ,
+    LINK_AFTER_PUSH,
+    CLOSE_WITHOUT_COUNT,
+    CLOSE_WHEN_EMPTY,
+    /* wake.c */
+    CLEAR_AFTER_CALL,
+    CLEAR_BY_STORE,
+    STOP_WITHOUT_WITHDRAW,
+    STOP_BY_STORE,
+    SEND_BY_STORE,
+    LOAD_FIRST,            /* relaxed, before the exchange */
+    LOAD_FIRST_CONSISTENT, /* sequentially consistent, as are the exchanges */
+    FENCE_AND_LOAD_FIRST,  /* a fence before the load, and none in the loop */
+    FENCES_AND_LOAD_FIRST, /* and one behind the loop's exchange */
+    /* signal.c */
+    STOP_WITHOUT_WAIT,
+    WAIT_BEFORE_UNLINK,
+    COUNT_AFTER_FIRST,
+    UNCOUNT_BEFORE_PUSH,
+    UNLINK_WITHOUT_LOCK,
+    /* src/work */
+    STATE_AFTER_UNLOCK,
+    STATE_AFTER_PUSH,
+    PUSH_BEFORE_STATE,
+    CANCEL_WITHOUT_LOCK,
+    CANCEL_THE_RUNNING,
+    CHANGES
+};
+
+/* How the senders of a wake hand over their data. */
+enum data { DATA_STORED, DATA_CONSISTENT, DATA_SWAPPED, DATA_LOCKED };
+
+extern struct variant {
+    enum order orders[SITES];
+    enum change change;
+    enum data data;
+} variant;
+
+enum { MORE_POSTS = 3 };
+
+enum location {
+    HEAD,                  /* loop->inbox_head */
+    PIPE,                  /* bytes in it */
+    PENDING,               /* of the wake or the signal watcher with post 1; then post 2's */
+    RUNNING = PENDING + 2, /* handlers_running */
+    FIRST,                 /* watched[number].first */
+    NEXT_WATCHER,          /* of the watcher with post 1; then post 2's */
+    LOCK = NEXT_WATCHER + 2,
+    DATA, /* of the senders */
+    LOCATIONS_USED = DATA + SEEN_MAX
+};
+
+enum plain {
+    NEXT, /* post->next of posts 1 to 3; POISON: the owner has the post again */
+    LIFE_LOOP = NEXT + MORE_POSTS,
+    LIFE_PIPE,
+    LIFE_WATCHER,             /* of the watchers with posts 1 and 2 */
+    STATE = LIFE_WATCHER + 2, /* work->state */
+    QUEUED,                   /* the pool's queue */
+    RESULT,                   /* what a job computes */
+    PLAINS_USED
+};
+
+enum { POISON = 0xff };
+
+static inline unsigned pending_of(unsigned post) {
+    return PENDING + post - 1u;
+}
+static inline unsigned next_of(unsigned post) {
+    return NEXT + post - 1u;
+}
+
+extern const char *const location_names[], *const plain_names[];
+
+/* --- inbox.c --- */
+bool inbox_push(uint8_t post);
+void push_local(uint8_t post);
+bool inbox_withdraw(uint8_t post);
+bool inbox_close(void);
+bool loop_may_turn(void);
+bool inbox_turn(void);
+/* Takes the first post of the loop's queue, or returns 0. */
+uint8_t next_queued(void);
+void give_back_post(uint8_t post); /* it is its owner's again, who may do anything with it */
+const char *nothing_is_left(const struct state *state);
+
+/* --- litmus.c: the machine itself; returns how many outcomes are wrong --- */
+unsigned check_litmus(void);
+
+/* --- the scenarios --- */
+extern const struct scenario post_scenarios[], wake_scenarios[], signal_scenarios[],
+    pool_scenarios[]; /* a name of NULL ends them */
+
+#endif

@@ -1,0 +1,389 @@
+/* op_stream.c: streams in any state, asked for anything; at their other ends are ears (op_ear.c).
+ * The model knows the state, and with it what each call has to answer. */
+#include "operations.h"
+
+#include <string.h>
+
+enum life { IDLE, CONNECTING, CONNECTED, CLOSING };
+
+struct op_stream {
+    eddy_stream stream;
+    struct desk *desk;
+    unsigned place;
+    enum life life;
+    bool is_connecting; /* also while it closes */
+    uint64_t said, heard, tie;
+    bool may_break; /* the other end is gone, or nobody knows who it is */
+    bool is_reading, is_shut, has_failed;
+    unsigned writes;
+    uint64_t write_next, write_done;
+    int64_t read_due_ns;
+    uint8_t *into;
+    size_t into_size;
+};
+
+struct op_write {
+    eddy_write write;
+    struct op_stream *owner;
+    uint64_t number;
+    struct iovec vectors[2];
+    size_t size;
+    uint8_t data[];
+};
+
+void op_break_tie(uint64_t tie) {
+    for (unsigned d = 0; d < DESKS; d++)
+        for (unsigned i = 0; i < STREAMS; i++)
+            if (office.desks[d].streams[i] != NULL && office.desks[d].streams[i]->tie == tie)
+                office.desks[d].streams[i]->may_break = true;
+}
+
+/* --- What streams are told --- */
+
+static struct op_stream *stream_of(eddy_stream *stream) {
+    struct op_stream *at = eddy_container_of(stream, struct op_stream, stream);
+    ledger_look(at);
+    return at;
+}
+
+static bool may_fail(const struct op_stream *at) {
+    return at->may_break || !ledger_is_fair();
+}
+
+static void become_idle(struct op_stream *at) {
+    at->life = IDLE;
+    at->is_reading = at->is_shut = at->has_failed = at->may_break = false;
+    at->said = at->heard = at->tie = 0;
+    at->read_due_ns = -1;
+}
+
+static void on_closed(eddy_stream *stream) {
+    struct op_stream *at = stream_of(stream);
+    ledger_paid(at);
+    struct desk *desk = at->desk;
+    op_enter(desk, PHASE_CLOSING);
+    sim_check(at->writes == 0 && !at->is_connecting, "a stream is closed before its requests");
+    desk->streams[at->place] = NULL;
+    ledger_free(at->into);
+    ledger_free(at);
+    op_leave(desk);
+}
+
+static void on_read(eddy_stream *stream, void *data, ssize_t size) {
+    struct op_stream *at = stream_of(stream);
+    struct desk *desk = at->desk;
+    op_enter(desk, PHASE_TIMERS | PHASE_READY);
+    sim_check(at->is_reading, "a stream reads that has stopped");
+    if (size > 0) {
+        op_hear(data, &at->heard, (size_t)size);
+        memset(data, 0xaa, (size_t)size);
+    } else {
+        bool is_late = size == -ETIMEDOUT && at->read_due_ns >= 0 &&
+                       at->read_due_ns <= eddy_loop_now_ns(desk->party.loop);
+        sim_check(size == 0 || is_late || may_fail(at), "a read gives %zd", size);
+        at->is_reading = false;
+        at->read_due_ns = -1;
+    }
+    op_leave(desk);
+}
+
+static void on_written(eddy_write *write, int status) {
+    struct op_write *done = eddy_container_of(write, struct op_write, write);
+    ledger_paid(done);
+    struct op_stream *at = done->owner;
+    struct desk *desk = at->desk;
+    op_enter(desk, PHASE_TIMERS | PHASE_READY | PHASE_DEFERRED | PHASE_CLOSING);
+    sim_check(done->number == at->write_done++, "writes are told out of order");
+    sim_check(status != -ECANCELED || at->life == CLOSING, "a write is cancelled");
+    sim_check(status == 0 || at->life == CLOSING || may_fail(at), "a write gives %d", status);
+    sim_check(status < 0 || !at->has_failed, "a write succeeds behind one that failed");
+    at->writes--;
+    if (status < 0) at->has_failed = true;
+    ledger_free(done);
+    op_leave(desk);
+}
+
+static void on_connected(eddy_stream *stream, int status) {
+    struct op_stream *at = stream_of(stream);
+    struct desk *desk = at->desk;
+    op_enter(desk, PHASE_TIMERS | PHASE_READY | PHASE_DEFERRED | PHASE_CLOSING);
+    sim_check(at->is_connecting, "connecting is told twice");
+    at->is_connecting = false;
+    sim_check((status == -ECANCELED) == (at->life == CLOSING), "connecting ends with %d", status);
+    if (at->life != CLOSING && status == 0) at->life = CONNECTED;
+    if (at->life != CLOSING && status < 0) become_idle(at);
+    op_leave(desk);
+}
+
+static void on_drained(eddy_stream *stream) {
+    struct op_stream *at = stream_of(stream);
+    op_enter(at->desk, PHASE_TIMERS | PHASE_READY | PHASE_DEFERRED);
+    sim_check(at->life == CONNECTED && !eddy_stream_is_full(stream), "a stream is drained");
+    op_leave(at->desk);
+}
+
+/* --- Operations --- */
+
+/* What a call for a connected stream answers to this one; 0: it may go on. */
+static int refusal(const struct op_stream *at) {
+    return at->life == CLOSING ? -EINVAL : at->life == CONNECTED ? 0 : -ENOTCONN;
+}
+
+static void check_answer(const struct op_stream *at, const char *what, int err, int expected) {
+    bool is_excused = op_is_weather(err) || (err == -EPIPE && may_fail(at));
+    sim_check(err == expected || (expected == 0 && is_excused), "%s gives %d, not %d", what, err,
+              expected);
+}
+
+static void attach(struct op_stream *at) {
+    int ends[2];
+    if (pick(2) == 0)
+        sim_local_pair(ends);
+    else
+        sim_tcp_pair(ends);
+    int expected = at->life == CLOSING ? -EINVAL : at->life == IDLE ? 0 : -EISCONN;
+    int err = CALL(&at->desk->party, eddy_stream_attach(&at->stream, ends[0]));
+    check_answer(at, "to attach", err, expected);
+    if (err < 0) {
+        sim_close(ends[0]);
+        sim_close(ends[1]);
+        return;
+    }
+    at->life = CONNECTED;
+    at->tie = ++office.ties;
+    op_ear_new(ends[1], at->tie);
+}
+
+static void connect_to(struct op_stream *at, const struct desk *desk) {
+    struct sockaddr_storage address;
+    socklen_t length = op_address(desk, &address);
+    int64_t timeout_ns = pick(3) * (int64_t)(1 + pick(50)) * EDDY_NS_PER_MS;
+    int expected = at->life == CLOSING      ? -EINVAL
+                   : at->life == CONNECTED  ? -EISCONN
+                   : at->life == CONNECTING ? -EALREADY
+                                            : 0;
+    int err = CALL(&at->desk->party, eddy_tcp_connect(&at->stream, (struct sockaddr *)&address,
+                                                      length, timeout_ns, on_connected));
+    check_answer(at, "to connect", err, expected);
+    if (err < 0) return;
+    at->life = CONNECTING;
+    at->is_connecting = at->may_break = true;
+}
+
+/* The descriptor goes to another stream, or nowhere. */
+static void detach(struct op_stream *at, struct op_stream *to) {
+    int expected = at->life == CONNECTING  ? -EBUSY
+                   : at->life != CONNECTED ? -ENOTCONN
+                   : at->writes > 0        ? -EBUSY
+                                           : 0;
+    int fd = CALL(&at->desk->party, eddy_stream_detach(&at->stream));
+    sim_check(fd == expected || (fd >= 0 && expected == 0), "to detach gives %d", fd);
+    if (fd < 0) return;
+    struct op_stream was = *at;
+    become_idle(at);
+    if (to == NULL || to->life != IDLE ||
+        CALL(&to->desk->party, eddy_stream_attach(&to->stream, fd)) < 0) {
+        sim_close(fd);
+        return;
+    }
+    to->life = CONNECTED;
+    to->said = was.said;
+    to->heard = was.heard;
+    to->tie = was.tie;
+    to->may_break = was.may_break || was.has_failed || was.is_shut;
+}
+
+static void read_start(struct op_stream *at) {
+    int expected = refusal(at);
+    if (expected == 0 && at->is_reading) expected = -EALREADY;
+    struct party *party = &at->desk->party;
+    int err;
+    if (pick(2) == 0) {
+        err = CALL(party, eddy_stream_read_start(&at->stream, on_read));
+    } else {
+        size_t size = 1 + pick(700);
+        uint8_t *into = ledger_new("buffer", size);
+        err = CALL(party, eddy_stream_read_into(&at->stream, into, size, on_read));
+        if (err == 0) ledger_free(at->into);
+        if (err == 0)
+            at->into = into;
+        else
+            ledger_free(into);
+    }
+    check_answer(at, "to read", err, expected);
+    if (err == 0) at->is_reading = true;
+}
+
+static void read_stop(struct op_stream *at) {
+    CALL_VOID(&at->desk->party, eddy_stream_read_stop(&at->stream));
+    if (at->is_reading) at->read_due_ns = -1;
+    at->is_reading = false;
+}
+
+static void set_deadline(struct op_stream *at) {
+    int64_t delay_ns = (int64_t)pick(4) * 3 * EDDY_NS_PER_MS - 1;
+    int err = CALL(&at->desk->party, eddy_stream_set_read_deadline(&at->stream, delay_ns));
+    check_answer(at, "a read deadline", err, refusal(at));
+    if (err < 0) return;
+    at->read_due_ns = delay_ns < 0 ? -1 : eddy_loop_now_ns(at->desk->party.loop) + delay_ns;
+}
+
+static void set_write_timeout(struct op_stream *at) {
+    int64_t timeout_ns = (int64_t)pick(3) * 20 * EDDY_NS_PER_MS;
+    int err = CALL(&at->desk->party, eddy_stream_set_write_timeout(&at->stream, timeout_ns));
+    check_answer(at, "a write timeout", err, at->life == CLOSING ? -EINVAL : 0);
+    if (err == 0 && timeout_ns > 0) at->may_break = true;
+}
+
+static void set_marks(struct op_stream *at) {
+    size_t high = 1 + pick(3000);
+    int err = CALL(&at->desk->party,
+                   eddy_stream_set_marks(&at->stream, pick((unsigned)high), high, on_drained));
+    check_answer(at, "marks", err, at->life == CLOSING ? -EINVAL : 0);
+}
+
+static void try_some(struct op_stream *at) {
+    uint8_t data[600];
+    op_speak(data, at->said, sizeof data);
+    struct iovec vectors[2] = {{data, pick(300)}, {NULL, 0}};
+    vectors[1] = (struct iovec){data + vectors[0].iov_len, 1 + pick(200)};
+    int expected = refusal(at);
+    if (expected == 0 && at->is_shut) expected = -EPIPE;
+    int sent = CALL(&at->desk->party, (int)eddy_stream_try_write(&at->stream, vectors, 2));
+    if (sent == -EAGAIN && expected == 0) return;
+    if (sent > 0) at->said += (unsigned)sent;
+    if (sent < 0 && may_fail(at)) {
+        at->has_failed = at->has_failed || expected == 0;
+        return;
+    }
+    check_answer(at, "a try", sent < 0 ? sent : 0, expected);
+}
+
+static void write_some(struct op_stream *at) {
+    unsigned how = pick(6);
+    size_t size = how == 0 ? 0 : pick(2) * pick(3000);
+    struct op_write *write = ledger_new("write", sizeof *write + size);
+    write->owner = at;
+    write->size = size;
+    op_speak(write->data, at->said, size);
+    size_t first = pick((unsigned)size + 1);
+    write->vectors[0] = (struct iovec){write->data, first};
+    write->vectors[1] = (struct iovec){write->data + first, size - first};
+    struct party *party = &at->desk->party;
+    eddy_stream *stream = &at->stream;
+    int err;
+    if (how < 3)
+        err = CALL(party, eddy_stream_writev(stream, &write->write, write->vectors, 2, on_written));
+    else
+        err = CALL(party, eddy_stream_write(stream, &write->write, write->data, size, on_written));
+    int expected = refusal(at);
+    if (expected == 0 && (at->is_shut || at->has_failed)) expected = -EPIPE;
+    check_answer(at, "to write", err, expected);
+    if (err < 0) {
+        ledger_free(write);
+        return;
+    }
+    ledger_owe(write);
+    write->number = at->write_next++;
+    at->writes++;
+    at->said += size;
+}
+
+static void shut_down(struct op_stream *at) {
+    struct op_write *write = ledger_new("write", sizeof *write);
+    write->owner = at;
+    int err = CALL(&at->desk->party, eddy_stream_shutdown(&at->stream, &write->write, on_written));
+    int expected = refusal(at);
+    if (expected == 0 && (at->is_shut || at->has_failed)) expected = -EPIPE;
+    check_answer(at, "to shut down", err, expected);
+    if (err < 0) {
+        ledger_free(write);
+        return;
+    }
+    ledger_owe(write);
+    write->number = at->write_next++;
+    at->writes++;
+    at->is_shut = true;
+}
+
+static void stream_close(struct op_stream *at, bool reset) {
+    struct party *party = &at->desk->party;
+    int err = reset ? CALL(party, eddy_stream_reset(&at->stream, on_closed))
+                    : CALL(party, eddy_stream_close(&at->stream, on_closed));
+    sim_check(err == (at->life == CLOSING ? -EALREADY : 0), "a stream's close gives %d", err);
+    if (err < 0) return;
+    ledger_owe(at);
+    at->life = CLOSING;
+    at->is_reading = false;
+}
+
+static struct op_stream *stream_new(struct desk *desk, unsigned place) {
+    struct op_stream *at = ledger_new("stream", sizeof *at);
+    at->desk = desk;
+    at->place = place;
+    eddy_stream_init(&at->stream, desk->party.loop);
+    become_idle(at);
+    desk->streams[place] = at;
+    return at;
+}
+
+void op_stream(struct desk *desk) {
+    unsigned place = pick(STREAMS);
+    struct op_stream *at = desk->streams[place];
+    if (at == NULL) at = stream_new(desk, place);
+    struct desk *other = some_desk();
+    switch (pick(18)) {
+    case 0:
+        stream_close(at, pick(2) == 0);
+        break;
+    case 1:
+        read_stop(at);
+        break;
+    case 2:
+        set_deadline(at);
+        break;
+    case 3:
+        set_write_timeout(at);
+        break;
+    case 4:
+        set_marks(at);
+        break;
+    case 5:
+        detach(at, other->streams[pick(STREAMS)]);
+        break;
+    case 6:
+        shut_down(at);
+        break;
+    case 7:
+    case 8:
+        try_some(at);
+        break;
+    case 9:
+    case 10:
+        read_start(at);
+        break;
+    case 11:
+    case 12:
+        attach(at);
+        break;
+    case 13:
+        connect_to(at, other);
+        break;
+    case 14:
+        op_listener(desk);
+        break;
+    case 15:
+        op_ear();
+        break;
+    default:
+        write_some(at);
+        break;
+    }
+}
+
+void op_stream_end(struct desk *desk) {
+    op_listener_end(desk);
+    for (unsigned i = 0; i < STREAMS; i++)
+        if (desk->streams[i] != NULL && desk->streams[i]->life != CLOSING)
+            stream_close(desk->streams[i], pick(4) == 0);
+}

@@ -1,0 +1,393 @@
+/* op_watch.c: watchers of pipes and of both ends of connections: several on one descriptor, on one
+ * loop or more; edges and single shots; duplicates; descriptors closed in time or too early, whose
+ * numbers are in use again at once.
+ * The model knows how many bytes wait at each end, and so what has to be told. */
+#include "operations.h"
+
+#include <string.h>
+
+enum { WIRES = 10, WATCHES = 14, ORPHANS = 3, BOTH = EDDY_READ | EDDY_WRITE };
+
+/* An end of a pipe or connection. */
+struct wire {
+    int fd;
+    int duplicate;      /* another number of it, or -1 */
+    struct wire *other; /* NULL: closed */
+    bool reads, writes;
+    bool is_mute;   /* nobody is at the other end, though something keeps it open */
+    size_t waiting; /* bytes sent to it and not read */
+};
+
+struct watch {
+    eddy_io io;
+    struct desk *desk;
+    struct wire *wire; /* NULL: not started */
+    unsigned events;   /* wished for */
+    uint64_t turn;     /* that started it */
+    bool is_spent;     /* its one shot was fired */
+    bool is_owed;      /* an edge: something has arrived that was not told */
+    bool is_haunted;   /* its descriptor was closed too early: what it hears is its owner's fault */
+    unsigned told;     /* since the look began */
+};
+
+static struct {
+    struct wire *wires[WIRES];
+    struct watch *watches[WATCHES];
+    int orphans[ORPHANS]; /* duplicates of what is closed; 0: none */
+} table;
+
+/* --- The model --- */
+
+static void owe_edges(const struct wire *wire) {
+    for (unsigned i = 0; i < WATCHES; i++)
+        if (table.watches[i] != NULL && table.watches[i]->wire == wire)
+            table.watches[i]->is_owed = true;
+}
+
+static bool is_readable(const struct wire *wire) {
+    return wire->reads && (wire->waiting > 0 || (wire->other == NULL && !wire->is_mute));
+}
+
+static void drain(struct wire *wire, size_t most) {
+    char bytes[512];
+    while (most > 0 && wire->reads) {
+        ssize_t size = sim_read(wire->fd, bytes, most < sizeof bytes ? most : sizeof bytes);
+        if (size <= 0) {
+            sim_check(size != 0 || wire->waiting == 0 || wire->other == NULL,
+                      "%zu bytes are lost on the wire", wire->waiting);
+            if (size < 0 && size != -EAGAIN) wire->waiting = 0; /* what a reset has taken along */
+            return;
+        }
+        sim_check((size_t)size <= wire->waiting, "bytes come out of nowhere");
+        wire->waiting -= (size_t)size;
+        most -= (size_t)size;
+    }
+}
+
+static void fill(struct wire *wire, size_t size) {
+    static const char bytes[3000];
+    if (!wire->writes || wire->other == NULL) return;
+    wire->other->waiting += size; /* whoever reads at once, in the middle of the call */
+    ssize_t sent = sim_write(wire->fd, bytes, size);
+    wire->other->waiting -= size - (sent > 0 ? (size_t)sent : 0);
+    if (sent > 0) owe_edges(wire->other);
+}
+
+/* --- Being told --- */
+
+/* The backend has lost the descriptor, or would not take it: the watcher is muted. */
+static void check_lost(struct watch *watch, unsigned events, int error) {
+    sim_check(events == EDDY_ERROR, "a lost descriptor is told as %x", events);
+    sim_check(watch->is_haunted || op_is_weather(error), "a descriptor is lost with %d", error);
+    watch->events &= ~(unsigned)BOTH;
+}
+
+static void check_told(struct watch *watch, unsigned events) {
+    unsigned possible = (watch->events & BOTH) | EDDY_ERROR | EDDY_HANGUP;
+    sim_check(watch->events & BOTH, "a muted watcher is told %x", events);
+    sim_check(events != 0 && (events & ~possible) == 0, "%x is told who wishes for %x", events,
+              watch->events);
+    sim_check(!(watch->events & EDDY_ONESHOT) || !watch->is_spent, "one shot is fired twice");
+    if (watch->events & EDDY_ONESHOT) watch->is_spent = true;
+}
+
+static void watch_change(struct watch *watch, unsigned events);
+
+static void on_io(eddy_io *io, unsigned events) {
+    struct watch *watch = eddy_container_of(io, struct watch, io);
+    ledger_look(watch);
+    struct desk *desk = watch->desk;
+    op_enter(desk, PHASE_READY);
+    sim_check(watch->wire != NULL, "a watcher is told that was stopped");
+    sim_check(watch->turn != desk->party.turn, "a watcher is told in the turn that started it");
+    watch->told++;
+    watch->is_owed = false;
+    if (eddy_io_error(io) != 0)
+        check_lost(watch, events, eddy_io_error(io));
+    else
+        check_told(watch, events);
+    struct wire *wire = watch->wire;
+    if ((events & EDDY_READ) && !watch->is_haunted)
+        drain(wire, office.is_quiet ? SIZE_MAX : pick(4) * 200);
+    if ((events & EDDY_WRITE) && !watch->is_haunted && !office.is_quiet) fill(wire, pick(300));
+    /* An edge that was left half read has to be asked for again. */
+    if ((watch->events & EDDY_EDGE) && wire->waiting > 0 && !watch->is_haunted && pick(2) == 0)
+        watch_change(watch, watch->events);
+    op_leave(desk);
+}
+
+/* --- Starting, changing, stopping --- */
+
+/* What a start or change must say no to; 0: nothing. */
+static int refusal(const struct watch *self, const struct desk *desk, const struct wire *wire,
+                   unsigned events) {
+    unsigned able = eddy_loop_backend(desk->party.loop)->capabilities;
+    if (events & ~(unsigned)(BOTH | EDDY_EDGE | EDDY_ONESHOT)) return -EINVAL;
+    if ((events & EDDY_EDGE) && !(able & EDDY_CAN_EDGE)) return -ENOTSUP;
+    if ((events & EDDY_ONESHOT) && !(able & EDDY_CAN_ONESHOT)) return -ENOTSUP;
+    for (unsigned i = 0; i < WATCHES; i++) {
+        const struct watch *other = table.watches[i];
+        if (other == NULL || other == self || other->desk != desk || other->wire == NULL) continue;
+        if (other->wire->fd != wire->fd) continue;
+        if ((other->events ^ events) & EDDY_EDGE) return -EINVAL;
+        if ((other->events | events) & EDDY_ONESHOT) return -EINVAL;
+    }
+    return 0;
+}
+
+static unsigned some_events(void) {
+    const unsigned events[] = {EDDY_READ, EDDY_READ, EDDY_READ, EDDY_WRITE, BOTH, 0};
+    unsigned chosen = events[pick(6)];
+    if (pick(4) == 0) chosen |= EDDY_EDGE;
+    if (pick(5) == 0) chosen |= EDDY_ONESHOT;
+    return pick(30) == 0 ? chosen | EDDY_HANGUP : chosen;
+}
+
+static void watch_start(struct watch *watch, struct wire *wire, unsigned events) {
+    struct desk *desk = watch->desk;
+    int expected = watch->wire != NULL ? -EALREADY : refusal(watch, desk, wire, events);
+    int err = CALL(&desk->party, eddy_io_start(&watch->io, on_io, wire->fd, events));
+    sim_check(err == expected || (expected == 0 && op_is_weather(err)),
+              "to watch descriptor %d for %x gives %d, not %d", wire->fd, events, err, expected);
+    if (err < 0) return;
+    watch->wire = wire;
+    watch->events = events;
+    watch->turn = desk->in != 0 ? desk->party.turn - (desk->in == PHASE_PREPARE) : 0;
+    watch->is_spent = watch->is_haunted = false;
+    watch->is_owed = true;
+    sim_check(eddy_io_fd(&watch->io) == wire->fd, "a watcher watches something else");
+}
+
+static void watch_change(struct watch *watch, unsigned events) {
+    struct desk *desk = watch->desk;
+    int expected = watch->wire == NULL ? -EINVAL : refusal(watch, desk, watch->wire, events);
+    int err = CALL(&desk->party, eddy_io_change(&watch->io, events));
+    sim_check(err == expected || watch->is_haunted, "to wish for %x gives %d, not %d", events, err,
+              expected);
+    if (err < 0) return;
+    watch->events = events;
+    watch->is_spent = false;
+    watch->is_owed = true;
+    sim_check(eddy_io_error(&watch->io) == 0, "an error outlives a change");
+}
+
+static void watch_stop(struct watch *watch) {
+    CALL_VOID(&watch->desk->party, eddy_io_stop(&watch->io));
+    watch->wire = NULL;
+    sim_check(eddy_io_fd(&watch->io) == -1, "a stopped watcher has a descriptor");
+}
+
+static void watch_free(struct watch **place) {
+    if (*place == NULL) return;
+    watch_stop(*place);
+    ledger_free(*place);
+    *place = NULL;
+}
+
+/* --- Wires --- */
+
+static struct wire *some_wire(void) {
+    return table.wires[pick(WIRES)];
+}
+
+static struct wire *wire_new(unsigned place, int fd, bool reads, bool writes) {
+    struct wire *wire = ledger_new("wire", sizeof *wire);
+    *wire = (struct wire){.fd = fd, .duplicate = -1, .reads = reads, .writes = writes};
+    table.wires[place] = wire;
+    return wire;
+}
+
+static void open_wires(void) {
+    unsigned place = 2 * pick(WIRES / 2);
+    if (table.wires[place] != NULL || table.wires[place + 1] != NULL) return;
+    int ends[2];
+    unsigned kind = pick(3);
+    if (kind == 0)
+        sim_pipe(ends);
+    else if (kind == 1)
+        sim_local_pair(ends);
+    else
+        sim_tcp_pair(ends);
+    struct wire *a = wire_new(place, ends[0], true, kind != 0);
+    struct wire *b = wire_new(place + 1, ends[1], kind != 0, true);
+    a->other = b;
+    b->other = a;
+}
+
+static void stop_watchers(const struct wire *wire) {
+    for (unsigned i = 0; i < WATCHES; i++)
+        if (table.watches[i] != NULL && table.watches[i]->wire == wire)
+            watch_stop(table.watches[i]);
+}
+
+/* The descriptor is gone, and its watchers find out, or do not. Nothing else goes on meanwhile:
+ * the number could be in use again, and then they would hear what is not for them. */
+static void haunt(const struct wire *wire) {
+    bool was_quiet = office.is_quiet;
+    office.is_quiet = true;
+    for (unsigned i = 0; i < WATCHES; i++)
+        if (table.watches[i] != NULL && table.watches[i]->wire == wire)
+            table.watches[i]->is_haunted = true;
+    for (unsigned i = 0; i < DESKS; i++)
+        if (office.desks[i].party.loop != NULL && pick(2) == 0)
+            (void)party_turn(&office.desks[i].party, false);
+    stop_watchers(wire);
+    office.is_quiet = was_quiet;
+}
+
+static void keep_orphan(int fd) {
+    int *place = &table.orphans[pick(ORPHANS)];
+    if (*place > 0) sim_close(*place);
+    *place = fd;
+}
+
+/* Watchers are stopped before, or behind it, as a careless program does it. A duplicate may keep
+ * alive what the numbers stood for. */
+static void close_wire(unsigned place, bool too_early) {
+    struct wire *wire = table.wires[place];
+    if (wire == NULL) return;
+    if (!too_early) stop_watchers(wire);
+    sim_close(wire->fd);
+    if (too_early) haunt(wire);
+    if (wire->other != NULL) {
+        wire->other->other = NULL;
+        wire->other->is_mute = wire->duplicate >= 0;
+        owe_edges(wire->other);
+    }
+    if (wire->duplicate >= 0) keep_orphan(wire->duplicate);
+    ledger_free(wire);
+    table.wires[place] = NULL;
+}
+
+static void duplicate(struct wire *wire) {
+    if (wire->duplicate >= 0) {
+        sim_close(wire->duplicate);
+        wire->duplicate = -1;
+    } else {
+        wire->duplicate = sim_duplicate(wire->fd);
+    }
+}
+
+/* --- One operation --- */
+
+static void start_wrongly(struct watch *watch) {
+    if (watch->wire != NULL) return;
+    struct party *party = &watch->desk->party;
+    int err = CALL(party, eddy_io_start(&watch->io, on_io, -1, EDDY_READ));
+    sim_check(err == -EBADF, "to watch descriptor -1 gives %d", err);
+    err = CALL(party, eddy_io_start(&watch->io, on_io, 100000, EDDY_READ));
+    sim_check(err == -EBADF || err == -ERANGE, "to watch what is not open gives %d", err);
+    int fd = sim_open("watched");
+    err = CALL(party, eddy_io_start(&watch->io, on_io, fd, pick(2) * EDDY_READ));
+    sim_check(err == -EPERM || op_is_weather(err), "to watch a file gives %d", err);
+    sim_close(fd);
+}
+
+static struct watch *some_watch(struct desk *desk) {
+    struct watch **place = &table.watches[pick(WATCHES)];
+    if (*place == NULL) {
+        *place = ledger_new("watcher", sizeof **place);
+        (*place)->desk = desk;
+        eddy_io_init(&(*place)->io, desk->party.loop);
+    }
+    return *place;
+}
+
+static void op_wire(void) {
+    unsigned place = pick(WIRES);
+    struct wire *wire = table.wires[place];
+    unsigned what = pick(8);
+    if (what == 0 && wire != NULL)
+        close_wire(place, office.depth == 0 && pick(3) == 0);
+    else if (wire == NULL)
+        open_wires();
+    else if (what == 1)
+        duplicate(wire);
+    else if (what < 4)
+        drain(wire, 1 + pick(500));
+    else
+        fill(wire, 1 + pick(3000));
+}
+
+void op_watch(struct desk *desk) {
+    struct watch *watch = some_watch(desk);
+    struct wire *wire = some_wire();
+    switch (pick(12)) {
+    case 0:
+        watch_stop(watch);
+        break;
+    case 1: {
+        unsigned place = 0;
+        while (table.watches[place] != watch) place++;
+        watch_free(&table.watches[place]);
+        break;
+    }
+    case 2:
+    case 3:
+        watch_change(watch, some_events());
+        break;
+    case 4:
+        if (pick(4) == 0) start_wrongly(watch);
+        break;
+    case 5:
+    case 6:
+    case 7:
+        if (wire != NULL) watch_start(watch, wire, some_events());
+        break;
+    default:
+        op_wire();
+        break;
+    }
+}
+
+/* --- Looking, and the end --- */
+
+void op_watch_begin_look(void) {
+    for (unsigned i = 0; i < WATCHES; i++)
+        if (table.watches[i] != NULL) table.watches[i]->told = 0;
+}
+
+static void look_at(const struct watch *watch) {
+    const struct wire *wire = watch->wire;
+    bool is_edge = (watch->events & EDDY_EDGE) != 0;
+    bool is_armed = !(watch->events & EDDY_ONESHOT) || !watch->is_spent;
+    if (!(watch->events & EDDY_READ) || !is_armed || watch->told > 0) return;
+    if (is_edge && !watch->is_owed) return;
+    sim_check(!is_readable(wire), "descriptor %d is readable, and its watcher was not told",
+              wire->fd);
+}
+
+static void look_at_writer(const struct watch *watch) {
+    const struct wire *wire = watch->wire;
+    bool is_level = (watch->events & (EDDY_EDGE | EDDY_ONESHOT)) == 0;
+    if (!(watch->events & EDDY_WRITE) || !is_level || !wire->writes || watch->told > 0) return;
+    bool is_writable = wire->other != NULL ? wire->other->waiting == 0 : !wire->is_mute;
+    sim_check(!is_writable, "descriptor %d is writable, and its watcher was not told", wire->fd);
+}
+
+/* After some turns in which nobody did anything but read. */
+void op_watch_look(void) {
+    for (unsigned i = 0; i < WATCHES; i++) {
+        const struct watch *watch = table.watches[i];
+        if (watch == NULL || watch->wire == NULL) continue;
+        look_at(watch);
+        look_at_writer(watch);
+    }
+}
+
+void op_watch_end(struct desk *desk) {
+    for (unsigned i = 0; i < WATCHES; i++)
+        if (table.watches[i] != NULL && table.watches[i]->desk == desk)
+            watch_free(&table.watches[i]);
+}
+
+void op_watch_begin(void) {
+    memset(&table, 0, sizeof table);
+    sim_put_file("watched", "", 0);
+}
+
+void op_watch_close_all(void) {
+    for (unsigned i = 0; i < WIRES; i++) close_wire(i, false);
+    for (unsigned i = 0; i < ORPHANS; i++)
+        if (table.orphans[i] > 0) sim_close(table.orphans[i]);
+}
