@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <sys/event.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /* Older NetBSDs do not know it: there a short array of records may tell too much. */
 #ifndef EV_RECEIPT
@@ -46,6 +47,7 @@ struct watch {
 struct state {
     struct eddy_memory memory;
     int kqueue_fd;
+    pid_t owner; /* the process that opened it */
     unsigned watches_capacity, changed_capacity, changed_count;
     struct watch *watches; /* by descriptor */
     int *changed;          /* has room for all of `watches`, so that modify needs no memory */
@@ -56,7 +58,7 @@ struct state {
 
 static int kqueue_open(void *state, const struct eddy_memory *memory) {
     struct state *it = state;
-    *it = (struct state){.memory = *memory, .kqueue_fd = kqueue()};
+    *it = (struct state){.memory = *memory, .kqueue_fd = kqueue(), .owner = getpid()};
     if (it->kqueue_fd < 0) return -errno;
     fcntl(it->kqueue_fd, F_SETFD, FD_CLOEXEC); /* need not be atomic: a fork does not inherit it */
     return 0;
@@ -74,9 +76,11 @@ static void kqueue_close(void *state) {
     *it = (struct state){.memory = it->memory, .kqueue_fd = -1};
 }
 
-/* A fork does not inherit the queue: its number is free, or somebody else's by now. */
+/* A fork does not inherit the queue: its number is free, or somebody else's by now. A queue of this
+ * process is from a reopen before, after which something else has failed. */
 static int kqueue_reopen(void *state) {
     struct state *it = state;
+    if (it->kqueue_fd >= 0 && it->owner == getpid()) eddy_os_close(it->kqueue_fd);
     struct eddy_memory memory = it->memory;
     bool is_nested = it->is_nested;
     free_tables(it);

@@ -49,6 +49,7 @@ int eddy_os_reuse_port(int fd); /* -ENOTSUP where several sockets cannot share t
 int eddy_os_socket_error(int fd, int *error); /* takes SO_ERROR, negative, out of the socket */
 int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length);
 int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
+/* These two are -EAGAIN on EINTR, which a call that does not wait has no cause for. */
 ssize_t eddy_os_receive(int fd, void *data, size_t size);
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
 

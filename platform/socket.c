@@ -139,25 +139,24 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
     return getpeername(fd, address, length) < 0 ? -errno : 0;
 }
 
+/* Calls that never wait are not interrupted; if one was, all the same, trying again is up to who
+ * hears that the descriptor is still ready. Each message pays for what stands here. */
+static ssize_t failed(void) {
+    return errno == EINTR ? -EAGAIN : -errno;
+}
+
 ssize_t eddy_os_receive(int fd, void *data, size_t size) {
-    ssize_t count;
-    do {
-        count = recv(fd, data, size, 0);
-    } while (count < 0 && errno == EINTR);
-    return count < 0 ? -errno : count;
+    ssize_t count = recv(fd, data, size, 0);
+    return count < 0 ? failed() : count;
 }
 
 /* One piece, which is the usual case, costs the kernel less without a message around it. */
 static ssize_t send_one(int fd, const struct iovec *vector) {
-    ssize_t sent;
-    do {
-        sent = send(fd, vector->iov_base, vector->iov_len, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : sent;
+    ssize_t sent = send(fd, vector->iov_base, vector->iov_len, MSG_NOSIGNAL);
+    return sent < 0 ? failed() : sent;
 }
 
-ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
-    if (count == 1) return send_one(fd, vectors);
+static ssize_t send_several(int fd, const struct iovec *vectors, int count) {
     /* sendmsg takes the vectors as not constant, and does not change them. */
     union {
         const struct iovec *in;
@@ -165,11 +164,12 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     } vector = {.in = vectors};
     struct msghdr message = {.msg_iov = vector.out};
     message.msg_iovlen = (__typeof__(message.msg_iovlen))(count > IOV_MAX ? IOV_MAX : count);
-    ssize_t sent;
-    do {
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : sent;
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    return sent < 0 ? failed() : sent;
+}
+
+ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
+    return count == 1 ? send_one(fd, vectors) : send_several(fd, vectors, count);
 }
 
 unsigned eddy_os_interface_index(const char *name) {

@@ -3,14 +3,12 @@
 #include "access_log.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "http_date.h"
 #include "http_text.h"
+#include "system.h"
 
 static void write_out(struct access_log *log);
 
@@ -18,8 +16,8 @@ int access_log_open(struct access_log *log, eddy_loop *loop, bool enabled) {
     *log = (struct access_log){.loop = loop, .stamp_s = -1};
     eddy_defer_init(&log->flush, loop);
     if (!enabled) return 0;
-    log->filling = malloc(ACCESS_LOG_BYTES);
-    log->writing = malloc(ACCESS_LOG_BYTES);
+    log->filling = system_resize(NULL, ACCESS_LOG_BYTES);
+    log->writing = system_resize(NULL, ACCESS_LOG_BYTES);
     if (log->filling != NULL && log->writing != NULL) return 0;
     access_log_close(log);
     return -ENOMEM;
@@ -27,20 +25,19 @@ int access_log_open(struct access_log *log, eddy_loop *loop, bool enabled) {
 
 void access_log_close(struct access_log *log) {
     if (log->dropped > 0)
-        fprintf(stderr, "eddy: stdout was too slow, so %llu lines of the log are missing\n",
-                (unsigned long long)log->dropped);
-    if (!log->is_writing) free(log->writing);
-    free(log->filling);
+        system_say("stdout was too slow, so %llu lines of the log are missing",
+                   (unsigned long long)log->dropped);
+    if (!log->is_writing) system_free(log->writing);
+    system_free(log->filling);
     log->filling = log->writing = NULL;
     log->dropped = 0;
 }
 
 static void give_up(struct access_log *log, int err) {
     char text[64];
-    fprintf(stderr, "eddy: the log ends here, stdout failed: %s\n",
-            eddy_strerror(err, text, sizeof text));
-    free(log->filling);
-    free(log->writing);
+    system_say("the log ends here, stdout failed: %s", eddy_strerror(err, text, sizeof text));
+    system_free(log->filling);
+    system_free(log->writing);
     log->filling = log->writing = NULL;
 }
 
@@ -81,7 +78,7 @@ static void put_two(struct http_text *text, int number) {
 /* "[24/Nov/2026:06:52:41 +0000]", made once a second. */
 static void refresh_stamp(struct access_log *log) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    int64_t now_s = (int64_t)time(NULL);
+    int64_t now_s = system_time_s();
     if (now_s == log->stamp_s) return;
     struct http_civil civil = http_date_civil(now_s);
     struct http_text text = {log->stamp, sizeof log->stamp - 1, 0};

@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <unistd.h>
 
 #include "http_conditional.h"
 #include "http_etag.h"
@@ -367,7 +366,7 @@ void answer_end(struct exchange *exchange) {
         log_answer(exchange);
     /* Closing a file that was only read does not wait for the disk, so a request through the pool
      * would cost more than it saves. */
-    if (exchange->fd >= 0) close(exchange->fd);
+    if (exchange->fd >= 0) system_close(exchange->fd);
     exchange->fd = -1;
     listing_free(exchange->listing);
     exchange->listing = NULL;

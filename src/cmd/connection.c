@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <unistd.h>
 
 /* How long a client may go on sending to a connection that we have shut down. Closing at once would
  * make the kernel answer such bytes with a reset, which can overtake our last answer. */
@@ -48,14 +47,14 @@ static void set_deadline(struct connection *connection, int64_t delay_ns) {
 void connection_open(struct server *server, int fd, const struct sockaddr *peer) {
     struct connection *connection = stock_take(&server->connection_stock);
     if (connection == NULL) {
-        close(fd);
+        system_close(fd);
         return;
     }
     memset(connection, 0, sizeof *connection);
     eddy_stream_init(&connection->stream, server->loop);
     if (eddy_stream_attach(&connection->stream, fd) < 0) {
         stock_give(&server->connection_stock, connection);
-        close(fd);
+        system_close(fd);
         return;
     }
     connection->server = server;

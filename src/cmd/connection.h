@@ -29,6 +29,7 @@
 #include "http_range.h"
 #include "http_request.h"
 #include "server.h"
+#include "system.h"
 
 enum {
     /* One read of a socket: the size of the buffer that a loop lends. */

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Without O_NONBLOCK, opening a FIFO would wait for its writer. O_NOCTTY: a terminal that lies in
  * the directory must not become ours. */
@@ -36,7 +35,7 @@ static void on_directory_opened(eddy_file *file) {
     struct exchange *exchange = eddy_container_of(file, struct exchange, file);
     int64_t fd = file->result;
     if (!exchange_landed(exchange)) {
-        if (fd >= 0) close((int)fd);
+        if (fd >= 0) system_close((int)fd);
         return;
     }
     if (fd < 0) {
@@ -74,7 +73,7 @@ static void choose_answer(struct exchange *exchange) {
     if (S_ISREG(mode)) {
         answer_file(exchange);
     } else if (exchange->is_index) {
-        close(exchange->fd);
+        system_close(exchange->fd);
         exchange->fd = -1;
         open_directory(exchange);
     } else if (S_ISDIR(mode)) {
@@ -98,7 +97,7 @@ static void on_opened(eddy_file *file) {
     struct exchange *exchange = eddy_container_of(file, struct exchange, file);
     int64_t fd = file->result;
     if (!exchange_landed(exchange)) {
-        if (fd >= 0) close((int)fd);
+        if (fd >= 0) system_close((int)fd);
         return;
     }
     if (fd >= 0) {

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "connection.h"
 #include "http_listing.h"
@@ -52,10 +51,11 @@ struct listing {
 
 void listing_free(struct listing *listing) {
     if (listing == NULL) return;
-    for (size_t i = 0; i < listing->count; i++) free((void *)(uintptr_t)listing->entries[i].name);
-    free(listing->entries);
-    free(listing->text);
-    free(listing);
+    for (size_t i = 0; i < listing->count; i++)
+        system_free((void *)(uintptr_t)listing->entries[i].name);
+    system_free(listing->entries);
+    system_free(listing->text);
+    system_free(listing);
 }
 
 const char *listing_text(const struct listing *listing, size_t *length) {
@@ -80,7 +80,7 @@ static void make_page(eddy_work *work) {
         qsort(listing->entries, listing->count, sizeof *listing->entries, http_listing_compare);
     text.size = put_page(&text, listing);
     text.length = 0;
-    text.bytes = listing->text = malloc(text.size);
+    text.bytes = listing->text = system_resize(NULL, text.size);
     if (text.bytes != NULL) listing->text_length = put_page(&text, listing);
 }
 
@@ -101,7 +101,7 @@ static void drop_unknown(struct listing *listing) {
         if (listing->entries[i].size >= 0)
             listing->entries[kept++] = listing->entries[i];
         else
-            free((void *)(uintptr_t)listing->entries[i].name);
+            system_free((void *)(uintptr_t)listing->entries[i].name);
     }
     listing->count = kept;
 }
@@ -173,20 +173,20 @@ static void on_link_opened(eddy_file *file) {
     struct slot *slot = eddy_container_of(file, struct slot, file);
     int64_t fd = file->result;
     if (!slot_landed(slot)) {
-        if (fd >= 0) close((int)fd);
+        if (fd >= 0) system_close((int)fd);
         return;
     }
     slot->fd = (int)fd;
     int err = (int)fd;
     if (fd >= 0)
         err = eddy_file_fstat(loop_of(slot->listing), file, slot->fd, &slot->stat, on_looked_at);
-    if (err < 0 && fd >= 0) close((int)fd);
+    if (err < 0 && fd >= 0) system_close((int)fd);
     slot_next(slot, err);
 }
 
 static void on_looked_at(eddy_file *file) {
     struct slot *slot = eddy_container_of(file, struct slot, file);
-    if (slot->fd >= 0) close(slot->fd);
+    if (slot->fd >= 0) system_close(slot->fd);
     bool is_link_target = slot->fd >= 0;
     if (!slot_landed(slot)) return;
     int err = -ENOENT; /* done with this entry */
@@ -207,16 +207,18 @@ static bool add_name(struct listing *listing, const char *name) {
     if (name[0] == '.') return true;
     if (listing->count == listing->room) {
         size_t room = listing->room == 0 ? 64 : 2 * listing->room;
-        struct http_entry *entries = realloc(listing->entries, room * sizeof *entries);
+        struct http_entry *entries = system_resize(listing->entries, room * sizeof *entries);
         if (entries == NULL) return false;
         listing->entries = entries;
         listing->room = room;
     }
-    char *copy = strdup(name);
+    size_t length = strlen(name);
+    char *copy = system_resize(NULL, length + 1);
     if (copy == NULL) return false;
+    memcpy(copy, name, length + 1);
     /* The size -1: not looked at. */
     listing->entries[listing->count++] =
-        (struct http_entry){.name = copy, .name_length = strlen(copy), .size = -1};
+        (struct http_entry){.name = copy, .name_length = length, .size = -1};
     return true;
 }
 
@@ -259,7 +261,7 @@ static void scan(struct listing *listing) {
 }
 
 void listing_begin(struct exchange *exchange) {
-    struct listing *listing = malloc(sizeof *listing);
+    struct listing *listing = system_resize(NULL, sizeof *listing);
     if (listing == NULL) {
         answer_error(exchange, -ENOMEM);
         return;

@@ -1,6 +1,7 @@
 /* main.c: the `eddy` program: finds the command that the first argument names and runs it.
  * A command is a line in `commands`; the help and the messages follow from the table. */
 #include "backends.h"
+#include "bench.h"
 #include "serve.h"
 
 #include <eddy.h>
@@ -15,6 +16,7 @@ struct command {
 
 static const struct command commands[] = {
     {"serve", serve_main, "serve a directory over HTTP"},
+    {"bench", bench_main, "measure what the backends, and models of servers, cost"},
     {"backends", backends_main, "list the backends of this binary and what each can do"},
 };
 

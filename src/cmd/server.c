@@ -4,10 +4,6 @@
 #include "server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "connection.h"
 
@@ -24,22 +20,8 @@ static void expect_end(struct server *server);
 
 /* --- Opening and closing --- */
 
-/* Only guards the boundaries of multipart answers, so that without /dev/urandom the clock will do.
- */
-static uint64_t random_seed(void) {
-    uint64_t seed = 0;
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (read(fd, &seed, sizeof seed) != (ssize_t)sizeof seed) seed = 0;
-        close(fd);
-    }
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return seed ^ ((uint64_t)now.tv_nsec << 32) ^ (uint64_t)now.tv_sec;
-}
-
 int server_open(struct server *server, const struct server_config *config) {
-    *server = (struct server){.config = *config, .random_state = random_seed()};
+    *server = (struct server){.config = *config, .random_state = system_seed()};
     eddy_loop_config loop_config = {
         .backend = config->backend,
         .pool = config->pool,
@@ -86,8 +68,7 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
     struct server *server = eddy_container_of(listener, struct server, listener);
     if (fd < 0) {
         char text[64];
-        fprintf(stderr, "eddy: accepting connections failed: %s\n",
-                eddy_strerror(fd, text, sizeof text));
+        system_say("accepting connections failed: %s", eddy_strerror(fd, text, sizeof text));
         server->error = fd;
         server_stop(server, SERVER_FINISHES);
         return;
@@ -170,7 +151,7 @@ void server_set_idle(struct server *server, struct connection *connection, bool 
 /* --- What answers need --- */
 
 int64_t server_now_s(struct server *server) {
-    int64_t now_s = (int64_t)time(NULL);
+    int64_t now_s = system_time_s();
     if (now_s != server->date_s) {
         server->date_s = now_s;
         http_date_format(server->date, now_s);

@@ -2,7 +2,7 @@
  * Invariant: `first` leads to `kept` blocks, each at least as large as struct stock_block. */
 #include "stock.h"
 
-#include <stdlib.h>
+#include "system.h"
 
 struct stock_block {
     struct stock_block *next;
@@ -15,7 +15,7 @@ void stock_init(struct stock *stock, size_t block_bytes, unsigned kept_max) {
 
 void *stock_take(struct stock *stock) {
     struct stock_block *block = stock->first;
-    if (block == NULL) return malloc(stock->block_bytes);
+    if (block == NULL) return system_resize(NULL, stock->block_bytes);
     stock->first = block->next;
     stock->kept--;
     return block;
@@ -25,7 +25,7 @@ void stock_give(struct stock *stock, void *memory) {
     struct stock_block *block = memory;
     if (block == NULL) return;
     if (stock->kept == stock->kept_max) {
-        free(block);
+        system_free(block);
         return;
     }
     block->next = stock->first;
@@ -34,5 +34,5 @@ void stock_give(struct stock *stock, void *memory) {
 }
 
 void stock_clear(struct stock *stock) {
-    while (stock->first != NULL) free(stock_take(stock));
+    while (stock->first != NULL) system_free(stock_take(stock));
 }

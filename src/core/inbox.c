@@ -31,8 +31,9 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
                                                     memory_order_release, memory_order_relaxed));
     /* The post is the loop's now. If the list was not empty, so may be the whole loop. */
     if (head != NULL) return;
-    /* A full pipe is as good as a byte more: the list is the truth. */
-    (void)eddy_os_write(loop->pipe[1], "", 1);
+    /* A full pipe is as good as a byte more: the list is the truth. But Linux may have no page for
+     * the pipe just now, and without the byte the loop would sleep on. Test: tests/fault/core.c. */
+    while (eddy_os_write(loop->pipe[1], "", 1) == -ENOMEM) eddy_os_yield();
 }
 
 static void append(struct inbox_queue *queue, eddy_post *post) {

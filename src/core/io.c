@@ -226,54 +226,69 @@ static void tell_lost(eddy_loop *loop) {
 
 /* Backends that split give READ and WRITE of one descriptor in two records; one call tells both. */
 static void merge_records(eddy_loop *loop) {
+    int count = 0;
     for (int i = 0; i < loop->record_count; i++) {
-        struct eddy_record *record = &loop->records[i];
+        const struct eddy_record *record = &loop->records[i];
         struct io_slot *slot = &loop->io_slots[(uint32_t)record->token];
-        if (slot->generation != record->token >> 32) continue;
-        if (!(slot->flags & IO_SLOT_MERGING)) {
-            slot->flags |= IO_SLOT_MERGING;
-            slot->record = (uint8_t)i;
+        bool is_current = slot->generation == record->token >> 32;
+        if (is_current && (slot->flags & IO_SLOT_MERGING)) {
+            struct eddy_record *first = &loop->records[slot->record];
+            first->events |= record->events;
+            if (first->error == 0) first->error = record->error;
             continue;
         }
-        struct eddy_record *first = &loop->records[slot->record];
-        first->events |= record->events;
-        if (first->error == 0) first->error = record->error;
-        record->events = 0;
-        record->error = 0;
+        if (is_current) {
+            slot->flags |= IO_SLOT_MERGING;
+            slot->record = (uint8_t)count;
+        }
+        loop->records[count++] = *record;
     }
-    for (int i = 0; i < loop->record_count; i++)
+    loop->record_count = count;
+    for (int i = 0; i < count; i++)
         loop->io_slots[(uint32_t)loop->records[i].token].flags &= (uint8_t)~IO_SLOT_MERGING;
 }
 
-static void run_record(eddy_loop *loop, const struct eddy_record *record) {
-    if (record->events == 0 && record->error == 0) return; /* merged into an earlier one */
-    int fd = (int)(uint32_t)record->token;
+/* Of an owner that is gone, or of a shot that was fired. */
+RARE static void drop_stale(eddy_loop *loop) {
+    loop->metrics.events_stale++;
+    /* The ghost would fire for ever. A new kernel object lays it; that costs a call for each
+     * descriptor, so it is done only when both signs are there. */
+    if (loop->io_haunted) loop->io_rebuild_due = true;
+    loop->io_haunted = false;
+}
+
+RARE static void run_special(eddy_loop *loop, int fd, const struct eddy_record *record) {
     struct io_slot *slot = &loop->io_slots[fd];
-    if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
-        loop->metrics.events_stale++;
-        /* The ghost would fire for ever. A new kernel object lays it; that costs a call for each
-         * descriptor, so it is done only when both signs are there. */
-        if (loop->io_haunted) loop->io_rebuild_due = true;
-        loop->io_haunted = false;
-        return;
-    }
     unsigned events = record->events;
     if (record->error != 0) {
         mute_lost(loop, fd, record->error);
         events = EDDY_ERROR;
     }
     if (slot->wanted & EDDY_ONESHOT) slot->flags |= IO_SLOT_DISARMED;
+    tell(loop, fd, events);
+}
+
+static void run_record(eddy_loop *loop, const struct eddy_record *record) {
+    int fd = (int)(uint32_t)record->token;
+    const struct io_slot *slot = &loop->io_slots[fd];
+    if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
+        drop_stale(loop);
+        return;
+    }
+    /* The usual case is one watcher, and nothing to come back to after its call. */
     eddy_io *io = slot->first;
-    if (io != NULL && io->next == NULL && (io->events & BOTH))
-        tell_one(loop, io, events); /* the usual case: one watcher, and nothing to come back to */
+    bool is_usual = io != NULL && io->next == NULL && (io->events & BOTH) && record->error == 0;
+    if (is_usual && !(slot->wanted & EDDY_ONESHOT))
+        tell_one(loop, io, record->events);
     else
-        tell(loop, fd, events);
+        run_special(loop, fd, record);
 }
 
 void eddy__io_run(eddy_loop *loop) {
     if (loop->io_lost_count > 0) tell_lost(loop);
     if (loop->backend->capabilities & BACKEND_CAN_SPLIT) merge_records(loop);
-    for (int i = 0; i < loop->record_count; i++) run_record(loop, &loop->records[i]);
+    const struct eddy_record *end = loop->records + loop->record_count;
+    for (const struct eddy_record *at = loop->records; at < end; at++) run_record(loop, at);
     loop->record_count = 0;
 }
 

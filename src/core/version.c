@@ -10,7 +10,7 @@ const char *eddy_version(void) {
 
 const char *eddy_strerror(int error, char *text, size_t size) {
     if (size == 0) return text;
-    int positive = error < 0 ? -error : error;
+    int positive = error < 0 ? (int)(0U - (unsigned)error) : error; /* INT_MIN stays */
     /* strerror_r comes in two kinds that only the type of the result tells apart; strerror's texts
      * are constant for known numbers in every C library, and only the unknown ones share a buffer.
      */

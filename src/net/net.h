@@ -33,6 +33,11 @@ static inline eddy_loop *stream_loop(const eddy_stream *stream) {
     return stream->io.handle.loop;
 }
 
+/* Of a stream that has a socket. */
+static inline int stream_fd(const eddy_stream *stream) {
+    return (int)stream->io.handle.place;
+}
+
 /* The time `delay_ns` from now; beyond the clock's range is never. */
 static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
     return delay_ns < NEVER_NS - loop->now_ns ? loop->now_ns + delay_ns : NEVER_NS;
@@ -41,10 +46,18 @@ static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
 /* --- stream.c --- */
 void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
 void eddy__stream_wish(eddy_stream *stream);                    /* the events its state calls for */
-void eddy__stream_flush_later(eddy_stream *stream);             /* in phase 7 */
+void eddy__stream_flush_begin(eddy_loop *loop);                 /* the first of the turn */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
 void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBADF if it is gone */
+
+/* Has the stream looked at in phase 7. */
+static inline void stream_flush_later(eddy_stream *stream) {
+    eddy_loop *loop = stream_loop(stream);
+    if (!link_is_empty(&stream->flush)) return;
+    link_add_last(&loop->flushing, &stream->flush);
+    if (loop->flushing.next == &stream->flush) eddy__stream_flush_begin(loop);
+}
 
 /* --- stream_read.c --- */
 void eddy__stream_read(eddy_stream *stream);

@@ -27,11 +27,8 @@ static void flush_streams(eddy_defer *defer) {
     }
 }
 
-void eddy__stream_flush_later(eddy_stream *stream) {
-    eddy_loop *loop = stream_loop(stream);
-    if (!link_is_empty(&stream->flush)) return;
-    if (link_is_empty(&loop->flushing)) eddy_defer_start(&loop->flush, flush_streams);
-    link_add_last(&loop->flushing, &stream->flush);
+void eddy__stream_flush_begin(eddy_loop *loop) {
+    eddy_defer_start(&loop->flush, flush_streams);
 }
 
 void eddy__net_open(eddy_loop *loop) {
@@ -68,10 +65,9 @@ static void lose(eddy_stream *stream, int error) {
 }
 
 /* Writes go first: what they free, a reader that was paused for it may use in the same turn. */
-void eddy__stream_ready(eddy_io *io, unsigned events) {
-    eddy_stream *stream = eddy_container_of(io, eddy_stream, io);
+RARE static void ready_for_more(eddy_stream *stream, unsigned events) {
     if (events & EDDY_ERROR) {
-        int error = eddy_io_error(io);
+        int error = eddy_io_error(&stream->io);
         if (error != 0) {
             lose(stream, error);
             return;
@@ -83,6 +79,14 @@ void eddy__stream_ready(eddy_io *io, unsigned events) {
     }
     if ((events & EDDY_WRITE) && (stream->state & STREAM_BLOCKED)) eddy__stream_flush(stream);
     if ((events & EDDY_READ) && (stream->state & STREAM_READING)) eddy__stream_read(stream);
+}
+
+void eddy__stream_ready(eddy_io *io, unsigned events) {
+    eddy_stream *stream = eddy_container_of(io, eddy_stream, io);
+    if (events == EDDY_READ && (stream->state & STREAM_READING))
+        eddy__stream_read(stream); /* the usual case */
+    else
+        ready_for_more(stream, events);
 }
 
 /* --- Deadlines --- */

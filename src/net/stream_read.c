@@ -53,25 +53,40 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
     stream->read_fn(stream, NULL, verdict);
 }
 
-/* A read that gives less than was asked has emptied the socket, so the call that would say so is
- * saved. What the budget leaves in the kernel makes the descriptor ready again next turn. */
-void eddy__stream_read(eddy_stream *stream) {
-    eddy_loop *loop = stream_loop(stream);
-    size_t budget = loop->config.stream_bytes_per_turn;
-    size_t total = 0, asked, got;
-    do {
-        void *data = stream->read_data != NULL ? stream->read_data : loop->read_buffer;
-        asked = stream->read_size;
-        loop->metrics.reads++;
-        ssize_t size = eddy_os_receive(eddy_io_fd(&stream->io), data, asked);
-        if (size <= 0) {
-            if (size != -EAGAIN) eddy__stream_read_end(stream, size);
-            return;
-        }
-        got = (size_t)size;
-        total += got;
+static void *buffer_of(const eddy_stream *stream) {
+    return stream->read_data != NULL ? stream->read_data : stream_loop(stream)->read_buffer;
+}
+
+static ssize_t receive(const eddy_stream *stream, void *data) {
+    stream_loop(stream)->metrics.reads++;
+    return eddy_os_receive(stream_fd(stream), data, stream->read_size);
+}
+
+/* `size` is what a read into `data` gave. What the budget leaves in the kernel makes the descriptor
+ * ready again next turn. */
+RARE static void read_on(eddy_stream *stream, void *data, ssize_t size) {
+    size_t budget = stream_loop(stream)->config.stream_bytes_per_turn;
+    size_t total = 0;
+    while (size > 0) {
+        bool is_full = (size_t)size == stream->read_size;
+        total += (size_t)size;
         stream->read_fn(stream, data, size);
-    } while (got == asked && total < budget && (stream->state & STREAM_READING));
+        if (!is_full || total >= budget || !(stream->state & STREAM_READING)) return;
+        data = buffer_of(stream);
+        size = receive(stream, data);
+    }
+    if (size != -EAGAIN) eddy__stream_read_end(stream, size);
+}
+
+/* A read that gives less than was asked has emptied the socket, so the call that would say so is
+ * saved. */
+void eddy__stream_read(eddy_stream *stream) {
+    void *data = buffer_of(stream);
+    ssize_t size = receive(stream, data);
+    if (size > 0 && (size_t)size < stream->read_size)
+        stream->read_fn(stream, data, size);
+    else
+        read_on(stream, data, size);
 }
 
 /* Data before errors: a loop that was busy past the deadline still looks what has come in time. */

@@ -50,20 +50,27 @@ static eddy_write *take_first(eddy_stream *stream) {
 /* --- Joining it --- */
 
 static int check(const eddy_stream *stream) {
-    if (stream->state & STREAM_CLOSING) return -EINVAL;
-    if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
-    return stream->state & STREAM_SHUT ? -EPIPE : 0;
+    unsigned state = stream->state & (STREAM_CONNECTED | STREAM_SHUT | STREAM_CLOSING);
+    if (state == STREAM_CONNECTED) return 0;
+    if (state & STREAM_CLOSING) return -EINVAL;
+    return state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
+}
+
+/* The deadline of a queue that begins. One of requests that are done and about to be told has none
+ * either. */
+RARE static int begin_timeout(eddy_stream *stream) {
+    if (stream->write_last != NULL && stream->write_due_ns != NEVER_NS) return 0;
+    int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
+    int err = eddy__stream_arm(stream, due_ns);
+    if (err == 0) stream->write_due_ns = due_ns;
+    return err;
 }
 
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     EDDY_ASSERT(fn != NULL);
-    /* A queue of requests that are done and about to be told has no deadline either. */
-    bool is_first = stream->write_last == NULL || stream->write_due_ns == NEVER_NS;
-    if (is_first && stream->write_timeout_ns != 0) {
-        int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
-        int err = eddy__stream_arm(stream, due_ns);
+    if (stream->write_timeout_ns != 0) {
+        int err = begin_timeout(stream);
         if (err < 0) return err;
-        stream->write_due_ns = due_ns;
     }
     write->stream = stream;
     write->fn = fn;
@@ -72,7 +79,7 @@ static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write
     stream->queued += bytes;
     if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
     request_begin(stream_loop(stream));
-    if (!(stream->state & STREAM_BLOCKED)) eddy__stream_flush_later(stream);
+    if (!(stream->state & STREAM_BLOCKED)) stream_flush_later(stream);
     return 0;
 }
 
@@ -117,10 +124,14 @@ int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *
 
 static ssize_t send_vectors(eddy_stream *stream, const struct iovec *vectors, int count) {
     stream_loop(stream)->metrics.writes++;
-    ssize_t sent = eddy_os_send(eddy_io_fd(&stream->io), vectors, count);
-    /* The kernel gives out a socket's error once, and only -EPIPE leaves the reader's end true. */
-    if (sent < 0 && sent != -EAGAIN && sent != -EPIPE) stream->error = (int16_t)sent;
-    return sent;
+    return eddy_os_send(stream_fd(stream), vectors, count);
+}
+
+/* The kernel gives out a socket's error once, and only -EPIPE leaves the reader's end true. */
+static bool has_failed(eddy_stream *stream, ssize_t sent) {
+    if (sent >= 0 || sent == -EAGAIN) return false;
+    if (sent != -EPIPE) stream->error = (int16_t)sent;
+    return true;
 }
 
 /* Sends the vectors of `write` and of those behind it, up to a shutdown, as far as one call goes.
@@ -136,12 +147,6 @@ static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_
         }
     }
     return send_vectors(stream, vectors, count);
-}
-
-static ssize_t send_some(eddy_stream *stream, const eddy_write *write, size_t *asked) {
-    if (write->count > 1 || write != stream->write_last) return send_gathered(stream, write, asked);
-    *asked = write->vectors->iov_len;
-    return send_vectors(stream, write->vectors, 1);
 }
 
 /* Takes what was sent out of the requests' vectors, cutting the last one where the kernel stopped.
@@ -179,18 +184,28 @@ static size_t fail(eddy_stream *stream, eddy_write *write, int error) {
     return done;
 }
 
+/* `bytes` of the queue were sent, and `left` is the first request that is not done. */
+static void settle(eddy_stream *stream, const eddy_write *left, size_t bytes) {
+    stream->queued -= bytes;
+    if (left == NULL) {
+        stream->write_due_ns = NEVER_NS;
+    } else if (bytes > 0 && stream->write_timeout_ns != 0) {
+        stream->write_due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
+    }
+    set_blocked(stream, left != NULL);
+}
+
 /* Sends what the kernel takes now, within the stream's share of the turn. Runs no callback; returns
  * how many requests at the head of the queue are done. */
 static size_t send_queue(eddy_stream *stream) {
-    const eddy_loop *loop = stream_loop(stream);
-    size_t budget = loop->config.stream_bytes_per_turn;
+    size_t budget = stream_loop(stream)->config.stream_bytes_per_turn;
     size_t done = 0, total = 0;
     bool blocked = false;
     eddy_write *write = first(stream);
     while (write != NULL) {
         if (write->count <= 0) {
             bool is_end = write->count == COUNT_SHUTDOWN;
-            write->status = is_end ? eddy_os_shutdown_write(eddy_io_fd(&stream->io)) : 0;
+            write->status = is_end ? eddy_os_shutdown_write(stream_fd(stream)) : 0;
             write = after(write);
             done++;
             continue;
@@ -198,20 +213,14 @@ static size_t send_queue(eddy_stream *stream) {
         /* Fewer bytes than asked mean a full kernel: the call that would say so is saved. */
         if (blocked || total >= budget) break;
         size_t asked;
-        ssize_t sent = send_some(stream, write, &asked);
-        if (sent < 0 && sent != -EAGAIN) return done + fail(stream, write, (int)sent);
+        ssize_t sent = send_gathered(stream, write, &asked);
+        if (has_failed(stream, sent)) return done + fail(stream, write, (int)sent);
         size_t taken = sent > 0 ? (size_t)sent : 0;
         blocked = taken < asked;
         if (taken > 0 || asked == 0) take(write, taken);
         total += taken;
     }
-    stream->queued -= total;
-    if (write == NULL) {
-        stream->write_due_ns = NEVER_NS;
-    } else if (total > 0 && stream->write_timeout_ns != 0) {
-        stream->write_due_ns = due_after_ns(loop, stream->write_timeout_ns);
-    }
-    set_blocked(stream, write != NULL);
+    settle(stream, write, total);
     return done;
 }
 
@@ -223,17 +232,51 @@ static void tell(eddy_stream *stream) {
     write->fn(write, write->status); /* write may be gone now */
 }
 
-/* A callback may close the stream: its memory stays, and what was done before stays done. */
-static void tell_done(eddy_stream *stream, size_t done) {
-    for (; done > 0; done--) tell(stream);
-    if (!(stream->state & STREAM_CONNECTED) || !(stream->state & STREAM_FULL)) return;
-    if (stream->queued > stream->low) return;
+RARE static void tell_drained(eddy_stream *stream) {
+    if (!(stream->state & STREAM_CONNECTED) || stream->queued > stream->low) return;
     stream->state &= (uint16_t)~STREAM_FULL;
     if (stream->drained_fn != NULL) stream->drained_fn(stream);
 }
 
-void eddy__stream_flush(eddy_stream *stream) {
+/* A callback may close the stream: its memory stays, and what was done before stays done. */
+static void tell_done(eddy_stream *stream, size_t done) {
+    for (; done > 0; done--) tell(stream);
+    if (stream->state & STREAM_FULL) tell_drained(stream);
+}
+
+RARE static void flush_several(eddy_stream *stream) {
     tell_done(stream, send_queue(stream));
+}
+
+/* `sent` is what the kernel said to the only request, and not all of it. */
+RARE static void flush_partly(eddy_stream *stream, eddy_write *write, ssize_t sent) {
+    if (has_failed(stream, sent)) {
+        tell_done(stream, fail(stream, write, (int)sent));
+        return;
+    }
+    size_t taken = sent > 0 ? (size_t)sent : 0;
+    take(write, taken);
+    settle(stream, write, taken);
+}
+
+/* The usual queue, one request of one piece that is sent whole, goes without the loops. */
+void eddy__stream_flush(eddy_stream *stream) {
+    eddy_write *write = stream->write_last;
+    if (write == NULL || write->next != write || write->count != 1) {
+        flush_several(stream);
+        return;
+    }
+    size_t asked = write->vectors->iov_len;
+    ssize_t sent = send_vectors(stream, write->vectors, 1);
+    if ((size_t)sent != asked) {
+        flush_partly(stream, write, sent);
+        return;
+    }
+    settle(stream, NULL, asked);
+    stream->write_last = NULL;
+    request_end(stream_loop(stream));
+    write->fn(write, 0); /* write may be gone now */
+    if (stream->state & STREAM_FULL) tell_drained(stream);
 }
 
 void eddy__stream_write_fail(eddy_stream *stream, int error) {
@@ -261,7 +304,7 @@ ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, 
     if (count < 0) return -EINVAL;
     if (stream->write_last != NULL) return -EAGAIN;
     ssize_t sent = send_vectors(stream, vectors, count);
-    if (sent < 0 && sent != -EAGAIN) stream->state |= STREAM_SHUT;
+    if (has_failed(stream, sent)) stream->state |= STREAM_SHUT;
     return sent;
 }
 

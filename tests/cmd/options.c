@@ -46,6 +46,12 @@ START_TEST(every_option_is_taken_in_both_spellings) {
     ck_assert(options.log_common && options.quiet);
     ck_assert_int_eq(parse(&options, (const char *[]){"--", "--port", NULL}), 0);
     ck_assert_str_eq(options.directory, "--port");
+    ck_assert_int_eq(parse(&options, (const char *[]){"--log=none", "-", NULL}), 0);
+    ck_assert_str_eq(options.directory, "-");
+    ck_assert(!options.log_common);
+    ck_assert_int_eq(parse(&options, (const char *[]){"--", "-h", NULL}), 0);
+    ck_assert_str_eq(options.directory, "-h");
+    ck_assert(!options.help);
     ck_assert_int_eq(parse(&options, (const char *[]){"--host", "localhost", NULL}), 0);
     ck_assert_str_eq(options.host, "127.0.0.1");
 }
@@ -149,6 +155,24 @@ START_TEST(help_and_version_are_told) {
 }
 END_TEST
 
+/* Whichever way somebody asks. */
+START_TEST(help_has_several_spellings) {
+    static const char *const ways[][3] = {
+        {"--help"},         {"-h"},
+        {"help"},           {"serve", "--help"},
+        {"serve", "-h"},    {"serve", "-h", "--quiet"},
+        {"backends", "-h"}, {"backends", "--help"},
+    };
+    char out[8192], err[4096];
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        const char *arguments[4] = {ways[i][0], ways[i][1], ways[i][2], NULL};
+        ck_assert_int_eq(run(arguments, out, err, 4096), 0);
+        ck_assert_int_eq(strncmp(out, "usage: eddy ", 12), 0);
+        ck_assert_str_eq(err, "");
+    }
+}
+END_TEST
+
 /* `eddy backends` has a line for each one, best first. */
 START_TEST(backends_are_listed_in_order) {
     char out[4096], err[4096];
@@ -202,7 +226,8 @@ Suite *make_suite(void) {
            every_option_is_taken_in_both_spellings, bad_options_are_told_apart);
     ck_add(suite, "program", bad_options_end_the_program_with_status_2,
            bad_commands_end_the_program_with_status_2, help_and_version_are_told,
-           backends_are_listed_in_order, a_missing_directory_ends_the_program_with_status_1,
+           help_has_several_spellings, backends_are_listed_in_order,
+           a_missing_directory_ends_the_program_with_status_1,
            a_port_in_use_ends_the_program_with_status_1);
     return suite;
 }

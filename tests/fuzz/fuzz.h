@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     do {                                                                            \
         if (!(condition)) {                                                         \
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            fflush(stderr);                                                         \
             abort();                                                                \
         }                                                                           \
     } while (0)

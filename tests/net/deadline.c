@@ -117,7 +117,53 @@ START_TEST(stopped_reader_and_deadline_taken_back_stay_silent) {
 }
 END_TEST
 
+/* A deadline is of the reading: without any it passes in silence, and one that is out of the
+ * clock's range never comes. */
+START_TEST(deadline_without_a_reader_passes) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    int peer = end_connect(&end, loop);
+    ck_assert_int_eq(eddy_stream_set_read_deadline(&end.stream, 5 * EDDY_NS_PER_MS), 0);
+    test_turn_for(loop, 20 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    test_turn_for(loop, 20 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(eddy_stream_set_read_deadline(&end.stream, INT64_MAX), 0);
+    test_turn_for(loop, 5 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(end.reads, 0);
+    ck_assert_int_eq(send(peer, "x", 1, 0), 1);
+    while (end.received == 0) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+    ck_assert_uint_eq(end.reads, 1);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
 /* --- Writes --- */
+
+/* A limit that comes while a queue waits counts from there; one that is taken back does not. */
+START_TEST(write_timeout_may_come_to_a_waiting_queue) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int peer = end_connect_narrow(&end, loop);
+    ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, INT64_MAX), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, sizeof big, end_on_written), 0);
+    test_turn_for(loop, 5 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 10 * EDDY_NS_PER_MS), 0);
+    ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 0), 0);
+    test_turn_for(loop, 30 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(end.written, 0);
+    int64_t start_ns = test_now_ns();
+    ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 20 * EDDY_NS_PER_MS), 0);
+    while (end.written == 0) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+    ck_assert_int_eq(end.status, -ETIMEDOUT);
+    ck_assert_int_ge(test_now_ns() - start_ns, 10 * EDDY_NS_PER_MS);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
 
 static void close_in_write(eddy_write *write, int status) {
     end_on_written(write, status);
@@ -220,9 +266,9 @@ Suite *make_suite(void) {
     ck_add(suite, "read", read_deadline_fires_once_and_not_early,
            deadline_pushed_away_by_the_callback_means_idleness,
            deadline_holds_although_bytes_arrive, late_loop_reads_what_came_before_it_gives_up,
-           stopped_reader_and_deadline_taken_back_stay_silent);
+           stopped_reader_and_deadline_taken_back_stay_silent, deadline_without_a_reader_passes);
     ck_add(suite, "write", write_timeout_gives_up_when_no_byte_moves,
-           write_timeout_waits_as_long_as_bytes_move);
+           write_timeout_waits_as_long_as_bytes_move, write_timeout_may_come_to_a_waiting_queue);
     ck_add(suite, "share", flooder_gets_its_share_of_a_turn_and_no_more,
            writer_gets_its_share_of_a_turn_and_no_more);
     return suite;

@@ -54,6 +54,9 @@ START_TEST(calls_out_of_place_are_refused) {
     eddy_write write;
     char byte = 0;
     struct iovec vector = {&byte, 1};
+    struct sockaddr_storage address;
+    struct sockaddr *to = (struct sockaddr *)&address;
+    socklen_t length = sizeof address;
     end_init(&end, loop);
     eddy_stream *stream = &end.stream;
     for (int closing = 0; closing < 2; closing++) {
@@ -67,6 +70,9 @@ START_TEST(calls_out_of_place_are_refused) {
         ck_assert_int_eq(eddy_stream_shutdown(stream, &write, end_on_written), expected);
         ck_assert_int_eq(eddy_stream_detach(stream), -ENOTCONN);
         ck_assert_int_eq(eddy_tcp_set_nodelay(stream, true), -ENOTCONN);
+        ck_assert_int_eq(eddy_tcp_set_keepalive(stream, 60), -ENOTCONN);
+        ck_assert_int_eq(eddy_tcp_local_address(stream, to, &length), -ENOTCONN);
+        ck_assert_int_eq(eddy_tcp_peer_address(stream, to, &length), -ENOTCONN);
         ck_assert_int_eq(eddy_stream_fd(stream), -1);
         eddy_stream_read_stop(stream);
         if (!closing) ck_assert_int_eq(eddy_stream_close(stream, end_on_close), 0);
@@ -114,6 +120,7 @@ START_TEST(reader_may_bring_its_own_buffer) {
     char own[3];
     int peer = end_connect(&end, loop);
     ck_assert_int_eq(eddy_stream_read_into(&end.stream, own, 0, read_own), -EINVAL);
+    ck_assert_int_eq(eddy_stream_read_into(&end.stream, NULL, 1, read_own), -EINVAL);
     ck_assert_int_eq(eddy_stream_read_into(&end.stream, own, sizeof own, read_own), 0);
     ck_assert_int_eq(send(peer, "maelstrom", 9, 0), 9);
     close(peer);

@@ -199,6 +199,8 @@ START_TEST(drained_is_called_once_after_the_queue_was_full) {
     eddy_stream *stream = &end.stream;
     ck_assert_int_eq(eddy_stream_set_marks(stream, 2, 1, on_drained), -EINVAL);
     ck_assert_int_eq(eddy_stream_set_marks(stream, 0, 0, on_drained), -EINVAL);
+    ck_assert_int_eq(eddy_stream_set_marks(stream, SIZE_MAX, SIZE_MAX, on_drained), 0);
+    ck_assert(!eddy_stream_is_full(stream));
     ck_assert_int_eq(eddy_stream_set_marks(stream, 1000, 100000, on_drained), 0);
     eddy_write small, large, shutdown;
     ck_assert_int_eq(eddy_stream_write(stream, &small, big, 99999, end_on_written), 0);

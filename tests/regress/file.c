@@ -1,8 +1,8 @@
-/* file.c: traps of file operations: short transfers, full devices, signals. */
+/* file.c: traps of file operations: short transfers, full devices, signals. A file system that
+ * fills up is in namespaces.c. */
 #include "../work/files.h"
 
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/time.h>
 
 /* A device that is full from the start: the error, not a count. */
@@ -58,32 +58,6 @@ START_TEST(a_write_cut_by_a_limit_is_a_partial_count) {
     place_close(&place);
 }
 END_TEST
-
-#ifdef __linux__
-/* A file system that fills up in the middle of a write. Needs leave to mount. */
-START_TEST(a_write_that_fills_a_file_system_is_a_partial_count) {
-    struct place place = place_open(_i);
-    ck_assert_int_eq(mkdirat(place.dir, "small", 0755), 0);
-    char path[80];
-    snprintf(path, sizeof path, "%s/small", place.path);
-    if (mount("tmpfs", path, "tmpfs", 0, "size=64k") == 0) {
-        int fd = create(&place, "small/a", "", 0);
-        static char data[128 * 1024];
-        static struct iovec vectors[300];
-        for (int i = 0; i < 300; i++) vectors[i] = (struct iovec){data, 400};
-        int64_t count = WAIT(&place, eddy_file_writev, fd, vectors, 300, 0);
-        ck_assert_int_gt(count, 0);
-        ck_assert_int_le(count, 64 * 1024);
-        ck_assert_int_eq(WAIT(&place, eddy_file_write, fd, data, 4096, 65536), -ENOSPC);
-        ck_assert_int_eq(WAIT(&place, eddy_file_read, fd, data, sizeof data, 0), count);
-        close(fd);
-        ck_assert_int_eq(umount(path), 0);
-    }
-    ck_assert_int_eq(unlinkat(place.dir, "small", AT_REMOVEDIR), 0);
-    place_close(&place);
-}
-END_TEST
-#endif
 
 /* A pipe takes a little at a time: the write goes on until all is through, the reader's reads give
  * what is there. Signals rain down meanwhile, and EINTR is never an outcome. */
@@ -146,8 +120,5 @@ Suite *make_suite(void) {
     files_add(suite, "file traps", a_full_device_is_told, a_write_cut_by_a_limit_is_a_partial_count,
               a_long_write_to_a_slow_pipe_is_whole_under_signals,
               a_write_to_a_broken_pipe_is_an_error);
-#ifdef __linux__
-    files_add(suite, "full", a_write_that_fills_a_file_system_is_a_partial_count);
-#endif
     return suite;
 }

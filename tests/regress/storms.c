@@ -131,28 +131,35 @@ START_TEST(a_loop_closes_in_a_storm_of_wakes) {
 }
 END_TEST
 
-/* The last send of each sender is followed by a call that sees its last number. */
-static void *send_numbers(void *argument) {
+/* Two senders of one wake, once a round and both at the same time: so the second finds the first's
+ * send on its way, or just taken. Each round waits for both to be heard. */
+enum { PAIRS = 4000 };
+
+static atomic_uint round_now;
+
+static void *send_each_round(void *argument) {
     struct storm_sender *it = argument;
-    for (unsigned i = 0; i < 3000; i++) {
-        atomic_store_explicit(&it->number, i + 1, memory_order_relaxed);
+    for (unsigned round = 1; round <= PAIRS; round++) {
+        while (atomic_load(&round_now) < round) sched_yield();
+        atomic_store_explicit(&it->number, round, memory_order_relaxed);
         eddy_wake_send(&wakes[0]);
     }
     return NULL;
 }
 
-START_TEST(the_last_word_of_each_sender_is_heard) {
-    pthread_t threads[THREADS];
-    for (int round = 0; round < 10; round++) {
-        begin_storm();
-        start_all(threads, THREADS, send_numbers, (char *)senders, sizeof *senders);
-        for (int i = 0; i < THREADS; i++)
-            while (senders[i].heard < 3000)
-                ck_assert_int_eq(eddy_loop_run(storm_loop, EDDY_RUN_ONCE), 1);
-        join_all(threads, THREADS);
-        for (int i = 0; i < WAKES; i++) eddy_wake_stop(&wakes[i]);
-        test_loop_close(storm_loop);
+START_TEST(two_senders_at_once_are_both_heard) {
+    pthread_t threads[2];
+    begin_storm();
+    atomic_store(&round_now, 0);
+    start_all(threads, 2, send_each_round, (char *)senders, sizeof *senders);
+    for (unsigned round = 1; round <= PAIRS; round++) {
+        atomic_store(&round_now, round);
+        while (senders[0].heard < round || senders[1].heard < round)
+            ck_assert_int_eq(eddy_loop_run(storm_loop, EDDY_RUN_ONCE), 1);
     }
+    join_all(threads, 2);
+    for (int i = 0; i < WAKES; i++) eddy_wake_stop(&wakes[i]);
+    test_loop_close(storm_loop);
 }
 END_TEST
 
@@ -364,8 +371,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("storms");
-    ck_add(suite, "wakes", a_loop_closes_in_a_storm_of_wakes,
-           the_last_word_of_each_sender_is_heard);
+    ck_add(suite, "wakes", a_loop_closes_in_a_storm_of_wakes, two_senders_at_once_are_both_heard);
     ck_add(suite, "jobs", jobs_of_two_loops_are_cancelled_in_a_storm,
            pools_close_while_their_threads_fall_idle_and_leave);
     ck_add(suite, "signals", loops_come_and_go_while_threads_raise_signals);

@@ -9,12 +9,14 @@
 enum { OS_CALL_ERRORS_MAX = 8 };
 
 /* CALL(name, errors…): eddy_os_<name>; a backend's functions are called backend_<name>. No memory
- * is NULL for `resize`, and false for a condition that ends before its time. */
+ * is NULL for `resize`, and false for a condition that ends before its time. `read` and `write` are
+ * asked of pipes only: a stale event has nothing to read, and Linux may have no page for a byte;
+ * that a full pipe gives EAGAIN is no fault. */
 #define OS_CALLS(CALL)                                                                 \
     CALL(resize, ENOMEM)                                                               \
     CALL(pipe, EMFILE, ENFILE)                                                         \
-    CALL(read, EAGAIN, EIO)                                                            \
-    CALL(write, EAGAIN, EIO)                                                           \
+    CALL(read, EAGAIN)                                                                 \
+    CALL(write, ENOMEM)                                                                \
     CALL(close, EIO)                                                                   \
     CALL(replace, EMFILE, EBADF)                                                       \
     CALL(prepare_descriptor, EBADF)                                                    \

@@ -1,0 +1,240 @@
+/* backends.c: `eddy bench backends`: which workloads, of which sizes, on which backends. A workload
+ * is a line in `workloads` and a function in workloads.h. */
+#include "bench.h"
+#include "workloads.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command_line.h"
+
+enum { SIZES_MAX = 6, CASES_MAX = 256, CHOSEN_MAX = 16, BACKENDS_MAX = 8 };
+
+struct workload {
+    const char *name;
+    const char *help;
+    const char *operation;
+    void (*run)(const struct bench_case *it, struct bench_sample *sample);
+    unsigned sizes[SIZES_MAX];
+    /* Fills in the setting and the numbers for a size. */
+    void (*set)(struct bench_case *it, unsigned size);
+};
+
+static void set_ring(struct bench_case *it, unsigned size) {
+    unsigned active = size < 100 ? size : 100;
+    snprintf(it->setting, sizeof it->setting, "%u pairs, %u active", size, active);
+    it->numbers[0] = size;
+    it->numbers[1] = active;
+    it->numbers[2] = size < 1000 ? 1000 : size;
+}
+
+static const struct workload workloads[] = {
+    {"ring",
+     "bytes that go round many socket pairs",
+     "event",
+     bench_ring_run,
+     {10, 100, 1000, 10000},
+     set_ring},
+};
+
+enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
+
+struct options {
+    const char *workloads[CHOSEN_MAX], *backends[CHOSEN_MAX];
+    unsigned sizes[CHOSEN_MAX];
+    size_t workload_count, backend_count, size_count;
+    unsigned rounds, sample_ms;
+    enum bench_format format;
+    const char *plot;
+    bool help;
+};
+
+/* --- The command line --- */
+
+static bool set_workload(void *to, const char *value) {
+    struct options *options = to;
+    if (options->workload_count == CHOSEN_MAX) return false;
+    for (size_t i = 0; i < WORKLOADS; i++) {
+        if (strcmp(workloads[i].name, value) != 0) continue;
+        options->workloads[options->workload_count++] = value;
+        return true;
+    }
+    return false;
+}
+
+static bool set_backend(void *to, const char *value) {
+    struct options *options = to;
+    eddy_backend_info backend;
+    if (options->backend_count == CHOSEN_MAX) return false;
+    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++) {
+        if (strcmp(backend.name, value) != 0) continue;
+        options->backends[options->backend_count++] = value;
+        return true;
+    }
+    return false;
+}
+
+static bool set_size(void *to, const char *value) {
+    struct options *options = to;
+    return options->size_count < CHOSEN_MAX &&
+           command_line_number(value, 1, 10000000, &options->sizes[options->size_count++]);
+}
+
+static bool set_rounds(void *to, const char *value) {
+    return command_line_number(value, 1, 100, &((struct options *)to)->rounds);
+}
+
+static bool set_sample_ms(void *to, const char *value) {
+    return command_line_number(value, 1, 60000, &((struct options *)to)->sample_ms);
+}
+
+static bool set_json(void *to, const char *value) {
+    (void)value;
+    ((struct options *)to)->format = BENCH_JSON;
+    return true;
+}
+
+static bool set_csv(void *to, const char *value) {
+    (void)value;
+    ((struct options *)to)->format = BENCH_CSV;
+    return true;
+}
+
+static bool set_plot(void *to, const char *value) {
+    ((struct options *)to)->plot = value;
+    return value[0] != '\0' && strpbrk(value, "'\n") == NULL;
+}
+
+static bool set_help(void *to, const char *value) {
+    (void)value;
+    return ((struct options *)to)->help = true;
+}
+
+static const struct option_rule rules[] = {
+    {"workload", "NAME", "a workload of \"eddy bench backends --help\"", set_workload,
+     "run this workload; may be given several times (default: all)"},
+    {"backend", "NAME", "a backend of this binary, which \"eddy backends\" lists", set_backend,
+     "compare this backend; may be given several times; the first" COMMAND_LINE_INDENT
+     "is what ratios refer to (default: all)"},
+    {"size", "N", "a number from 1 to 10000000", set_size,
+     "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
+     "several times (default: what suits the workload)"},
+    {"rounds", "N", "a number from 1 to 100", set_rounds,
+     "take so many samples of each, after one to warm up (default 7)"},
+    {"sample-ms", "N", "a number from 1 to 60000", set_sample_ms,
+     "measure for so many milliseconds each (default 300)"},
+    {"json", NULL, "", set_json, "print JSON"},
+    {"csv", NULL, "", set_csv, "print comma-separated values"},
+    {"plot", "FILE.svg", "the name of a file to be written, without quotes", set_plot,
+     "draw time over size, with gnuplot"},
+    {"help", NULL, "", set_help, "print this"},
+};
+
+static int refuse_argument(void *options, const char *argument, char *error, size_t error_size) {
+    (void)options;
+    snprintf(error, error_size, "\"%s\" is no option; \"eddy bench backends --help\" lists them",
+             argument);
+    return -EINVAL;
+}
+
+static const struct command_line line = {
+    .command = "eddy bench backends",
+    .rules = rules,
+    .rule_count = sizeof rules / sizeof rules[0],
+    .take_argument = refuse_argument,
+};
+
+static void help(void) {
+    fputs("usage: eddy bench backends [options]\n\n"
+          "Runs the same workloads on each backend, in turn, and compares.\n\nworkloads:\n",
+          stdout);
+    for (size_t i = 0; i < WORKLOADS; i++)
+        printf("  %-10s %s\n", workloads[i].name, workloads[i].help);
+    fputs("\noptions:\n", stdout);
+    command_line_help(&line, stdout);
+}
+
+/* --- The cases --- */
+
+static bool is_chosen(const char *const *chosen, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(chosen[i], name) == 0) return true;
+    return count == 0;
+}
+
+static size_t add_group(struct bench_case *cases, size_t count, const struct workload *workload,
+                        unsigned size, const struct options *options) {
+    for (size_t i = 0; i < options->backend_count && count < CASES_MAX; i++) {
+        struct bench_case *it = &cases[count++];
+        *it = (struct bench_case){
+            .workload = workload->name,
+            .subject = options->backends[i],
+            .operation = workload->operation,
+            .size = size,
+            .run = workload->run,
+        };
+        workload->set(it, size);
+    }
+    return count;
+}
+
+static size_t make_cases(struct bench_case *cases, const struct options *options) {
+    size_t count = 0;
+    for (size_t i = 0; i < WORKLOADS; i++) {
+        const struct workload *it = &workloads[i];
+        if (!is_chosen(options->workloads, options->workload_count, it->name)) continue;
+        const unsigned *sizes = options->size_count > 0 ? options->sizes : it->sizes;
+        size_t size_count = options->size_count > 0 ? options->size_count : SIZES_MAX;
+        for (size_t k = 0; k < size_count && sizes[k] > 0; k++)
+            count = add_group(cases, count, it, sizes[k], options);
+    }
+    return count;
+}
+
+/* The table of backends is the library's own: its names stay. */
+static void choose_all(struct options *options) {
+    static eddy_backend_info backends[BACKENDS_MAX];
+    for (size_t i = 0; i < BACKENDS_MAX && eddy_backend_at(i, &backends[i]) == 0; i++)
+        options->backends[options->backend_count++] = backends[i].name;
+}
+
+static int run(const struct options *options) {
+    static struct bench_case cases[CASES_MAX];
+    static struct bench_result results[CASES_MAX];
+    size_t count = make_cases(cases, options);
+    struct bench_plan plan = {
+        .rounds = options->rounds,
+        .time_ns = options->sample_ms * EDDY_NS_PER_MS,
+        .show_progress = isatty(STDERR_FILENO),
+    };
+    char text[64];
+    if (options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
+    int err = bench_run(cases, count, &plan, results);
+    if (err == 0) bench_tell(stdout, options->format, results, count);
+    if (err == 0 && options->plot != NULL) {
+        err = bench_plot(options->plot, results, count);
+        if (err == -ENOENT) {
+            fputs("eddy: --plot needs gnuplot, which is not installed\n", stderr);
+            return 1;
+        }
+    }
+    if (err < 0) fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
+    return err < 0;
+}
+
+int bench_backends_main(int argc, char **argv) {
+    struct options options = {.rounds = 7, .sample_ms = 300};
+    char error[256];
+    if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
+        fprintf(stderr, "eddy: %s\n", error);
+        return 2;
+    }
+    if (options.help) {
+        help();
+        return 0;
+    }
+    if (options.backend_count == 0) choose_all(&options);
+    return run(&options);
+}

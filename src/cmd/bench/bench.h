@@ -1,0 +1,131 @@
+/* bench.h: what the benches share: how something is measured, in which order, and how it is told.
+ *
+ * Each sample is taken in a process of its own, so that neither memory nor descriptors of one
+ * measurement weigh on the next. The cases of a group, which are to be compared, take turns: A B C
+ * A B C …, so that what disturbs the machine for a while disturbs all of them alike. The first
+ * round warms up and is thrown away. What is told is the median over the rounds, with the spread.
+ *
+ * Figures of different runs are not to be compared; ratios within a run are. */
+#ifndef EDDY_CMD_BENCH_H
+#define EDDY_CMD_BENCH_H
+
+#include <eddy.h>
+
+#include <stdio.h>
+
+/* --- Samples --- */
+
+/* Times, log-linear: 16 steps for each doubling, so that none is off by more than 1/16. Counts of
+ * times from 0 to a good hour. */
+enum { BENCH_STEPS = 16, BENCH_BUCKETS = BENCH_STEPS * 40 };
+
+struct bench_histogram {
+    uint64_t total;
+    uint32_t counts[BENCH_BUCKETS];
+};
+
+void bench_histogram_add(struct bench_histogram *histogram, int64_t time_ns);
+void bench_histogram_merge(struct bench_histogram *into, const struct bench_histogram *from);
+/* The time below which `share` (0 to 1) of them lie; 0 if there are none. */
+int64_t bench_histogram_at(const struct bench_histogram *histogram, double share);
+
+/* What one run of a case found. A case that cannot run here says why. */
+struct bench_sample {
+    int error; /* negative errno; else 0 */
+    char why[96];
+    uint64_t operations;
+    int64_t time_ns;      /* of all of them */
+    int64_t cpu_ns;       /* of the process, user and system, in that time; -1: not known */
+    int64_t calls;        /* system calls in that time; -1: not known */
+    int64_t memory_bytes; /* that the case has taken for what it holds; -1: not known */
+    int64_t switches;     /* context switches in that time; -1: not known */
+    struct bench_histogram latency; /* of single operations, if they were timed one by one */
+};
+
+/* Fills in the error. `what` failed with `error`, a negative errno. */
+void bench_cannot(struct bench_sample *sample, const char *what, int error);
+
+/* --- Cases --- */
+
+enum { BENCH_NUMBERS = 4 };
+
+struct bench_case {
+    const char *workload;            /* "ring" */
+    const char *subject;             /* what is compared: a backend, a library, a model */
+    const char *operation;           /* what is counted, in the singular: "event" */
+    char setting[40];                /* "1000 pairs, 10 active": the same within a group */
+    int64_t size;                    /* the x of a plot */
+    unsigned numbers[BENCH_NUMBERS]; /* whatever `run` needs to know */
+    const void *extra;
+    int64_t time_ns; /* to measure for, at least; set by the runner */
+    void (*run)(const struct bench_case *it, struct bench_sample *sample);
+};
+
+/* --- Within `run` --- */
+
+/* The measured part: from start to stop. */
+struct bench_meter {
+    int64_t start_ns, start_cpu_ns, start_switches;
+};
+
+int64_t bench_now_ns(void);
+void bench_start(struct bench_meter *meter);
+void bench_stop(const struct bench_meter *meter, struct bench_sample *sample);
+/* Private memory of this process, in bytes; -1 where the system does not tell. */
+int64_t bench_memory_bytes(void);
+/* System calls that a loop has made since it was opened. */
+int64_t bench_loop_calls(const eddy_loop *loop);
+/* Raises the limit of descriptors as far as it goes; false if fewer than `needed` are allowed. */
+bool bench_allow_descriptors(unsigned needed, struct bench_sample *sample);
+uint64_t bench_random(uint64_t *state);
+
+/* --- Runs --- */
+
+struct bench_plan {
+    unsigned rounds;    /* that count */
+    int64_t time_ns;    /* of a sample */
+    bool show_progress; /* on stderr */
+};
+
+struct bench_figure {
+    double median, low, high; /* low and high: the quartiles */
+};
+
+/* Over all rounds of a case. Per operation, unless said otherwise; negative: not known. */
+struct bench_result {
+    const struct bench_case *of;
+    int error; /* of the first sample that failed: the rest is not there */
+    char why[96];
+    struct bench_figure time_ns, cpu_ns, calls, switches;
+    struct bench_figure ratio; /* of time, to the group's first case in the same round */
+    double memory_bytes;       /* in all */
+    int64_t p50_ns, p99_ns, p999_ns;
+    bool is_wide; /* the spread is too wide to conclude from */
+};
+
+/* Runs all cases; those of a group stand one after another and have the same workload and setting.
+ * Returns 0, or -ENOMEM. A case that fails is told in its result, and the rest goes on. */
+int bench_run(const struct bench_case *cases, size_t count, const struct bench_plan *plan,
+              struct bench_result *results);
+
+/* --- Telling --- */
+
+enum bench_format { BENCH_TABLE, BENCH_JSON, BENCH_CSV };
+
+void bench_tell(FILE *out, enum bench_format format, const struct bench_result *results,
+                size_t count);
+/* The machine, in one line. */
+void bench_tell_machine(FILE *out, enum bench_format format);
+
+/* Draws time per operation over size, a curve for each subject and a panel for each workload, as
+ * SVG, with gnuplot. Returns 0, or -ENOENT (no gnuplot), -EIO. */
+int bench_plot(const char *path, const struct bench_result *results, size_t count);
+
+/* --- Commands; each returns the exit status --- */
+
+int bench_main(int argc, char **argv);
+int bench_backends_main(int argc, char **argv);
+int bench_models_main(int argc, char **argv);
+int bench_costs_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,79 @@
+/* meter.c: what is measured around a workload: time, CPU, switches, memory, calls. Without state.
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+int64_t bench_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * EDDY_NS_PER_S + now.tv_nsec;
+}
+
+static int64_t ns_of(const struct timeval *time) {
+    return (int64_t)time->tv_sec * EDDY_NS_PER_S + (int64_t)time->tv_usec * EDDY_NS_PER_US;
+}
+
+static void read_usage(int64_t *cpu_ns, int64_t *switches) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    *cpu_ns = ns_of(&usage.ru_utime) + ns_of(&usage.ru_stime);
+    *switches = usage.ru_nvcsw + usage.ru_nivcsw;
+}
+
+void bench_start(struct bench_meter *meter) {
+    read_usage(&meter->start_cpu_ns, &meter->start_switches);
+    meter->start_ns = bench_now_ns();
+}
+
+void bench_stop(const struct bench_meter *meter, struct bench_sample *sample) {
+    int64_t cpu_ns, switches;
+    sample->time_ns = bench_now_ns() - meter->start_ns;
+    read_usage(&cpu_ns, &switches);
+    sample->cpu_ns = cpu_ns - meter->start_cpu_ns;
+    sample->switches = switches - meter->start_switches;
+}
+
+int64_t bench_memory_bytes(void) {
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    if (file == NULL) return -1;
+    char line[128];
+    long long sum = 0, kib;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "Private_Clean: %lld", &kib) == 1 ||
+            sscanf(line, "Private_Dirty: %lld", &kib) == 1)
+            sum += kib;
+    fclose(file);
+    return sum * 1024;
+}
+
+int64_t bench_loop_calls(const eddy_loop *loop) {
+    eddy_metrics metrics;
+    eddy_loop_read_metrics(loop, &metrics);
+    return (int64_t)(metrics.waits + metrics.backend_adds + metrics.backend_modifies +
+                     metrics.backend_removes + metrics.wake_reads + metrics.reads + metrics.writes +
+                     metrics.accepts + metrics.file_attempts);
+}
+
+bool bench_allow_descriptors(unsigned needed, struct bench_sample *sample) {
+    struct rlimit limit;
+    needed += 32; /* what a loop and the standard streams take */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < needed) {
+        rlim_t most = limit.rlim_max;
+        limit.rlim_cur = needed;
+        if (most < needed) limit.rlim_max = needed; /* root may */
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+            limit.rlim_cur = limit.rlim_max = most;
+            setrlimit(RLIMIT_NOFILE, &limit);
+        }
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= needed) return true;
+    sample->error = -EMFILE;
+    snprintf(sample->why, sizeof sample->why, "%u descriptors are allowed, %u are needed",
+             (unsigned)limit.rlim_cur, needed);
+    return false;
+}

@@ -1,0 +1,73 @@
+/* plot.c: draws results with gnuplot, which is asked to read its data behind its commands. A panel
+ * for each workload, a curve for each subject. Without state. */
+#include "bench.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { WIDTH = 900, HEIGHT = 360, SUBJECTS_MAX = 16 };
+
+static bool is_first_of_workload(const struct bench_result *results, size_t i) {
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(results[k].of->workload, results[i].of->workload) == 0) return false;
+    return true;
+}
+
+/* The subjects of a workload, each once. */
+static size_t find_subjects(const struct bench_result *results, size_t count, const char *workload,
+                            const char *subjects[SUBJECTS_MAX]) {
+    size_t found = 0;
+    for (size_t i = 0; i < count && found < SUBJECTS_MAX; i++) {
+        if (strcmp(results[i].of->workload, workload) != 0 || results[i].error != 0) continue;
+        size_t k = 0;
+        while (k < found && strcmp(subjects[k], results[i].of->subject) != 0) k++;
+        if (k == found) subjects[found++] = results[i].of->subject;
+    }
+    return found;
+}
+
+static void write_curve(FILE *to, const struct bench_result *results, size_t count,
+                        const char *workload, const char *subject) {
+    for (size_t i = 0; i < count; i++) {
+        const struct bench_result *it = &results[i];
+        if (it->error != 0 || strcmp(it->of->workload, workload) != 0) continue;
+        if (strcmp(it->of->subject, subject) != 0) continue;
+        fprintf(to, "%lld %.6g %.6g %.6g\n", (long long)it->of->size, it->time_ns.median,
+                it->time_ns.low, it->time_ns.high);
+    }
+    fputs("e\n", to);
+}
+
+static void write_panel(FILE *to, const struct bench_result *results, size_t count,
+                        const struct bench_case *it) {
+    const char *subjects[SUBJECTS_MAX];
+    size_t found = find_subjects(results, count, it->workload, subjects);
+    if (found == 0) return;
+    fprintf(to, "set title '%s'\nset ylabel 'ns per %s'\nplot ", it->workload, it->operation);
+    for (size_t i = 0; i < found; i++)
+        fprintf(to, "%s'-' using 1:2:3:4 with yerrorlines title '%s'", i == 0 ? "" : ", ",
+                subjects[i]);
+    fputc('\n', to);
+    for (size_t i = 0; i < found; i++) write_curve(to, results, count, it->workload, subjects[i]);
+}
+
+int bench_plot(const char *path, const struct bench_result *results, size_t count) {
+    size_t panels = 0;
+    for (size_t i = 0; i < count; i++) panels += is_first_of_workload(results, i);
+    if (strpbrk(path, "'\n") != NULL) return -EINVAL; /* it stands quoted in gnuplot's language */
+    if (panels == 0) return -ENODATA;
+    FILE *to = popen("gnuplot", "w");
+    if (to == NULL) return -errno;
+    fprintf(to,
+            "set terminal svg size %d,%zu background 'white'\nset output '%s'\n"
+            "set multiplot layout %zu,1\nset logscale xy\nset grid\nset key left top\n"
+            "set xlabel 'size'\n",
+            WIDTH, HEIGHT * panels, path, panels);
+    for (size_t i = 0; i < count; i++)
+        if (is_first_of_workload(results, i)) write_panel(to, results, count, results[i].of);
+    fputs("unset multiplot\n", to);
+    int status = pclose(to);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return -ENOENT;
+    return status == 0 ? 0 : -EIO;
+}

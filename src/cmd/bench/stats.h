@@ -1,0 +1,10 @@
+/* stats.h: figures made of samples. */
+#ifndef EDDY_CMD_BENCH_STATS_H
+#define EDDY_CMD_BENCH_STATS_H
+
+#include "bench.h"
+
+/* Median and quartiles; sorts `values`. No values: all -1. */
+struct bench_figure bench_figure_of(double *values, size_t count);
+
+#endif

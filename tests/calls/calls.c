@@ -1,0 +1,52 @@
+/* calls.c: see calls.h. */
+#include "calls.h"
+
+#include <stdarg.h>
+#include <sys/event.h>
+
+struct calls calls;
+
+static bool fails(enum call call) {
+    calls.made[call]++;
+    if (calls.kind != CALL_ANY && calls.kind != call) return false;
+    if (calls.skip > 0) {
+        calls.skip--;
+        return false;
+    }
+    if (calls.failed >= calls.times) return false;
+    calls.failed++;
+    calls.last = call;
+    errno = calls.error;
+    return true;
+}
+
+#define DEFINE(type, name, parameters, arguments)        \
+    type calls_##name parameters {                       \
+        return fails(CALL_##name) ? -1 : name arguments; \
+    }
+#define DEFINE_THREAD(name, parameters, arguments)          \
+    int calls_##name parameters {                           \
+        return fails(CALL_##name) ? errno : name arguments; \
+    }
+CALLS(DEFINE)
+THREAD_CALLS(DEFINE_THREAD)
+
+int calls_close(int fd) {
+    int result = close(fd);
+    return fails(CALL_close) ? -1 : result;
+}
+
+int calls_fcntl(int fd, int command, int argument, ...) {
+    return fails(CALL_fcntl) ? -1 : fcntl(fd, command, argument);
+}
+
+/* As many arguments as the longest needs: what was not given is not looked at. */
+long calls_syscall(long number, ...) {
+    long arguments[4];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 4; i++) arguments[i] = va_arg(list, long);
+    va_end(list);
+    if (fails(CALL_syscall)) return -1;
+    return syscall(number, arguments[0], arguments[1], arguments[2], arguments[3]);
+}

@@ -1,0 +1,319 @@
+/* operations.h: every function of platform/os.h that can fail, done once in a small world of its
+ * own. Each gives what the function returned, a new descriptor as 1. For seam.c. */
+#ifndef EDDY_TESTS_CALLS_OPERATIONS_H
+#define EDDY_TESTS_CALLS_OPERATIONS_H
+
+#include "calls.h"
+#include "os.h"
+#include "suite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the functions work on; made anew for each run, by calls that do not fail. */
+struct world {
+    int pipe[2];   /* with a byte in it */
+    int pair[2];   /* with bytes for [0] */
+    int listener;  /* with a connection waiting */
+    int client;    /* whose it is */
+    int other;     /* to be replaced */
+    int dir, file; /* "a" in it, of 5 bytes */
+    char path[64];
+};
+
+static void world_open(struct world *it) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    test_pipe(it->pipe);
+    test_socket_pair(it->pair);
+    ck_assert_int_eq(write(it->pipe[1], "x", 1), 1);
+    ck_assert_int_eq(write(it->pair[1], "xyz", 3), 3);
+    it->listener = socket(AF_INET, SOCK_STREAM, 0);
+    it->client = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(it->listener, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(listen(it->listener, 1), 0);
+    ck_assert_int_eq(getsockname(it->listener, (struct sockaddr *)&address, &length), 0);
+    ck_assert_int_eq(connect(it->client, (struct sockaddr *)&address, length), 0);
+    it->other = dup(it->pipe[0]);
+    strcpy(it->path, "/tmp/eddy-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(it->path));
+    it->dir = open(it->path, O_RDONLY | O_DIRECTORY);
+    it->file = openat(it->dir, "a", O_RDWR | O_CREAT, 0600);
+    ck_assert_int_eq(write(it->file, "hello", 5), 5);
+    ck_assert_int_eq(lseek(it->file, 0, SEEK_SET), 0);
+    ck_assert_int_eq(mkdirat(it->dir, "d", 0700), 0);
+    ck_assert_int_eq(symlinkat("a", it->dir, "link"), 0);
+}
+
+static void world_close(struct world *it) {
+    const int fds[] = {it->pipe[0],  it->pipe[1], it->pair[0], it->pair[1],
+                       it->listener, it->client,  it->other,   it->file};
+    static const char *const names[] = {"a", "b", "link"};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) close(fds[i]);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) unlinkat(it->dir, names[i], 0);
+    unlinkat(it->dir, "d", AT_REMOVEDIR);
+    unlinkat(it->dir, "new", AT_REMOVEDIR);
+    close(it->dir);
+    ck_assert_int_eq(rmdir(it->path), 0);
+}
+
+static int count_descriptors(void) {
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* --- The functions; each gives what it returned, a new descriptor as 1 --- */
+
+static int64_t closed(int fd) {
+    if (fd >= 0) ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    return fd < 0 ? fd : close(fd) + 1;
+}
+
+static int64_t do_pipe(struct world *it) {
+    int ends[2];
+    (void)it;
+    int err = eddy_os_pipe(ends);
+    return err < 0 ? err : closed(ends[0]) + closed(ends[1]) - 2;
+}
+static int64_t do_read(struct world *it) {
+    char byte;
+    return eddy_os_read(it->pipe[0], &byte, 1);
+}
+static int64_t do_write(struct world *it) {
+    return eddy_os_write(it->pipe[1], "y", 1);
+}
+static int64_t do_close(struct world *it) {
+    return eddy_os_close(dup(it->pipe[0]));
+}
+static int64_t do_replace(struct world *it) {
+    return eddy_os_replace(it->other, dup(it->pipe[1]));
+}
+static int64_t do_prepare(struct world *it) {
+    int fd = dup(it->client);
+    int err = eddy_os_prepare_descriptor(fd);
+    if (err == 0) ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    close(fd);
+    return err;
+}
+static int64_t do_prepare_socket(struct world *it) {
+    return eddy_os_prepare_socket(it->client);
+}
+static int64_t do_reserve(struct world *it) {
+    (void)it;
+    return closed(eddy_os_open_reserve());
+}
+static int64_t do_socket(struct world *it) {
+    (void)it;
+    return closed(eddy_os_socket(AF_INET, SOCK_STREAM, 0));
+}
+static int64_t do_bind(struct world *it) {
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int err = eddy_os_bind(fd, (struct sockaddr *)&any, sizeof any);
+    if (err == 0) err = eddy_os_listen(fd, 1);
+    close(fd);
+    (void)it;
+    return err;
+}
+static int64_t do_accept(struct world *it) {
+    return closed(eddy_os_accept(it->listener, NULL, NULL));
+}
+static int64_t do_shutdown(struct world *it) {
+    return eddy_os_shutdown_write(it->client);
+}
+static int64_t do_reset(struct world *it) {
+    return eddy_os_set_reset_on_close(it->client);
+}
+static int64_t do_keepalive(struct world *it) {
+    return eddy_os_set_keepalive(it->client, 100);
+}
+static int64_t do_reuse_port(struct world *it) {
+    return eddy_os_reuse_port(it->listener);
+}
+static int64_t do_socket_error(struct world *it) {
+    int error = 1;
+    int err = eddy_os_socket_error(it->client, &error);
+    return err < 0 ? err : error;
+}
+static int64_t do_local_address(struct world *it) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    return eddy_os_local_address(it->client, (struct sockaddr *)&address, &length);
+}
+static int64_t do_peer_address(struct world *it) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    return eddy_os_peer_address(it->client, (struct sockaddr *)&address, &length);
+}
+static int64_t do_receive(struct world *it) {
+    char bytes[8];
+    return eddy_os_receive(it->pair[0], bytes, sizeof bytes);
+}
+static int64_t do_send(struct world *it) {
+    struct iovec vector = {.iov_base = it->path, .iov_len = 5};
+    return eddy_os_send(it->pair[1], &vector, 1);
+}
+static int64_t do_send_two(struct world *it) {
+    struct iovec vectors[2] = {{.iov_base = it->path, .iov_len = 5},
+                               {.iov_base = it->path, .iov_len = 6}};
+    return eddy_os_send(it->pair[1], vectors, 2);
+}
+
+static void on_signal(int number) {
+    (void)number;
+}
+static int64_t do_signal(struct world *it) {
+    struct sigaction before;
+    (void)it;
+    int err = eddy_os_signal_install(SIGUSR1, on_signal, &before);
+    return err < 0 ? err : eddy_os_signal_restore(SIGUSR1, &before);
+}
+static void *run(void *argument) {
+    return argument;
+}
+static int64_t do_thread(struct world *it) {
+    eddy_os_thread thread;
+    int err = eddy_os_thread_start(&thread, run, it, 0);
+    if (err == 0) eddy_os_thread_join(thread);
+    return err;
+}
+static int64_t do_mutex(struct world *it) {
+    eddy_os_mutex mutex;
+    (void)it;
+    int err = eddy_os_mutex_open(&mutex);
+    if (err == 0) eddy_os_mutex_close(&mutex);
+    return err;
+}
+static int64_t do_condition(struct world *it) {
+    eddy_os_condition condition;
+    (void)it;
+    int err = eddy_os_condition_open(&condition);
+    if (err == 0) eddy_os_condition_close(&condition);
+    return err;
+}
+
+/* --- Files --- */
+
+static int64_t do_open(struct world *it) {
+    return closed(eddy_os_file_open(it->dir, "a", O_RDONLY, 0, 0));
+}
+static int64_t do_open_walk(struct world *it) {
+    return closed(eddy_os_file_open_walk(it->dir, "d/../a", O_RDONLY, 0));
+}
+static int64_t do_open_beneath(struct world *it) {
+    return closed(eddy_os_file_open(it->dir, "d/../a", O_RDONLY, 0, EDDY_OS_BENEATH));
+}
+static int64_t do_file_read(struct world *it) {
+    char bytes[8];
+    struct iovec vectors[2] = {{.iov_base = bytes, .iov_len = 0},
+                               {.iov_base = bytes, .iov_len = 5}};
+    return eddy_os_file_read(it->file, vectors, 2, 0, 0);
+}
+static int64_t do_file_read_on(struct world *it) {
+    char bytes[8];
+    struct iovec vector = {.iov_base = bytes, .iov_len = sizeof bytes};
+    return eddy_os_file_read(it->file, &vector, 1, -1, 0);
+}
+static int64_t do_file_write(struct world *it) {
+    struct iovec vector = {.iov_base = it->path, .iov_len = 4};
+    return eddy_os_file_write(it->file, &vector, 1, 3);
+}
+static int64_t do_file_write_on(struct world *it) {
+    struct iovec vector = {.iov_base = it->path, .iov_len = 4};
+    return eddy_os_file_write(it->file, &vector, 1, -1);
+}
+static int64_t do_sync(struct world *it) {
+    return eddy_os_file_sync(it->file, false);
+}
+static int64_t do_sync_data(struct world *it) {
+    return eddy_os_file_sync(it->file, true);
+}
+static int64_t do_truncate(struct world *it) {
+    return eddy_os_file_truncate(it->file, 2);
+}
+static int64_t do_fstat(struct world *it) {
+    struct eddy_os_stat stat = {0};
+    int err = eddy_os_file_fstat(it->file, &stat, 0);
+    return err < 0 ? err : stat.size;
+}
+static int64_t do_stat(struct world *it) {
+    struct eddy_os_stat stat = {0};
+    int err = eddy_os_file_stat(it->dir, "link", true, &stat);
+    return err < 0 ? err : stat.size;
+}
+static int64_t do_unlink(struct world *it) {
+    return eddy_os_file_unlink(it->dir, "a", false);
+}
+static int64_t do_rename(struct world *it) {
+    return eddy_os_file_rename(it->dir, "a", it->dir, "b");
+}
+static int64_t do_mkdir(struct world *it) {
+    return eddy_os_file_mkdir(it->dir, "new", 0700);
+}
+static int64_t do_scan(struct world *it) {
+    char buffer[1024];
+    ssize_t bytes = eddy_os_file_scan(it->dir, buffer, sizeof buffer);
+    return bytes > 0 ? 1 : bytes;
+}
+
+/* What a signal in the middle of a call does to an operation. */
+enum interruption {
+    NEVER,   /* it makes no call that a signal can interrupt */
+    RETRIED, /* it tries again */
+    NOT_NOW, /* it says -EAGAIN */
+};
+
+struct operation {
+    const char *name;
+    int64_t (*run)(struct world *world);
+    int64_t result; /* when nothing fails */
+    enum interruption interruption;
+};
+
+static const struct operation operations[] = {
+    {"pipe", do_pipe, 0, NEVER},
+    {"read", do_read, 1, RETRIED},
+    {"write", do_write, 1, RETRIED},
+    {"close", do_close, 0, RETRIED},
+    {"replace", do_replace, 0, NEVER},
+    {"prepare", do_prepare, 0, NEVER},
+    {"prepare socket", do_prepare_socket, 0, NEVER},
+    {"reserve", do_reserve, 1, RETRIED},
+    {"socket", do_socket, 1, NEVER},
+    {"bind", do_bind, 0, NEVER},
+    {"accept", do_accept, 1, NEVER},
+    {"shutdown", do_shutdown, 0, NEVER},
+    {"reset", do_reset, 0, NEVER},
+    {"keepalive", do_keepalive, 0, NEVER},
+    {"reuse port", do_reuse_port, 0, NEVER},
+    {"socket error", do_socket_error, 0, NEVER},
+    {"local address", do_local_address, 0, NEVER},
+    {"peer address", do_peer_address, 0, NEVER},
+    {"receive", do_receive, 3, NOT_NOW},
+    {"send", do_send, 5, NOT_NOW},
+    {"send two", do_send_two, 11, NOT_NOW},
+    {"signal", do_signal, 0, NEVER},
+    {"thread", do_thread, 0, NEVER},
+    {"mutex", do_mutex, 0, NEVER},
+    {"condition", do_condition, 0, NEVER},
+    {"open", do_open, 1, RETRIED},
+    {"open walk", do_open_walk, 1, RETRIED},
+    {"open beneath", do_open_beneath, 1, RETRIED},
+    {"file read", do_file_read, 5, RETRIED},
+    {"file read on", do_file_read_on, 5, RETRIED},
+    {"file write", do_file_write, 4, RETRIED},
+    {"file write on", do_file_write_on, 4, RETRIED},
+    {"sync", do_sync, 0, RETRIED},
+    {"sync data", do_sync_data, 0, RETRIED},
+    {"truncate", do_truncate, 0, RETRIED},
+    {"fstat", do_fstat, 5, RETRIED},
+    {"stat", do_stat, 5, RETRIED},
+    {"unlink", do_unlink, 0, RETRIED},
+    {"rename", do_rename, 0, RETRIED},
+    {"mkdir", do_mkdir, 0, RETRIED},
+    {"scan", do_scan, 1, RETRIED},
+};
+enum { OPERATIONS = sizeof operations / sizeof operations[0] };
+
+#endif

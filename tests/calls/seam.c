@@ -1,0 +1,171 @@
+/* seam.c: platform/os.h on a kernel that refuses. Whatever a function asks of the system, each call
+ * of it fails here once: the function says so in its own words or tries again, and keeps nothing.
+ */
+#include "operations.h"
+
+/* Runs the operation with its `nth` call failing, if it makes so many. */
+static int64_t run_with_fault(const struct operation *operation, unsigned nth, int error) {
+    struct world world;
+    world_open(&world);
+    int before = count_descriptors();
+    calls = (struct calls){.skip = nth, .times = 1, .error = error};
+    int64_t result = operation->run(&world);
+    ck_assert_msg(count_descriptors() == before, "%s, call %u: a descriptor stays open",
+                  operation->name, nth);
+    world_close(&world);
+    return result;
+}
+
+/* The first error of any call is the function's result. A close that fails has closed. */
+START_TEST(each_call_that_fails_is_told) {
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        const struct operation *it = &operations[i];
+        for (unsigned nth = 0;; nth++) {
+            int64_t result = run_with_fault(it, nth, EIO);
+            bool is_told = calls.failed > 0 && (calls.last != CALL_close || it->run == do_close);
+            int64_t expected = is_told ? -EIO : it->result;
+            ck_assert_msg(result == expected, "%s, call %u: %lld", it->name, nth,
+                          (long long)result);
+            if (calls.failed == 0) break;
+        }
+    }
+}
+END_TEST
+
+/* A signal in the middle of a call goes unnoticed. Those on sockets, which never wait, leave it to
+ * who hears that the socket is still ready. */
+START_TEST(an_interrupted_call_is_made_again) {
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        const struct operation *it = &operations[i];
+        for (unsigned nth = 0; it->interruption != NEVER; nth++) {
+            int64_t result = run_with_fault(it, nth, EINTR);
+            bool is_put_off = it->interruption == NOT_NOW && calls.failed > 0;
+            ck_assert_msg(result == (is_put_off ? -EAGAIN : it->result), "%s, call %u: %lld",
+                          it->name, nth, (long long)result);
+            if (calls.failed == 0) break;
+        }
+    }
+}
+END_TEST
+
+/* Accepting again is what an interrupted accept needs; what else it calls is not interrupted. */
+START_TEST(an_interrupted_accept_is_made_again) {
+    struct operation accept = {"accept", do_accept, 1, RETRIED};
+    ck_assert_int_eq(run_with_fault(&accept, 0, EINTR), 1);
+    ck_assert_uint_eq(calls.failed, 1);
+}
+END_TEST
+
+/* dup3 is also busy when another thread's open is about to get the number. */
+START_TEST(a_number_in_use_is_waited_for) {
+    static const int errors[] = {EINTR, EBUSY};
+    struct operation replace = {"replace", do_replace, 0, RETRIED};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(run_with_fault(&replace, 0, errors[i]), 0);
+        ck_assert_uint_eq(calls.failed, 1);
+    }
+}
+END_TEST
+
+/* It goes on by itself, and to call again would be an error. */
+START_TEST(an_interrupted_connect_is_under_way) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    calls_refuse(CALL_connect, 1, EINTR);
+    ck_assert_int_eq(eddy_os_connect(-1, (struct sockaddr *)&address, sizeof address),
+                     -EINPROGRESS);
+    calls_refuse(CALL_connect, 1, ENETUNREACH);
+    ck_assert_int_eq(eddy_os_connect(-1, (struct sockaddr *)&address, sizeof address),
+                     -ENETUNREACH);
+}
+END_TEST
+
+/* What a signal handler calls must leave errno alone. */
+START_TEST(a_write_leaves_errno_alone) {
+    static const int errors[] = {EAGAIN, EPIPE};
+    for (size_t i = 0; i < 2; i++) {
+        errno = ENOTTY;
+        calls_refuse(CALL_write, 1, errors[i]);
+        errno = ENOTTY;
+        ck_assert_int_eq(eddy_os_write(-1, "", 1), -errors[i]);
+        ck_assert_int_eq(errno, ENOTTY);
+    }
+}
+END_TEST
+
+/* --- Kernels without a call, and sandboxes that have never heard of it --- */
+
+static const int unknown[] = {ENOSYS, EPERM};
+enum { UNKNOWN = 2 };
+
+/* Without openat2 the walk keeps below the directory, and nothing is opened without waiting. */
+START_TEST(without_openat2_there_is_the_walk) {
+    for (size_t i = 0; i < UNKNOWN; i++) {
+        struct world world;
+        world_open(&world);
+        calls_refuse(CALL_syscall, UINT_MAX, unknown[i]);
+        ck_assert_int_eq(do_open_beneath(&world), 1);
+        ck_assert_int_eq(eddy_os_file_open(world.dir, "d/../../x", O_RDONLY, 0, EDDY_OS_BENEATH),
+                         -EXDEV);
+        ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_OS_BENEATH),
+                         -ELOOP);
+        ck_assert_int_eq(
+            eddy_os_file_open(world.dir, "a", O_RDONLY | O_NONBLOCK, 0, EDDY_OS_NOWAIT), -EAGAIN);
+        world_close(&world);
+    }
+}
+END_TEST
+
+/* Renames somewhere make openat2 say EAGAIN at a "..", for as long as they go on: it is asked again
+ * for a while, and then the walk does without it. */
+START_TEST(a_storm_of_renames_does_not_keep_a_file_from_being_opened) {
+    static const unsigned times[] = {1, 10, UINT_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        struct world world;
+        world_open(&world);
+        calls_refuse(CALL_syscall, times[i], EAGAIN);
+        ck_assert_int_eq(do_open_beneath(&world), 1);
+        ck_assert_uint_le(calls.made[CALL_syscall], 100);
+        world_close(&world);
+    }
+}
+END_TEST
+
+static ssize_t read_cached(struct world *world) {
+    char bytes[8];
+    struct iovec vector = {.iov_base = bytes, .iov_len = sizeof bytes};
+    return eddy_os_file_read(world->file, &vector, 1, 0, EDDY_OS_NOWAIT);
+}
+
+/* What does not know how not to wait says "not now", and the request goes to a thread; what would
+ * be wrong in the thread as well is told at once. */
+START_TEST(what_cannot_be_had_at_once_is_not_now) {
+    static const int errors[] = {EOPNOTSUPP, ENOSYS, EINVAL, EPERM, EINTR, EAGAIN};
+    bool is_plain = getenv("EDDY_TEST_PLAIN") != NULL;
+    struct world world;
+    struct eddy_os_stat stat;
+    world_open(&world);
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        calls_refuse(CALL_preadv2, 1, errors[i]);
+        ck_assert_int_eq(read_cached(&world), -EAGAIN);
+        calls_refuse(CALL_statx, 1, errors[i]);
+        ck_assert_int_eq(eddy_os_file_fstat(world.file, &stat, EDDY_OS_NOWAIT), -EAGAIN);
+    }
+    calls_refuse(CALL_preadv2, 1, EIO);
+    ck_assert_int_eq(read_cached(&world), is_plain ? -EAGAIN : -EIO);
+    calls_refuse(CALL_statx, 1, EBADF);
+    ck_assert_int_eq(eddy_os_file_fstat(world.file, &stat, EDDY_OS_NOWAIT),
+                     is_plain ? -EAGAIN : -EBADF);
+    world_close(&world);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("seam");
+    ck_add(suite, "errors", each_call_that_fails_is_told, an_interrupted_call_is_made_again,
+           an_interrupted_accept_is_made_again, a_number_in_use_is_waited_for,
+           an_interrupted_connect_is_under_way, a_write_leaves_errno_alone);
+    ck_add(suite, "old kernels", without_openat2_there_is_the_walk,
+           a_storm_of_renames_does_not_keep_a_file_from_being_opened,
+           what_cannot_be_had_at_once_is_not_now);
+    return suite;
+}

@@ -1,0 +1,239 @@
+/* core.c: faults while loops are opened and closed, and while watchers of every kind come and go.
+ */
+#include "fault.h"
+#include "system.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+enum { HIGH_FD = 150 }; /* beyond the first table of descriptors */
+
+static eddy_loop *loop;
+
+/* --- A loop --- */
+
+static void open_and_close(void) {
+    if (fault_loop_open(&loop, (eddy_loop_config){0}) < 0) {
+        fault_assert(!fault_is_unhurt());
+        return;
+    }
+    fault_loop_close(loop);
+}
+
+/* A loop that cannot be had leaves nothing behind, and one that can be had closes. */
+START_TEST(loop_opens_and_closes_whatever_fails) {
+    fault_loop("a loop", open_and_close);
+}
+END_TEST
+
+/* --- Watchers of descriptors --- */
+
+static struct {
+    eddy_io reader, writer, both, second;
+    int ends[2], high[2];
+    bool read, written, shot, changed;
+    bool all;
+} io;
+
+static void look(void) {
+    io.all = io.read && io.written && io.shot && io.changed;
+}
+
+/* A descriptor that the backend refused is told of once as an error; the watcher is mute then. */
+static bool is_lost(eddy_io *it, unsigned events) {
+    bool lost = (events & EDDY_ERROR) != 0 && eddy_io_error(it) != 0;
+    fault_assert(!lost || !fault_is_unhurt());
+    return lost;
+}
+
+static void on_read(eddy_io *it, unsigned events) {
+    if (!is_lost(it, events)) drain(eddy_io_fd(it), NULL);
+    io.read = true;
+    look();
+}
+
+/* Wishes for something else, and hears of that or of its refusal. */
+static void on_written(eddy_io *it, unsigned events) {
+    if (is_lost(it, events) || io.written) io.changed = true;
+    if (!io.written) {
+        fault_assert(eddy_io_change(it, EDDY_READ) == 0);
+        put(io.high[1], "x");
+    }
+    io.written = true;
+    look();
+}
+
+static void on_both(eddy_io *it, unsigned events) {
+    io.shot = true;
+    (void)is_lost(it, events);
+    fault_assert(eddy_io_change(it, 0) == 0);
+    look();
+}
+
+static void on_second(eddy_io *it, unsigned events) {
+    (void)is_lost(it, events);
+    eddy_io_stop(it);
+}
+
+static void watch(eddy_io *it, eddy_io_fn *fn, int fd, unsigned events, bool *told) {
+    eddy_io_init(it, loop);
+    if (eddy_io_start(it, fn, fd, events) == 0) return;
+    fault_assert(!fault_is_unhurt());
+    fault_assert(!eddy_is_active(&it->handle));
+    *told = true;
+}
+
+static void use_descriptors(void) {
+    unsigned shot = test_backend_can(EDDY_CAN_ONESHOT) ? EDDY_ONESHOT : 0;
+    bool ignored;
+    watch(&io.reader, on_read, io.ends[0], EDDY_READ, &io.read);
+    /* Changes of the others are waiting to be flushed while the table grows. */
+    watch(&io.second, on_second, io.ends[0], EDDY_READ, &ignored);
+    watch(&io.both, on_both, io.ends[1], EDDY_WRITE | shot, &io.shot);
+    watch(&io.writer, on_written, io.high[0], EDDY_READ | EDDY_WRITE, &io.written);
+    if (!eddy_is_active(&io.writer.handle)) io.changed = true;
+    look();
+    put(io.ends[1], "x");
+    (void)fault_turn_until(loop, &io.all);
+    eddy_io_stop(&io.reader);
+    eddy_io_stop(&io.second);
+    eddy_io_stop(&io.both);
+    eddy_io_stop(&io.writer);
+}
+
+static void watch_descriptors(void) {
+    if (fault_loop_open(&loop, (eddy_loop_config){0}) < 0) return;
+    int ends[2], high[2];
+    test_socket_pair(ends);
+    test_socket_pair(high);
+    ck_assert_int_eq(dup2(high[0], HIGH_FD), HIGH_FD);
+    close(high[0]);
+    high[0] = HIGH_FD;
+    memset(&io, 0, sizeof io);
+    memcpy(io.ends, ends, sizeof ends);
+    memcpy(io.high, high, sizeof high);
+    use_descriptors();
+    close_both(ends);
+    close_both(high);
+    fault_loop_close(loop);
+}
+
+START_TEST(descriptors_are_told_of_or_refused) {
+    fault_loop("descriptors", watch_descriptors);
+}
+END_TEST
+
+/* --- All other watchers --- */
+
+enum { TIMERS = 20 }; /* the heap grows once more */
+
+static struct {
+    eddy_timer timers[TIMERS];
+    eddy_hook hooks[3];
+    eddy_defer defer;
+    eddy_wake wake;
+    eddy_signal signal;
+    eddy_post post, posts[3];
+    unsigned missing; /* calls to come */
+    bool all;
+    pthread_t thread;
+} them;
+
+static void tell(void) {
+    fault_assert(them.missing > 0);
+    if (--them.missing == 0) them.all = true;
+}
+
+static void on_timer(eddy_timer *it) {
+    (void)it;
+    tell();
+}
+
+static void on_hook(eddy_hook *it) {
+    eddy_hook_stop(it);
+    tell();
+}
+
+static void on_defer(eddy_defer *it) {
+    (void)it;
+    tell();
+}
+
+static void on_wake(eddy_wake *it) {
+    eddy_wake_stop(it);
+    tell();
+}
+
+static void on_signal(eddy_signal *it, int number) {
+    (void)it, (void)number;
+    tell();
+}
+
+static void on_post(eddy_post *it) {
+    (void)it;
+    tell();
+}
+
+/* Counts a call that is to come; what fails without a fault is a failure. */
+static void start(int err) {
+    if (err == 0)
+        them.missing++;
+    else
+        fault_assert(!fault_is_unhurt());
+}
+
+static void *post_from_elsewhere(void *argument) {
+    (void)argument;
+    for (int i = 0; i < 3; i++) eddy_loop_post(loop, &them.posts[i], on_post);
+    eddy_wake_send(&them.wake);
+    return NULL;
+}
+
+static void start_all(void) {
+    memset(&them, 0, sizeof them);
+    for (int i = 0; i < TIMERS; i++) {
+        eddy_timer_init(&them.timers[i], loop);
+        start(eddy_timer_start(&them.timers[i], on_timer, i * 100 * EDDY_NS_PER_US, 0));
+    }
+    for (int i = 0; i < 3; i++) {
+        eddy_hook_init(&them.hooks[i], loop);
+        start(eddy_hook_start(&them.hooks[i], (eddy_hook_kind)i, on_hook));
+    }
+    eddy_defer_init(&them.defer, loop);
+    start(eddy_defer_start(&them.defer, on_defer));
+    eddy_wake_init(&them.wake, loop);
+    start(eddy_wake_start(&them.wake, on_wake));
+    eddy_signal_init(&them.signal, loop);
+    int err = eddy_signal_start(&them.signal, on_signal, SIGUSR1);
+    start(err);
+    them.missing += 4;
+    if (err == 0) raise(SIGUSR1);
+    eddy_loop_post(loop, &them.post, on_post);
+    ck_assert_int_eq(pthread_create(&them.thread, NULL, post_from_elsewhere, NULL), 0);
+}
+
+static void watch_all_else(void) {
+    if (fault_loop_open(&loop, (eddy_loop_config){0}) < 0) return;
+    start_all();
+    int err = fault_turn_until(loop, &them.all);
+    pthread_join(them.thread, NULL);
+    for (int i = 0; i < TIMERS; i++) eddy_timer_stop(&them.timers[i]);
+    for (int i = 0; i < 3; i++) eddy_hook_stop(&them.hooks[i]);
+    eddy_defer_stop(&them.defer);
+    eddy_wake_stop(&them.wake);
+    eddy_signal_stop(&them.signal);
+    fault_loop_close(loop);
+    fault_assert(err == -ETIME || them.missing == 0);
+}
+
+START_TEST(watchers_start_or_say_why_not) {
+    fault_loop("watchers", watch_all_else);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("fault core");
+    ck_add(suite, "core", loop_opens_and_closes_whatever_fails, descriptors_are_told_of_or_refused,
+           watchers_start_or_say_why_not);
+    return suite;
+}

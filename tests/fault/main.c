@@ -1,0 +1,20 @@
+/* main.c: runs the suite of a fault program: `program backend`. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fault.h"
+
+const char *test_backend;
+
+int main(int argc, char **argv) {
+    if (argc != 2 || !seam_open(argv[1])) {
+        fprintf(stderr, "usage: %s BACKEND\n", argv[0]);
+        return 2;
+    }
+    test_backend = argv[1];
+    SRunner *runner = srunner_create(make_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,190 @@
+/* serve.c: faults under `eddy serve`: its server, connections, listings and log, in this process,
+ * with clients that ask for files, a part of one, a listing and something that is not there. */
+#include "fault.h"
+#include "visitor.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "../../platform/os.h"
+#include "../../src/cmd/server.h"
+#include "../../src/cmd/system.h"
+
+enum { SMALL_BYTES = 100, BIG_BYTES = 150 * 1024 }; /* more than one output buffer */
+
+/* --- The program's own seam, led through the library's --- */
+
+void *system_resize(void *memory, size_t bytes) {
+    return eddy_os_resize(NULL, memory, 0, bytes);
+}
+
+void system_free(void *memory) {
+    (void)eddy_os_resize(NULL, memory, 0, 0);
+}
+
+void system_close(int fd) {
+    (void)eddy_os_close(fd);
+}
+
+int64_t system_time_s(void) {
+    return 1000000000;
+}
+
+uint64_t system_seed(void) {
+    return 1;
+}
+
+void system_say(const char *format, ...) {
+    (void)format;
+}
+
+/* --- What is served --- */
+
+static char content[BIG_BYTES];
+static char place[32];
+static int root;
+
+static void make_file(const char *name, size_t size) {
+    int fd = openat(root, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, content, size), (ssize_t)size);
+    close(fd);
+}
+
+static void make_place(void) {
+    for (size_t i = 0; i < BIG_BYTES; i++) content[i] = (char)('a' + i % 23);
+    strcpy(place, "/tmp/eddy-fault-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(place));
+    root = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ck_assert_int_ge(root, 0);
+    make_file("small", SMALL_BYTES);
+    make_file("big", BIG_BYTES);
+    ck_assert_int_eq(mkdirat(root, "sub", 0700), 0);
+    ck_assert_int_eq(symlinkat("small", root, "link"), 0);
+}
+
+static void remove_place(void) {
+    unlinkat(root, "small", 0);
+    unlinkat(root, "big", 0);
+    unlinkat(root, "link", 0);
+    unlinkat(root, "sub", AT_REMOVEDIR);
+    close(root);
+    ck_assert_int_eq(rmdir(place), 0);
+}
+
+/* --- The clients --- */
+
+#define ASK(path, field) "GET /" path " HTTP/1.1\r\nHost: here\r\n" field "\r\n"
+
+static const char many[] = ASK("small", "") ASK("nothing", "") ASK("small", "Range: bytes=2-5\r\n")
+    ASK("sub", "") ASK("", "") ASK("small", "Connection: close\r\n");
+static const char one[] =
+    ASK("big", "Range: bytes=0-9, 20-140000\r\n") ASK("big", "Connection: close\r\n");
+
+static struct visitor visitors[2];
+static bool all_over;
+
+static void on_turn(eddy_hook *hook) {
+    (void)hook;
+    visitor_read(&visitors[0]);
+    visitor_read(&visitors[1]);
+    all_over = visitors[0].is_over && visitors[1].is_over;
+}
+
+static void check_replies(struct visitor *visitor, const int *expected, unsigned count) {
+    struct visitor_reply reply;
+    size_t position = 0;
+    unsigned seen = 0;
+    while (visitor_next(visitor, &position, &reply)) {
+        fault_assert(seen < count);
+        fault_assert(reply.status == expected[seen] || !fault_is_unhurt());
+        bool is_file = reply.size == SMALL_BYTES || reply.size == BIG_BYTES;
+        if (reply.status == 200 && is_file)
+            fault_assert(memcmp(reply.body, content, reply.size) == 0);
+        seen++;
+    }
+    fault_assert(seen == count || !fault_is_unhurt());
+}
+
+/* --- Serving --- */
+
+static struct server server;
+
+static int begin(void) {
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, AF_INET);
+    int err = server_listen(&server, &address, length, 0);
+    if (err == 0)
+        err = eddy_listener_address(&server.listener, (struct sockaddr *)&address, &length);
+    if (err < 0) return err;
+    visitor_open(&visitors[0], (struct sockaddr *)&address, length, many);
+    visitor_open(&visitors[1], (struct sockaddr *)&address, length, one);
+    return 0;
+}
+
+static void visit(void) {
+    static const int of_many[] = {200, 404, 206, 301, 200, 200}, of_one[] = {206, 200};
+    eddy_hook hook;
+    all_over = false;
+    eddy_hook_init(&hook, server.loop);
+    eddy_unref(&hook.handle);
+    fault_assert(eddy_hook_start(&hook, EDDY_HOOK_PREPARE, on_turn) == 0);
+    (void)fault_turn_until(server.loop, &all_over);
+    eddy_hook_stop(&hook);
+    on_turn(NULL);
+    check_replies(&visitors[0], of_many, 6);
+    check_replies(&visitors[1], of_one, 2);
+    close(visitors[0].fd);
+    close(visitors[1].fd);
+}
+
+static void serve(void) {
+    struct server_config config = {
+        .root = root,
+        .backend = test_backend,
+        .connections_max = 16,
+        .timeout_ns = 20 * EDDY_NS_PER_S,
+        .log = true,
+    };
+    if (server_open(&server, &config) < 0) {
+        fault_assert(!fault_is_unhurt());
+        return;
+    }
+    int err = begin();
+    fault_assert(err == 0 || !fault_is_unhurt());
+    if (err == 0) visit();
+    server_stop(&server, SERVER_FINISHES);
+    fault_settle(server.loop);
+    fault_assert(server_close(&server) == 0);
+}
+
+static void serve_in_pieces(const char *name, size_t bytes) {
+    int output = dup(STDOUT_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ck_assert_int_eq(dup2(nowhere, STDOUT_FILENO), STDOUT_FILENO); /* the log */
+    close(nowhere);
+    make_place();
+    seam_set_piece(bytes);
+    fault_loop(name, serve);
+    seam_set_piece(SIZE_MAX);
+    remove_place();
+    ck_assert_int_eq(dup2(output, STDOUT_FILENO), STDOUT_FILENO);
+    close(output);
+}
+
+START_TEST(server_answers_or_says_why_not) {
+    serve_in_pieces("serve", SIZE_MAX);
+}
+END_TEST
+
+START_TEST(server_with_slow_clients_and_disks_does_the_same) {
+    serve_in_pieces("serve in pieces", 50000);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("fault serve");
+    ck_add(suite, "serve", server_answers_or_says_why_not,
+           server_with_slow_clients_and_disks_does_the_same);
+    return suite;
+}

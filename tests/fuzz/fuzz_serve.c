@@ -1,0 +1,262 @@
+/* fuzz_serve.c: a connection of `eddy serve` from bytes in to bytes out, on the simulation.
+ *
+ * The first byte makes the weather. The rest is what a client sends; 0xff and a letter stand for
+ * what else it does, see do_step(). What must come back is worked out from the same bytes: where
+ * each request ends by the server's parser, which has a target of its own; what its path names by
+ * serve_tree.c, which is written apart from the server. */
+#include <errno.h>
+
+#include "fuzz.h"
+#include "http_path.h"
+#include "http_request.h"
+#include "serve_ask.h"
+#include "serve_path.h"
+#include "serve_stage.h"
+#include "sim.h"
+
+enum {
+    STEPS_MAX = 300000, /* calls of the seam that a run may need */
+    LARGE_BYTES = 200000,
+    PLACES = 4,
+};
+
+#define TIMEOUT_NS (5 * EDDY_NS_PER_S)
+
+static struct {
+    struct serve_stage stage;
+    sim_peer *peer;
+    const uint8_t *data;
+    size_t size;
+    struct ask_text asked, got;
+    bool is_reading, is_foul, has_ended, is_done;
+    bool may_be_cut; /* the client or the operator did something that ends it early */
+    bool was_late;   /* long enough for a 408 */
+} run;
+
+/* --- The client --- */
+
+static void receive(void *context) {
+    char bytes[16 * 1024];
+    (void)context;
+    while (run.peer != NULL && run.is_reading && !run.has_ended) {
+        ssize_t got = sim_peer_receive(run.peer, bytes, sizeof bytes);
+        if (got == -EAGAIN) return;
+        run.has_ended = got <= 0;
+        if (got < 0) run.may_be_cut = true;
+        if (got > 0) ask_put(&run.got, bytes, (size_t)got);
+    }
+}
+
+static void send_bytes(const char *bytes, size_t length) {
+    while (length > 0 && run.peer != NULL) {
+        ssize_t sent = sim_peer_send(run.peer, bytes, length);
+        if (sent < 0 && (sent != -EAGAIN || run.has_ended)) return;
+        if (sent < 0) {
+            sim_sleep(EDDY_NS_PER_MS);
+            if (!run.is_reading) return; /* it may never be taken */
+            continue;
+        }
+        ask_put(&run.asked, bytes, (size_t)sent);
+        bytes += sent;
+        length -= (size_t)sent;
+    }
+}
+
+static void do_step(int letter) {
+    switch (letter) {
+    case 'w': /* waits a little */
+        sim_sleep(10 * EDDY_NS_PER_MS);
+        break;
+    case 't': /* waits too long */
+        sim_sleep(TIMEOUT_NS + EDDY_NS_PER_S);
+        run.was_late = true;
+        break;
+    case 'n': /* reads no more, or again */
+        run.is_reading = !run.is_reading;
+        receive(NULL);
+        break;
+    case 'e':
+        if (run.peer != NULL) sim_peer_finish(run.peer);
+        run.may_be_cut = true;
+        break;
+    case 'r':
+        if (run.peer != NULL) sim_peer_reset(run.peer);
+        run.peer = NULL;
+        break;
+    case 'm':
+        tree_move();
+        break;
+    case 's':
+    case 'S':
+        run.may_be_cut = true;
+        serve_stage_stop(&run.stage, letter == 's' ? SERVER_FINISHES : SERVER_ENDS);
+        break;
+    default: /* what was sent so far arrives first */
+        sim_sleep(1);
+    }
+}
+
+static void play(void) {
+    for (size_t i = 0; i < run.size;) {
+        const uint8_t *mark = memchr(run.data + i, 0xff, run.size - i);
+        size_t end = mark != NULL ? (size_t)(mark - run.data) : run.size;
+        send_bytes((const char *)run.data + i, end - i);
+        if (mark == NULL) return;
+        if (end + 1 < run.size && mark[1] == 0xff)
+            send_bytes("\xff", 1);
+        else
+            do_step(end + 1 < run.size ? mark[1] : 0);
+        i = end + 2;
+    }
+}
+
+static void client(void *context) {
+    (void)context;
+    run.peer =
+        sim_peer_connect((const struct sockaddr *)&run.stage.address, sizeof run.stage.address);
+    sim_peer_on_change(run.peer, receive, NULL);
+    sim_sleep(EDDY_NS_PER_MS);
+    if (!sim_peer_is_connected(run.peer)) run.may_be_cut = true;
+    play();
+    /* The server has answered all that it can, and then finds that its client is idle. */
+    for (int i = 0; i < 2 && !run.has_ended; i++) {
+        sim_sleep(2 * TIMEOUT_NS);
+        run.was_late = run.is_reading = true;
+        receive(NULL);
+    }
+    if (run.peer != NULL) sim_check(run.has_ended, "the connection goes on for ever");
+    serve_stage_check(&run.stage);
+    serve_stage_stop(&run.stage, SERVER_FINISHES);
+    run.is_done = true;
+    sim_wake(&run.is_done);
+}
+
+/* --- What must have come back --- */
+
+static int expect_get(struct ask *ask, const struct http_request *request, const char *bytes) {
+    static struct http_path path;
+    static char naive[HTTP_PATH_MAX + 3];
+    const char *target = bytes + request->target.offset;
+    int status = http_path_decode(&path, target, request->target.length);
+    bool is_good = serve_path(naive, sizeof naive, target, request->target.length);
+    sim_check(status == 414 || is_good == (status == 0), "a path is decoded in two ways");
+    if (status != 0) return status;
+    sim_check(strcmp(naive, path.text) == 0, "a path is decoded to something else");
+    ask_expect(ask, naive, path.has_slash || path.length == 0);
+    if (ask->kind == ASK_FILE) ask->status = 0;
+    return 0;
+}
+
+/* The request that `bytes` begin with. Returns how long it is; 0: it is not whole. */
+static size_t read_ask(struct ask *ask, const char *bytes, size_t length) {
+    struct http_request request;
+    http_request_init(&request);
+    int status = http_request_parse(&request, bytes, length, &http_limits_default);
+    *ask = (struct ask){.kind = ASK_PAGE, .status = 408, .must_end = true};
+    if (status == HTTP_MORE) return 0;
+    ask->status = status;
+    if (status != HTTP_COMPLETE) return length;
+    ask->is_head = request.method == HTTP_HEAD;
+    ask->may_go_on = request.keep_alive;
+    ask->must_end = !request.keep_alive;
+    if (request.method == HTTP_METHOD_KNOWN)
+        ask->status = 405;
+    else if (request.method == HTTP_METHOD_UNKNOWN)
+        ask->status = 501;
+    else
+        ask->status = expect_get(ask, &request, bytes);
+    if (ask->node != NULL && ask->kind != ASK_FILE)
+        ask->status = ask->kind == ASK_REDIRECT ? 301 : 200;
+    if (ask->kind == ASK_PAGE && ask->status == 0) ask->status = 404;
+    uint64_t whole = request.head_bytes + request.body_bytes;
+    return whole < length ? (size_t)whole : length;
+}
+
+/* Takes one answer. False: there is no further one. */
+static bool check_answer(const struct ask *ask, size_t *place, bool *is_last) {
+    struct answer answer;
+    const char *bytes = run.got.bytes + *place, *broken;
+    size_t length = run.got.used - *place;
+    if (length == 0) return false;
+    sim_check(!*is_last, "there is more behind the last answer");
+    enum answer_state state = answer_read(&answer, bytes, length, ask->is_head, &broken);
+    if (state == ANSWER_BROKEN) sim_fail("an answer's head: %s", broken);
+    if (state == ANSWER_MORE || length < answer.head_bytes + answer.body_bytes) {
+        bool is_moving = ask->node != NULL && ask->node->is_moving;
+        sim_check(run.may_be_cut || run.is_foul || is_moving, "an answer is cut off");
+        *place = run.got.used;
+        return false;
+    }
+    broken = ask_check(ask, &answer, bytes + answer.head_bytes, run.is_foul);
+    if (broken != NULL) sim_fail("%s: %d, not %d", broken, answer.status, ask->status);
+    bool may_end = !ask->may_go_on || run.may_be_cut || run.is_foul;
+    sim_check(may_end || !answer.is_last, "the connection ends for nothing");
+    *is_last = answer.is_last;
+    *place += answer.head_bytes + answer.body_bytes;
+    return true;
+}
+
+static void check_answers(void) {
+    size_t from = 0, place = 0, count = 0;
+    bool is_last = false;
+    while (from < run.asked.used) {
+        struct ask ask;
+        size_t bytes = read_ask(&ask, run.asked.bytes + from, run.asked.used - from);
+        if (bytes == 0 && !run.was_late) break;
+        if (!check_answer(&ask, &place, &is_last)) {
+            bool is_excused = bytes == 0 || is_last || run.may_be_cut || run.is_foul ||
+                              run.was_late || run.peer == NULL;
+            sim_check(is_excused, "request %zu has no answer", count);
+            break;
+        }
+        if (bytes == 0) break;
+        from += bytes;
+        count++;
+    }
+    sim_check(place == run.got.used, "there are more answers than requests");
+}
+
+/* --- The run --- */
+
+static struct sim_weather read_weather(int byte) {
+    int bits = byte - '0';
+    struct sim_weather weather = sim_calm;
+    if (bits & 1) weather.shorts = 3000;
+    if (bits & 2) weather.window_bytes = 500;
+    if (bits & 4) weather.held = weather.interrupts = weather.spurious = 1000;
+    if (bits & 8) weather.faults = 100;
+    if (bits & 16) weather.no_memory = 300;
+    if (bits & 32) weather.switches = weather.disk_ns = 2000;
+    return weather;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size == 0) return 0;
+    struct sim_weather weather = read_weather(data[0]);
+    struct server_config config = {
+        .connections_max = PLACES,
+        .timeout_ns = TIMEOUT_NS,
+        .log = true,
+    };
+    memset(&run, 0, sizeof run);
+    run.data = data + 1;
+    run.size = size - 1;
+    run.is_reading = true;
+    run.is_foul = weather.faults > 0 || weather.no_memory > 0;
+    sim_begin(data[0], &weather);
+    ask_begin();
+    serve_stage_open(&run.stage, &config, 2, LARGE_BYTES);
+    sim_thread("client", client, NULL);
+    serve_stage_run(&run.stage);
+    while (!run.is_done) sim_block(&run.is_done, -1);
+    receive(NULL);
+    if (run.peer != NULL) sim_peer_close(run.peer);
+    serve_stage_close(&run.stage);
+    check_answers();
+    (void)serve_stage_log_lines();
+    FUZZ_CHECK(sim_steps() < STEPS_MAX);
+    sim_end();
+    free(run.asked.bytes);
+    free(run.got.bytes);
+    return 0;
+}

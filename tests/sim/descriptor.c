@@ -1,0 +1,202 @@
+/* descriptor.c: the numbers of descriptors, and what they stand for.
+ * The lowest free number is given out, as Unix does, so that a number is another's as soon as it is
+ * closed. Invariant: a description lives as long as one of its descriptors. */
+#include "socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NUMBERS = 1024, WORD_BITS = 64, STANDARD = 3 };
+
+static struct {
+    struct sim_description *table[NUMBERS];
+    uint64_t used[NUMBERS / WORD_BITS]; /* a bit for each number */
+    uint64_t serial;
+    unsigned count;
+} descriptors;
+
+/* --- The table --- */
+
+static int lowest_free(void) {
+    for (unsigned word = 0; word < NUMBERS / WORD_BITS; word++)
+        if (descriptors.used[word] != UINT64_MAX)
+            return (int)(word * WORD_BITS) + __builtin_ctzll(~descriptors.used[word]);
+    return -EMFILE;
+}
+
+static void occupy(int fd, struct sim_description *description) {
+    descriptors.used[fd / WORD_BITS] |= UINT64_C(1) << (fd % WORD_BITS);
+    descriptors.table[fd] = description;
+    descriptors.count++;
+    if (description != NULL) description->descriptors++;
+    sim_progress();
+}
+
+int sim_descriptor_add(const struct sim_kind *kind, void *object) {
+    int fd = lowest_free();
+    if (fd < 0) return fd;
+    struct sim_description *description = calloc(1, sizeof *description);
+    if (description == NULL) sim_fail("no memory for the simulation itself");
+    description->kind = kind;
+    description->object = object;
+    description->serial = ++descriptors.serial;
+    description->changes = 1;
+    occupy(fd, description);
+    return fd;
+}
+
+struct sim_description *sim_descriptor_get(int fd) {
+    return fd >= 0 && fd < NUMBERS ? descriptors.table[fd] : NULL;
+}
+
+void *sim_object_get(int fd, const struct sim_kind *kind) {
+    struct sim_description *description = sim_descriptor_get(fd);
+    return description != NULL && description->kind == kind ? description->object : NULL;
+}
+
+static void let_go(struct sim_description *description) {
+    if (--description->descriptors > 0) return;
+    if (description->watched > 0) sim_backends_forget(description);
+    if (description->kind->close != NULL) description->kind->close(description->object);
+    free(description);
+}
+
+int sim_descriptor_close(int fd) {
+    struct sim_description *description = sim_descriptor_get(fd);
+    if (description == NULL) return -EBADF;
+    descriptors.used[fd / WORD_BITS] &= ~(UINT64_C(1) << (fd % WORD_BITS));
+    descriptors.table[fd] = NULL;
+    descriptors.count--;
+    sim_note("close %d, %s", fd, description->kind->name);
+    let_go(description);
+    sim_progress();
+    sim_readiness_changed(); /* some backends tell of it */
+    return 0;
+}
+
+void sim_description_changed(struct sim_description *description) {
+    if (description == NULL) return;
+    description->changes++;
+    sim_readiness_changed();
+}
+
+/* --- The seam --- */
+
+/* Errors that only a disk gives do not come out of what can be watched; and a pipe that has room
+ * takes what fits: losing a byte that wakes a loop is no fault that a system can have. */
+ssize_t eddy_os_read(int fd, void *data, size_t size) {
+    int err = sim_enter(OS_CALL_read);
+    struct sim_description *description = sim_descriptor_get(fd);
+    if (description == NULL) return -EBADF;
+    if (description->kind->read == NULL) return -EINVAL;
+    if (err < 0 && description->kind->can_be_watched) {
+        sim_description_changed(description); /* what is there has only come after this call */
+        return -EAGAIN;
+    }
+    if (err < 0) return err;
+    size_t asked = sim_shorten(size);
+    ssize_t count = description->kind->read(description->object, data, asked);
+    if (count == (ssize_t)asked && asked < size) sim_description_changed(description);
+    sim_note("read %d: %zd", fd, count);
+    return count;
+}
+
+ssize_t eddy_os_write(int fd, const void *data, size_t size) {
+    int err = sim_enter(OS_CALL_write);
+    struct sim_description *description = sim_descriptor_get(fd);
+    if (description == NULL) return -EBADF;
+    if (description->kind->write == NULL) return -EINVAL;
+    if (err < 0 && !description->kind->can_be_watched) return err;
+    ssize_t count = description->kind->write(description->object, data, size);
+    sim_note("write %d: %zd", fd, count);
+    return count;
+}
+
+int eddy_os_close(int fd) {
+    int err = sim_enter(OS_CALL_close);
+    int result = sim_descriptor_close(fd);
+    sim_check(result == 0, "close of %d, which is not open", fd);
+    return err;
+}
+
+int eddy_os_replace(int fd, int by) {
+    int err = sim_enter(OS_CALL_replace);
+    struct sim_description *description = sim_descriptor_get(by);
+    if (description == NULL) return -EBADF;
+    if (err == 0 && fd != by) {
+        description->descriptors++;
+        if (sim_descriptor_get(fd) != NULL) sim_descriptor_close(fd);
+        description->descriptors--;
+        occupy(fd, description);
+        sim_note("%d is what %d was", fd, by);
+    }
+    sim_descriptor_close(by);
+    return err;
+}
+
+bool eddy_os_is_open(int fd) {
+    sim_step();
+    return sim_descriptor_get(fd) != NULL;
+}
+
+/* -EBADF for one that is open would be a lie, after which nobody would close it. */
+int eddy_os_prepare_descriptor(int fd) {
+    sim_enter(OS_CALL_prepare_descriptor);
+    return sim_descriptor_get(fd) != NULL ? 0 : -EBADF;
+}
+
+int eddy_os_open_reserve(void) {
+    static const struct sim_kind kind = {.name = "reserve"};
+    int err = sim_enter(OS_CALL_open_reserve);
+    return err < 0 ? err : sim_descriptor_add(&kind, NULL);
+}
+
+/* --- The program's own --- */
+
+ssize_t sim_read(int fd, void *data, size_t size) {
+    struct sim_description *description = sim_descriptor_get(fd);
+    sim_check(description != NULL && description->kind->read != NULL, "sim_read of %d", fd);
+    return description->kind->read(description->object, data, size);
+}
+
+ssize_t sim_write(int fd, const void *data, size_t size) {
+    struct sim_description *description = sim_descriptor_get(fd);
+    sim_check(description != NULL && description->kind->write != NULL, "sim_write to %d", fd);
+    return description->kind->write(description->object, data, size);
+}
+
+void sim_close(int fd) {
+    sim_check(sim_descriptor_close(fd) == 0, "sim_close of %d, which is not open", fd);
+}
+
+int sim_duplicate(int fd) {
+    struct sim_description *description = sim_descriptor_get(fd);
+    int duplicate = lowest_free();
+    sim_check(description != NULL, "sim_duplicate of %d, which is not open", fd);
+    sim_check(duplicate >= 0, "sim_duplicate: all numbers are taken");
+    occupy(duplicate, description);
+    sim_note("%d is a duplicate of %d", duplicate, fd);
+    return duplicate;
+}
+
+unsigned sim_descriptors(void) {
+    return descriptors.count;
+}
+
+/* --- Beginning and ending --- */
+
+/* Whether the standard ones are open is a matter of who started the process: 0 is a number like any
+ * other. */
+void sim_descriptors_begin(void) {
+    memset(&descriptors, 0, sizeof descriptors);
+    network_begin();
+    if (sim_below(2) == 0) descriptors.used[0] = (1U << STANDARD) - 1;
+}
+
+void sim_descriptors_end(void) {
+    for (int fd = 0; fd < NUMBERS; fd++)
+        sim_check(descriptors.table[fd] == NULL, "descriptor %d, %s, was not closed", fd,
+                  descriptors.table[fd]->kind->name);
+    network_end();
+}

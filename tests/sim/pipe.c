@@ -1,0 +1,117 @@
+/* pipe.c: pipes. What is written is there at once. As POSIX has it, up to PIPE_BUF bytes go in
+ * whole or not at all; as Linux has it, the reading end of a drained pipe without writers hangs up
+ * and is not readable. Invariant: a pipe lives as long as one of its ends. */
+#include "channel.h"
+#include "world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { READER, WRITER, ATOMIC_BYTES = 512 }; /* POSIX's least PIPE_BUF */
+
+struct pipe {
+    struct sim_channel channel;
+    struct sim_description *ends[2]; /* NULL: closed */
+};
+
+static bool has_room(const struct pipe *pipe) {
+    return channel_room(&pipe->channel) >= ATOMIC_BYTES;
+}
+
+static ssize_t pipe_read(void *object, void *data, size_t size) {
+    struct pipe *pipe = object;
+    if (pipe->channel.arrived == 0) return pipe->ends[WRITER] == NULL ? 0 : -EAGAIN;
+    bool had_room = has_room(pipe);
+    size_t taken = channel_take(&pipe->channel, data, size);
+    sim_progress();
+    if (!had_room && has_room(pipe)) sim_description_changed(pipe->ends[WRITER]);
+    return (ssize_t)taken;
+}
+
+static ssize_t pipe_write(void *object, const void *data, size_t size) {
+    struct pipe *pipe = object;
+    if (pipe->ends[READER] == NULL) return -EPIPE;
+    size_t room = channel_room(&pipe->channel);
+    if (room < size && (size <= ATOMIC_BYTES || room == 0)) return -EAGAIN;
+    if (size > room) size = room;
+    channel_put(&pipe->channel, data, size);
+    sim_progress();
+    sim_description_changed(pipe->ends[READER]);
+    return (ssize_t)size;
+}
+
+static unsigned reader_ready(void *object) {
+    const struct pipe *pipe = object;
+    unsigned ready = pipe->channel.arrived > 0 ? BACKEND_READ : 0;
+    return pipe->ends[WRITER] == NULL ? ready | BACKEND_HANGUP : ready;
+}
+
+static unsigned writer_ready(void *object) {
+    const struct pipe *pipe = object;
+    unsigned ready = has_room(pipe) ? BACKEND_WRITE : 0;
+    return pipe->ends[READER] == NULL ? ready | BACKEND_ERROR : ready;
+}
+
+static void close_end(struct pipe *pipe, int end) {
+    pipe->ends[end] = NULL;
+    if (pipe->ends[1 - end] != NULL) {
+        sim_description_changed(pipe->ends[1 - end]);
+        return;
+    }
+    channel_close(&pipe->channel);
+    free(pipe);
+}
+
+static void reader_close(void *object) {
+    close_end(object, READER);
+}
+
+static void writer_close(void *object) {
+    close_end(object, WRITER);
+}
+
+static const struct sim_kind reader_kind = {
+    .name = "reading end of a pipe",
+    .read = pipe_read,
+    .ready = reader_ready,
+    .close = reader_close,
+    .can_be_watched = true,
+};
+
+static const struct sim_kind writer_kind = {
+    .name = "writing end of a pipe",
+    .write = pipe_write,
+    .ready = writer_ready,
+    .close = writer_close,
+    .can_be_watched = true,
+};
+
+static int open_pipe(int ends[2]) {
+    struct pipe *pipe = calloc(1, sizeof *pipe);
+    if (pipe == NULL) sim_fail("no memory for the simulation itself");
+    size_t window = sim_weather()->window_bytes;
+    pipe->channel.window = window < ATOMIC_BYTES ? ATOMIC_BYTES : window;
+    ends[0] = sim_descriptor_add(&reader_kind, pipe);
+    if (ends[0] < 0) {
+        free(pipe);
+        return ends[0];
+    }
+    pipe->ends[READER] = sim_descriptor_get(ends[0]);
+    ends[1] = sim_descriptor_add(&writer_kind, pipe);
+    if (ends[1] < 0) {
+        sim_descriptor_close(ends[0]);
+        return ends[1];
+    }
+    pipe->ends[WRITER] = sim_descriptor_get(ends[1]);
+    sim_note("pipe: %d %d", ends[0], ends[1]);
+    return 0;
+}
+
+int eddy_os_pipe(int ends[2]) {
+    int err = sim_enter(OS_CALL_pipe);
+    return err < 0 ? err : open_pipe(ends);
+}
+
+void sim_pipe(int ends[2]) {
+    sim_check(open_pipe(ends) == 0, "sim_pipe: all numbers are taken");
+}

@@ -1,0 +1,328 @@
+/* serve_ask.c: draws requests, and knows what each must be answered with.
+ * Threading: one context runs at a time. */
+#include "serve_ask.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+/* --- Text --- */
+
+void ask_put(struct ask_text *text, const char *bytes, size_t length) {
+    if (text->used + length > text->room) {
+        text->room = 2 * (text->used + length);
+        text->bytes = realloc(text->bytes, text->room);
+        if (text->bytes == NULL) sim_fail("no memory for the simulation itself");
+    }
+    if (length > 0) memcpy(text->bytes + text->used, bytes, length);
+    text->used += length;
+}
+
+void ask_print(struct ask_text *text, const char *format, ...) {
+    char bytes[512];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(bytes, sizeof bytes, format, arguments);
+    va_end(arguments);
+    ask_put(text, bytes, (size_t)length);
+}
+
+static void put_many(struct ask_text *text, char byte, size_t count) {
+    while (count-- > 0) ask_put(text, &byte, 1);
+}
+
+/* --- What must come --- */
+
+static void expect_page(struct ask *ask, int status) {
+    ask->kind = ASK_PAGE;
+    ask->status = status;
+    ask->node = NULL;
+}
+
+static void expect_index(struct ask *ask, const struct tree_node *directory) {
+    char index[ASK_PATH_BYTES];
+    snprintf(index, sizeof index, "%s%sindex.html", directory->path,
+             directory->path[0] != '\0' ? "/" : "");
+    const struct tree_node *node = tree_find(index);
+    if (node != NULL && node->kind == TREE_FILE) {
+        ask->kind = ASK_FILE;
+        ask->node = node;
+        ask->directory = directory;
+        return;
+    }
+    /* An index that leads out of the root is no index, and tells nothing of what lies there. */
+    for (size_t i = 0; i < tree_count() && node == NULL; i++) {
+        if (strcmp(tree_at(i)->path, index) != 0) continue;
+        expect_page(ask, 404);
+        return;
+    }
+    ask->kind = ASK_LISTING;
+    ask->node = directory;
+}
+
+void ask_expect(struct ask *ask, const char *path, bool has_slash) {
+    const struct tree_node *node = tree_find(path);
+    ask->node = node;
+    ask->status = 200;
+    if (node == NULL || (node->kind == TREE_FILE && has_slash)) {
+        expect_page(ask, 404);
+    } else if (node->kind == TREE_FILE) {
+        ask->kind = ASK_FILE;
+    } else if (has_slash) {
+        expect_index(ask, node);
+    } else {
+        ask->kind = ASK_REDIRECT;
+        ask->status = 301;
+        snprintf(ask->path, sizeof ask->path, "%s", path);
+    }
+}
+
+/* --- Targets --- */
+
+static const struct {
+    const char *target;
+    int status;
+} odd_targets[] = {
+    {"/nothing", 404},
+    {"/docs/nothing/at/all", 404},
+    {"/small.txt/", 404},
+    {"/small.txt/x", 404},
+    {"/..", 400},
+    {"/../secret.txt", 400},
+    {"/docs/%2e%2e/%2E%2e/secret.txt", 400},
+    {"/%2e%2e/other/", 400},
+    {"/docs/../../www-secret", 400},
+    {"/%00", 400},
+    {"/small.txt%00.html", 400},
+    {"/docs%2fa.txt", 404},
+    {"/..%2fsecret.txt", 404},
+    {"/%", 400},
+    {"/%4", 400},
+    {"/%zz", 400},
+    {"/x#y", 400},
+    {"/docs/out/", 404},
+    {"/docs/away/", 404},
+    {"/%252e%252e/secret.txt", 404},
+    {"/..%5csecret.txt", 404},
+};
+
+/* Spells a path, as odd as it may be spelt. */
+static void put_path(struct ask_text *text, const char *path) {
+    unsigned oddness = sim_below(3) == 0 ? 3000 : 0;
+    for (; *path != '\0'; path++) {
+        unsigned char byte = (unsigned char)*path;
+        bool is_plain = (byte > ' ' && byte < 0x7f && strchr("%#?\"<>", byte) == NULL) ||
+                        (byte >= 0x80 && sim_below(2) == 0);
+        if (byte == '/') {
+            ask_print(text, "%s", sim_chance(oddness) ? "/./" : sim_chance(oddness) ? "//" : "/");
+        } else if (is_plain && !sim_chance(oddness)) {
+            ask_put(text, path, 1);
+        } else {
+            ask_print(text, sim_below(2) == 0 ? "%%%02x" : "%%%02X", byte);
+        }
+    }
+}
+
+static void draw_target(struct ask *ask, struct ask_text *text) {
+    size_t odd = sizeof odd_targets / sizeof odd_targets[0];
+    if (sim_below(5) == 0) {
+        size_t i = sim_below((unsigned)odd);
+        ask_print(text, "%s", odd_targets[i].target);
+        expect_page(ask, odd_targets[i].status);
+        return;
+    }
+    const struct tree_node *node = tree_at(sim_below((unsigned)tree_count()));
+    const struct tree_node *found = tree_find(node->path);
+    bool has_slash = found != NULL && found->kind == TREE_DIRECTORY && sim_below(3) > 0;
+    if (node->path[0] == '\0') has_slash = true;
+    if (sim_below(8) == 0) ask_print(text, "http://%s", sim_below(2) == 0 ? "a" : "[::1]:80");
+    if (sim_below(8) == 0) ask_print(text, "/nothing/..");
+    ask_print(text, "/");
+    put_path(text, node->path);
+    if (has_slash && node->path[0] != '\0') ask_print(text, "/");
+    if (sim_below(8) == 0) ask_print(text, "?a=%%zz&../..");
+    ask_expect(ask, node->path, has_slash);
+}
+
+/* --- Conditions and ranges --- */
+
+static void want_range(struct ask *ask, int64_t first, int64_t last) {
+    ask->status = 206;
+    ask->range[ask->ranges].first = first;
+    ask->range[ask->ranges++].last = last;
+}
+
+static void draw_range(struct ask *ask, struct ask_text *text) {
+    int64_t size = (int64_t)tree_bytes_of(ask->node);
+    int64_t first = sim_below((unsigned)size), last = first + sim_below((unsigned)(size - first));
+    switch (sim_below(7)) {
+    case 0:
+        ask_print(text, "Range: bytes=%lld-%lld\r\n", (long long)first, (long long)last);
+        want_range(ask, first, last);
+        break;
+    case 1:
+        ask_print(text, "Range: bytes=%lld-\r\n", (long long)first);
+        want_range(ask, first, size - 1);
+        break;
+    case 2:
+        ask_print(text, "Range: bytes=-%lld\r\n", (long long)(last - first + 1));
+        want_range(ask, size - (last - first + 1), size - 1);
+        break;
+    case 3:
+        ask_print(text, "Range: bytes=%lld-%lld, %lld-\r\nIf-Range: %s\r\n", (long long)(size / 2),
+                  (long long)(size / 2), (long long)size - 1, "\"another\"");
+        break; /* the file is another one by now: all of it */
+    case 4:
+        ask_print(text, "Range: bytes=%lld-\r\n", (long long)size);
+        expect_page(ask, 416);
+        break;
+    case 5:
+        ask_print(text, "Range: bytes=5-4\r\n");
+        break;
+    default:
+        if (size < 9) break;
+        ask_print(text, "Range: bytes=1-2,%lld-999999999, 4-4\r\n", (long long)size - 2);
+        want_range(ask, 1, 2);
+        want_range(ask, size - 2, size - 1);
+        want_range(ask, 4, 4);
+    }
+}
+
+#define NEVER "Fri, 31 Dec 9999 23:59:59 GMT"
+
+static void draw_condition(struct ask *ask, struct ask_text *text) {
+    const char *tag = ask_etag(ask->node);
+    switch (sim_below(7)) {
+    case 0:
+        if (tag[0] == '\0') break;
+        ask_print(text, "If-None-Match: \"x\", %s%s\r\n", sim_below(2) == 0 ? "W/" : "", tag);
+        ask->status = 304;
+        break;
+    case 1:
+        ask_print(text, "if-none-match: *\r\n");
+        ask->status = 304;
+        break;
+    case 2:
+        ask_print(text, "If-None-Match: \"x\"\r\nIf-Modified-Since: " NEVER "\r\n");
+        break;
+    case 3:
+        ask_print(text, "If-Modified-Since: " NEVER "\r\n");
+        ask->status = 304;
+        break;
+    case 4:
+        ask_print(text, "If-Match: \"x\"\r\n");
+        expect_page(ask, 412);
+        break;
+    case 5:
+        ask_print(text, "If-Match: *\r\nIf-None-Match: \"x\r\n");
+        break;
+    default:
+        ask_print(text, "IF-UNMODIFIED-SINCE: " NEVER "\r\n");
+    }
+}
+
+static void draw_conditions(struct ask *ask, struct ask_text *text) {
+    if (ask->kind != ASK_FILE || ask->node->is_moving) return;
+    unsigned choice = sim_below(4);
+    if (choice == 0) draw_condition(ask, text);
+    if (choice == 1 && !ask->is_head && tree_bytes_of(ask->node) > 0) draw_range(ask, text);
+}
+
+/* --- Whole requests --- */
+
+static void draw_headers(struct ask *ask, struct ask_text *text, bool is_old) {
+    if (!is_old || sim_below(2) == 0) ask_print(text, "Host: a.example:80\r\n");
+    for (unsigned i = sim_below(4); i > 0; i--) ask_print(text, "X-%u:\t%u \r\n", i, i);
+    if (is_old && sim_below(2) == 0) {
+        ask_print(text, "Connection: keep-alive\r\n");
+    } else if (is_old || sim_below(8) == 0) {
+        ask_print(text, "Connection: x, Close\r\n");
+        ask->must_end = true;
+    }
+}
+
+void ask_draw(struct ask *ask, struct ask_text *text) {
+    static const char *const known[] = {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"};
+    static const char body[] = "GET /one HTTP/1.1\r\nHost: smuggled\r\n\r\n";
+    bool is_old = sim_below(10) == 0;
+    unsigned method = sim_below(16);
+    *ask = (struct ask){.is_head = method < 3};
+    if (sim_below(10) == 0) ask_print(text, "\r\n\r\n");
+    ask_print(text, "%s ",
+              method < 3    ? "HEAD"
+              : method == 3 ? known[sim_below(6)]
+              : method == 4 ? "get"
+                            : "GET");
+    draw_target(ask, text);
+    if (method == 3) expect_page(ask, 405);
+    if (method == 4) expect_page(ask, 501);
+    ask_print(text, " HTTP/1.%d\r\n", is_old ? 0 : 1);
+    draw_headers(ask, text, is_old);
+    draw_conditions(ask, text);
+    bool has_body = sim_below(10) == 0;
+    if (has_body) ask_print(text, "Content-Length: %zu\r\n", sizeof body - 1);
+    ask_print(text, "\r\n");
+    if (has_body) ask_put(text, body, sizeof body - 1);
+    ask->may_go_on = !ask->must_end;
+    ask->end = text->used;
+}
+
+static const struct {
+    const char *bytes;
+    int status;
+} broken_requests[] = {
+    {"GET / HTTP/1.1\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400},
+    {"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+    {"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400},
+    {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
+    {"GET / http/1.1\r\nHost: a\r\n\r\n", 400},
+    {"GET /\r\n", 400},
+    {"GET / HTTP/1.1\nHost: a\n\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nX: \r \r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
+    {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n", 413},
+    {"\r\n\r\n\r\n\r\n\r\n\r\n", 400},
+    {"\x16\x03\x01\x02\x05", 400},
+    {" GET / HTTP/1.1\r\n", 400},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+};
+
+/* Too much of something. */
+static int draw_huge(struct ask_text *text) {
+    unsigned choice = sim_below(3);
+    ask_print(text, "GET /");
+    if (choice == 0) {
+        put_many(text, 'a', 8192);
+        return 414;
+    }
+    ask_print(text, "one HTTP/1.1\r\nHost: a\r\n");
+    if (choice == 1) {
+        ask_print(text, "X: ");
+        put_many(text, 'x', 8192);
+    } else {
+        for (int i = 0; i < 110; i++) ask_print(text, "X: y\r\n");
+    }
+    return 431;
+}
+
+void ask_draw_broken(struct ask *ask, struct ask_text *text) {
+    *ask = (struct ask){.must_end = true};
+    unsigned choice = sim_below(sizeof broken_requests / sizeof broken_requests[0] + 3);
+    if (choice >= sizeof broken_requests / sizeof broken_requests[0]) {
+        expect_page(ask, draw_huge(text));
+    } else {
+        ask_print(text, "%s", broken_requests[choice].bytes);
+        expect_page(ask, broken_requests[choice].status);
+    }
+    ask->end = text->used;
+}

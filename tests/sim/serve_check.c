@@ -1,0 +1,199 @@
+/* serve_check.c: compares answers with what was asked.
+ * Threading: one context runs at a time. */
+#include "serve_ask.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve_path.h"
+
+enum {
+    NODES_MAX = 64,
+    TAG_BYTES = 64,
+    PARTS_MAX = 16,
+    PAGE_BYTES_MAX = 768,
+};
+
+/* Of the files that do not move: a tag may not change as long as the file does not. */
+static char tags[NODES_MAX][TAG_BYTES];
+
+void ask_begin(void) {
+    memset(tags, 0, sizeof tags);
+}
+
+static size_t index_of(const struct tree_node *node) {
+    return (size_t)(node - tree_at(0));
+}
+
+const char *ask_etag(const struct tree_node *node) {
+    return tags[index_of(node)];
+}
+
+/* --- Pages --- */
+
+static const char *check_page(const struct answer *answer, const char *body) {
+    char title[32];
+    if (answer->length <= 0 || answer->length > PAGE_BYTES_MAX) return "the length of a page";
+    if (answer->body_bytes == 0) return NULL;
+    snprintf(title, sizeof title, "<title>%d ", answer->status);
+    if (memmem(body, answer->body_bytes, title, strlen(title)) == NULL)
+        return "the title of a page";
+    return NULL;
+}
+
+static const char *check_redirect(const struct ask *ask, const struct answer *answer) {
+    struct answer_text location = answer->headers[ANSWER_LOCATION];
+    char path[ASK_PATH_BYTES];
+    const char *query = memchr(location.bytes, '?', location.length);
+    size_t length = query != NULL ? (size_t)(query - location.bytes) : location.length;
+    if (length < 2 || location.bytes[0] != '/' || location.bytes[1] == '/') return "Location";
+    if (location.bytes[length - 1] != '/') return "Location without its slash";
+    if (!serve_path(path, sizeof path, location.bytes, length)) return "Location of no path";
+    if (strcmp(path, ask->path) != 0) return "Location of another directory";
+    return NULL;
+}
+
+/* --- Listings --- */
+
+/* The child of the directory that a row links to, or NULL. */
+static const struct tree_node *child_of(const struct tree_node *directory, const char *link,
+                                        size_t length) {
+    char name[128], path[256];
+    if (!serve_path(name, sizeof name, link, length)) return NULL;
+    bool has_slash = length > 0 && link[length - 1] == '/';
+    snprintf(path, sizeof path, "%s%s%s", directory->path, directory->path[0] != '\0' ? "/" : "",
+             name);
+    const struct tree_node *child = tree_find(path);
+    if (child == NULL || name[0] == '.' || name[0] == '\0') return NULL;
+    return (child->kind == TREE_DIRECTORY) == has_slash ? child : NULL;
+}
+
+static int count_children(const struct tree_node *directory) {
+    int count = 0;
+    size_t above = strlen(directory->path);
+    for (size_t i = 1; i < tree_count(); i++) {
+        const char *path = tree_at(i)->path;
+        const char *name = path;
+        if (above > 0) {
+            if (strncmp(path, directory->path, above) != 0 || path[above] != '/') continue;
+            name = path + above + 1;
+        }
+        if (name[0] == '.' || strchr(name, '/') != NULL || tree_at(i)->is_moving) continue;
+        count += tree_find(path) != NULL;
+    }
+    return count;
+}
+
+static const char *check_listing(const struct tree_node *directory, const struct answer *answer,
+                                 const char *body, bool is_foul) {
+    static const char link[] = "<a href=\"./";
+    if (answer->length <= 0) return "an empty listing";
+    if (answer->body_bytes == 0) return NULL;
+    const char *end = body + answer->body_bytes;
+    const char *at = memmem(body, answer->body_bytes, "<tbody>", 7);
+    if (at == NULL || memcmp(end - 8, "</html>\n", 8) != 0) return "a listing that is not whole";
+    int count = 0;
+    for (;;) {
+        at = memmem(at, (size_t)(end - at), link, sizeof link - 1);
+        if (at == NULL) break;
+        at += sizeof link - 1;
+        const char *quote = memchr(at, '"', (size_t)(end - at));
+        const struct tree_node *child = child_of(directory, at, (size_t)(quote - at));
+        if (child == NULL) return "a listing of what is not there";
+        count += !child->is_moving;
+    }
+    if (count > count_children(directory)) return "a listing with something twice";
+    if (!is_foul && count < count_children(directory)) return "a listing that leaves something out";
+    return NULL;
+}
+
+/* --- Files --- */
+
+static const char *check_tag(const struct tree_node *node, const struct answer *answer) {
+    struct answer_text tag = answer->headers[ANSWER_ETAG];
+    char *known = tags[index_of(node)];
+    if (node->is_moving) return NULL;
+    if (tag.length >= TAG_BYTES) return "a long ETag";
+    if (known[0] != '\0' && !answer_text_is(tag, known)) return "an ETag that changes";
+    memcpy(known, tag.bytes, tag.length);
+    return NULL;
+}
+
+static const char *check_part(const struct tree_node *node, const struct answer_part *part) {
+    bool is_long = node->is_moving ? tree_was_long((size_t)part->size)
+                                   : tree_bytes_of(node) == (size_t)part->size;
+    if (!is_long) return "the size of the file";
+    size_t bytes = (size_t)(part->last - part->first + 1);
+    if (part->bytes == NULL) return NULL;
+    if (memcmp(part->bytes, tree_bytes_from(node) + part->first, bytes) != 0)
+        return "the bytes of the file";
+    return NULL;
+}
+
+static const char *check_ranges(const struct ask *ask, const struct answer *answer,
+                                const char *body) {
+    struct answer_part parts[PARTS_MAX] = {{.bytes = body}};
+    int count = 1;
+    if (answer->headers[ANSWER_RANGE].bytes != NULL)
+        (void)answer_read_range(answer->headers[ANSWER_RANGE], &parts[0].first, &parts[0].last,
+                                &parts[0].size);
+    else
+        count = answer_read_parts(answer, body, parts, PARTS_MAX);
+    if (count < 1) return "a body of several ranges";
+    if (ask->status != 0 && count != ask->ranges) return "the number of ranges";
+    for (int i = 0; i < count; i++) {
+        const char *broken = check_part(ask->node, &parts[i]);
+        if (broken != NULL) return broken;
+        if (ask->status == 0) continue;
+        if (parts[i].first != ask->range[i].first || parts[i].last != ask->range[i].last)
+            return "another range";
+    }
+    return NULL;
+}
+
+static const char *check_file(const struct ask *ask, const struct answer *answer,
+                              const char *body) {
+    int64_t size = answer->length;
+    const char *broken = NULL;
+    if (answer->status == 412 || answer->status == 416) return check_page(answer, body);
+    broken = check_tag(ask->node, answer);
+    if (broken != NULL || answer->status == 304) return broken;
+    if (answer->status == 206)
+        return ask->is_head ? "ranges of a HEAD" : check_ranges(ask, answer, body);
+    if (answer->status != 200) return "a status that no file has";
+    struct answer_part all = {0, size - 1, size, answer->body_bytes > 0 ? body : NULL};
+    return check_part(ask->node, &all);
+}
+
+/* --- All --- */
+
+static bool is_excuse(int status) {
+    return status == 403 || status == 404 || status == 500 || status == 503;
+}
+
+const char *ask_check(const struct ask *ask, const struct answer *answer, const char *body,
+                      bool is_foul) {
+    int status = answer->status;
+    if (answer->body_bytes > 0 &&
+        memmem(body, answer->body_bytes, TREE_SECRET, sizeof TREE_SECRET - 1) != NULL)
+        return "what lies outside";
+    if (ask->must_end && !answer->is_last) return "a connection that should end";
+    bool is_gone = ask->node != NULL && ask->node->is_moving && status == 404;
+    if (is_gone || (is_foul && is_excuse(status))) return check_page(answer, body);
+    if (is_foul && ask->directory != NULL && status == 200 &&
+        answer->headers[ANSWER_ETAG].bytes == NULL)
+        return check_listing(ask->directory, answer, body, is_foul);
+    if (ask->status != 0 && status != ask->status) return "another status";
+    switch (ask->kind) {
+    case ASK_PAGE:
+        return check_page(answer, body);
+    case ASK_REDIRECT:
+        return check_redirect(ask, answer);
+    case ASK_LISTING:
+        return check_listing(ask->node, answer, body, is_foul);
+    case ASK_FILE:
+        return check_file(ask, answer, body);
+    }
+    return NULL;
+}

@@ -1,0 +1,29 @@
+/* serve_client.h: those who connect to the simulated server: well-behaved ones, whose every answer
+ * must be right, and others, who must not do harm. They live outside, and do all in events. */
+#ifndef EDDY_TESTS_SIM_SERVE_CLIENT_H
+#define EDDY_TESTS_SIM_SERVE_CLIENT_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct clients_config {
+    struct sockaddr_in address;
+    int64_t timeout_ns; /* the server's */
+    bool is_foul;       /* calls fail: not every answer comes, but none that comes is wrong */
+};
+
+void clients_begin(const struct clients_config *config);
+
+/* Another one connects, unless there are too many. */
+void clients_add(void);
+
+/* From now on connections may end for no fault of the client: the server stops, or has more clients
+ * than places. */
+void clients_expect_cuts(void);
+void clients_are_crowded(bool are_crowded);
+
+/* The server has ended, and all that it sent has arrived: nobody may still wait. */
+void clients_end(void);
+
+#endif

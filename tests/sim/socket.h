@@ -1,0 +1,56 @@
+/* socket.h: sockets, and how connecting finds a listener. socket.c: the calls; network.c: names,
+ * listeners, connecting. */
+#ifndef EDDY_TESTS_SIM_SOCKET_H
+#define EDDY_TESTS_SIM_SOCKET_H
+
+#include "connection.h"
+
+enum sim_socket_state {
+    SOCKET_NEW,
+    SOCKET_LISTENING,
+    SOCKET_CONNECTING,
+    SOCKET_CONNECTED,
+    SOCKET_FAILED, /* to connect */
+};
+
+struct sim_socket {
+    struct sim_socket *next; /* of all that have a name of their own */
+    struct sim_description *description;
+    enum sim_socket_state state;
+    int family;
+    int error;                   /* of connecting, positive, given out once */
+    struct sim_end *end;         /* connected */
+    struct sim_attempt *attempt; /* connecting */
+    struct sim_address local;
+    struct sim_end *queue, **queue_last; /* listening: whom accept gives out */
+    unsigned queued, backlog;
+    bool is_bound, reuse_address, reuse_port, v6_only, reset_on_close;
+};
+
+/* --- network.c --- */
+
+int network_bind(struct sim_socket *socket, const struct sockaddr *address, socklen_t length);
+int network_listen(struct sim_socket *socket);
+void network_forget(struct sim_socket *socket); /* closed: its name is free, its queue is reset */
+/* Starts connecting; `done` is called once, now or later, unless it is given up before. `failure`:
+ * the error that it ends with whatever happens, or 0. */
+typedef void sim_connect_fn(void *owner, struct sim_end *end, int error);
+struct sim_attempt *network_connect(const struct sockaddr *address, socklen_t length,
+                                    struct sim_address *local, int failure, sim_connect_fn *done,
+                                    void *owner);
+void network_give_up(struct sim_attempt *attempt);
+/* Names for both ends of a connection that nobody has connected. */
+void network_name_pair(struct sim_end *end);
+void network_begin(void);
+void network_end(void);
+
+/* --- socket.c --- */
+
+/* A descriptor for an end; it is closed if there is no number left. */
+int socket_add(int family, struct sim_end *end);
+
+/* --- peer.c --- */
+
+void peers_end(void); /* frees those that the program has left */
+
+#endif

@@ -1,0 +1,284 @@
+/* verify.c: that eddy_loop_verify sees. Each invariant of a loop is broken on purpose, from inside,
+ * and has to be named; put right again, the loop is whole. */
+#include "src/work/pool.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static eddy_loop *loop;
+
+static void setup(void) {
+    ck_assert_int_eq(eddy_loop_open(&loop, NULL), 0);
+}
+
+static void teardown(void) {
+    ck_assert_int_eq(eddy_loop_close(loop), 0);
+}
+
+static void expect_whole(void) {
+    const char *broken = "";
+    ck_assert_int_eq(eddy_loop_verify(loop, &broken), 0);
+    ck_assert_ptr_null(broken);
+    ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+}
+
+static void expect_broken(const char *name) {
+    const char *broken = NULL;
+    ck_assert_int_eq(eddy_loop_verify(loop, &broken), -EPROTO);
+    ck_assert_ptr_nonnull(broken);
+    ck_assert_msg(strstr(broken, name) != NULL, "not \"%s\", but \"%s\"", name, broken);
+    ck_assert_int_eq(eddy_loop_verify(loop, NULL), -EPROTO);
+}
+
+/* With `value` in `place`, the invariant with that text is broken. */
+#define BREAKS(place, value, name)          \
+    do {                                    \
+        __typeof__(place) whole_ = (place); \
+        (place) = (value);                  \
+        expect_broken(name);                \
+        (place) = whole_;                   \
+        expect_whole();                     \
+    } while (0)
+
+static void on_io(eddy_io *io, unsigned events) {
+    (void)io, (void)events;
+}
+static void on_timer(eddy_timer *timer) {
+    (void)timer;
+}
+static void on_hook(eddy_hook *hook) {
+    (void)hook;
+}
+static void on_defer(eddy_defer *defer) {
+    (void)defer;
+}
+static void on_post(eddy_post *post) {
+    (void)post;
+}
+static void on_work(eddy_work *work) {
+    (void)work;
+}
+static void on_done(eddy_work *work, int status) {
+    (void)work, (void)status;
+}
+
+static const uint32_t active = HANDLE_ACTIVE;
+
+/* Two watchers of one descriptor, with the backend told of them. */
+START_TEST(a_watcher_is_its_descriptors) {
+    int ends[2];
+    eddy_io io, second;
+    test_pipe(ends);
+    eddy_io_init(&io, loop);
+    eddy_io_init(&second, loop);
+    ck_assert_int_eq(eddy_io_start(&second, on_io, ends[0], EDDY_READ), 0);
+    ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 1);
+    struct io_slot *slot = &loop->io_slots[ends[0]];
+    eddy_io *first = slot->first;
+    BREAKS(io.handle.loop, NULL, "io->handle.loop == loop");
+    BREAKS(io.handle.flags, io.handle.flags & ~active, "handle_is_active(&io->handle)");
+    BREAKS(io.handle.place, io.handle.place + 1, "io->handle.place == fd");
+    BREAKS(io.fn, NULL, "io->fn != NULL");
+    BREAKS(io.born, loop->turn + 1, "io->born <= loop->turn");
+    BREAKS(first->events, first->events | EDDY_ONESHOT, "io->next == NULL");
+    BREAKS(first->next->events, first->next->events | EDDY_ONESHOT, "slot->first == io");
+    BREAKS(slot->wanted, EDDY_WRITE, "slot->wanted == wanted");
+    BREAKS(slot->flags, slot->flags | IO_SLOT_MERGING, "IO_SLOT_MERGING");
+    BREAKS(slot->registered, EDDY_WRITE, "IO_SLOT_CHANGED | IO_SLOT_DISARMED");
+    BREAKS(slot[1].registered, EDDY_READ, "slot->registered == 0");
+    eddy_io_stop(&io);
+    BREAKS(loop->io_next, &io, "handle_is_active(&loop->io_next->handle)");
+    eddy_io_stop(&second);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
+START_TEST(what_is_to_be_flushed_is_noted) {
+    int ends[2];
+    eddy_io io;
+    test_pipe(ends);
+    eddy_io_init(&io, loop);
+    ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
+    ck_assert_int_eq(eddy_io_change(&io, 0), 0); /* one change, not flushed */
+    ck_assert_uint_eq(loop->io_changes_count, 1);
+    struct io_slot *slot = &loop->io_slots[ends[0]];
+    BREAKS(loop->io_lost_count, 2, "loop->io_lost_count <= loop->io_changes_count");
+    BREAKS(loop->io_changes_count, loop->io_slots_count + 1,
+           "loop->io_changes_count <= loop->io_slots_count");
+    BREAKS(slot[1].flags, IO_SLOT_CHANGED, "changed == loop->io_changes_count");
+    BREAKS(loop->io_changes[0], (int)loop->io_slots_count, "< loop->io_slots_count");
+    BREAKS(loop->io_changes[0], ends[1], "loop->io_slots[loop->io_changes[i]].flags");
+    eddy_io_stop(&io);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
+START_TEST(timers_are_a_heap) {
+    eddy_timer timers[2];
+    for (int i = 0; i < 2; i++) {
+        eddy_timer_init(&timers[i], loop);
+        ck_assert_int_eq(eddy_timer_start(&timers[i], on_timer, EDDY_NS_PER_S, 0), 0);
+    }
+    eddy_timer *first = loop->timers[0].timer;
+    struct timer_entry *entries = loop->timers;
+    BREAKS(loop->timers_capacity, 1, "loop->timers_count <= loop->timers_capacity");
+    BREAKS(first->handle.loop, NULL, "timer->handle.loop == loop");
+    BREAKS(first->handle.flags, first->handle.flags & ~active, "handle_is_active(&timer->handle)");
+    BREAKS(first->handle.place, 1, "timer->handle.place == i");
+    BREAKS(first->due_ns, first->due_ns - 1, "entry->due_ns <= timer->due_ns");
+    BREAKS(first->heap_order, first->order + 1, "timer->heap_order <= timer->order");
+    BREAKS(loop->timer_order, 0, "timer->order <= loop->timer_order");
+    BREAKS(entries[0].due_ns, entries[0].due_ns - 1, "entry->due_ns == timer->due_ns");
+    /* Its order is another by now, so the entry may be early; but not earlier than its parent. */
+    eddy_timer *second = entries[1].timer;
+    second->order++;
+    loop->timer_order++;
+    expect_whole();
+    BREAKS(entries[1].due_ns, entries[0].due_ns - 1, "parent->due_ns < entry->due_ns");
+    BREAKS(second->heap_order, 0, "parent->timer->heap_order < timer->heap_order");
+    second->order--;
+    for (int i = 0; i < 2; i++) eddy_timer_stop(&timers[i]);
+}
+END_TEST
+
+START_TEST(hooks_are_in_the_list_of_their_kind) {
+    eddy_hook hooks[2];
+    for (int i = 0; i < 2; i++) {
+        eddy_hook_init(&hooks[i], loop);
+        ck_assert_int_eq(eddy_hook_start(&hooks[i], EDDY_HOOK_CHECK, on_hook), 0);
+    }
+    eddy_handle *handle = &hooks[0].handle;
+    BREAKS(hooks[1].link.prev, &hooks[1].link, "link->next->prev == link");
+    BREAKS(hooks[0].link.prev, &hooks[1].link, "link->prev->next == link");
+    BREAKS(handle->loop, NULL, "hook->handle.loop == loop");
+    BREAKS(handle->flags, handle->flags & ~active, "handle_is_active(&hook->handle)");
+    BREAKS(handle->flags, handle->flags ^ HANDLE_KIND, "HANDLE_KIND_SHIFT == kind");
+    BREAKS(hooks[0].born, loop->hook_runs + 1, "hook->born <= loop->hook_runs");
+    for (int i = 0; i < 2; i++) eddy_hook_stop(&hooks[i]);
+}
+END_TEST
+
+START_TEST(what_is_deferred_is_linked_both_ways) {
+    eddy_defer defers[2];
+    for (int i = 0; i < 2; i++) {
+        eddy_defer_init(&defers[i], loop);
+        ck_assert_int_eq(eddy_defer_start(&defers[i], on_defer), 0);
+    }
+    eddy_handle *handle = &defers[0].handle;
+    BREAKS(defers[1].link.prev, &defers[1].link, "link->next->prev == link");
+    BREAKS(defers[0].link.prev, &defers[1].link, "link->prev->next == link");
+    BREAKS(handle->loop, NULL, "defer->handle.loop == loop");
+    BREAKS(handle->flags, handle->flags & ~active, "handle_is_active(&defer->handle)");
+    for (int i = 0; i < 2; i++) eddy_defer_stop(&defers[i]);
+}
+END_TEST
+
+/* Each of the lists of phases 7 and 8 is looked at. */
+START_TEST(every_list_of_deferred_calls_is_looked_at) {
+    eddy_link *lists[] = {&loop->deferred, &loop->deferring, &loop->closing, &loop->closing_now};
+    eddy_defer stray;
+    for (size_t i = 0; i < 4; i++) {
+        eddy_defer_init(&stray, loop);
+        link_add_last(lists[i], &stray.link);
+        expect_broken("handle_is_active(&defer->handle)");
+        link_remove(&stray.link);
+        expect_whole();
+    }
+}
+END_TEST
+
+/* Both queues of phase 6: what has come, and signals. */
+START_TEST(queues_know_their_ends) {
+    struct inbox_queue *queues[] = {&loop->inbox, &loop->inbox_signals};
+    for (size_t i = 0; i < 2; i++) {
+        struct inbox_queue *queue = queues[i], empty = *queues[i];
+        eddy_post second = {.fn = on_post}, first = {.next = &second, .fn = on_post};
+        *queue = (struct inbox_queue){&first, &second.next, &queue->first};
+        expect_whole();
+        BREAKS(second.fn, NULL, "post->fn != NULL");
+        BREAKS(queue->last, &first.next, "queue->last == last");
+        BREAKS(queue->end, NULL, "end_found");
+        queue->end = &first.next;
+        expect_whole();
+        queue->end = &second.next;
+        expect_whole();
+        *queue = empty;
+    }
+}
+END_TEST
+
+/* Handles in no list, wakes and signals, may make the counts larger; never smaller. */
+START_TEST(what_is_active_is_counted) {
+    eddy_timer timers[2];
+    for (int i = 0; i < 2; i++) {
+        eddy_timer_init(&timers[i], loop);
+        ck_assert_int_eq(eddy_timer_start(&timers[i], on_timer, EDDY_NS_PER_S, 0), 0);
+    }
+    eddy_unref(&timers[1].handle);
+    BREAKS(loop->handles, 1, "count->handles <= loop->handles");
+    BREAKS(loop->active, 0, "count->referenced <= loop->active");
+    for (int i = 0; i < 2; i++) eddy_timer_stop(&timers[i]);
+}
+END_TEST
+
+START_TEST(what_was_submitted_is_the_loops) {
+    eddy_work work = {0};
+    ck_assert_int_eq(eddy_work_submit(loop, &work, EDDY_LANE_CPU, on_work, on_done), 0);
+    BREAKS(work.loop, NULL, "a submitted job is the loop's own");
+    BREAKS(work.state, WORK_QUEUED, "a submitted job is the loop's own");
+    BREAKS(work.handed_over, 1, "a submitted job is the loop's own");
+    BREAKS(loop->work_queued, 0, "submitted jobs are as they are counted");
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+}
+END_TEST
+
+/* A pool that has not started a thread yet, so that nobody else touches it. */
+START_TEST(a_pool_counts_its_jobs_and_threads) {
+    eddy_pool *pool = eddy_loop_pool(loop);
+    ck_assert_ptr_nonnull(pool);
+    struct lane *lane = &pool->lanes[EDDY_LANE_CPU];
+    BREAKS(lane->counts.queued, 1, "a lane's queue is as it is counted");
+    BREAKS(lane->counts.running, lane->counts.quota + 1, "a lane keeps to its quota");
+    BREAKS(lane->counts.running, 1, "each running job has a worker");
+    BREAKS(pool->threads_idle, 1, "idle workers are as they are counted");
+    BREAKS(pool->threads, 1, "each place has a state");
+    BREAKS(pool->coming, 1, "only threads can come or idle");
+    /* A job, and no thread on its way; which is right if none could be started. */
+    eddy_work work = {0};
+    link_add_last(&lane->queue, &work.link);
+    lane->counts.queued = 1;
+    expect_broken("work has a worker on its way");
+    pool->start_failed = true;
+    expect_whole();
+    pool->start_failed = false;
+    lane->counts.running = lane->counts.quota; /* full, so that it has to wait */
+    expect_broken("each running job has a worker");
+    lane->counts.running = lane->counts.queued = 0;
+    link_remove(&work.link);
+    expect_whole();
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("verify");
+    TCase *broken = tcase_create("broken");
+    tcase_add_checked_fixture(broken, setup, teardown);
+    const TTest *const tests[] = {a_watcher_is_its_descriptors,
+                                  what_is_to_be_flushed_is_noted,
+                                  timers_are_a_heap,
+                                  hooks_are_in_the_list_of_their_kind,
+                                  what_is_deferred_is_linked_both_ways,
+                                  every_list_of_deferred_calls_is_looked_at,
+                                  queues_know_their_ends,
+                                  what_is_active_is_counted,
+                                  what_was_submitted_is_the_loops,
+                                  a_pool_counts_its_jobs_and_threads};
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(broken, tests[i]);
+    suite_add_tcase(suite, broken);
+    return suite;
+}
