@@ -93,6 +93,7 @@ static int add_socket(int family, struct sim_socket **made) {
     int fd = sim_descriptor_add(&socket_kind, socket);
     if (fd < 0) {
         free(socket);
+        *made = NULL;
         return fd;
     }
     socket->description = sim_descriptor_get(fd);
