@@ -130,6 +130,20 @@ START_TEST(a_storm_of_renames_does_not_keep_a_file_from_being_opened) {
 }
 END_TEST
 
+/* Old kernels know openat2 but not all that it may be asked for. */
+START_TEST(without_a_cached_look_nothing_is_opened_at_once) {
+    static const int errors[] = {ENOSYS, EPERM, EINVAL, EAGAIN};
+    struct world world;
+    world_open(&world);
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        calls_refuse(CALL_syscall, 1, errors[i]);
+        ck_assert_int_eq(
+            eddy_os_file_open(world.dir, "a", O_RDONLY | O_NONBLOCK, 0, EDDY_OS_NOWAIT), -EAGAIN);
+    }
+    world_close(&world);
+}
+END_TEST
+
 static ssize_t read_cached(struct world *world) {
     char bytes[8];
     struct iovec vector = {.iov_base = bytes, .iov_len = sizeof bytes};
@@ -166,6 +180,6 @@ Suite *make_suite(void) {
            an_interrupted_connect_is_under_way, a_write_leaves_errno_alone);
     ck_add(suite, "old kernels", without_openat2_there_is_the_walk,
            a_storm_of_renames_does_not_keep_a_file_from_being_opened,
-           what_cannot_be_had_at_once_is_not_now);
+           without_a_cached_look_nothing_is_opened_at_once, what_cannot_be_had_at_once_is_not_now);
     return suite;
 }

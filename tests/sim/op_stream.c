@@ -158,7 +158,7 @@ static void attach(struct op_stream *at) {
 static void connect_to(struct op_stream *at, const struct desk *desk) {
     struct sockaddr_storage address;
     socklen_t length = op_address(desk, &address);
-    int64_t timeout_ns = pick(3) * (int64_t)(1 + pick(50)) * EDDY_NS_PER_MS;
+    int64_t timeout_ns = pick(3) == 0 ? 0 : (1 + (int64_t)pick(100)) * EDDY_NS_PER_MS;
     int expected = at->life == CLOSING      ? -EINVAL
                    : at->life == CONNECTED  ? -EISCONN
                    : at->life == CONNECTING ? -EALREADY
@@ -262,7 +262,7 @@ static void try_some(struct op_stream *at) {
 
 static void write_some(struct op_stream *at) {
     unsigned how = pick(6);
-    size_t size = how == 0 ? 0 : pick(2) * pick(3000);
+    size_t size = how == 0 || pick(2) == 0 ? 0 : pick(3000);
     struct op_write *write = ledger_new("write", sizeof *write + size);
     write->owner = at;
     write->size = size;

@@ -80,6 +80,7 @@ static void op_timer(struct desk *desk) {
     struct op_timer **place = &desk->timers[pick(TIMERS)];
     if (*place == NULL) *place = timer_new(desk);
     const int64_t delays_ns[] = {0, 1, 40 * EDDY_NS_PER_US, 7 * EDDY_NS_PER_MS, INT64_MAX};
+    int64_t delay_ns;
     switch (pick(6)) {
     case 0:
         timer_stop(*place);
@@ -94,7 +95,8 @@ static void op_timer(struct desk *desk) {
         CALL_VOID(&desk->party, eddy_ref(&(*place)->timer.handle));
         break;
     default:
-        (void)timer_start(*place, delays_ns[pick(5)], pick(2) * 3 * EDDY_NS_PER_MS);
+        delay_ns = delays_ns[pick(5)];
+        (void)timer_start(*place, delay_ns, pick(2) * 3 * EDDY_NS_PER_MS);
         break;
     }
 }
