@@ -326,7 +326,6 @@ static int send_and_wait(struct state *it, struct eddy_record *records, int capa
  * the others from being told. So they have every other wait, and those that are empty otherwise. */
 static int kqueue_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
     struct state *it = state;
-    if (capacity > BACKEND_RECORDS_MAX) capacity = BACKEND_RECORDS_MAX;
     if (it->broken_count > 0 && it->broken_had_turn) {
         it->broken_had_turn = false;
         int count = send_and_wait(it, records, capacity, 0);
