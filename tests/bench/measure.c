@@ -61,15 +61,17 @@ void peers_begin(void) {
 }
 
 void peers_end(struct bench_sample *sample, uint64_t operations) {
-    struct bench_sample part = {0};
-    bool is_warm = state.rounds++ > 0;
+    struct bench_sample part;
+    bool is_warm = state.rounds > 0;
     if (state.wanted == 0) {
         bench_stop(&state.meter, &part);
     } else if (is_warm) {
         CALLGRIND_TOGGLE_COLLECT;
     }
+    state.rounds++;
     if (!is_warm) return;
     sample->operations += operations;
+    if (state.wanted > 0) return;
     sample->time_ns += part.time_ns;
     sample->cpu_ns = (sample->cpu_ns < 0 ? 0 : sample->cpu_ns) + part.cpu_ns;
     sample->switches = (sample->switches < 0 ? 0 : sample->switches) + part.switches;

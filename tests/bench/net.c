@@ -30,17 +30,21 @@ static void on_ring(unsigned i) {
     if (++ring.received == ring.limit) peer->stop(0);
 }
 
+static int open_pairs(unsigned count, int *firsts, int *seconds) {
+    for (unsigned i = 0; i < count; i++) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0) return -errno;
+        firsts[i] = ends[0];
+        seconds[i] = ends[1];
+    }
+    return 0;
+}
+
 static int make_pairs(unsigned count, int **firsts, int **seconds) {
     *firsts = calloc(count, sizeof **firsts);
     *seconds = calloc(count, sizeof **seconds);
     if (*firsts == NULL || *seconds == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < count; i++) {
-        int ends[2];
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0) return -errno;
-        (*firsts)[i] = ends[0];
-        (*seconds)[i] = ends[1];
-    }
-    return 0;
+    return open_pairs(count, *firsts, *seconds);
 }
 
 static int send_round(unsigned bytes) {
@@ -77,10 +81,21 @@ static void on_nothing(unsigned i) {
     (void)i;
 }
 
+/* The descriptors are new ones, as those of new connections. */
+static int renew(int *fds, int *others, unsigned count) {
+    peer->unwatch(count);
+    int err = peer->turn();
+    for (unsigned i = 0; i < count; i++) {
+        close(fds[i]);
+        close(others[i]);
+    }
+    return err < 0 ? err : open_pairs(count, fds, others);
+}
+
 /* A turn counts too, since some start in it only. */
 void peers_watch_run(const struct bench_case *it, struct bench_sample *sample) {
     unsigned count = it->numbers[0];
-    int *fds, *others;
+    int *fds = NULL, *others = NULL;
     peer = peers_of(it);
     peers_ready = on_nothing;
     if (!bench_allow_descriptors(2 * count, sample)) return;
@@ -91,9 +106,10 @@ void peers_watch_run(const struct bench_case *it, struct bench_sample *sample) {
         err = peer->watch(fds, count);
         if (err >= 0) err = peer->turn();
         peers_end(sample, count);
-        if (err >= 0) peer->unwatch(count);
-        if (err >= 0) err = peer->turn();
+        if (err >= 0) err = renew(fds, others, count);
     }
+    free(fds);
+    free(others);
     if (err < 0) bench_cannot(sample, "watch", err);
 }
 
