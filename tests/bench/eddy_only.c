@@ -69,16 +69,17 @@ void peers_request_run(const struct bench_case *it, struct bench_sample *sample)
         "Connection: keep-alive\r\n"
         "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
         "\r\n";
-    while (peers_go_on(it, sample)) {
+    int err = 0;
+    while (err == 0 && peers_go_on(it, sample)) {
         peers_begin();
         for (int i = 0; i < ROUND; i++) {
             struct http_request request;
             http_request_init(&request);
             if (http_request_parse(&request, text, sizeof text - 1, &http_limits_default) !=
                 HTTP_COMPLETE)
-                peers_fail(-EPROTO);
+                err = -EPROTO;
         }
         peers_end(sample, ROUND);
     }
-    if (peers_error() < 0) bench_cannot(sample, "request", peers_error());
+    if (err < 0) bench_cannot(sample, "request", err);
 }

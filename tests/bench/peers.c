@@ -97,7 +97,7 @@ static const struct workload {
     {"echo",
      "messages that come back, over TCP",
      "message",
-     "%u connections, all active",
+     "%u connections, server's CPU time",
      peers_echo_run,
      can_serve,
      {64, 1000},

@@ -11,6 +11,7 @@
 
 enum { PEERS_SIDES = 2 };
 
+/* Functions that return an int give 0, or a negative errno. */
 struct peer {
     const char *name;
 
@@ -62,7 +63,7 @@ extern void (*peers_woken)(unsigned side);
 extern void (*peers_done)(unsigned i, int64_t result);
 extern unsigned long peers_fired;
 void peers_echoed(void);
-/* A callback met an error: the sample is worth nothing. */
+/* A callback met an error: the sample is worth nothing, and the loop stops. */
 void peers_fail(int error);
 
 /* --- What workloads call --- */
