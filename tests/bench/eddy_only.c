@@ -1,11 +1,10 @@
-/* eddy_only.c: operations of eddy whose instructions are counted (instructions.sh), and which the
- * peers do not have or which are no matter of comparison. */
+/* eddy_only.c: operations of eddy that are only counted, by instructions.sh: what the peers do not
+ * have, or what is no matter of comparison. */
 #include "peers.h"
 
 #include "http_request.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
