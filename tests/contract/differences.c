@@ -54,7 +54,6 @@ static const struct nature natures[] = {
      .fd_max = 1023,
      .pipe_end_hint = BACKEND_HANGUP,
      .pipe_error_hint = BACKEND_ERROR,
-     .half_close_hint = BACKEND_HANGUP,
      .tells_loss = true,
      .refuses_devices = true},
 };

@@ -49,7 +49,7 @@ static unsigned socket_ready(void *object) {
     case SOCKET_LISTENING:
         return socket->queue != NULL ? BACKEND_READ : 0;
     case SOCKET_FAILED:
-        return BACKEND_READ | BACKEND_WRITE | BACKEND_HANGUP | SIM_END |
+        return BACKEND_READ | BACKEND_WRITE | BACKEND_HANGUP |
                (socket->error != 0 ? BACKEND_ERROR : 0U);
     case SOCKET_NEW:
         break;
