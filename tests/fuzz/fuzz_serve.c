@@ -15,7 +15,7 @@
 #include "sim.h"
 
 enum {
-    STEPS_MAX = 300000, /* calls of the seam that a run may need */
+    STEPS_MAX = 300000,   /* calls of the seam that a run may need */
     LARGE_BYTES = 140000, /* more than the server gathers before it sends */
     LITTLE_BYTES = 3000,  /* of the large file, where that would take long */
     PLACES = 4,
