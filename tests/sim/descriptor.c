@@ -196,6 +196,10 @@ unsigned sim_descriptors(void) {
     return descriptors.count;
 }
 
+void sim_limit_descriptors(unsigned limit) {
+    descriptors.limit = limit < NUMBERS ? (int)limit : NUMBERS;
+}
+
 /* --- Beginning and ending --- */
 
 /* No standard ones: 0 is a number like any other. Where calls fail, there may be few numbers for as
