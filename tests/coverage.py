@@ -88,7 +88,8 @@ def main():
               for entry in entries if not entry['used']]
     print('Branches of EDDY_ASSERT do not count. A number is a line that did not run; with "?", one '
           'of its branches.')
-    print('\n'.join(wrong))
+    for line in wrong:
+        print(line)
     sys.exit(1 if wrong else 0)
 
 

@@ -161,6 +161,29 @@ START_TEST(number_reopened_behind_the_back_can_be_modified_and_removed) {
 END_TEST
 
 /* Clause 7. At most one record with -EBADF, and then the wait rests as if nothing had been. */
+/* The number was closed without being removed, a duplicate kept its registration alive, and then
+ * it came to mean the same description again. */
+START_TEST(number_that_means_the_same_again_can_be_added) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    put(ends[1], "x");
+    add(it, ends[0], BACKEND_READ);
+    int duplicate = dup(ends[0]);
+    close(ends[0]);
+    it->backend->remove(it->state, ends[0], BACKEND_READ);
+    ck_assert_int_eq(dup2(duplicate, ends[0]), ends[0]);
+    ck_assert_int_eq(it->backend->add(it->state, ends[0], BACKEND_READ, token_of(ends[0], 2)), 0);
+    wait_once(it, BACKEND_RECORDS_MAX, -1);
+    ck_assert_uint_eq(told_token(it, token_of(ends[0], 2)), BACKEND_READ);
+    remove_fd(it, ends[0], BACKEND_READ);
+    ck_silent(it);
+    close(duplicate);
+    close_both(ends);
+    tested_close(it);
+}
+END_TEST
+
 START_TEST(descriptor_closed_behind_the_back_is_told_at_most_once) {
     struct tested *it = tested_open();
     int ends[2], other[2];
@@ -357,7 +380,8 @@ Suite *make_suite(void) {
     ck_add(suite, "removal", removed_descriptor_is_silent_at_once,
            removal_before_close_silences_a_duplicated_description, two_duplicates_are_watched_apart,
            remove_after_close_frees_the_number,
-           number_reopened_behind_the_back_can_be_modified_and_removed);
+           number_reopened_behind_the_back_can_be_modified_and_removed,
+           number_that_means_the_same_again_can_be_added);
     ck_add(suite, "loss", descriptor_closed_behind_the_back_is_told_at_most_once,
            many_lost_descriptors_leave_the_others_alone);
     ck_add(suite, "memory", add_without_memory_changes_nothing,

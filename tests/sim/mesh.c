@@ -187,6 +187,7 @@ static void on_beat(eddy_timer *beat) {
     while (house->beat != beat) house++;
     party_callback(&house->party, PHASE_TIMERS);
     if (!mesh.ends && sim_steps() >= mesh.steps) end_lines();
+    bool is_last = mesh.ends; /* not if it has ended in the middle of this */
     look_after_listener(house);
     for (unsigned i = 0; i < CONNS_MAX; i++)
         if (house->conns[i] != NULL) conn_beat(house->conns[i]);
@@ -195,7 +196,7 @@ static void on_beat(eddy_timer *beat) {
     house->beat_ns = eddy_loop_now_ns(house->party.loop);
     mesh_maybe_finish();
     /* From here on nothing but the lines themselves keeps them going. */
-    if (mesh.ends && mesh.on_threads) CALL_VOID(&house->party, eddy_timer_stop(beat));
+    if (is_last && mesh.on_threads) CALL_VOID(&house->party, eddy_timer_stop(beat));
 }
 
 static void on_finish(eddy_wake *finish) {

@@ -44,7 +44,7 @@ static void run_job(eddy_work *work) {
     ledger_look(job);
     check_begin(job);
     if (job->time_ns > 0) sim_sleep(job->time_ns);
-    if (!office.ends && pick(3) == 0) op_post(job->desk);
+    if (!office.ends && !office.is_quiet && pick(3) == 0) op_post(job->desk);
     ledger_look(job);
     if (job->pool != NULL) job->pool->running[job->lane]--;
     job->ended++;

@@ -93,6 +93,12 @@ static void operate(struct desk *desk) {
     }
 }
 
+/* Callbacks take time, even where calls take none: else a busy loop would stop the clock. */
+static void take_time(void) {
+    enum { CALLBACKS = 8, TIME_NS = 500000 };
+    if (sim_weather()->tick_ns == 0 && ++office.callbacks % CALLBACKS == 0) sim_sleep(TIME_NS);
+}
+
 void op_enter(struct desk *desk, unsigned phases) {
     party_callback(&desk->party, phases);
     desk->in = phases;
@@ -104,6 +110,7 @@ void op_leave(struct desk *desk) {
         if (pick(20) == 0) eddy_loop_stop(desk->party.loop);
         for (unsigned left = pick(3); left > 0; left--) operate(pick(4) == 0 ? some_desk() : desk);
     }
+    take_time();
     desk->in = 0;
     office.depth--;
 }
@@ -132,9 +139,9 @@ static void desk_open(struct desk *desk) {
         .pool = op_pool_use(pool, 1),
         .pool_threads = pick(5),
         .events_per_turn = pick(3) == 0 ? 1 + pick(4) : 0,
-        .completions_per_turn = pick(3) == 0 ? 1 + pick(3) : 0,
-        .read_buffer_bytes = pick(2) == 0 ? 0 : 1 + pick(1000),
-        .stream_bytes_per_turn = pick(2) == 0 ? 0 : 1 + pick(3000),
+        .completions_per_turn = pick(3) == 0 ? 4 + pick(3) : 0,
+        .read_buffer_bytes = pick(2) * (1 + pick(1000)),
+        .stream_bytes_per_turn = pick(2) * (1 + pick(3000)),
     };
     if (pick(8) == 0) open_wrongly();
     *desk = (struct desk){.number = number, .pool = pool};
@@ -215,6 +222,7 @@ static void look(void) {
     unsigned turns[DESKS] = {0};
     office.is_quiet = true;
     sim_note("a look");
+    sim_settle(); /* who is sending has sent */
     sim_sleep(2 * sim_weather()->latency_ns + EDDY_NS_PER_MS);
     op_watch_begin_look();
     for (unsigned i = 0; i < DESKS; i++)

@@ -104,6 +104,7 @@ START_TEST(no_spelling_of_a_path_leads_out) {
 #ifdef O_PATH
         {"link_secret", O_PATH, -EXDEV, -ELOOP},
         {"link_secret", O_PATH | O_NOFOLLOW, FOUND, FOUND},
+        {"d/e/f", O_PATH, FOUND, FOUND},
 #endif
     };
     struct tree tree = tree_open();
@@ -144,6 +145,52 @@ START_TEST(names_and_depths_have_an_end) {
     tree_close(&tree);
 }
 END_TEST
+
+/* The walk holds a descriptor for each step down; it says so when it has no more, and keeps none.
+ */
+START_TEST(a_path_may_be_deeper_than_the_walk_goes) {
+    enum { DEEP = 100 };
+    struct tree tree = tree_open();
+    char path[2 * DEEP + 2] = "";
+    for (int i = 0; i < DEEP; i++) {
+        strcat(path, i == 0 ? "n" : "/n");
+        ck_assert_int_eq(mkdirat(tree.dir, path, 0755), 0);
+    }
+    int before = descriptors_open(200);
+    for (int way = 0; way < WAYS; way++) {
+        int fd = ways[way](tree.dir, path, O_RDONLY | O_DIRECTORY, 0);
+        ck_assert(fd >= 0 || fd == -ENAMETOOLONG);
+        ck_assert(fd < 0 || way != WALK);
+        if (fd >= 0) close(fd);
+    }
+    ck_assert_int_eq(descriptors_open(200), before);
+    for (int i = 0; i < DEEP; i++) {
+        ck_assert_int_eq(unlinkat(tree.dir, path, AT_REMOVEDIR), 0);
+        if (i < DEEP - 1) *strrchr(path, '/') = '\0';
+    }
+    tree_close(&tree);
+}
+END_TEST
+
+#ifdef O_TMPFILE
+/* A file without a name, where the file system has such: with its mode, whichever way. */
+START_TEST(a_file_without_a_name_is_created_beneath) {
+    struct tree tree = tree_open();
+    struct stat info;
+    int plain = openat(tree.dir, "d", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    for (int way = 0; plain >= 0 && way < WAYS; way++) {
+        int fd = ways[way](tree.dir, "d/e/..", O_TMPFILE | O_RDWR, 0600);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(fstat(fd, &info), 0);
+        ck_assert_uint_eq(info.st_mode & 07777, 0600);
+        ck_assert_uint_eq(info.st_nlink, 0);
+        close(fd);
+    }
+    if (plain >= 0) close(plain);
+    tree_close(&tree);
+}
+END_TEST
+#endif
 
 START_TEST(a_file_is_created_beneath) {
     struct tree tree = tree_open();
@@ -227,6 +274,9 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("open");
     ck_add(suite, "beneath", no_spelling_of_a_path_leads_out, names_and_depths_have_an_end,
            a_file_is_created_beneath, the_walk_agrees_with_the_kernel,
-           a_rename_storm_leads_nobody_out);
+           a_rename_storm_leads_nobody_out, a_path_may_be_deeper_than_the_walk_goes);
+#ifdef O_TMPFILE
+    ck_add(suite, "nameless", a_file_without_a_name_is_created_beneath);
+#endif
     return suite;
 }

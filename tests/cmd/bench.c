@@ -1,0 +1,112 @@
+/* eddy bench, as a program: each workload runs on each backend, and what is wrong is told. */
+#include "program.h"
+
+static char out[256 * 1024], err[4096];
+
+static int run(const char *const *arguments) {
+    struct program program = program_start(arguments);
+    read_text(program.out, out, sizeof out, false);
+    read_text(program.err, err, sizeof err, false);
+    return program_wait(&program);
+}
+
+static unsigned count_lines(const char *text) {
+    unsigned count = 0;
+    for (; (text = strchr(text, '\n')) != NULL; text++) count++;
+    return count;
+}
+
+static unsigned count_backends(void) {
+    eddy_backend_info info;
+    unsigned count = 0;
+    while (eddy_backend_at(count, &info) == 0) count++;
+    return count;
+}
+
+START_TEST(help_and_mistakes_are_told) {
+    static const struct {
+        const char *arguments[6];
+        int status;
+        const char *text;
+    } cases[] = {
+        {{"bench"}, 2, "eddy: a bench is missing; \"eddy bench --help\" lists them\n"},
+        {{"bench", "fly"}, 2, "eddy: unknown bench \"fly\"; \"eddy bench --help\" lists them\n"},
+        {{"bench", "--help"}, 0, "usage: eddy bench "},
+        {{"bench", "-h"}, 0, "usage: eddy bench "},
+        {{"bench", "backends", "--help"}, 0, "usage: eddy bench backends "},
+        {{"bench", "backends", "x"}, 2, "eddy: \"x\" is no option; "},
+        {{"bench", "backends", "--workload", "x"}, 2, "eddy: --workload: \"x\" is not a workload"},
+        {{"bench", "backends", "--backend", "x"}, 2, "eddy: --backend: \"x\" is not a backend"},
+        {{"bench", "backends", "--size", "0"}, 2, "eddy: --size: \"0\" is not a number from 1 to"},
+        {{"bench", "backends", "--rounds", "101"}, 2, "eddy: --rounds: \"101\" is not a number"},
+        {{"bench", "backends", "--plot", "it's"}, 2, "eddy: --plot: \"it's\" is not the name"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *arguments[7] = {NULL};
+        memcpy(arguments, cases[i].arguments, sizeof cases[i].arguments);
+        ck_assert_int_eq(run(arguments), cases[i].status);
+        const char *text = cases[i].status == 0 ? out : err;
+        ck_assert_msg(strncmp(text, cases[i].text, strlen(cases[i].text)) == 0, "%s", text);
+        ck_assert_str_eq(cases[i].status == 0 ? err : out, "");
+    }
+}
+END_TEST
+
+/* All workloads, small and short: a line for each on each backend, and none with an error. */
+START_TEST(every_workload_runs_on_every_backend) {
+    const char *const arguments[] = {"bench", "backends",    "--size", "20",    "--rounds",
+                                     "1",     "--sample-ms", "1",      "--csv", NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_str_eq(err, "");
+    const char *line = strchr(out, '\n') + 1;
+    unsigned lines = 0;
+    for (; *line != '\0'; line = strchr(line, '\n') + 1, lines++)
+        ck_assert_msg(strchr(line, '\n')[-1] == ',', "%.*s", (int)strcspn(line, "\n"), line);
+    ck_assert_uint_gt(lines, 0);
+    ck_assert_uint_eq(lines % count_backends(), 0);
+}
+END_TEST
+
+START_TEST(a_chosen_workload_is_told_in_three_ways) {
+    static const char *const ways[] = {"--csv", "--json", "--quiet"};
+    for (int i = 0; i < 3; i++) {
+        const char *arguments[] = {"bench",
+                                   "backends",
+                                   "--workload",
+                                   "ring",
+                                   "--size",
+                                   "10",
+                                   "--rounds",
+                                   "2",
+                                   "--sample-ms",
+                                   "1",
+                                   i < 2 ? ways[i] : NULL,
+                                   NULL};
+        ck_assert_int_eq(run(arguments), 0);
+        ck_assert_ptr_nonnull(strstr(out, "10 pairs, 10 active"));
+        if (i == 0) ck_assert_uint_eq(count_lines(out), 1 + count_backends());
+        if (i == 1) ck_assert_int_eq(out[0], '{');
+        if (i == 2) ck_assert_ptr_nonnull(strstr(out, "\nring: 10 pairs, 10 active\n"));
+    }
+}
+END_TEST
+
+START_TEST(a_plot_wants_gnuplot) {
+    char *path = strdup(getenv("PATH") != NULL ? getenv("PATH") : "");
+    const char *const arguments[] = {"bench", "backends",    "--workload", "ring",   "--size",
+                                     "10",    "--rounds",    "1",          "--plot", "none.svg",
+                                     "--csv", "--sample-ms", "1",          NULL};
+    ck_assert_int_eq(setenv("PATH", "/nowhere", 1), 0);
+    ck_assert_int_eq(run(arguments), 1);
+    ck_assert_ptr_nonnull(strstr(err, "eddy: --plot needs gnuplot, which is not installed\n"));
+    setenv("PATH", path, 1);
+    free(path);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("bench");
+    ck_add(suite, "bench", help_and_mistakes_are_told, every_workload_runs_on_every_backend,
+           a_chosen_workload_is_told_in_three_ways, a_plot_wants_gnuplot);
+    return suite;
+}

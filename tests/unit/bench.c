@@ -1,0 +1,265 @@
+/* bench.c: what `eddy bench` makes of its samples: figures, results, reports, plots. */
+#include "suite.h"
+
+#include "bench.h"
+#include "stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- Figures --- */
+
+/* No time is told more than 1/16 off, from nothing to an hour. */
+START_TEST(a_histogram_keeps_times_to_a_sixteenth) {
+    for (int64_t time_ns = 0; time_ns < 3600 * EDDY_NS_PER_S; time_ns += time_ns / 7 + 1) {
+        struct bench_histogram it = {0};
+        bench_histogram_add(&it, time_ns);
+        int64_t off_ns = bench_histogram_at(&it, 0.5) - time_ns;
+        if (off_ns < 0) off_ns = -off_ns;
+        ck_assert_msg(16 * off_ns <= time_ns, "%lld is %lld off", (long long)time_ns,
+                      (long long)off_ns);
+    }
+}
+END_TEST
+
+START_TEST(a_histogram_knows_its_quantiles) {
+    struct bench_histogram it = {0}, other = {0};
+    ck_assert_int_eq(bench_histogram_at(&it, 0.5), 0);
+    for (int i = 0; i < 10; i++) bench_histogram_add(&it, i);
+    ck_assert_int_eq(bench_histogram_at(&it, 0), 0);
+    ck_assert_int_eq(bench_histogram_at(&it, 0.5), 5);
+    ck_assert_int_eq(bench_histogram_at(&it, 1), 9);
+    for (int i = 0; i < 90; i++) bench_histogram_add(&other, 15);
+    bench_histogram_merge(&it, &other);
+    ck_assert_uint_eq(it.total, 100);
+    ck_assert_int_eq(bench_histogram_at(&it, 0.5), 15);
+    ck_assert_int_eq(bench_histogram_at(&it, 0.05), 5);
+    /* What is out of range counts as the largest, or the least. */
+    bench_histogram_add(&other, -5);
+    ck_assert_int_eq(bench_histogram_at(&other, 0), 0);
+    bench_histogram_add(&other, INT64_MAX);
+    ck_assert_int_gt(bench_histogram_at(&other, 1), 3600 * EDDY_NS_PER_S);
+}
+END_TEST
+
+START_TEST(a_figure_is_the_median_between_the_quartiles) {
+    double none[1] = {0}, one[] = {7}, five[] = {5, 1, 4, 2, 3}, four[] = {40, 10, 30, 20};
+    struct bench_figure it = bench_figure_of(none, 0);
+    ck_assert(it.median < 0 && it.low < 0 && it.high < 0);
+    it = bench_figure_of(one, 1);
+    ck_assert(it.median == 7 && it.low == 7 && it.high == 7);
+    it = bench_figure_of(five, 5);
+    ck_assert(it.median == 3 && it.low == 2 && it.high == 4);
+    it = bench_figure_of(four, 4);
+    ck_assert(it.median == 25 && it.low == 17.5 && it.high == 32.5);
+}
+END_TEST
+
+/* --- Runs --- */
+
+static void run_well(const struct bench_case *it, struct bench_sample *sample) {
+    sample->operations = 10;
+    sample->time_ns = it->numbers[0];
+    sample->cpu_ns = 500;
+    bench_histogram_add(&sample->latency, it->numbers[0]);
+}
+static void run_short_of(const struct bench_case *it, struct bench_sample *sample) {
+    (void)it;
+    bench_cannot(sample, "the thing", -EMFILE);
+}
+static void run_idly(const struct bench_case *it, struct bench_sample *sample) {
+    (void)it, (void)sample;
+}
+static void run_away(const struct bench_case *it, struct bench_sample *sample) {
+    (void)it, (void)sample;
+    _exit(3);
+}
+static void run_dead(const struct bench_case *it, struct bench_sample *sample) {
+    (void)it, (void)sample;
+    raise(SIGKILL);
+}
+static void run_late(const struct bench_case *it, struct bench_sample *sample) {
+    (void)it, (void)sample;
+    raise(SIGALRM); /* as after two minutes */
+}
+
+#define CASE(subject_, run_, number)                                                            \
+    {                                                                                           \
+        .workload = "work", .subject = (subject_), .operation = "deed", .setting = "all of it", \
+        .size = 4, .numbers = {(number)}, .run = (run_)                                         \
+    }
+
+/* A case that fails is told, and neither ends the run nor spoils the others. */
+START_TEST(each_case_has_a_result) {
+    static const struct bench_case cases[] = {
+        CASE("first", run_well, 1000), CASE("slow", run_well, 2500), CASE("short", run_short_of, 0),
+        CASE("idle", run_idly, 0),     CASE("away", run_away, 0),    CASE("dead", run_dead, 0),
+        CASE("late", run_late, 0),
+    };
+    static const char *const reasons[] = {
+        "the thing: ", "nothing was done: ", "gave up: ", "died of signal 9", "took too long: "};
+    enum { COUNT = sizeof cases / sizeof cases[0] };
+    struct bench_result results[COUNT];
+    struct bench_plan plan = {.rounds = 3, .time_ns = 1, .show_progress = true};
+    ck_assert_int_eq(bench_run(cases, COUNT, &plan, results), 0);
+    for (int i = 0; i < COUNT; i++) ck_assert_ptr_eq(results[i].of, &cases[i]);
+    ck_assert_int_eq(results[0].error, 0);
+    ck_assert(results[0].time_ns.median == 100 && results[0].cpu_ns.median == 50);
+    ck_assert(results[0].ratio.median == 1 && results[1].ratio.median == 2.5);
+    ck_assert(results[0].calls.median < 0 && results[0].switches.median < 0);
+    ck_assert(!results[0].is_wide);
+    ck_assert_int_ge(results[1].p50_ns, 2500 - 2500 / 16);
+    for (int i = 2; i < COUNT; i++) {
+        ck_assert_int_ne(results[i].error, 0);
+        ck_assert_msg(strncmp(results[i].why, reasons[i - 2], strlen(reasons[i - 2])) == 0, "%s",
+                      results[i].why);
+    }
+    plan.rounds = 0;
+    ck_assert_int_eq(bench_run(cases, COUNT, &plan, results), -EINVAL);
+    plan.rounds = 101;
+    ck_assert_int_eq(bench_run(cases, COUNT, &plan, results), -EINVAL);
+}
+END_TEST
+
+/* --- Reports --- */
+
+static const struct bench_case told[] = {CASE("a\"b", run_well, 0), CASE("other", run_well, 0)};
+
+static struct bench_result result_of(double time_ns) {
+    struct bench_figure time = {time_ns, time_ns * 0.9, time_ns * 1.2}, none = {-1, -1, -1};
+    return (struct bench_result){.of = &told[0],
+                                 .time_ns = time,
+                                 .ratio = {1, 1, 1},
+                                 .cpu_ns = none,
+                                 .calls = none,
+                                 .switches = none,
+                                 .memory_bytes = -1,
+                                 .is_wide = true};
+}
+
+static char *tell(enum bench_format format, const struct bench_result *results, size_t count) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(out);
+    bench_tell(out, format, results, count);
+    fclose(out);
+    return text;
+}
+
+/* Three digits that count, in the unit that makes them short. */
+START_TEST(numbers_are_told_in_their_units) {
+    static const struct {
+        double ns;
+        const char *text;
+    } times[] = {{1.234, "1.23 ns"}, {12.34, "12.3 ns"},    {123.4, "123 ns"}, {1234, "1.23 us"},
+                 {12345, "12.3 us"}, {12345678, "12.3 ms"}, {2.5e9, "2.50 s"}};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        struct bench_result result = result_of(times[i].ns);
+        char *text = tell(BENCH_TABLE, &result, 1);
+        ck_assert_msg(strstr(text, times[i].text) != NULL, "%s in %s", times[i].text, text);
+        ck_assert_ptr_nonnull(strstr(text, "too wide to conclude"));
+        free(text);
+    }
+    static const struct {
+        double bytes;
+        const char *text;
+    } sizes[] = {{100, "100 B"}, {20 * 1024, "20 KiB"}, {30 << 20, "30 MiB"}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct bench_result result = result_of(1e6);
+        result.memory_bytes = sizes[i].bytes;
+        result.calls.median = 2.5;
+        result.p50_ns = 7;
+        char *text = tell(BENCH_TABLE, &result, 1);
+        ck_assert_ptr_nonnull(strstr(text, sizes[i].text));
+        ck_assert_ptr_nonnull(strstr(text, "2.50"));
+        ck_assert_ptr_nonnull(strstr(text, "7.00 ns"));
+        free(text);
+    }
+}
+END_TEST
+
+/* For machines: nothing that is not known is a number, and quotes do not end a text. */
+START_TEST(results_are_told_to_machines) {
+    struct bench_result results[2] = {result_of(10), {.of = &told[1], .error = -EIO, .why = "so"}};
+    char *json = tell(BENCH_JSON, results, 2), *csv = tell(BENCH_CSV, results, 2);
+    ck_assert_ptr_nonnull(strstr(json, "\"subject\": \"a\\\"b\""));
+    ck_assert_ptr_nonnull(strstr(json, "\"time_ns\": {\"median\": 10, \"low\": 9, \"high\": 12}"));
+    ck_assert_ptr_nonnull(strstr(json, "\"calls\": null"));
+    ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": null"));
+    ck_assert_ptr_nonnull(strstr(json, "\"error\": -5, \"why\": \"so\""));
+    ck_assert_ptr_nonnull(strstr(json, "\"machine\": {\"processor\": \""));
+    ck_assert_ptr_nonnull(strstr(csv, "work,\"all of it\",a\"b,deed,4,10,9,12,1,,,,,,,,true,\n"));
+    ck_assert_ptr_nonnull(strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,false,so\n"));
+    free(json);
+    free(csv);
+    results[0].p50_ns = results[0].p99_ns = results[0].p999_ns = 8;
+    json = tell(BENCH_JSON, results, 1), csv = tell(BENCH_CSV, results, 1);
+    ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": 8, \"p99_ns\": 8"));
+    ck_assert_ptr_nonnull(strstr(csv, ",8,8,8,,true,\n"));
+    free(json);
+    free(csv);
+    results[0] = results[1];
+    char *table = tell(BENCH_TABLE, results, 1);
+    ck_assert_ptr_nonnull(strstr(table, "other          so\n"));
+    free(table);
+}
+END_TEST
+
+/* --- Plots --- */
+
+/* A gnuplot that keeps what it was told, and ends with `status`. */
+static void make_gnuplot(const char *directory, int status) {
+    char path[128], script[256];
+    snprintf(path, sizeof path, "%s/gnuplot", directory);
+    int length = snprintf(script, sizeof script, "#!/bin/sh\n/bin/cat > %s/told\nexit %d\n",
+                          directory, status);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, script, (size_t)length), length);
+    close(fd);
+}
+
+START_TEST(a_plot_has_a_curve_for_each_subject) {
+    struct bench_result results[] = {result_of(10), result_of(20), result_of(30)};
+    char directory[] = "/tmp/eddy-test-XXXXXX", path[64], text[4096] = "";
+    results[1].of = &told[1];
+    results[2].error = -EIO;
+    ck_assert_int_eq(bench_plot("it's.svg", results, 3), -EINVAL);
+    ck_assert_int_eq(bench_plot("a.svg", results, 0), -ENODATA);
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    ck_assert_int_eq(setenv("PATH", directory, 1), 0);
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(bench_plot("a.svg", results, 3), -ENOENT);
+    make_gnuplot(directory, 1);
+    ck_assert_int_eq(bench_plot("a.svg", results, 3), -EIO);
+    make_gnuplot(directory, 0);
+    ck_assert_int_eq(bench_plot("a.svg", results, 3), 0);
+    snprintf(path, sizeof path, "%s/told", directory);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_gt(read(fd, text, sizeof text - 1), 0);
+    close(fd);
+    ck_assert_ptr_nonnull(strstr(text, "set output 'a.svg'"));
+    ck_assert_ptr_nonnull(strstr(text, "set title 'work'\nset ylabel 'ns per deed'\n"));
+    ck_assert_ptr_nonnull(strstr(text, "title 'a\"b', '-' using 1:2:3:4"));
+    ck_assert_ptr_nonnull(strstr(text, "\n4 10 9 12\ne\n4 20 18 24\ne\n"));
+    unlink(path);
+    snprintf(path, sizeof path, "%s/gnuplot", directory);
+    unlink(path);
+    rmdir(directory);
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("bench");
+    ck_add(suite, "figures", a_histogram_keeps_times_to_a_sixteenth,
+           a_histogram_knows_its_quantiles, a_figure_is_the_median_between_the_quartiles);
+    ck_add(suite, "results", each_case_has_a_result, numbers_are_told_in_their_units,
+           results_are_told_to_machines, a_plot_has_a_curve_for_each_subject);
+    return suite;
+}
