@@ -52,8 +52,8 @@ struct state {
     struct watch *watches; /* by descriptor */
     int *changed;          /* has room for all of `watches`, so that modify needs no memory */
     unsigned broken_count;
-    bool broken_had_turn; /* in the last wait */
-    bool is_nested;       /* somebody watches the queue: changes must not wait for the wait */
+    bool broken_starve; /* the others left no room for them in the last wait */
+    bool is_nested;     /* somebody watches the queue: changes must not wait for the wait */
 };
 
 static int kqueue_open(void *state, const struct eddy_memory *memory) {
@@ -275,10 +275,9 @@ static bool take_event(struct state *it, const struct kevent *event, struct eddy
     struct watch *watch = &it->watches[fd];
     *record = (struct eddy_record){.token = watch->token, .events = filter};
     if (event->flags & EV_ERROR) return take_error(it, fd, filter, (int)event->data, record);
-    if (event->flags & EV_EOF) {
-        record->events = FILTERS | BACKEND_HANGUP;
-        if (event->fflags != 0) record->events |= BACKEND_ERROR; /* the socket's error */
-    }
+    /* An end is of this filter's direction only, which is ready then: a hang-up would be of both. A
+     * socket's error comes along in fflags. */
+    if ((event->flags & EV_EOF) && event->fflags != 0) record->events = FILTERS | BACKEND_ERROR;
     if (watch->attached &
         BACKEND_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
         watch->attached &= (uint8_t)~filter;
@@ -312,28 +311,30 @@ static int send_and_wait(struct state *it, struct eddy_record *records, int capa
                           wait_ns < 0 ? NULL : &time);
         /* EINTR comes after all changes were made. */
         if (told < 0) return count > 0 || errno == EINTR ? count : -errno;
-        for (int i = 0; i < told; i++)
+        bool had_errors = false;
+        for (int i = 0; i < told; i++) {
+            if (events[i].flags & EV_ERROR) had_errors = true;
             if (take_event(it, &events[i], &records[count])) count++;
+        }
         /* Errors of changes, and receipts, come as events, at once and in place of all others, if
-         * there is room for them. So no more changes are sent than events fit, and the wait goes on
-         * when all that came is to be passed over. */
-        bool only_passed_over = told > 0 && count == 0;
-        if (count == capacity || (is_last && !only_passed_over)) return count;
+         * there is room for them. So no more changes are sent than events fit, and the others are
+         * asked for again. */
+        if (count == capacity || (is_last && !had_errors)) return count;
     }
 }
 
-/* Trying broken pipes gives errors, which come before events: where room is short they would keep
- * the others from being told. So they have every other wait, and those that are empty otherwise. */
+/* Trying broken pipes gives errors, which come in place of all events: so they have a call of their
+ * own, behind the one that asks for the others; before it, when those left no room last time. */
 static int kqueue_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
     struct state *it = state;
-    if (it->broken_count > 0 && it->broken_had_turn) {
-        it->broken_had_turn = false;
-        int count = send_and_wait(it, records, capacity, 0);
-        if (count != 0) return count;
-    }
-    it->broken_had_turn = it->broken_count > 0;
+    if (it->broken_count == 0) return send_and_wait(it, records, capacity, timeout_ns);
+    int count = it->broken_starve ? 0 : send_and_wait(it, records, capacity, 0);
+    it->broken_starve = count == capacity;
+    if (count < 0 || count == capacity) return count;
     try_broken(it);
-    return send_and_wait(it, records, capacity, timeout_ns);
+    int more = send_and_wait(it, records + count, capacity - count, count > 0 ? 0 : timeout_ns);
+    if (more < 0) return count > 0 ? count : more;
+    return count + more;
 }
 
 /* From now on the queue itself must show what is ready, and so must hear of changes at once. What

@@ -215,10 +215,10 @@ static int read_request_line(struct http_request *request, const char *bytes, ui
     request->line = (struct http_span){request->line_start, end - request->line_start};
     const char *method = bytes + request->line_start, *method_end = skip(method, TOKEN);
     if (method_end == method || *method_end != ' ') return 400;
+    request->method = (uint8_t)method_of(method, (size_t)(method_end - method));
     const char *target = method_end + 1, *target_end = skip(target, TARGET);
     if (target_end == target || *target_end != ' ') return 400;
     const char *version = target_end + 1;
-    request->method = (uint8_t)method_of(method, (size_t)(method_end - method));
     request->target.offset = (uint32_t)(target - bytes);
     request->target.length = (uint32_t)(target_end - target);
     int status = read_version(request, version, (size_t)(bytes + end - version));

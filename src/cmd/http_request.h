@@ -61,7 +61,7 @@ enum { HTTP_LEADING_BYTES = 8 };                     /* empty lines before the r
 
 struct http_request {
     /* Results, valid when http_request_parse() says HTTP_COMPLETE. After an error only `line` is,
-     * for the log. */
+     * for the log, and `method` as far as it was read: a HEAD is refused without a body too. */
     struct http_span line;   /* the request line without its end; length 0: none came */
     struct http_span target; /* the path with its query; empty ("/") when only an authority came */
     struct http_span fields[HTTP_FIELDS];

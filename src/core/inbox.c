@@ -121,9 +121,12 @@ void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
     }
 }
 
-/* Phase 5 sees the pipe first; its turn is phase 6. */
+/* Phase 5 sees the pipe first; its turn is phase 6. After a fork, or when a ghost was laid, the
+ * backend may have no memory for the pipe. Nobody else would ever wish for it again, so the loop
+ * asks in each turn until it has, and looks into its inbox meanwhile. */
 static void on_readable(eddy_io *io, unsigned events) {
-    (void)events;
+    int error = events & EDDY_ERROR ? eddy_io_error(io) : 0;
+    if (error != 0 && error != -EBADF) (void)eddy_io_change(io, EDDY_READ);
     io->handle.loop->inbox_ready = true;
     io->handle.loop->metrics.callbacks--; /* nobody's but the loop's */
 }

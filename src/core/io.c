@@ -84,7 +84,9 @@ static void want(eddy_loop *loop, int fd, uint32_t events) {
     struct io_slot *slot = &loop->io_slots[fd];
     slot->wanted = wanted_by(slot);
     /* An edge shows only when the kernel looks again, and a shot must be loaded again. */
-    if ((events & BOTH) && (events & (EDDY_EDGE | EDDY_ONESHOT))) slot->flags |= IO_SLOT_REARM;
+    bool is_spent = (slot->flags & IO_SLOT_DISARMED) != 0;
+    if ((events & BOTH) && (is_spent || (events & (EDDY_EDGE | EDDY_ONESHOT))))
+        slot->flags |= IO_SLOT_REARM;
     if (slot->wanted != slot->registered || (slot->flags & IO_SLOT_REARM)) note_change(loop, fd);
 }
 
@@ -156,6 +158,11 @@ static int flush_slot(eddy_loop *loop, int fd) {
     struct io_slot *slot = &loop->io_slots[fd];
     if (slot->wanted == 0) {
         backend_remove(loop, fd);
+        return 0;
+    }
+    if ((slot->flags & IO_SLOT_DISARMED) && !(slot->flags & IO_SLOT_REARM)) {
+        /* The shot was fired before the kernel heard that it is one. */
+        if (slot->registered != slot->wanted) backend_remove(loop, fd);
         return 0;
     }
     if (slot->registered == 0) return backend_add(loop, fd, slot->wanted);
@@ -264,7 +271,11 @@ RARE static void run_special(eddy_loop *loop, int fd, const struct eddy_record *
         mute_lost(loop, fd, record->error);
         events = EDDY_ERROR;
     }
-    if (slot->wanted & EDDY_ONESHOT) slot->flags |= IO_SLOT_DISARMED;
+    if (slot->wanted & EDDY_ONESHOT) {
+        /* Also if it was loaded since the wait: whoever wished before the call gets this one. */
+        slot->flags |= IO_SLOT_DISARMED;
+        slot->flags &= (uint8_t)~IO_SLOT_REARM;
+    }
     tell(loop, fd, events);
 }
 

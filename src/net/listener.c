@@ -67,8 +67,8 @@ static void on_pause_over(eddy_timer *timer) {
 /* A connection that cannot be accepted stays queued and ready, and the loop would spin on it. If
  * there is no memory even for the timer, spinning is better than never coming back. */
 static void be_short(eddy_listener *listener) {
-    if (eddy_timer_start(&listener->pause, on_pause_over, PAUSE_NS, 0) < 0) return;
-    listener->state |= LISTENER_SHORT;
+    if (eddy_timer_start(&listener->pause, on_pause_over, PAUSE_NS, 0) == 0)
+        listener->state |= LISTENER_SHORT;
     wish(listener);
 }
 
@@ -135,8 +135,8 @@ static void get_over(eddy_listener *listener, int error) {
 static void on_ready(eddy_io *io, unsigned events) {
     eddy_listener *listener = eddy_container_of(io, eddy_listener, io);
     int error = events & EDDY_ERROR ? eddy_io_error(io) : 0;
-    if (error != 0) {
-        fail(listener, error);
+    if (error != 0) { /* the backend could not take the descriptor back after a pause */
+        get_over(listener, error);
         return;
     }
     for (int i = 0; i < ACCEPTS_PER_TURN && is_accepting(listener); i++) {

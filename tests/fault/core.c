@@ -123,6 +123,60 @@ START_TEST(descriptors_are_told_of_or_refused) {
 }
 END_TEST
 
+/* --- A descriptor that was closed too early --- */
+
+static eddy_io ghost, other;
+static bool other_told, posted;
+
+static void on_late_post(eddy_post *post) {
+    (void)post;
+    posted = true;
+}
+
+static void on_ghost(eddy_io *it, unsigned events) {
+    fault_assert(is_lost(it, events)); /* only that it is gone */
+}
+
+static void on_other(eddy_io *it, unsigned events) {
+    if (!is_lost(it, events)) drain(eddy_io_fd(it), NULL);
+    other_told = true;
+}
+
+/* A duplicate keeps the backend telling of what was closed, so that it has to begin anew. */
+static void close_too_early(void) {
+    if (fault_loop_open(&loop, (eddy_loop_config){0}) < 0) return;
+    int ends[2], others[2];
+    bool ignored;
+    test_socket_pair(ends);
+    test_socket_pair(others);
+    other_told = false;
+    watch(&ghost, on_ghost, ends[0], EDDY_READ, &ignored);
+    watch(&other, on_other, others[0], EDDY_READ, &other_told);
+    int duplicate = dup(ends[0]);
+    close(ends[0]);
+    eddy_io_stop(&ghost);
+    put(ends[1], "x");
+    (void)eddy_loop_run(loop, EDDY_RUN_NOWAIT); /* tells of the ghost */
+    put(others[1], "x");
+    (void)fault_turn_until(loop, &other_told);
+    eddy_io_stop(&other);
+    /* The loop's own pipe is watched again as well. */
+    eddy_post post;
+    posted = false;
+    eddy_loop_post(loop, &post, on_late_post);
+    (void)fault_turn_until(loop, &posted);
+    close(duplicate);
+    close(ends[1]);
+    close_both(others);
+    fault_loop_close(loop);
+    fault_assert(posted);
+}
+
+START_TEST(ghost_is_laid_whatever_fails) {
+    fault_loop("ghost", close_too_early);
+}
+END_TEST
+
 /* --- All other watchers --- */
 
 enum { TIMERS = 20 }; /* the heap grows once more */
@@ -234,6 +288,6 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault core");
     ck_add(suite, "core", loop_opens_and_closes_whatever_fails, descriptors_are_told_of_or_refused,
-           watchers_start_or_say_why_not);
+           ghost_is_laid_whatever_fails, watchers_start_or_say_why_not);
     return suite;
 }

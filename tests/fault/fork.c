@@ -11,7 +11,8 @@ static eddy_loop *loop;
 static eddy_io reader;
 static eddy_timer timer;
 static int ends[2];
-static bool told;
+static bool told, posted;
+static eddy_post post;
 
 static void on_read(eddy_io *io, unsigned events) {
     if ((events & EDDY_ERROR) && eddy_io_error(io) != 0) fault_assert(!fault_is_unhurt());
@@ -20,6 +21,11 @@ static void on_read(eddy_io *io, unsigned events) {
 
 static void on_timer(eddy_timer *it) {
     (void)it;
+}
+
+static void on_post(eddy_post *it) {
+    (void)it;
+    posted = true;
 }
 
 static void open_parent(void) {
@@ -47,7 +53,11 @@ static void live_as_child(long blocks, int descriptors) {
         fault_assert(!fault_is_unhurt());
         err = eddy_loop_after_fork(loop); /* it may be called again */
     }
-    if (err == 0) (void)fault_turn_until(loop, &told);
+    if (err == 0) {
+        (void)fault_turn_until(loop, &told);
+        eddy_loop_post(loop, &post, on_post); /* goes through the child's own pipe */
+        (void)fault_turn_until(loop, &posted);
+    }
     close_all();
     fault_assert(seam_stock().blocks == blocks);
     fault_assert(descriptors_open(256) == descriptors);

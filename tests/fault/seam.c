@@ -4,20 +4,12 @@
 #include "seam.h"
 
 #include <stdatomic.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#include "../../platform/backend.h"
 #include "../../platform/os.h"
 #include "os_calls.h"
 
 enum { PASSES = 8, CUTS = 500 };
-
-/* How long a wait goes on in which nothing happens. */
-#define PATIENCE_NS         INT64_C(5000000)
-#define PATIENCE_THREADS_NS INT64_C(100000000) /* a thread may be slow to do its part */
-#define PATIENCE_LASTING_NS INT64_C(1000000)   /* nothing more will happen, mostly */
-#define TURN_LASTING_NS     INT64_C(50000000)  /* so that a spin comes to its deadline soon */
 
 static struct fault plan; /* written while no thread of the library runs */
 static struct shared {
@@ -63,6 +55,10 @@ unsigned seam_waits(void) {
     return shared->waits;
 }
 
+void seam_count_wait(void) {
+    shared->waits++;
+}
+
 struct fault_stock seam_stock(void) {
     return (struct fault_stock){blocks, threads, mutexes, conditions, handlers};
 }
@@ -93,8 +89,7 @@ static bool is_cut(void) {
     return plan.mode == FAULT_CUT || plan.mode == FAULT_CUT_AGAIN;
 }
 
-/* 0, or the error that this call gives. */
-static int fail(enum os_call call) {
+int seam_fail(enum os_call call) {
     if (is_cut() || !is_meant(call)) return 0;
     bool passes = call == OS_CALL_read || call == OS_CALL_write;
     if (passes && atomic_fetch_add(&shared->passed, 1) >= PASSES) return 0;
@@ -129,7 +124,7 @@ static const struct iovec *cut_vectors(enum os_call call, const struct iovec *ve
 #define PASS_ON(name, parameters, arguments)             \
     REAL(name);                                          \
     int eddy_os_##name parameters {                      \
-        int err = fail(OS_CALL_##name);                  \
+        int err = seam_fail(OS_CALL_##name);             \
         return err < 0 ? err : real_os_##name arguments; \
     }
 
@@ -160,26 +155,26 @@ PASS_ON(file_mkdir, (int dir, const char *path, unsigned mode), (dir, path, mode
 
 REAL(read);
 ssize_t eddy_os_read(int fd, void *data, size_t size) {
-    int err = fail(OS_CALL_read);
+    int err = seam_fail(OS_CALL_read);
     return err < 0 ? err : real_os_read(fd, data, cut(OS_CALL_read, size));
 }
 
 REAL(write);
 ssize_t eddy_os_write(int fd, const void *data, size_t size) {
-    int err = fail(OS_CALL_write);
+    int err = seam_fail(OS_CALL_write);
     return err < 0 ? err : real_os_write(fd, data, cut(OS_CALL_write, size));
 }
 
 REAL(receive);
 ssize_t eddy_os_receive(int fd, void *data, size_t size) {
-    int err = fail(OS_CALL_receive);
+    int err = seam_fail(OS_CALL_receive);
     return err < 0 ? err : real_os_receive(fd, data, cut(OS_CALL_receive, size));
 }
 
 REAL(send);
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     struct iovec one;
-    int err = fail(OS_CALL_send);
+    int err = seam_fail(OS_CALL_send);
     if (err < 0) return err;
     vectors = cut_vectors(OS_CALL_send, vectors, &count, &one);
     return real_os_send(fd, vectors, count);
@@ -189,7 +184,7 @@ REAL(file_read);
 ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
                           unsigned how) {
     struct iovec one;
-    int err = fail(OS_CALL_file_read);
+    int err = seam_fail(OS_CALL_file_read);
     if (err < 0) return err;
     vectors = cut_vectors(OS_CALL_file_read, vectors, &count, &one);
     return real_os_file_read(fd, vectors, count, offset, how);
@@ -198,7 +193,7 @@ ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_
 REAL(file_write);
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset) {
     struct iovec one;
-    int err = fail(OS_CALL_file_write);
+    int err = seam_fail(OS_CALL_file_write);
     if (err < 0) return err;
     vectors = cut_vectors(OS_CALL_file_write, vectors, &count, &one);
     return real_os_file_write(fd, vectors, count, offset);
@@ -207,13 +202,13 @@ ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64
 /* There is nothing to be kept for longer than a run. */
 int eddy_os_file_sync(int fd, bool data_only) {
     (void)fd, (void)data_only;
-    return fail(OS_CALL_file_sync);
+    return seam_fail(OS_CALL_file_sync);
 }
 
 /* A scan that gets less room gives fewer names. */
 REAL(file_scan);
 ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {
-    int err = fail(OS_CALL_file_scan);
+    int err = seam_fail(OS_CALL_file_scan);
     return err < 0 ? err : real_os_file_scan(fd, buffer, size);
 }
 
@@ -229,7 +224,7 @@ static int lose(int fd, int err) {
 #define PASS_ON_OR_LOSE(name, parameters, arguments)     \
     REAL(name);                                          \
     int eddy_os_##name parameters {                      \
-        int err = lose(fd, fail(OS_CALL_##name));        \
+        int err = lose(fd, seam_fail(OS_CALL_##name));   \
         return err < 0 ? err : real_os_##name arguments; \
     }
 
@@ -240,14 +235,14 @@ PASS_ON_OR_LOSE(local_address, (int fd, struct sockaddr *address, socklen_t *len
                 (fd, address, length))
 
 int eddy_os_close(int fd) {
-    int err = fail(OS_CALL_close);
+    int err = seam_fail(OS_CALL_close);
     int result = real_os_close(fd);
     return err < 0 && result == 0 ? err : result;
 }
 
 int eddy_os_replace(int fd, int by) {
     REAL(replace);
-    int err = fail(OS_CALL_replace);
+    int err = seam_fail(OS_CALL_replace);
     if (err == 0) return real_os_replace(fd, by);
     real_os_close(by);
     return err;
@@ -255,7 +250,7 @@ int eddy_os_replace(int fd, int by) {
 
 int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
     REAL(accept);
-    int err = fail(OS_CALL_accept);
+    int err = seam_fail(OS_CALL_accept);
     if (err == 0) return real_os_accept(fd, address, length);
     if (err != -ECONNABORTED && err != -EPROTO) return err; /* the connection keeps waiting */
     int connection = real_os_accept(fd, address, length);
@@ -268,7 +263,7 @@ int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
 
 void *eddy_os_resize(void *context, void *memory, size_t old_bytes, size_t new_bytes) {
     REAL(resize);
-    if (new_bytes > 0 && fail(OS_CALL_resize) < 0) return NULL;
+    if (new_bytes > 0 && seam_fail(OS_CALL_resize) < 0) return NULL;
     if (memory == NULL && new_bytes > 0) blocks++;
     if (memory != NULL && new_bytes == 0) blocks--;
     return real_os_resize(context, memory, old_bytes, new_bytes);
@@ -282,7 +277,7 @@ static int count(atomic_long *counter, int result) {
 int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
                          size_t stack_bytes) {
     REAL(thread_start);
-    int err = fail(OS_CALL_thread_start);
+    int err = seam_fail(OS_CALL_thread_start);
     if (err < 0) return err;
     return count(&threads, real_os_thread_start(thread, run, argument, stack_bytes));
 }
@@ -295,7 +290,7 @@ void eddy_os_thread_join(eddy_os_thread thread) {
 
 int eddy_os_mutex_open(eddy_os_mutex *mutex) {
     REAL(mutex_open);
-    int err = fail(OS_CALL_mutex_open);
+    int err = seam_fail(OS_CALL_mutex_open);
     return err < 0 ? err : count(&mutexes, real_os_mutex_open(mutex));
 }
 
@@ -307,7 +302,7 @@ void eddy_os_mutex_close(eddy_os_mutex *mutex) {
 
 int eddy_os_condition_open(eddy_os_condition *condition) {
     REAL(condition_open);
-    int err = fail(OS_CALL_condition_open);
+    int err = seam_fail(OS_CALL_condition_open);
     return err < 0 ? err : count(&conditions, real_os_condition_open(condition));
 }
 
@@ -319,7 +314,7 @@ void eddy_os_condition_close(eddy_os_condition *condition) {
 
 int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before) {
     REAL(signal_install);
-    int err = fail(OS_CALL_signal_install);
+    int err = seam_fail(OS_CALL_signal_install);
     return err < 0 ? err : count(&handlers, real_os_signal_install(number, handler, before));
 }
 
@@ -342,69 +337,17 @@ bool eddy_os_condition_wait(eddy_os_condition *condition, eddy_os_mutex *mutex, 
     return real_os_condition_wait(condition, mutex, until_ns < 0 ? -1 : until_ns - clock_ahead_ns);
 }
 
-/* --- The backend --- */
-
-extern const struct eddy_backend *const real_backend_table[];
-
-static const struct eddy_backend *real;
-static struct eddy_backend wrapped;
-const struct eddy_backend *const eddy_backend_table[] = {&wrapped, NULL};
-
-static int open_backend(void *state, const struct eddy_memory *memory) {
-    int err = fail(OS_CALL_backend_open);
-    return err < 0 ? err : real->open(state, memory);
+void seam_skip_time(int64_t time_ns) {
+    clock_ahead_ns += time_ns;
 }
 
-static int reopen_backend(void *state) {
-    int err = fail(OS_CALL_backend_reopen);
-    int result = real->reopen(state);
-    if (err == 0 || result < 0) return result;
-    real->close(state);
-    return err;
-}
-
-static int add(void *state, int fd, unsigned events, eddy_token token) {
-    int err = fail(OS_CALL_backend_add);
-    return err < 0 ? err : real->add(state, fd, events, token);
-}
-
-static int modify(void *state, int fd, unsigned old_events, unsigned events, eddy_token token) {
-    int err = fail(OS_CALL_backend_modify);
-    return err < 0 ? err : real->modify(state, fd, old_events, events, token);
-}
-
-static int wait_some(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
-    int err = fail(OS_CALL_backend_wait);
-    int64_t patience_ns = threads > 0 ? PATIENCE_THREADS_NS : PATIENCE_NS;
-    if (seam_is_lasting()) {
-        patience_ns = PATIENCE_LASTING_NS;
-        clock_ahead_ns += TURN_LASTING_NS;
-    }
-    if (err < 0) return err;
-    if (timeout_ns >= 0 && timeout_ns <= patience_ns)
-        return real->wait(state, records, capacity, timeout_ns);
-    int count = real->wait(state, records, capacity, patience_ns);
-    if (count != 0) return count;
-    shared->waits++;
-    if (timeout_ns > 0) clock_ahead_ns += timeout_ns - patience_ns;
-    return 0;
-}
+/* --- The start --- */
 
 bool seam_open(const char *backend) {
     void *memory =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return false;
     shared = memory;
-    const struct eddy_backend *const *found = real_backend_table;
-    while (*found != NULL && strcmp((*found)->name, backend) != 0) found++;
-    if (*found == NULL) return false;
-    real = *found;
-    wrapped = *real;
-    wrapped.open = open_backend;
-    wrapped.reopen = reopen_backend;
-    wrapped.add = add;
-    wrapped.modify = modify;
-    wrapped.wait = wait_some;
     seam_arm(&(struct fault){0});
-    return true;
+    return seam_open_backend(backend);
 }

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "os_calls.h"
 
@@ -61,5 +62,12 @@ unsigned seam_calls(enum os_call call); /* since seam_arm */
 unsigned seam_waits(void);              /* that ended because nothing happened */
 unsigned seam_errors(enum os_call call);
 struct fault_stock seam_stock(void);
+
+/* --- Between seam.c and seam_backend.c --- */
+
+int seam_fail(enum os_call call); /* counts it; 0, or the error that it is to give */
+void seam_count_wait(void);
+void seam_skip_time(int64_t time_ns);
+bool seam_open_backend(const char *name);
 
 #endif

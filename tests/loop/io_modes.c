@@ -228,6 +228,33 @@ START_TEST(a_fired_one_shot_may_be_stopped_and_its_descriptor_watched_anew) {
 }
 END_TEST
 
+/* The wait has found it ready when a timer of the same turn makes a one-shot of it: that call is
+ * the one. */
+static void on_due(eddy_timer *timer) {
+    (void)timer;
+    ck_assert_int_eq(eddy_io_change(&a, EDDY_READ | EDDY_ONESHOT), 0);
+}
+
+START_TEST(a_watcher_that_becomes_a_one_shot_between_wait_and_call_is_called_once) {
+    if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
+    const unsigned before[] = {EDDY_READ, EDDY_READ | EDDY_ONESHOT};
+    for (int i = 0; i < 2; i++) {
+        begin();
+        eddy_timer timer;
+        eddy_timer_init(&timer, loop);
+        put(ends[1], "x");
+        ck_assert_int_eq(start(&a, before[i]), 0);
+        ck_assert_int_eq(eddy_timer_start(&timer, on_due, 0, 0), 0);
+        for (int j = 0; j < 3; j++) turn();
+        trace_is("a");
+        ck_assert_int_eq(eddy_io_change(&a, EDDY_READ), 0);
+        for (int j = 0; j < 2; j++) turn();
+        trace_is("aa");
+        end();
+    }
+}
+END_TEST
+
 START_TEST(a_one_shot_watcher_wants_its_descriptor_alone) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     begin();
@@ -270,6 +297,7 @@ Suite *make_suite(void) {
            an_edge_watcher_that_changes_is_told_of_what_is_ready,
            watchers_of_one_descriptor_agree_on_edges);
     ck_add(suite, "oneshot", a_one_shot_watcher_is_told_once_until_it_is_armed_again,
+           a_watcher_that_becomes_a_one_shot_between_wait_and_call_is_called_once,
            one_shot_means_one_for_both_directions, a_shot_in_one_direction_disarms_the_other,
            a_one_shot_watcher_arms_itself_in_its_callback,
            a_fired_one_shot_may_become_a_plain_watcher,

@@ -108,9 +108,7 @@ void machine_forget(struct state *state) {
     for (int i = 0; i < THREADS_MAX; i++) {
         struct thread *thread = &state->threads[i];
         if (!thread->ended) continue;
-        memset(&thread->view, 0, sizeof thread->view);
-        memset(&thread->fenced, 0, sizeof thread->fenced);
-        memset(&thread->pending, 0, sizeof thread->pending);
+        thread->view = thread->fenced = thread->pending = (struct view){.plain = 0};
     }
     for (unsigned i = 0; i < LOCATIONS; i++) forget_before(state, i, first_readable(state, i));
 }

@@ -50,6 +50,29 @@ static void free_io(eddy_io *io, unsigned events) {
     end_object(io, sizeof *io);
 }
 
+static eddy_io *neighbours[EACH];
+
+/* Frees the one that would be told next, and itself. */
+static void free_two(eddy_io *io, unsigned events) {
+    free_io(neighbours[1], events);
+    free_io(io, events);
+}
+
+START_TEST(a_watcher_may_free_the_next_one_of_its_descriptor) {
+    begin();
+    put(ends[1], "x");
+    for (int i = 0; i < EACH; i++) {
+        neighbours[i] = make(sizeof *neighbours[i]);
+        eddy_io_init(neighbours[i], loop);
+        ck_assert_int_eq(
+            eddy_io_start(neighbours[i], i == 0 ? free_two : free_io, ends[0], EDDY_READ), 0);
+    }
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_int_eq(freed, EACH); /* the third one too was told, in the same turn */
+    end();
+}
+END_TEST
+
 /* Several on one descriptor, and one on another that is ready in the same batch. */
 START_TEST(a_watcher_may_be_freed_in_its_callback) {
     begin();
@@ -246,8 +269,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("callbacks");
     ck_add(suite, "watchers", a_watcher_may_be_freed_in_its_callback,
-           a_timer_may_be_freed_in_its_callback, a_hook_may_be_freed_in_its_callback,
-           a_call_may_be_freed_when_it_is_made);
+           a_watcher_may_free_the_next_one_of_its_descriptor, a_timer_may_be_freed_in_its_callback,
+           a_hook_may_be_freed_in_its_callback, a_call_may_be_freed_when_it_is_made);
     ck_add(suite, "requests", a_request_may_be_freed_in_its_callback);
     ck_add(suite, "closed", a_listener_may_be_closed_in_its_callback_and_freed,
            a_stream_may_be_closed_in_its_connect_callback_and_freed);

@@ -208,7 +208,7 @@ END_TEST
 
 /* --- A peer that never reads --- */
 
-enum { MESSAGE = 1000, WRITES = 200 };
+enum { MESSAGE = 1000, WRITES = 200, LOW = 2000, HIGH = 10000 };
 static eddy_write writes[WRITES];
 static unsigned writes_made;
 static size_t queued_most;
@@ -221,16 +221,20 @@ static void produce(eddy_stream *stream) {
     }
 }
 
+static void produce_again(eddy_stream *stream) {
+    ck_assert_uint_le(eddy_stream_queued(stream), LOW);
+    produce(stream);
+}
+
 /* A producer that heeds the marks has at most the high one and a message in its queue, however long
  * the peer does not read, and goes on when it does. */
 START_TEST(a_producer_that_heeds_the_marks_queues_no_more_than_them) {
-    enum { LOW = 2000, HIGH = 10000 };
     eddy_loop *loop = test_loop_open();
     struct end end;
     writes_made = 0;
     queued_most = 0;
     int peer = end_connect_narrow(&end, loop);
-    ck_assert_int_eq(eddy_stream_set_marks(&end.stream, LOW, HIGH, produce), 0);
+    ck_assert_int_eq(eddy_stream_set_marks(&end.stream, LOW, HIGH, produce_again), 0);
     produce(&end.stream);
     unsigned waits = test_metric_waits(loop);
     test_turn_for(loop, 30 * EDDY_NS_PER_MS);

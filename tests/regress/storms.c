@@ -131,28 +131,35 @@ START_TEST(a_loop_closes_in_a_storm_of_wakes) {
 }
 END_TEST
 
-/* The last send of each sender is followed by a call that sees its last number. */
-static void *send_numbers(void *argument) {
+/* Two senders of one wake, once a round and both at the same time: so the second finds the first's
+ * send on its way, or just taken. Each round waits for both to be heard. */
+enum { PAIRS = 4000 };
+
+static atomic_uint round_now;
+
+static void *send_each_round(void *argument) {
     struct storm_sender *it = argument;
-    for (unsigned i = 0; i < 3000; i++) {
-        atomic_store_explicit(&it->number, i + 1, memory_order_relaxed);
+    for (unsigned round = 1; round <= PAIRS; round++) {
+        while (atomic_load(&round_now) < round) sched_yield();
+        atomic_store_explicit(&it->number, round, memory_order_relaxed);
         eddy_wake_send(&wakes[0]);
     }
     return NULL;
 }
 
-START_TEST(the_last_word_of_each_sender_is_heard) {
-    pthread_t threads[THREADS];
-    for (int round = 0; round < 10; round++) {
-        begin_storm();
-        start_all(threads, THREADS, send_numbers, (char *)senders, sizeof *senders);
-        for (int i = 0; i < THREADS; i++)
-            while (senders[i].heard < 3000)
-                ck_assert_int_eq(eddy_loop_run(storm_loop, EDDY_RUN_ONCE), 1);
-        join_all(threads, THREADS);
-        for (int i = 0; i < WAKES; i++) eddy_wake_stop(&wakes[i]);
-        test_loop_close(storm_loop);
+START_TEST(two_senders_at_once_are_both_heard) {
+    pthread_t threads[2];
+    begin_storm();
+    atomic_store(&round_now, 0);
+    start_all(threads, 2, send_each_round, (char *)senders, sizeof *senders);
+    for (unsigned round = 1; round <= PAIRS; round++) {
+        atomic_store(&round_now, round);
+        while (senders[0].heard < round || senders[1].heard < round)
+            ck_assert_int_eq(eddy_loop_run(storm_loop, EDDY_RUN_ONCE), 1);
     }
+    join_all(threads, 2);
+    for (int i = 0; i < WAKES; i++) eddy_wake_stop(&wakes[i]);
+    test_loop_close(storm_loop);
 }
 END_TEST
 
@@ -164,6 +171,7 @@ struct storm_jobs {
     eddy_loop *loop;
     eddy_pool *pool;
     unsigned long long seed;
+    unsigned in_flight; /* at most */
     unsigned submitted, cancelled;
     int failed; /* the line */
     struct storm_job {
@@ -197,6 +205,10 @@ static void cancel_one(struct storm_job *it) {
     it->answer = answer;
 }
 
+static void cancel_any(struct storm_jobs *storm) {
+    cancel_one(&storm->jobs[random_below(&storm->seed, storm->in_flight)]);
+}
+
 /* What cancel has said must be what comes. A callback cancels some of the others, which may be
  * queued, running, done or on their way here. */
 static void on_storm_job(eddy_work *work, int status) {
@@ -207,21 +219,21 @@ static void on_storm_job(eddy_work *work, int status) {
     it->in_flight = false;
     if (status != (cancelled ? -ECANCELED : 0)) storm->failed = __LINE__;
     if (atomic_load(&it->job.ran) != (cancelled ? 0 : 1)) storm->failed = __LINE__;
-    for (int i = 0; i < 2; i++) cancel_one(&storm->jobs[random_below(&storm->seed, IN_FLIGHT)]);
+    for (int i = 0; i < 2; i++) cancel_any(storm);
     submit_one(it);
 }
 
 static void *run_job_storm(void *argument) {
     struct storm_jobs *storm = argument;
-    for (int i = 0; i < IN_FLIGHT; i++) {
+    for (unsigned i = 0; i < storm->in_flight; i++) {
         storm->jobs[i].owner = storm;
         submit_one(&storm->jobs[i]);
     }
     while (eddy_loop_run(storm->loop, EDDY_RUN_NOWAIT) > 0) {
-        cancel_one(&storm->jobs[random_below(&storm->seed, IN_FLIGHT)]);
+        cancel_any(storm);
         if (eddy_loop_verify(storm->loop, NULL) != 0) storm->failed = __LINE__;
     }
-    for (int i = 0; i < IN_FLIGHT; i++)
+    for (unsigned i = 0; i < storm->in_flight; i++)
         if (storm->jobs[i].in_flight) storm->failed = __LINE__;
     if (eddy_loop_close(storm->loop) != 0) storm->failed = __LINE__;
     return NULL;
@@ -241,6 +253,7 @@ START_TEST(jobs_of_two_loops_are_cancelled_in_a_storm) {
     for (int i = 0; i < LOOPS; i++) {
         eddy_loop_config config = {.backend = test_backend, .pool = pool};
         job_storms[i].seed = (unsigned)i + 1;
+        job_storms[i].in_flight = i == 0 ? IN_FLIGHT : 2; /* the few are running, or just done */
         ck_assert_int_eq(eddy_loop_open(&job_storms[i].loop, &config), 0);
     }
     start_all(&closer, 1, close_pool, (char *)&pool, 0);
@@ -364,8 +377,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("storms");
-    ck_add(suite, "wakes", a_loop_closes_in_a_storm_of_wakes,
-           the_last_word_of_each_sender_is_heard);
+    ck_add(suite, "wakes", a_loop_closes_in_a_storm_of_wakes, two_senders_at_once_are_both_heard);
     ck_add(suite, "jobs", jobs_of_two_loops_are_cancelled_in_a_storm,
            pools_close_while_their_threads_fall_idle_and_leave);
     ck_add(suite, "signals", loops_come_and_go_while_threads_raise_signals);

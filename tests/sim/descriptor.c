@@ -7,21 +7,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBERS = 1024, WORD_BITS = 64 };
+enum { NUMBERS = 1024, WORD_BITS = 64, FEW = 24, FEW_SPREAD = 64 };
 
 static struct {
     struct sim_description *table[NUMBERS];
     uint64_t used[NUMBERS / WORD_BITS]; /* a bit for each number */
     uint64_t serial;
     unsigned count;
+    int limit; /* of whoever has faults; the highest number is one less */
 } descriptors;
 
 /* --- The table --- */
 
 static int lowest_free(void) {
-    for (unsigned word = 0; word < NUMBERS / WORD_BITS; word++)
-        if (descriptors.used[word] != UINT64_MAX)
-            return (int)(word * WORD_BITS) + __builtin_ctzll(~descriptors.used[word]);
+    int limit = sim_self()->faults_off == 0 ? descriptors.limit : NUMBERS;
+    for (int word = 0; word < NUMBERS / WORD_BITS; word++) {
+        if (descriptors.used[word] == UINT64_MAX) continue;
+        int fd = word * WORD_BITS + __builtin_ctzll(~descriptors.used[word]);
+        return fd < limit ? fd : -EMFILE;
+    }
     return -EMFILE;
 }
 
@@ -176,7 +180,9 @@ void sim_close(int fd) {
 
 int sim_duplicate(int fd) {
     struct sim_description *description = sim_descriptor_get(fd);
+    sim_faults_off();
     int duplicate = lowest_free();
+    sim_faults_on();
     sim_check(description != NULL, "sim_duplicate of %d, which is not open", fd);
     sim_check(duplicate >= 0, "sim_duplicate: all numbers are taken");
     occupy(duplicate, description);
@@ -190,9 +196,13 @@ unsigned sim_descriptors(void) {
 
 /* --- Beginning and ending --- */
 
-/* No standard ones: 0 is a number like any other. */
+/* No standard ones: 0 is a number like any other. Where calls fail, there may be few numbers for as
+ * long as the world lasts, so that whoever is short stays short. */
 void sim_descriptors_begin(void) {
     memset(&descriptors, 0, sizeof descriptors);
+    descriptors.limit = NUMBERS;
+    if (sim_weather()->faults > 0 && sim_below(4) == 0)
+        descriptors.limit = FEW + (int)sim_below(FEW_SPREAD);
     network_begin();
 }
 

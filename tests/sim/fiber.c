@@ -21,12 +21,14 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-enum { STACK_BYTES = 256 * 1024, YIELD_NS = 200, YIELDS_MAX = 1000000 };
+enum { STACK_BYTES = 256 * 1024, YIELD_NS = 200, YIELDS_MAX = 1000000, IDLE_MAX = 100000 };
 
 static struct {
     struct sim_fiber first; /* who began the world */
     struct sim_fiber *self, *last, *settling;
     unsigned count;
+    uint64_t done; /* steps and progress when time passed last */
+    unsigned idle; /* how often it has passed since for nothing */
 #ifdef WITH_ASAN
     const void *first_stack; /* of the thread that began: told when it is left */
     size_t first_stack_bytes;
@@ -117,6 +119,10 @@ static void pass_time(void) {
         found = true;
     }
     if (!found) sim_fail("all threads wait, and nothing will ever come");
+    uint64_t done = sim_steps() + sim_progress_count();
+    fibers.idle = done == fibers.done ? fibers.idle + 1 : 0;
+    fibers.done = done;
+    sim_check(fibers.idle < IDLE_MAX, "threads sleep and wake, but nothing ever happens");
     sim_advance(next_ns);
 }
 
@@ -240,6 +246,8 @@ void sim_fibers_begin(void) {
 #endif
     fibers.self = &fibers.first;
     fibers.count = 1;
+    fibers.done = 0;
+    fibers.idle = 0;
 }
 
 /* The program's own threads are joined here; those of the pool it has to join itself. */

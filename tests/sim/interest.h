@@ -23,15 +23,15 @@ struct sim_interest {
     uint64_t order;                      /* of registration */
     uint64_t changes[2];                 /* told; READ's and WRITE's */
     uint64_t told;                       /* the last wait that told of it */
+    uint64_t passed_over[2];             /* the first wait that had no room; READ's and WRITE's */
     int fd;
-    int lost;             /* an error to be told with the next wait */
-    unsigned events;      /* asked */
-    unsigned again;       /* edges to tell even if nothing has changed */
-    unsigned passed_over; /* READ, WRITE: did not fit into the last wait */
-    unsigned held;        /* waits in a row that have hidden it */
-    bool is_silent;       /* its shot was fired, or its loss was told */
-    bool is_ghost;        /* its number is closed, or another's: out of reach */
-    bool is_changed;      /* the next wait has a modify to make */
+    int lost;        /* an error to be told with the next wait */
+    unsigned events; /* asked */
+    unsigned again;  /* edges to tell even if nothing has changed */
+    unsigned held;   /* waits in a row that have hidden it */
+    bool is_silent;  /* its shot was fired, or its loss was told */
+    bool is_ghost;   /* its number is closed, or another's: out of reach */
+    bool is_changed; /* the next wait has a modify to make */
 };
 
 struct sim_set {

@@ -188,8 +188,9 @@ static void go(struct party *party) {
     sim_check(party->calls == 0, "%s: a call has not returned", party->name);
 }
 
-static int alive_after(int result) {
+static int alive_after(struct party *party, int result) {
     if (result >= 0) return result;
+    party->failed++;
     (void)ledger_result("a wait", result);
     return 1;
 }
@@ -201,7 +202,7 @@ int party_run(struct party *party, eddy_run_mode mode) {
     sim_check(result <= 1, "eddy_loop_run gives %d", result);
     if (result >= 0)
         sim_check((result == 1) == eddy_loop_is_alive(party->loop), "alive or not: %d", result);
-    return alive_after(result);
+    return alive_after(party, result);
 }
 
 void party_run_out(struct party *party) {
@@ -220,7 +221,7 @@ int party_turn(struct party *party, bool may_wait) {
         result = alive;
     }
     go(party);
-    return alive_after(result);
+    return alive_after(party, result);
 }
 
 void party_close(struct party *party) {
@@ -232,7 +233,7 @@ void party_close(struct party *party) {
 uint64_t party_turns(const struct party *party) {
     eddy_metrics metrics;
     eddy_loop_read_metrics(party->loop, &metrics);
-    return metrics.turns;
+    return metrics.turns - party->failed;
 }
 
 /* What comes after the latest phase that was seen in this turn. */

@@ -56,6 +56,7 @@ struct party {
     unsigned phase;     /* the latest that a callback was seen in, */
     uint64_t turn;      /* in this turn */
     uint64_t callbacks;
+    uint64_t failed; /* waits, after which nothing was dispatched */
 };
 
 /* Opens its loop; an error only when the weather is not fair. `config` may be NULL. */
@@ -72,7 +73,7 @@ void party_close(struct party *party);
 
 /* Every callback begins here; `phases` are those in which it may come, 0: in any. */
 void party_callback(struct party *party, unsigned phases);
-uint64_t party_turns(const struct party *party); /* waits that have ended */
+uint64_t party_turns(const struct party *party); /* in which something was dispatched */
 
 #define CALL(party, call)      (party_enter(party), party_leave((party), (call)))
 #define CALL_VOID(party, call) (party_enter(party), (call), (void)party_leave((party), 0))

@@ -187,6 +187,7 @@ static void on_beat(eddy_timer *beat) {
     while (house->beat != beat) house++;
     party_callback(&house->party, PHASE_TIMERS);
     if (!mesh.ends && sim_steps() >= mesh.steps) end_lines();
+    bool is_last = mesh.ends; /* not if it has ended in the middle of this */
     look_after_listener(house);
     for (unsigned i = 0; i < CONNS_MAX; i++)
         if (house->conns[i] != NULL) conn_beat(house->conns[i]);
@@ -195,18 +196,15 @@ static void on_beat(eddy_timer *beat) {
     house->beat_ns = eddy_loop_now_ns(house->party.loop);
     mesh_maybe_finish();
     /* From here on nothing but the lines themselves keeps them going. */
-    if (mesh.ends && mesh.on_threads) CALL_VOID(&house->party, eddy_timer_stop(beat));
+    if (is_last && mesh.on_threads) CALL_VOID(&house->party, eddy_timer_stop(beat));
 }
 
-static void on_finish(eddy_post *post) {
+static void on_finish(eddy_wake *finish) {
     struct house *house = mesh.houses;
-    while (house->finish != post) house++;
+    while (house->finish != finish) house++;
     party_callback(&house->party, PHASE_INBOX);
-    ledger_paid(post);
     house->completions++;
-    house->is_finished = true;
-    ledger_free(post);
-    house->finish = NULL;
+    CALL_VOID(&house->party, eddy_wake_stop(finish));
     CALL_VOID(&house->party, eddy_timer_stop(house->beat));
     close_listener(house);
 }
@@ -216,11 +214,7 @@ void mesh_maybe_finish(void) {
     if (!mesh.ends || mesh.is_finished) return;
     if (mesh.lines_open > 0 || mesh.conns_open > 0 || mesh.peers_open > 0) return;
     mesh.is_finished = true;
-    for (unsigned i = 0; i < mesh.houses_count; i++) {
-        struct house *house = &mesh.houses[i];
-        ledger_owe(house->finish);
-        eddy_loop_post(house->party.loop, house->finish, on_finish);
-    }
+    for (unsigned i = 0; i < mesh.houses_count; i++) eddy_wake_send(mesh.houses[i].finish);
 }
 
 /* --- Houses --- */
@@ -245,8 +239,12 @@ static void open_house(struct house *house, unsigned number) {
     party_open_surely(&house->party, "house", &config);
     set_address(house);
     house->finish = ledger_new("finish", sizeof *house->finish);
+    eddy_wake_init(house->finish, house->party.loop);
+    int err = eddy_wake_start(house->finish, on_finish); /* the loop waits for it */
+    sim_check(err == 0, "eddy_wake_start gives %d", err);
     house->beat = ledger_new("beat", sizeof *house->beat);
     eddy_timer_init(house->beat, house->party.loop);
+    open_listener(house);
     int64_t period_ns = 1 + (int64_t)sim_below(5000000);
     while (eddy_timer_start(house->beat, on_beat, 0, period_ns) < 0)
         sim_check(!ledger_is_fair(), "a beat cannot be started");
@@ -263,6 +261,7 @@ static void close_house(struct house *house) {
     sim_check(metrics.waits_empty <= metrics.waits && metrics.events_stale <= metrics.events,
               "the metrics contradict each other");
     ledger_free(house->beat);
+    ledger_free(house->finish);
     party_close(&house->party);
 }
 

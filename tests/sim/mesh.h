@@ -52,13 +52,13 @@ struct house {
     bool is_rude; /* has closed a listener, or dropped or shed a caller: any caller may be hit */
     eddy_timer *beat;
     int64_t beat_ns; /* when the last one was */
-    eddy_post *finish;
+    eddy_wake *finish;
     struct conn *conns[CONNS_MAX];
     uint64_t accept_turn;
     unsigned accepts_of_turn;
     uint64_t closed, completions; /* as eddy_metrics has to count them */
     size_t stream_bytes_per_turn;
-    bool is_finished, has_ended;
+    bool has_ended;
 };
 
 extern struct mesh {
@@ -85,9 +85,10 @@ struct house *some_house(void);
 struct conn {
     eddy_stream stream;
     eddy_post post;
-    struct house *house, *next_house; /* the next one while it moves */
-    unsigned place;                   /* in house->conns */
-    struct line *line;                /* NULL: not told yet */
+    struct house *first_house, *house;
+    struct house *next_house; /* while it moves */
+    unsigned place;           /* in house->conns */
+    struct line *line;        /* NULL: not told yet */
     bool is_caller;
     uint8_t id;        /* the first byte of the line's, */
     unsigned id_bytes; /* while it is the only one */
@@ -101,9 +102,11 @@ struct conn {
     bool waits_for_drain;
     int64_t read_due_ns; /* -1: none */
     uint64_t read_turn;
-    size_t read_bytes; /* in that turn */
+    size_t read_bytes;   /* in that turn, */
+    unsigned reads_anew; /* since a share was used up */
 
     bool is_shut, has_failed;
+    bool has_moved;  /* to a stream that knows nothing of what went before */
     unsigned writes; /* under way */
     uint64_t write_next, write_done;
     size_t write_bytes; /* of those under way */

@@ -27,6 +27,7 @@ static void enter(struct conn *conn, struct house *house) {
 struct conn *conn_new(struct house *house, struct line *line, bool is_caller) {
     struct conn *conn = ledger_new("stream", sizeof *conn);
     enter(conn, house);
+    conn->first_house = house;
     conn->line = line;
     conn->is_caller = is_caller;
     mesh.conns_open++;
@@ -95,7 +96,7 @@ void conn_close(struct conn *conn, bool reset) {
     if (conn->is_closing) return;
     if (!conn->has_finished || reset) {
         line_excuse(conn->line);
-        if (conn->line == NULL) conn->house->is_rude = true;
+        if (conn->line == NULL) conn->first_house->is_rude = true;
     }
     close_now(conn, reset);
 }
@@ -110,6 +111,8 @@ void conn_move(struct conn *conn, struct house *to) {
     sim_check(eddy_stream_fd(&conn->stream) == -1, "a detached stream has a descriptor");
     conn->is_connected = conn->is_reading = conn->waits_for_drain = false;
     conn->read_due_ns = -1;
+    conn->has_moved = true;
+    conn->read_turn = conn->read_bytes = conn->reads_anew = 0;
     if (to == conn->house) {
         if (conn_attach(conn, fd) == 0) {
             conn_read(conn);
@@ -183,10 +186,12 @@ static void on_read_error(struct conn *conn, int error) {
 static void check_share(struct conn *conn, size_t size) {
     uint64_t turn = party_turns(&conn->house->party);
     size_t share = conn->house->stream_bytes_per_turn;
-    if (conn->read_turn != turn) conn->read_bytes = 0;
+    if (conn->read_turn != turn) conn->read_bytes = conn->reads_anew = 0;
     conn->read_turn = turn;
-    sim_check(share == 0 || conn->read_bytes < 2 * share, "a stream reads %zu bytes in a turn",
-              conn->read_bytes);
+    if (share > 0 && conn->read_bytes >= share) {
+        sim_check(conn->reads_anew++ == 0, "a stream reads %zu bytes in a turn", conn->read_bytes);
+        conn->read_bytes = 0;
+    }
     conn->read_bytes += size;
 }
 
@@ -254,8 +259,8 @@ static void on_connected(eddy_stream *stream, int status) {
         return;
     }
     sim_check(!conn->is_closing, "connecting ends with %d after a close", status);
-    if (status == -ETIMEDOUT && conn->read_due_ns >= 0) {
-        sim_check(conn->read_due_ns <= conn_now_ns(conn), "connecting times out early");
+    /* The kernel has a patience of its own, too. */
+    if (status == -ETIMEDOUT && conn->read_due_ns >= 0 && conn->read_due_ns <= conn_now_ns(conn)) {
         line_excuse(conn->line);
     } else if (status < 0) {
         line_fails(conn->line, "connecting", status);

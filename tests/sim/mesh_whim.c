@@ -100,7 +100,7 @@ static void misuse(struct conn *conn) {
     sim_check(err == -EINVAL, "a negative delay gives %d", err);
     err = CALL(party, eddy_stream_set_write_timeout(stream, -1));
     sim_check(err == -EINVAL, "a negative timeout gives %d", err);
-    if (!conn->is_shut) return;
+    if (!conn->is_shut || conn->has_moved) return;
     err = CALL(party, eddy_stream_write(stream, &write, "", 1, on_no_write));
     sim_check(err == -EPIPE, "a write after the end gives %d", err);
     err = CALL(party, eddy_stream_shutdown(stream, &write, on_no_write));

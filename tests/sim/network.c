@@ -145,6 +145,7 @@ int network_bind(struct sim_socket *socket, const struct sockaddr *address, sock
     socket->is_bound = true;
     socket->next = network.bound;
     network.bound = socket;
+    sim_note("bound to port %u", port_of(&socket->local));
     return 0;
 }
 
@@ -246,6 +247,7 @@ static void knock(void *context) {
     struct sim_attempt *it = context;
     struct sim_socket *listener = find_listener(&it->to);
     int failure = it->failure != 0 ? it->failure : listener == NULL ? ECONNREFUSED : 0;
+    sim_note("knock at port %u: %d", port_of(&it->to), -failure);
     if (it->done == NULL) { /* given up */
         free_attempt(it);
     } else if (failure != 0) {
@@ -253,7 +255,7 @@ static void knock(void *context) {
         free_attempt(it);
     } else if (listener->queued > listener->backlog) {
         if (++it->tries < TRIES) {
-            sim_after(RETRY_NS << it->tries, knock, it);
+            sim_after(RETRY_NS << (it->tries - 1), knock, it);
             return;
         }
         tell_done(it, NULL, ETIMEDOUT);
@@ -271,10 +273,9 @@ static void knock(void *context) {
     }
 }
 
-struct sim_attempt *network_connect(const struct sockaddr *address, socklen_t length,
-                                    struct sim_address *local, int failure, sim_connect_fn *done,
-                                    void *owner) {
-    (void)length;
+void network_connect(const struct sockaddr *address, struct sim_address *local, int failure,
+                     bool at_once, sim_connect_fn *done, void *owner,
+                     struct sim_attempt **attempt) {
     struct sim_attempt *it = calloc(1, sizeof *it);
     if (it == NULL) sim_fail("no memory for the simulation itself");
     it->to = copy_address(address);
@@ -295,8 +296,11 @@ struct sim_attempt *network_connect(const struct sockaddr *address, socklen_t le
     it->next = network.attempts;
     if (it->next != NULL) it->next->prev = it;
     network.attempts = it;
-    sim_after(sim_latency_ns(), knock, it);
-    return it;
+    *attempt = it;
+    if (at_once)
+        knock(it);
+    else
+        sim_after(sim_latency_ns(), knock, it);
 }
 
 void network_give_up(struct sim_attempt *attempt) {

@@ -140,8 +140,9 @@ void op_listener(struct desk *desk) {
         at = ledger_new("listener", sizeof *at);
         at->desk = desk;
         eddy_listener_init(&at->listener, party->loop);
+        int backlog = (int)pick(3);
         int err = CALL(party, eddy_tcp_listen(&at->listener, (struct sockaddr *)&address, length,
-                                              (int)pick(3), pick(2) * EDDY_REUSEPORT, on_accept));
+                                              backlog, pick(2) * EDDY_REUSEPORT, on_accept));
         sim_check(err == 0 || op_is_weather(err), "to listen gives %d", err);
         if (err == 0)
             desk->listener = at;

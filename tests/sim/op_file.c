@@ -27,6 +27,7 @@ struct op_actor {
     struct desk *desk;
     unsigned number;
     bool is_renamed;         /* the file has its other name */
+    bool is_nameless;        /* `fd` is of a file that was unlinked since */
     int fd, directory_fd;    /* -1: not open */
     struct request *request; /* under way, or NULL */
 };
@@ -35,9 +36,12 @@ static void path_of(const struct op_actor *actor, bool renamed, char path[PATH_B
     snprintf(path, PATH_BYTES, "desk/%s%u", renamed ? "other" : "one", actor->number);
 }
 
+/* The bytes of its file, as far as they are known: a file without a name cannot be looked at. */
 static const uint8_t *bytes_of(const struct op_actor *actor, int64_t *size) {
     char path[PATH_BYTES];
     size_t length = 0;
+    *size = -1;
+    if (actor->fd >= 0 && actor->is_nameless) return NULL;
     path_of(actor, actor->is_renamed, path);
     const void *bytes = sim_file_bytes(path, &length);
     *size = bytes != NULL ? (int64_t)length : -1;
@@ -81,7 +85,10 @@ static void on_opened(eddy_file *file) {
     int64_t result;
     struct op_actor *actor = finish(file, &result);
     must(request_of(file), result >= 0, "to open a file");
-    if (result >= 0) actor->fd = (int)result;
+    if (result >= 0) {
+        actor->fd = (int)result;
+        actor->is_nameless = false;
+    }
     done(actor, file);
 }
 
@@ -114,8 +121,8 @@ static void on_read(eddy_file *file) {
     int64_t result;
     struct op_actor *actor = finish(file, &result);
     struct request *request = request_of(file);
-    int64_t left = request->size_before - request->offset;
-    int64_t expected = left < 0 ? 0 : left < (int64_t)request->size ? left : (int64_t)request->size;
+    int64_t most = (int64_t)request->size, left = request->size_before - request->offset;
+    int64_t expected = actor->is_nameless ? result : left < 0 ? 0 : left < most ? left : most;
     sim_check(result <= expected, "a read of %lld bytes gives %lld", (long long)expected,
               (long long)result);
     must(request, result == expected, "a read");
@@ -156,6 +163,14 @@ static void on_plain(eddy_file *file) {
     int64_t result;
     struct op_actor *actor = finish(file, &result);
     must(request_of(file), result == 0, "a request");
+    done(actor, file);
+}
+
+static void on_unlinked(eddy_file *file) {
+    int64_t result;
+    struct op_actor *actor = finish(file, &result);
+    must(request_of(file), result == 0, "an unlink");
+    if (result == 0) actor->is_nameless = true;
     done(actor, file);
 }
 
@@ -239,9 +254,11 @@ static int transfer(eddy_loop *loop, struct request *request, bool is_write) {
 static int ask_by_name(eddy_loop *loop, struct request *request) {
     struct op_actor *actor = request->actor;
     eddy_file *file = &request->file;
-    bool exists = request->size_before >= 0;
+    size_t size;
+    bool exists;
     path_of(actor, actor->is_renamed, request->path);
     path_of(actor, !actor->is_renamed, request->to);
+    exists = sim_file_bytes(request->path, &size) != NULL;
     unsigned beneath = pick(2) * EDDY_BENEATH;
     switch (exists ? pick(6) : 4 + pick(2)) {
     case 0:
@@ -252,7 +269,7 @@ static int ask_by_name(eddy_loop *loop, struct request *request) {
         return eddy_file_rename(loop, file, EDDY_CWD, request->path, EDDY_CWD, request->to,
                                 on_renamed);
     case 3:
-        return eddy_file_unlink(loop, file, EDDY_CWD, request->path, on_plain);
+        return eddy_file_unlink(loop, file, EDDY_CWD, request->path, on_unlinked);
     case 4:
         if (actor->fd >= 0) return -EAGAIN;
         return eddy_file_open(loop, file, EDDY_CWD, request->path, O_RDWR | O_CREAT, 0644, beneath,
@@ -355,7 +372,8 @@ void op_file(struct desk *desk) {
     struct op_actor **place = &desk->actors[pick(ACTORS)];
     if (*place == NULL) {
         *place = ledger_new("actor", sizeof **place);
-        **place = (struct op_actor){desk, (unsigned)++office.actor_numbers, false, -1, -1, NULL};
+        **place = (struct op_actor){.desk = desk, .fd = -1, .directory_fd = -1};
+        (*place)->number = (unsigned)++office.actor_numbers;
     }
     if (pick(10) == 0) CALL_VOID(&desk->party, eddy_file_set_attempt(desk->party.loop, pick(2)));
     if ((*place)->request == NULL)

@@ -13,7 +13,8 @@ struct op_stream {
     enum life life;
     bool is_connecting; /* also while it closes */
     uint64_t said, heard, tie;
-    bool may_break; /* the other end is gone, or nobody knows who it is */
+    bool has_timeout; /* of writes; it outlives the socket */
+    bool may_break;   /* the other end is gone, or nobody knows who it is */
     bool is_reading, is_shut, has_failed;
     unsigned writes;
     uint64_t write_next, write_done;
@@ -47,7 +48,7 @@ static struct op_stream *stream_of(eddy_stream *stream) {
 }
 
 static bool may_fail(const struct op_stream *at) {
-    return at->may_break || !ledger_is_fair();
+    return at->may_break || at->has_timeout || !ledger_is_fair();
 }
 
 static void become_idle(struct op_stream *at) {
@@ -157,7 +158,7 @@ static void attach(struct op_stream *at) {
 static void connect_to(struct op_stream *at, const struct desk *desk) {
     struct sockaddr_storage address;
     socklen_t length = op_address(desk, &address);
-    int64_t timeout_ns = pick(3) * (int64_t)(1 + pick(50)) * EDDY_NS_PER_MS;
+    int64_t timeout_ns = pick(3) == 0 ? 0 : (1 + (int64_t)pick(100)) * EDDY_NS_PER_MS;
     int expected = at->life == CLOSING      ? -EINVAL
                    : at->life == CONNECTED  ? -EISCONN
                    : at->life == CONNECTING ? -EALREADY
@@ -232,7 +233,7 @@ static void set_write_timeout(struct op_stream *at) {
     int64_t timeout_ns = (int64_t)pick(3) * 20 * EDDY_NS_PER_MS;
     int err = CALL(&at->desk->party, eddy_stream_set_write_timeout(&at->stream, timeout_ns));
     check_answer(at, "a write timeout", err, at->life == CLOSING ? -EINVAL : 0);
-    if (err == 0 && timeout_ns > 0) at->may_break = true;
+    if (err == 0) at->has_timeout = at->has_timeout || timeout_ns > 0;
 }
 
 static void set_marks(struct op_stream *at) {
@@ -261,7 +262,7 @@ static void try_some(struct op_stream *at) {
 
 static void write_some(struct op_stream *at) {
     unsigned how = pick(6);
-    size_t size = how == 0 ? 0 : pick(2) * pick(3000);
+    size_t size = how == 0 || pick(2) == 0 ? 0 : pick(3000);
     struct op_write *write = ledger_new("write", sizeof *write + size);
     write->owner = at;
     write->size = size;

@@ -33,7 +33,7 @@ struct watch {
 static struct {
     struct wire *wires[WIRES];
     struct watch *watches[WATCHES];
-    int orphans[ORPHANS]; /* duplicates of what is closed; 0: none */
+    int orphans[ORPHANS]; /* duplicates of what is closed; -1: none */
 } table;
 
 /* --- The model --- */
@@ -100,6 +100,7 @@ static void on_io(eddy_io *io, unsigned events) {
     op_enter(desk, PHASE_READY);
     sim_check(watch->wire != NULL, "a watcher is told that was stopped");
     sim_check(watch->turn != desk->party.turn, "a watcher is told in the turn that started it");
+    sim_note("watcher %llu is told %x", (unsigned long long)ledger_number(watch), events);
     watch->told++;
     watch->is_owed = false;
     if (eddy_io_error(io) != 0)
@@ -147,6 +148,8 @@ static void watch_start(struct watch *watch, struct wire *wire, unsigned events)
     struct desk *desk = watch->desk;
     int expected = watch->wire != NULL ? -EALREADY : refusal(watch, desk, wire, events);
     int err = CALL(&desk->party, eddy_io_start(&watch->io, on_io, wire->fd, events));
+    sim_note("watcher %llu: %d for %x: %d", (unsigned long long)ledger_number(watch), wire->fd,
+             events, err);
     sim_check(err == expected || (expected == 0 && op_is_weather(err)),
               "to watch descriptor %d for %x gives %d, not %d", wire->fd, events, err, expected);
     if (err < 0) return;
@@ -162,6 +165,7 @@ static void watch_change(struct watch *watch, unsigned events) {
     struct desk *desk = watch->desk;
     int expected = watch->wire == NULL ? -EINVAL : refusal(watch, desk, watch->wire, events);
     int err = CALL(&desk->party, eddy_io_change(&watch->io, events));
+    sim_note("watcher %llu: now for %x: %d", (unsigned long long)ledger_number(watch), events, err);
     sim_check(err == expected || watch->is_haunted, "to wish for %x gives %d, not %d", events, err,
               expected);
     if (err < 0) return;
@@ -237,7 +241,7 @@ static void haunt(const struct wire *wire) {
 
 static void keep_orphan(int fd) {
     int *place = &table.orphans[pick(ORPHANS)];
-    if (*place > 0) sim_close(*place);
+    if (*place >= 0) sim_close(*place);
     *place = fd;
 }
 
@@ -247,13 +251,13 @@ static void close_wire(unsigned place, bool too_early) {
     struct wire *wire = table.wires[place];
     if (wire == NULL) return;
     if (!too_early) stop_watchers(wire);
-    sim_close(wire->fd);
-    if (too_early) haunt(wire);
     if (wire->other != NULL) {
         wire->other->other = NULL;
         wire->other->is_mute = wire->duplicate >= 0;
         owe_edges(wire->other);
     }
+    sim_close(wire->fd);
+    if (too_early) haunt(wire);
     if (wire->duplicate >= 0) keep_orphan(wire->duplicate);
     ledger_free(wire);
     table.wires[place] = NULL;
@@ -383,11 +387,12 @@ void op_watch_end(struct desk *desk) {
 
 void op_watch_begin(void) {
     memset(&table, 0, sizeof table);
+    for (unsigned i = 0; i < ORPHANS; i++) table.orphans[i] = -1;
     sim_put_file("watched", "", 0);
 }
 
 void op_watch_close_all(void) {
     for (unsigned i = 0; i < WIRES; i++) close_wire(i, false);
     for (unsigned i = 0; i < ORPHANS; i++)
-        if (table.orphans[i] > 0) sim_close(table.orphans[i]);
+        if (table.orphans[i] >= 0) sim_close(table.orphans[i]);
 }

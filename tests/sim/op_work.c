@@ -44,7 +44,7 @@ static void run_job(eddy_work *work) {
     ledger_look(job);
     check_begin(job);
     if (job->time_ns > 0) sim_sleep(job->time_ns);
-    if (!office.ends && pick(3) == 0) op_post(job->desk);
+    if (!office.ends && !office.is_quiet && pick(3) == 0) op_post(job->desk);
     ledger_look(job);
     if (job->pool != NULL) job->pool->running[job->lane]--;
     job->ended++;
@@ -74,7 +74,7 @@ static void job_submit(struct desk *desk, unsigned place) {
     job->pool = desk->pool;
     job->lane = (eddy_lane)pick(EDDY_LANES);
     job->place = place;
-    job->time_ns = pick(3) * pick(5) * EDDY_NS_PER_MS;
+    job->time_ns = pick(3) == 0 ? 0 : pick(9) * EDDY_NS_PER_MS;
     if (pick(20) == 0) {
         int err = CALL(&desk->party, eddy_work_submit(desk->party.loop, &job->work, EDDY_LANES,
                                                       run_job, on_done));

@@ -132,7 +132,7 @@ static void desk_open(struct desk *desk) {
         .pool = op_pool_use(pool, 1),
         .pool_threads = pick(5),
         .events_per_turn = pick(3) == 0 ? 1 + pick(4) : 0,
-        .completions_per_turn = pick(3) == 0 ? 1 + pick(3) : 0,
+        .completions_per_turn = pick(3) == 0 ? 4 + pick(3) : 0,
         .read_buffer_bytes = pick(2) * (1 + pick(1000)),
         .stream_bytes_per_turn = pick(2) * (1 + pick(3000)),
     };
@@ -215,6 +215,7 @@ static void look(void) {
     unsigned turns[DESKS] = {0};
     office.is_quiet = true;
     sim_note("a look");
+    sim_settle(); /* who is sending has sent */
     sim_sleep(2 * sim_weather()->latency_ns + EDDY_NS_PER_MS);
     op_watch_begin_look();
     for (unsigned i = 0; i < DESKS; i++)

@@ -57,6 +57,7 @@ static void expect_index(struct ask *ask, const struct tree_node *directory) {
     for (size_t i = 0; i < tree_count() && node == NULL; i++) {
         if (strcmp(tree_at(i)->path, index) != 0) continue;
         expect_page(ask, 404);
+        ask->directory = directory;
         return;
     }
     ask->kind = ASK_LISTING;
@@ -102,7 +103,6 @@ static const struct {
     {"/%", 400},
     {"/%4", 400},
     {"/%zz", 400},
-    {"/x#y", 400},
     {"/docs/out/", 404},
     {"/docs/away/", 404},
     {"/%252e%252e/secret.txt", 404},
@@ -281,6 +281,8 @@ static const struct {
     {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
     {"GET / http/1.1\r\nHost: a\r\n\r\n", 400},
     {"GET /\r\n", 400},
+    {"GET /x#y HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+    {"HEAD /x\x7f HTTP/1.1\r\nHost: a\r\n\r\n", 400},
     {"GET / HTTP/1.1\nHost: a\n\n", 400},
     {"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
@@ -322,6 +324,7 @@ void ask_draw_broken(struct ask *ask, struct ask_text *text) {
         expect_page(ask, draw_huge(text));
     } else {
         ask_print(text, "%s", broken_requests[choice].bytes);
+        ask->is_head = broken_requests[choice].bytes[0] == 'H';
         expect_page(ask, broken_requests[choice].status);
     }
     ask->end = text->used;

@@ -155,13 +155,12 @@ static const char *check_ranges(const struct ask *ask, const struct answer *answ
 static const char *check_file(const struct ask *ask, const struct answer *answer,
                               const char *body) {
     int64_t size = answer->length;
-    const char *broken = NULL;
     if (answer->status == 412 || answer->status == 416) return check_page(answer, body);
-    broken = check_tag(ask->node, answer);
+    if (answer->headers[ANSWER_ETAG].bytes == NULL) return "a status that no file has";
+    const char *broken = check_tag(ask->node, answer);
     if (broken != NULL || answer->status == 304) return broken;
     if (answer->status == 206)
         return ask->is_head ? "ranges of a HEAD" : check_ranges(ask, answer, body);
-    if (answer->status != 200) return "a status that no file has";
     struct answer_part all = {0, size - 1, size, answer->body_bytes > 0 ? body : NULL};
     return check_part(ask->node, &all);
 }
@@ -179,7 +178,8 @@ const char *ask_check(const struct ask *ask, const struct answer *answer, const 
         memmem(body, answer->body_bytes, TREE_SECRET, sizeof TREE_SECRET - 1) != NULL)
         return "what lies outside";
     if (ask->must_end && !answer->is_last) return "a connection that should end";
-    bool is_gone = ask->node != NULL && ask->node->is_moving && status == 404;
+    /* Gone, or cut while it was read and nothing of it was sent yet. */
+    bool is_gone = ask->node != NULL && ask->node->is_moving && (status == 404 || status == 500);
     if (is_gone || (is_foul && is_excuse(status))) return check_page(answer, body);
     if (is_foul && ask->directory != NULL && status == 200 &&
         answer->headers[ANSWER_ETAG].bytes == NULL)

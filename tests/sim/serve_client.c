@@ -17,8 +17,7 @@ enum { CLIENTS_MAX = 24 };
 
 static struct {
     struct clients_config config;
-    bool expects_cuts, is_crowded;
-    uint64_t crowded_count; /* how often it has become so */
+    bool expects_cuts;
     unsigned added, answers, cuts;
     struct client all[CLIENTS_MAX];
 } clients;
@@ -64,8 +63,7 @@ static void on_end(struct client *client, const char *how) {
     if (has_all(client) && !is_partial) return;
     clients.cuts++;
     if (is_foul || client->manner.is_bad) return;
-    bool is_crowded = clients.is_crowded || client->crowded_before != clients.crowded_count;
-    if (is_crowded && client->answered > 0 && !is_partial) return;
+    if (clients.config.is_crowded && client->answered > 0 && !is_partial) return;
     const struct ask *ask = &client->asks[client->answered];
     if (ask->node != NULL && ask->node->is_moving) return;
     sim_fail("client %u: %s without a reason", client->number, how);
@@ -73,14 +71,10 @@ static void on_end(struct client *client, const char *how) {
 
 /* --- Deadlines --- */
 
-static bool was_crowded(const struct client *client) {
-    return clients.is_crowded || client->crowded_before != clients.crowded_count;
-}
-
 static void on_overdue(void *context) {
     struct client *client = context;
     client->events--;
-    if (client->peer == NULL || was_crowded(client)) return;
+    if (client->peer == NULL || clients.config.is_crowded) return;
     sim_fail("client %u is still there: sent %zu of %zu, %u answers", client->number, client->sent,
              client->out.used, client->answered);
 }
@@ -95,7 +89,7 @@ static void on_deadline(void *context) {
     client->manner.read_delay_ns = 0;
     client->is_draining = true;
     advance(client);
-    if (client->peer == NULL || was_crowded(client)) return;
+    if (client->peer == NULL || clients.config.is_crowded) return;
     bool is_told = client->in.used > 0 && client->manner.drip_ns > 0;
     client->events++;
     sim_after((is_told ? 60 * EDDY_NS_PER_S : EDDY_NS_PER_S) + 4 * sim_weather()->latency_ns,
@@ -124,7 +118,7 @@ static void check_answer(struct client *client, const char *body) {
             sim_fail("client %u, answer %u: %s (status %d; %d was expected)", client->number,
                      client->answered, broken, answer->status, ask->status);
     }
-    bool may_end = !ask->may_go_on || clients.expects_cuts || was_crowded(client) || is_foul;
+    bool may_end = !ask->may_go_on || clients.expects_cuts || clients.config.is_crowded || is_foul;
     sim_check(!answer->is_last || may_end || answer->status == 408,
               "client %u is told to leave for nothing", client->number);
     client->is_told_last = answer->is_last;
@@ -138,7 +132,8 @@ static void check_answers(struct client *client) {
     while (client->in.used > client->read_start) {
         const char *bytes = client->in.bytes + client->read_start, *broken;
         size_t length = client->in.used - client->read_start;
-        sim_check(!client->is_told_last, "client %u: more after the last answer", client->number);
+        sim_check(!client->is_told_last, "client %u: more after the last answer: %.40s",
+                  client->number, bytes);
         sim_check(client->answered < client->ask_count, "client %u: an answer to nothing",
                   client->number);
         const struct ask *ask = &client->asks[client->answered];
@@ -278,8 +273,7 @@ static void free_seat(struct client *client) {
 
 void clients_begin(const struct clients_config *config) {
     clients.config = *config;
-    clients.expects_cuts = clients.is_crowded = false;
-    clients.crowded_count = 0;
+    clients.expects_cuts = false;
     clients.added = clients.answers = clients.cuts = 0;
     ask_begin();
 }
@@ -290,7 +284,6 @@ void clients_add(void) {
         if (client->peer != NULL || client->events > 0) continue;
         free_seat(client);
         client->number = ++clients.added;
-        client->crowded_before = clients.crowded_count;
         manner_draw(client, clients.config.timeout_ns);
         client->peer = sim_peer_connect((const struct sockaddr *)&clients.config.address,
                                         sizeof clients.config.address);
@@ -305,16 +298,12 @@ void clients_expect_cuts(void) {
     clients.expects_cuts = true;
 }
 
-void clients_are_crowded(bool are_crowded) {
-    if (are_crowded && !clients.is_crowded) clients.crowded_count++;
-    clients.is_crowded = are_crowded;
-}
-
 void clients_end(void) {
     for (int i = 0; i < CLIENTS_MAX; i++) {
         struct client *client = &clients.all[i];
         if (client->peer != NULL) {
             client->manner.read_bytes = 64 * 1024;
+            client->manner.read_delay_ns = 0;
             client->is_read_paused = client->manner.chatters = false;
             client->is_send_dead = true;
             receive(client);

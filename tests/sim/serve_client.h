@@ -11,6 +11,7 @@ struct clients_config {
     struct sockaddr_in address;
     int64_t timeout_ns; /* the server's */
     bool is_foul;       /* calls fail: not every answer comes, but none that comes is wrong */
+    bool is_crowded;    /* there may be more clients than places */
 };
 
 void clients_begin(const struct clients_config *config);
@@ -18,10 +19,8 @@ void clients_begin(const struct clients_config *config);
 /* Another one connects, unless there are too many. */
 void clients_add(void);
 
-/* From now on connections may end for no fault of the client: the server stops, or has more clients
- * than places. */
+/* From now on connections may end for no fault of the client: the server stops. */
 void clients_expect_cuts(void);
-void clients_are_crowded(bool are_crowded);
 
 /* The server has ended, and all that it sent has arrived: nobody may still wait. */
 void clients_end(void);

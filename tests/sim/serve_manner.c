@@ -57,6 +57,22 @@ static void draw_chatterer(struct client *client, int64_t timeout_ns) {
 
 /* --- The bad --- */
 
+/* The last request will not be whole. No HEAD: whether the server has seen that it is one decides
+ * whether its 408 has a body. */
+static void draw_late(struct client *client) {
+    size_t start = client->out.used;
+    if (sim_below(2) == 0) {
+        draw_asks(client, 1);
+        start = client->out.used;
+    }
+    draw_asks(client, 1);
+    while (client->asks[client->ask_count - 1].is_head) {
+        client->out.used = start;
+        client->ask_count--;
+        draw_asks(client, 1);
+    }
+}
+
 static void draw_broken(struct client *client, int64_t timeout_ns) {
     (void)timeout_ns;
     draw_asks(client, sim_below(3));
@@ -66,7 +82,7 @@ static void draw_broken(struct client *client, int64_t timeout_ns) {
 }
 
 static void draw_dripper(struct client *client, int64_t timeout_ns) {
-    draw_asks(client, 1 + sim_below(2));
+    draw_late(client);
     client->manner.drip_from = last_start(client);
     client->manner.drip_ns = timeout_ns / 6;
     client->manner.waits = client->manner.is_bad = client->manner.is_slow = true;
@@ -74,7 +90,7 @@ static void draw_dripper(struct client *client, int64_t timeout_ns) {
 
 static void draw_staller(struct client *client, int64_t timeout_ns) {
     (void)timeout_ns;
-    draw_asks(client, 1 + sim_below(2));
+    draw_late(client);
     size_t start = last_start(client);
     client->manner.stall_at = start + 1 + sim_below((unsigned)(client->out.used - start));
     client->manner.is_bad = client->manner.is_slow = true;

@@ -40,7 +40,6 @@ struct client {
     struct ask_text out, in;
     size_t sent, read_start;
     struct answer answer;
-    uint64_t crowded_before;
     bool is_send_paused, is_read_paused, is_send_dead, is_finished;
     bool is_told_last; /* that the last answer was the last */
     bool is_ended;     /* the server's end was seen, and ours goes on */

@@ -20,11 +20,11 @@ enum {
 
 #define LOG "log"
 
+/* Where the first three numbers are taken by somebody else, the log finds no stdout, and ends. */
 static void open_files(struct serve_stage *stage, size_t large_bytes) {
     tree_put(large_bytes);
     sim_put_file(LOG, "", 0);
     for (int i = 0; i < 3; i++) stage->standard[i] = sim_open(LOG);
-    sim_check(stage->standard[1] == 1, "the log is not stdout");
     stage->root = sim_open(TREE_ROOT);
 }
 
@@ -72,14 +72,13 @@ void serve_stage_stop(struct serve_stage *stage, int level) {
 
 /* The wait itself may fail: the loop stays usable. */
 void serve_stage_run(struct serve_stage *stage) {
-    for (int err = -1; err < 0 && stage->server.error == 0;) {
-        err = server_run(&stage->server);
-        if (err < 0) sim_note("the server ends with %d", err);
-    }
-    sim_check(stage->stopped_ns > 0 || stage->server.error < 0, "it has ended by itself");
+    int err;
+    while ((err = server_run(&stage->server)) < 0 && stage->server.error == 0)
+        sim_note("the wait fails with %d", err);
+    sim_check(stage->server.error == 0, "it gives up with %d", stage->server.error);
+    sim_check(stage->stopped_ns > 0, "it has ended by itself");
     int64_t now_ns = sim_now_ns();
-    if (stage->stopped_ns > 0)
-        sim_check(now_ns - stage->stopped_ns < 14 * EDDY_NS_PER_S, "it has not ended in time");
+    sim_check(now_ns - stage->stopped_ns < 14 * EDDY_NS_PER_S, "it has not ended in time");
     if (stage->cut_ns > 0)
         sim_check(now_ns - stage->cut_ns < 4 * EDDY_NS_PER_S, "it was not cut off");
     /* It does not wait for a disk that is slow; we do, to see that nothing is lost. */

@@ -12,10 +12,11 @@
 enum {
     PATTERN_BYTES = 400 * 1024,
     LARGE_MAX = 300 * 1024,
-    LARGE = SIZE_MAX / 2, /* as a size: tree_put() says */
     MOVING_MAX = 20000,
     LINKS_MAX = 8, /* followed for one path */
 };
+
+#define LARGE SIZE_MAX /* as a size: tree_put() says */
 
 static const struct tree_node nodes[] = {
     {.path = "", .kind = TREE_DIRECTORY},

@@ -24,6 +24,7 @@ struct sim_socket {
     struct sim_address local;
     struct sim_end *queue, **queue_last; /* listening: whom accept gives out */
     unsigned queued, backlog;
+    bool has_connected; /* and another connect will say so */
     bool is_bound, reuse_address, reuse_port, v6_only, reset_on_close;
 };
 
@@ -32,12 +33,12 @@ struct sim_socket {
 int network_bind(struct sim_socket *socket, const struct sockaddr *address, socklen_t length);
 int network_listen(struct sim_socket *socket);
 void network_forget(struct sim_socket *socket); /* closed: its name is free, its queue is reset */
-/* Starts connecting; `done` is called once, now or later, unless it is given up before. `failure`:
- * the error that it ends with whatever happens, or 0. */
+/* Starts connecting; `done` is called once, later or at once, unless it is given up before.
+ * `failure`: the error that it ends with whatever happens, or 0. `attempt` is set before anything
+ * is called. */
 typedef void sim_connect_fn(void *owner, struct sim_end *end, int error);
-struct sim_attempt *network_connect(const struct sockaddr *address, socklen_t length,
-                                    struct sim_address *local, int failure, sim_connect_fn *done,
-                                    void *owner);
+void network_connect(const struct sockaddr *address, struct sim_address *local, int failure,
+                     bool at_once, sim_connect_fn *done, void *owner, struct sim_attempt **attempt);
 void network_give_up(struct sim_attempt *attempt);
 /* Names for both ends of a connection that nobody has connected. */
 void network_name_pair(struct sim_end *end);
@@ -51,6 +52,7 @@ void network_end(void);
 int socket_enter(enum os_call call, int fd, struct sim_socket **socket);
 ssize_t socket_receive(void *object, void *data, size_t size);
 ssize_t socket_send(void *object, const void *data, size_t size);
+int socket_take_error(struct sim_socket *socket); /* positive, or 0 */
 /* As the kernel does it: as much as there is room for, and how much there would be. */
 void socket_give_address(const struct sim_address *from, struct sockaddr *address,
                          socklen_t *length);

@@ -52,11 +52,6 @@ void sim_threads_end(void) {
     sim_check(threads.conditions == 0, "%u conditions were not closed", threads.conditions);
 }
 
-/* Others may go on as soon as they can, before the caller returns. */
-static void step_after(void) {
-    if (sim_chance(sim_weather()->switches)) sim_maybe_switch();
-}
-
 /* --- Threads --- */
 
 struct start {
@@ -85,7 +80,7 @@ int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *arg
     memset(thread, 0, sizeof *thread);
     memcpy(thread, &fiber, sizeof fiber);
     sim_note("%s starts", start->name);
-    step_after();
+    sim_cut_in();
     return 0;
 }
 
@@ -153,7 +148,7 @@ void eddy_os_lock(eddy_os_mutex *mutex) {
 void eddy_os_unlock(eddy_os_mutex *mutex) {
     sim_step();
     release(lock_of(mutex));
-    step_after();
+    sim_cut_in();
 }
 
 /* --- Conditions --- */
@@ -217,12 +212,12 @@ void eddy_os_condition_signal(eddy_os_condition *given) {
     sim_step();
     struct condition *condition = condition_of(given);
     if (condition->waiters > 0) call(condition, sim_below(condition->waiters));
-    step_after();
+    sim_cut_in();
 }
 
 void eddy_os_condition_broadcast(eddy_os_condition *given) {
     sim_step();
     struct condition *condition = condition_of(given);
     while (condition->waiters > 0) call(condition, 0);
-    step_after();
+    sim_cut_in();
 }

@@ -183,6 +183,7 @@ static int64_t some_repeat_ns(void) {
 
 static void change_one(void) {
     struct watch *watch = &storm.watches[1 + sim_below(TIMERS - 1)];
+    int64_t delay_ns;
     switch (sim_below(12)) {
     case 0:
         start_at(watch, -1 - (int64_t)sim_below(2), 0);
@@ -211,7 +212,8 @@ static void change_one(void) {
         sim_sleep(some_delay_ns() % (10 * EDDY_NS_PER_MS));
         break; /* a long callback */
     default:
-        start_at(watch, some_delay_ns(), some_repeat_ns());
+        delay_ns = some_delay_ns();
+        start_at(watch, delay_ns, some_repeat_ns());
         break;
     }
 }
@@ -223,9 +225,9 @@ static void change_some(void) {
 
 static void drive(void) {
     if (sim_below(4) == 0) eddy_loop_stop(storm.party.loop);
-    if (sim_below(8) == 0)
-        start_at(&storm.watches[0], sim_below(30) * EDDY_NS_PER_MS,
-                 1 + sim_below(60) * EDDY_NS_PER_MS);
+    if (sim_below(8) != 0) return;
+    int64_t delay_ns = sim_below(30) * EDDY_NS_PER_MS;
+    start_at(&storm.watches[0], delay_ns, 1 + sim_below(60) * EDDY_NS_PER_MS);
 }
 
 static void on_timer(eddy_timer *timer) {

@@ -23,18 +23,11 @@ int eddy_os_shutdown_write(int fd) {
     return 0;
 }
 
-static int take_error(struct sim_socket *socket) {
-    int *at = socket->end != NULL ? &socket->end->error : &socket->error;
-    int error = *at;
-    *at = 0;
-    return error;
-}
-
 int eddy_os_socket_error(int fd, int *error) {
     struct sim_socket *socket;
     int err = socket_enter(OS_CALL_socket_error, fd, &socket);
     if (err < 0) return err;
-    *error = -take_error(socket);
+    *error = -socket_take_error(socket);
     sim_note("error of %d: %d", fd, *error);
     return 0;
 }

@@ -100,7 +100,7 @@ static bool collect(struct sim_set *set, unsigned *count) {
         else
             look_whole(set, count, it, description, description->kind->ready(description->object));
         if (*count == before) {
-            it->passed_over = 0;
+            it->passed_over[0] = it->passed_over[1] = 0;
         } else if (it->held < HELD_MAX && sim_happens(sim_weather()->held)) {
             it->held++;
             has_held = true;
@@ -118,8 +118,10 @@ static void swap(struct sim_candidate *a, struct sim_candidate *b) {
     *b = kept;
 }
 
-static bool was_passed_over(const struct sim_set *set, const struct sim_candidate *it) {
-    return (set->interests[it->place].passed_over & it->filter) != 0;
+/* The wait that first had no room for it, or this one. */
+static uint64_t ready_since(const struct sim_set *set, const struct sim_candidate *it) {
+    uint64_t since = set->interests[it->place].passed_over[it->filter == BACKEND_WRITE];
+    return since != 0 ? since : set->waits;
 }
 
 static void sort(struct sim_set *set, unsigned count) {
@@ -130,20 +132,17 @@ static void sort(struct sim_set *set, unsigned count) {
             swap(&set->candidates[at - 1], &set->candidates[at]);
 }
 
-/* Puts those that were passed over first; in order, else at random. */
+/* Who has been passed over for longest comes first; else in order, or at random. */
 static void arrange(struct sim_set *set, unsigned count) {
     struct sim_candidate *all = set->candidates;
     if (is_calm)
         sort(set, count);
     else
         for (unsigned i = count; i > 1; i--) swap(&all[i - 1], &all[sim_below(i)]);
-    unsigned first = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (!was_passed_over(set, &all[i])) continue;
-        struct sim_candidate moved = all[i];
-        for (unsigned at = i; at > first; at--) all[at] = all[at - 1];
-        all[first++] = moved;
-    }
+    for (unsigned i = 1; i < count; i++)
+        for (unsigned at = i; at > 0 && ready_since(set, &all[at - 1]) > ready_since(set, &all[at]);
+             at--)
+            swap(&all[at - 1], &all[at]);
 }
 
 /* --- Telling --- */
@@ -154,7 +153,7 @@ static void tell(struct sim_set *set, const struct sim_candidate *candidate,
     *record = (struct eddy_record){it->token, candidate->events, it->lost};
     it->told = set->waits;
     it->held = 0;
-    it->passed_over &= ~candidate->filter;
+    it->passed_over[candidate->filter == BACKEND_WRITE] = 0;
     see(it, look_at(set, it), candidate->filter);
 }
 
@@ -211,6 +210,10 @@ static int tell_of_nothing(struct sim_set *set, struct eddy_record *records, int
     return count;
 }
 
+static void pass_over(struct sim_set *set, const struct sim_candidate *it) {
+    set->interests[it->place].passed_over[it->filter == BACKEND_WRITE] = ready_since(set, it);
+}
+
 static void note_records(const struct eddy_record *records, int count) {
     for (int i = 0; i < count; i++)
         sim_note("told: %u of %x, %d", (unsigned)(uint32_t)records[i].token, records[i].events,
@@ -224,8 +227,7 @@ static int look(struct sim_set *set, struct eddy_record *records, int capacity, 
     arrange(set, ready);
     unsigned told = ready < (unsigned)capacity ? ready : (unsigned)capacity;
     for (unsigned i = 0; i < told; i++) tell(set, &set->candidates[i], &records[i]);
-    for (unsigned i = told; i < ready; i++)
-        set->interests[set->candidates[i].place].passed_over |= set->candidates[i].filter;
+    for (unsigned i = told; i < ready; i++) pass_over(set, &set->candidates[i]);
     silence(set, told);
     int count = tell_of_nothing(set, records, (int)told, capacity);
     if (count > (int)told) sim_progress();
@@ -251,8 +253,9 @@ static void make_changes(struct sim_set *set) {
 /* `passed`: the time is over. */
 static int wait(struct sim_set *set, struct eddy_record *records, int capacity, int64_t timeout_ns,
                 bool *passed) {
-    int64_t end_ns = timeout_ns < 0 ? -1 : sim_now_ns() + timeout_ns;
-    if (end_ns < 0 && timeout_ns >= 0) end_ns = INT64_MAX;
+    int64_t now_ns = sim_now_ns();
+    int64_t end_ns = timeout_ns < INT64_MAX - now_ns ? now_ns + timeout_ns : INT64_MAX;
+    if (timeout_ns < 0) end_ns = -1;
     bool may_be_interrupted = true;
     for (;;) {
         bool has_held;

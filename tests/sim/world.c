@@ -10,7 +10,8 @@
 
 enum {
     LINE_BYTES = 160,
-    LINES_KEPT = 60, /* told when a run goes wrong */
+    LINES_KEPT = 60,       /* told when a run goes wrong */
+    STILL_STEPS = 1 << 20, /* so many in one moment are a spin, whatever they do */
 };
 
 struct event {
@@ -24,6 +25,8 @@ static struct {
     uint64_t seed, random, steps, progress, trace_sum;
     struct sim_weather weather;
     int64_t now_ns;
+    int64_t still_ns; /* the moment at which the clock stands */
+    uint64_t still_steps;
     bool is_open, is_shown, in_event;
     struct event *events; /* a binary heap */
     size_t events_count, events_room;
@@ -181,10 +184,19 @@ void sim_step(void) {
     world.steps++;
     if (world.weather.tick_ns > 0)
         world.now_ns += (int64_t)sim_below((unsigned)world.weather.tick_ns + 1);
+    if (world.now_ns != world.still_ns) {
+        world.still_ns = world.now_ns;
+        world.still_steps = world.steps;
+    }
+    sim_check(world.steps - world.still_steps < STILL_STEPS, "spins: time does not pass any more");
     if (world.in_event) return; /* as by a thread of somebody else's */
     sim_run_events();
     sim_signals_deliver();
-    if (sim_chance(world.weather.switches)) sim_maybe_switch();
+    sim_cut_in();
+}
+
+void sim_cut_in(void) {
+    if (!world.in_event && sim_chance(world.weather.switches)) sim_maybe_switch();
 }
 
 static unsigned count_errors(enum os_call call) {

@@ -44,6 +44,9 @@ struct sim_fiber {
 int sim_enter(enum os_call call);
 /* The same for a call that cannot fail. */
 void sim_step(void);
+/* Another thread may go on first, as in sim_step: for calls that let others go on before they
+ * return. */
+void sim_cut_in(void);
 /* Whether a chance of the weather comes up for this thread; none does while its faults are off. */
 bool sim_happens(unsigned of_10000);
 /* `size`, or less when the weather cuts calls short. */

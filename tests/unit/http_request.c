@@ -129,6 +129,22 @@ START_TEST(methods_are_told_apart) {
 }
 END_TEST
 
+/* Who asked with HEAD reads no body, also of the answer that tells what is wrong with the rest. */
+START_TEST(the_method_is_known_after_an_error_behind_it) {
+    static const char *const cases[] = {
+        "HEAD /a#b HTTP/1.1\r\n\r\n",
+        "HEAD nothing HTTP/1.1\r\n\r\n",
+        "HEAD / HTTP/2.0\r\n\r\n",
+        "HEAD / HTTP/1.1\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_request request;
+        ck_assert_int_ge(parse(&request, cases[i]), 400);
+        ck_assert_int_eq(request.method, HTTP_HEAD);
+    }
+}
+END_TEST
+
 START_TEST(request_lines_are_strict) {
     static const struct case_of_status cases[] = {
         {"GET / HTTP/1.0\r\n\r\n", 200},
@@ -476,9 +492,9 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("http_request");
     ck_add(suite, "lines", a_browser_request_is_taken_apart, pipelined_requests_end_where_they_end,
-           methods_are_told_apart, request_lines_are_strict, absolute_targets_lose_their_authority,
-           header_lines_are_strict, nul_is_refused_everywhere,
-           control_characters_are_refused_in_values);
+           methods_are_told_apart, the_method_is_known_after_an_error_behind_it,
+           request_lines_are_strict, absolute_targets_lose_their_authority, header_lines_are_strict,
+           nul_is_refused_everywhere, control_characters_are_refused_in_values);
     ck_add(suite, "fields", one_host_is_required, framing_is_never_guessed,
            bodies_are_reported_to_be_skipped, refused_methods_keep_their_own_status,
            connection_tokens_decide_about_keep_alive, repeated_fields_mean_nothing);
