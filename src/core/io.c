@@ -202,10 +202,14 @@ int eddy__io_rebuild(eddy_loop *loop) {
 
 /* --- Telling --- */
 
+/* A watcher that was started after the wait hears nothing of what the wait found. */
+static unsigned heard_by(const eddy_loop *loop, const eddy_io *io, unsigned events) {
+    return io->born == loop->turn ? 0 : events & (io->events | TOLD_ALWAYS);
+}
+
 static void tell_one(eddy_loop *loop, eddy_io *io, unsigned events) {
-    /* A watcher that was started after the wait hears nothing of what the wait found. */
-    unsigned told = events & (io->events | TOLD_ALWAYS);
-    if (told == 0 || io->born == loop->turn) return;
+    unsigned told = heard_by(loop, io, events);
+    if (told == 0) return;
     loop->metrics.callbacks++;
     io->fn(io, told); /* the watcher may be gone now */
 }
@@ -264,6 +268,16 @@ RARE static void drop_stale(eddy_loop *loop) {
     loop->io_haunted = false;
 }
 
+/* The call that comes next is the one, also if it was wished for since the wait; but what its
+ * watcher does not hear, wishing for something else by now, leaves the shot loaded. */
+static void spend_shot(eddy_loop *loop, int fd, unsigned events) {
+    struct io_slot *slot = &loop->io_slots[fd];
+    bool is_heard = heard_by(loop, slot->first, events) != 0;
+    slot->flags &= (uint8_t)~IO_SLOT_REARM;
+    slot->flags |= is_heard ? IO_SLOT_DISARMED : IO_SLOT_REARM;
+    if (!is_heard) note_change(loop, fd);
+}
+
 RARE static void run_special(eddy_loop *loop, int fd, const struct eddy_record *record) {
     struct io_slot *slot = &loop->io_slots[fd];
     unsigned events = record->events;
@@ -271,11 +285,7 @@ RARE static void run_special(eddy_loop *loop, int fd, const struct eddy_record *
         mute_lost(loop, fd, record->error);
         events = EDDY_ERROR;
     }
-    if (slot->wanted & EDDY_ONESHOT) {
-        /* Also if it was loaded since the wait: whoever wished before the call gets this one. */
-        slot->flags |= IO_SLOT_DISARMED;
-        slot->flags &= (uint8_t)~IO_SLOT_REARM;
-    }
+    if (slot->wanted & EDDY_ONESHOT) spend_shot(loop, fd, events);
     tell(loop, fd, events);
 }
 

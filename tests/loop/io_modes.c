@@ -255,6 +255,25 @@ START_TEST(a_watcher_that_becomes_a_one_shot_between_wait_and_call_is_called_onc
 }
 END_TEST
 
+START_TEST(a_shot_is_not_spent_by_what_its_watcher_no_longer_wishes_for) {
+    if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
+    const unsigned before[] = {EDDY_WRITE, EDDY_WRITE | EDDY_ONESHOT};
+    for (int i = 0; i < 2; i++) {
+        begin();
+        eddy_timer timer;
+        eddy_timer_init(&timer, loop);
+        ck_assert_int_eq(start(&a, before[i]), 0);
+        ck_assert_int_eq(eddy_timer_start(&timer, on_due, 0, 0), 0);
+        for (int j = 0; j < 2; j++) turn();
+        trace_is("");
+        put(ends[1], "x");
+        for (int j = 0; j < 3; j++) turn();
+        trace_is("a");
+        end();
+    }
+}
+END_TEST
+
 START_TEST(a_one_shot_watcher_wants_its_descriptor_alone) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     begin();
@@ -298,6 +317,7 @@ Suite *make_suite(void) {
            watchers_of_one_descriptor_agree_on_edges);
     ck_add(suite, "oneshot", a_one_shot_watcher_is_told_once_until_it_is_armed_again,
            a_watcher_that_becomes_a_one_shot_between_wait_and_call_is_called_once,
+           a_shot_is_not_spent_by_what_its_watcher_no_longer_wishes_for,
            one_shot_means_one_for_both_directions, a_shot_in_one_direction_disarms_the_other,
            a_one_shot_watcher_arms_itself_in_its_callback,
            a_fired_one_shot_may_become_a_plain_watcher,

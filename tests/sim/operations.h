@@ -61,7 +61,7 @@ extern struct office {
     const struct sim_choices *choices;
     struct desk desks[DESKS];
     struct pool_box *pools[POOLS];
-    uint64_t hook_orders, job_numbers, actor_numbers, ties;
+    uint64_t hook_orders, job_numbers, actor_numbers, ties, callbacks;
     unsigned depth; /* of operations inside callbacks */
     bool is_quiet;  /* callbacks only finish what is there */
     bool ends;

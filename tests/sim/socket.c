@@ -49,7 +49,7 @@ static unsigned socket_ready(void *object) {
     case SOCKET_LISTENING:
         return socket->queue != NULL ? BACKEND_READ : 0;
     case SOCKET_FAILED:
-        return BACKEND_READ | BACKEND_WRITE | BACKEND_HANGUP | SIM_END |
+        return BACKEND_READ | BACKEND_WRITE | BACKEND_HANGUP |
                (socket->error != 0 ? BACKEND_ERROR : 0U);
     case SOCKET_NEW:
         break;
@@ -279,7 +279,8 @@ static int late_failure(void) {
 int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
     struct sim_socket *socket;
     int err = socket_enter(OS_CALL_connect, fd, &socket);
-    if (err < 0) return err;
+    if (err < 0 && err != -ETIMEDOUT) return err; /* no time has passed that could be over */
+    if (socket == NULL) return err;
     if (socket->has_connected) { /* as Linux has it, once */
         socket->has_connected = false;
         return 0;

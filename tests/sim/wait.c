@@ -69,13 +69,12 @@ static void look_whole(struct sim_set *set, unsigned *count, struct sim_interest
         add_candidate(set, count, it, INTEREST_BOTH, told);
 }
 
-/* One record a filter; that a socket's end has come hangs up the reading one. */
+/* One record a filter. */
 static void look_split(struct sim_set *set, unsigned *count, struct sim_interest *it,
                        const struct sim_description *description, unsigned ready) {
     for (unsigned filter = BACKEND_READ; filter <= BACKEND_WRITE; filter <<= 1) {
         if (!(it->events & filter)) continue;
         unsigned bad = ready & (BACKEND_ERROR | BACKEND_HANGUP);
-        if (filter == BACKEND_READ && (ready & SIM_END)) bad |= BACKEND_HANGUP;
         unsigned told = bad != 0 ? bad | INTEREST_BOTH : ready & filter;
         if (told == 0)
             see(it, description, filter);

@@ -88,15 +88,12 @@ void sim_backends_end(void);
 
 /* --- descriptor.c: numbers and what they stand for --- */
 
-/* Beside HANGUP: nothing more can come, though it may go. */
-enum { SIM_END = 1 << 16 };
-
 /* Calls of an open descriptor; each may be NULL if its kind has nothing to say. */
 struct sim_kind {
     const char *name;
     ssize_t (*read)(void *object, void *data, size_t size);
     ssize_t (*write)(void *object, const void *data, size_t size);
-    unsigned (*ready)(void *object); /* BACKEND_READ, WRITE, ERROR, HANGUP, SIM_END that hold now */
+    unsigned (*ready)(void *object); /* BACKEND_READ, WRITE, ERROR, HANGUP that hold now */
     void (*close)(void *object);     /* after its last descriptor */
     bool can_be_watched;
 };
