@@ -11,6 +11,7 @@ struct bench {
 
 static const struct bench benches[] = {
     {"backends", bench_backends_main, "the backends of this binary, on the same workloads"},
+    {"models", bench_models_main, "models of servers: a thread for each, an event loop, …"},
 };
 
 enum { BENCHES = sizeof benches / sizeof benches[0] };
