@@ -173,8 +173,9 @@ static size_t make_cases(struct bench_case *cases, const struct models_subject *
                 .extra = &subjects[k],
                 .run = models_run,
             };
-            snprintf(it->setting, sizeof it->setting, "%u clients, %u ms + %u us",
-                     options->connections[i], options->wait_ms, options->burn_us);
+            snprintf(it->setting, sizeof it->setting, "%u client%s, %u ms + %u us",
+                     options->connections[i], options->connections[i] == 1 ? "" : "s",
+                     options->wait_ms, options->burn_us);
         }
     }
     return count;

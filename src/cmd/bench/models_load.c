@@ -207,17 +207,32 @@ static void on_tick(eddy_timer *timer) {
 
 static void on_control(eddy_io *io, unsigned events) {
     struct load *load = eddy_container_of(io, struct load, control);
-    char letter;
+    char letter = 0;
     (void)events;
     ssize_t got = read(eddy_io_fd(io), &letter, 1);
-    if (got == 1) {
-        begin_measuring(load);
-    } else if (got == 0) {
-        /* Those who are never opened, or closed already, refuse. */
+    if (got == 0) {
+        /* Those that were never opened, or are closed already, refuse. */
         for (unsigned i = 0; i < load->opened; i++)
             eddy_stream_reset(&load->clients[i].stream, NULL);
         _exit(0);
     }
+    if (letter == 'c') {
+        load->since_ns = bench_now_ns();
+        open_more(load);
+    } else if (letter == 'm') {
+        begin_measuring(load);
+    }
+}
+
+static int start(struct load *load) {
+    int length = eddy_address_parse(&load->address, "127.0.0.1", load->job->shared->port);
+    if (length < 0) return length;
+    load->address_length = (socklen_t)length;
+    eddy_io_init(&load->control, load->loop);
+    eddy_timer_init(&load->tick, load->loop);
+    int err = eddy_io_start(&load->control, on_control, load->job->control_fd, EDDY_READ);
+    if (err < 0) return err;
+    return eddy_timer_start(&load->tick, on_tick, EDDY_NS_PER_MS, EDDY_NS_PER_MS);
 }
 
 void models_load(struct models_job *job) {
@@ -228,16 +243,9 @@ void models_load(struct models_job *job) {
     load->since_ns = bench_now_ns();
     load->clients = calloc(job->connections, sizeof *load->clients);
     int err = load->clients == NULL ? -ENOMEM : eddy_loop_open(&load->loop, NULL);
+    if (err == 0) err = start(load);
     if (err == 0) {
-        eddy_io_init(&load->control, load->loop);
-        eddy_timer_init(&load->tick, load->loop);
-        err = eddy_io_start(&load->control, on_control, job->control_fd, EDDY_READ);
-    }
-    if (err == 0) err = eddy_timer_start(&load->tick, on_tick, EDDY_NS_PER_MS, EDDY_NS_PER_MS);
-    if (err == 0) err = eddy_address_parse(&load->address, "127.0.0.1", job->shared->port);
-    if (err > 0) {
-        load->address_length = (socklen_t)err;
-        open_more(load);
+        tell(load, 'r');
         err = eddy_loop_run(load->loop, EDDY_RUN_DEFAULT);
     }
     models_note(job->shared, "the load", err);

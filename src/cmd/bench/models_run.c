@@ -1,11 +1,12 @@
 /* models_run.c: a sample of a model: starts the server and the load, looks at the memory while all
  * connections are open, tells both when to measure, and ends them.
  * The messages are letters. The server says r (it listens), k (done) and x (it failed); it is told
- * m (begin to measure) and e (enough). The load says w (all are being served), d (measured) and x;
- * it is told m. The end of the socket means: end. */
+ * m (begin to measure) and e (enough). The load says r, w (all have been served), d (measured) and
+ * x; it is told c (connect) and m. The end of the socket means: end. */
 #include "models.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -98,8 +99,9 @@ static void run_server(struct models_job *job) {
 /* --- The process that measures --- */
 
 struct process {
-    pid_t pid; /* 0: none */
-    int fd;    /* to talk to it */
+    pid_t pid;    /* 0: none */
+    int fd;       /* to talk to it */
+    pid_t runner; /* who wants to know; when that is gone, nobody does */
 };
 
 /* `other_fd`, if not -1, is the end of a socket that the new process must not hold open. */
@@ -129,10 +131,16 @@ static bool start(struct process *process, struct models_job *job, void (*run)(s
     return false;
 }
 
+/* Waits for a letter; false if it is another one, or none comes any more. */
 static bool hears(const struct process *process, char wanted) {
+    enum { LOOK_MS = 100 };
+    struct pollfd ready = {process->fd, POLLIN, 0};
     char letter = 0;
-    while (read(process->fd, &letter, 1) < 0 && errno == EINTR) continue;
-    return letter == wanted;
+    while (getppid() == process->runner) {
+        if (poll(&ready, 1, LOOK_MS) != 1) continue;
+        return read(process->fd, &letter, 1) == 1 && letter == wanted;
+    }
+    return false;
 }
 
 static bool tells(const struct process *process, char letter) {
@@ -146,11 +154,13 @@ static void end(struct process *process) {
 }
 
 /* Returns whether all went well. The memory is looked at while the clients are connected and all is
- * quiet: looking takes its time where there are thousands of processes. */
+ * quiet: looking takes its time where there are thousands of processes. Before, the load must be
+ * there: the share of a page goes down with every process that has it. */
 static bool measure(struct models_job *job, struct process *server, struct process *load) {
     if (!start(server, job, run_server, -1) || !hears(server, 'r')) return false;
+    if (!start(load, job, models_load, server->fd) || !hears(load, 'r')) return false;
     int64_t before_bytes = bench_family_memory_bytes(server->pid);
-    if (!start(load, job, models_load, server->fd) || !hears(load, 'w')) return false;
+    if (!tells(load, 'c') || !hears(load, 'w')) return false;
     int64_t after_bytes = bench_family_memory_bytes(server->pid);
     if (before_bytes >= 0 && after_bytes >= 0)
         job->sample->memory_bytes = after_bytes > before_bytes ? after_bytes - before_bytes : 0;
@@ -178,7 +188,7 @@ void models_run(const struct bench_case *it, struct bench_sample *sample) {
         bench_cannot(sample, "mmap", -errno);
         return;
     }
-    struct process server = {0, -1}, load = {0, -1};
+    struct process server = {0, -1, getppid()}, load = server;
     bool is_well = measure(&job, &server, &load);
     end(&load); /* first: with it go the connections that the server's children wait on */
     end(&server);
