@@ -225,7 +225,12 @@ void op_watch(struct desk *desk) {
         watch_change(watch, some_events());
         break;
     case 4:
-        if (pick(4) == 0) start_wrongly(watch);
+        if (watch->wire == NULL) {
+            if (pick(4) == 0) start_wrongly(watch);
+            break;
+        }
+        wire = wire_renew(watch->wire);
+        watch_start(watch, wire, pick(2) == 0 ? EDDY_READ : some_events());
         break;
     case 5:
     case 6:

@@ -52,8 +52,7 @@ static struct wire *wire_new(unsigned place, int fd, bool reads, bool writes) {
     return wire;
 }
 
-static void open_wires(void) {
-    unsigned place = 2 * pick(WIRES / 2);
+static void open_wires(unsigned place) {
     if (table.wires[place] != NULL || table.wires[place + 1] != NULL) return;
     int ends[2];
     unsigned kind = pick(3);
@@ -84,13 +83,22 @@ static void close_wire(unsigned place, bool too_early) {
     if (wire->other != NULL) {
         wire->other->other = NULL;
         wire->other->is_mute = wire->duplicate >= 0;
-        watchers_owe(wire->other);
+        if (wire->duplicate < 0) watchers_owe(wire->other);
     }
     sim_close(wire->fd);
     if (too_early) watchers_haunt(wire);
     if (wire->duplicate >= 0) keep_orphan(wire->duplicate);
     ledger_free(wire);
     table.wires[place] = NULL;
+}
+
+struct wire *wire_renew(struct wire *wire) {
+    unsigned place = 0;
+    while (table.wires[place] != wire) place++;
+    close_wire(place, false);
+    close_wire(place ^ 1, false);
+    open_wires(place & ~1u);
+    return table.wires[place];
 }
 
 static void duplicate(struct wire *wire) {
@@ -109,7 +117,7 @@ void op_wire(void) {
     if (what == 0 && wire != NULL)
         close_wire(place, office.depth == 0 && pick(3) == 0);
     else if (wire == NULL)
-        open_wires();
+        open_wires(place & ~1u);
     else if (what == 1)
         duplicate(wire);
     else if (what < 4)
