@@ -101,7 +101,6 @@ static int wait_for_events(struct state *it, struct epoll_event *events, int cap
 static int epoll_wait_records(void *state, struct eddy_record *records, int capacity,
                               int64_t timeout_ns) {
     struct epoll_event events[BACKEND_RECORDS_MAX];
-    if (capacity > BACKEND_RECORDS_MAX) capacity = BACKEND_RECORDS_MAX;
     int count = wait_for_events(state, events, capacity, timeout_ns);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++)

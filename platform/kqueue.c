@@ -327,7 +327,6 @@ static int send_and_wait(struct state *it, struct eddy_record *records, int capa
  * own, behind the one that asks for the others; before it, when those left no room last time. */
 static int kqueue_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
     struct state *it = state;
-    if (capacity > BACKEND_RECORDS_MAX) capacity = BACKEND_RECORDS_MAX;
     if (it->broken_count == 0) return send_and_wait(it, records, capacity, timeout_ns);
     int count = it->broken_starve ? 0 : send_and_wait(it, records, capacity, 0);
     it->broken_starve = count == capacity;

@@ -13,5 +13,6 @@ meson test -C "$build" > "$build/coverage-tests.log" 2>&1
 tests=$?
 [ $tests = 0 ] || grep -E ' (FAIL|TIMEOUT|ERROR) ' "$build/coverage-tests.log"
 gcovr --root . --filter include/ --filter src/ --filter platform/ \
-    --exclude-branches-by-pattern '.*EDDY_ASSERT\(.*' --json "$build/coverage.json" "$build" || exit 2
+    --exclude-branches-by-pattern '.*EDDY_ASSERT\(.*' --json "$build/coverage.json" "$build" \
+    2> "$build/coverage-gcovr.log" || { cat "$build/coverage-gcovr.log"; exit 2; }
 python3 tests/coverage.py "$build/coverage.json" tests/coverage.txt && [ $tests = 0 ]

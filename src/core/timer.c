@@ -142,7 +142,6 @@ void eddy__timer_run(eddy_loop *loop) {
         /* A timer that a callback started is due now or later, so behind all that were due before:
          * when one is at the top, this phase is over. */
         if (timer->due_ns > now_ns || timer->order > last_order) break;
-        if (timer->due_ns == INT64_MAX) break;
         if (timer->repeat_ns > 0) {
             timer->due_ns = next_tick_ns(timer, now_ns);
             timer->order = ++loop->timer_order;

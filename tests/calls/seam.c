@@ -3,6 +3,8 @@
  */
 #include "operations.h"
 
+#include <sys/mman.h>
+
 /* Runs the operation with its `nth` call failing, if it makes so many. */
 static int64_t run_with_fault(const struct operation *operation, unsigned nth, int error) {
     struct world world;
@@ -144,6 +146,22 @@ START_TEST(without_a_cached_look_nothing_is_opened_at_once) {
 }
 END_TEST
 
+/* A scan takes a buffer of any size; a kernel counts it in 32 bits. */
+START_TEST(a_scan_takes_a_buffer_of_any_size) {
+    size_t size = SIZE_MAX / 2 < (size_t)3 << 30 ? 0 : (size_t)3 << 30;
+    struct world world;
+    void *buffer = mmap(NULL, size + 8, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (size == 0 || buffer == MAP_FAILED) return; /* no room for it here */
+    world_open(&world);
+    calls_refuse(CALL_ANY, 0, 0);
+    ck_assert_int_gt(eddy_os_file_scan(world.dir, buffer, size), 0);
+    ck_assert_int_eq(eddy_os_file_scan(world.dir, buffer, size), 0);
+    munmap(buffer, size + 8);
+    world_close(&world);
+}
+END_TEST
+
 static ssize_t read_cached(struct world *world) {
     char bytes[8];
     struct iovec vector = {.iov_base = bytes, .iov_len = sizeof bytes};
@@ -177,7 +195,8 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("seam");
     ck_add(suite, "errors", each_call_that_fails_is_told, an_interrupted_call_is_made_again,
            an_interrupted_accept_is_made_again, a_number_in_use_is_waited_for,
-           an_interrupted_connect_is_under_way, a_write_leaves_errno_alone);
+           an_interrupted_connect_is_under_way, a_write_leaves_errno_alone,
+           a_scan_takes_a_buffer_of_any_size);
     ck_add(suite, "old kernels", without_openat2_there_is_the_walk,
            a_storm_of_renames_does_not_keep_a_file_from_being_opened,
            without_a_cached_look_nothing_is_opened_at_once, what_cannot_be_had_at_once_is_not_now);

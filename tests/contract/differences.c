@@ -13,6 +13,7 @@ struct nature {
     int fd_max;
     unsigned pipe_end_hint;   /* of a pipe without writers, to its reader */
     unsigned pipe_error_hint; /* of a pipe without readers, to its writer */
+    bool edge_tells_both;     /* one of either direction tells of the other, if it is ready */
     bool tells_loss;          /* a record with -EBADF for what was closed behind its back */
     bool has_ghosts;          /* a living duplicate goes on firing after a close without removal */
     bool remove_tells_loss;   /* remove of what is closed fails */
@@ -26,6 +27,7 @@ static const struct nature natures[] = {
      .fd_max = INT_MAX,
      .pipe_end_hint = BACKEND_HANGUP,
      .pipe_error_hint = BACKEND_ERROR,
+     .edge_tells_both = true,
      .has_ghosts = true,
      .remove_tells_loss = true,
      .refuses_devices = true},
@@ -46,6 +48,7 @@ static const struct nature natures[] = {
      .fd_max = 1023,
      .pipe_end_hint = BACKEND_HANGUP,
      .pipe_error_hint = BACKEND_ERROR,
+     .edge_tells_both = true,
      .has_ghosts = true,
      .remove_tells_loss = true,
      .refuses_devices = true},
@@ -54,7 +57,6 @@ static const struct nature natures[] = {
      .fd_max = 1023,
      .pipe_end_hint = BACKEND_HANGUP,
      .pipe_error_hint = BACKEND_ERROR,
-     .half_close_hint = BACKEND_HANGUP,
      .tells_loss = true,
      .refuses_devices = true},
 };
@@ -109,6 +111,24 @@ START_TEST(half_closed_connection_is_readable_and_hints_at_nothing) {
     unsigned events = told(it, ends[0], -1);
     ck_assert_uint_ne(events & BACKEND_READ, 0);
     ck_assert_uint_eq(events & HINTS, 0);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+START_TEST(edge_tells_of_both_directions_or_its_own) {
+    struct tested *it = tested_open();
+    if (!can(it, BACKEND_CAN_EDGE)) {
+        tested_close(it);
+        return;
+    }
+    int ends[2];
+    test_socket_pair(ends);
+    add(it, ends[0], BACKEND_READ | BACKEND_WRITE | BACKEND_EDGE);
+    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_WRITE);
+    put(ends[1], "x");
+    unsigned both = BACKEND_READ | BACKEND_WRITE;
+    ck_assert_uint_eq(told(it, ends[0], -1), nature()->edge_tells_both ? both : BACKEND_READ);
     tested_close(it);
     close_both(ends);
 }
@@ -186,7 +206,8 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("contract/differences");
     ck_add(suite, "differences", capabilities_and_limits_are_as_documented,
            pipe_without_writers_hints, pipe_without_readers_hints,
-           half_closed_connection_is_readable_and_hints_at_nothing, loss_is_told_or_not,
+           half_closed_connection_is_readable_and_hints_at_nothing,
+           edge_tells_of_both_directions_or_its_own, loss_is_told_or_not,
            ghost_of_a_duplicate_is_laid_by_reopen, memory_grows_with_descriptors_or_not,
            device_that_cannot_be_polled);
     return suite;

@@ -1,6 +1,8 @@
 /* connect.c: connecting, options, the addresses of both ends. */
 #include "net.h"
 
+#include <limits.h>
+
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/un.h>
@@ -196,6 +198,33 @@ START_TEST(connect_timeout_and_close_end_a_connection_that_hangs) {
 }
 END_TEST
 
+/* The descriptor is closed behind the stream's back while it connects: told as soon as the backend
+ * hears of it, or at the deadline, and the number is left to whoever has it then. */
+START_TEST(descriptor_closed_behind_a_connecting_stream_is_reported) {
+    enum { FILLERS = 4 };
+    struct sockaddr_storage address;
+    socklen_t length;
+    int fillers[FILLERS];
+    int listener = fill_backlog(&address, &length, fillers, FILLERS);
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    end_init(&end, loop);
+    eddy_loop_update_now(loop);
+    ck_assert_int_eq(connect_to(&end, &address, length, 100 * EDDY_NS_PER_MS), 0);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_int_eq(close(eddy_stream_fd(&end.stream)), 0);
+    test_turn_until(loop, &connect_told);
+    ck_assert_int_eq(connect_status, -EBADF);
+    ck_assert_uint_eq(connects, 1);
+    ck_assert_int_eq(eddy_stream_fd(&end.stream), -1);
+    ck_assert(!eddy_loop_is_alive(loop));
+    for (int i = 0; i < FILLERS; i++) close(fillers[i]);
+    close(listener);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
 static void close_in_connect(eddy_stream *stream, int status) {
     on_connect(stream, status);
     ck_assert_int_eq(eddy_stream_close(stream, end_on_close), 0);
@@ -257,6 +286,10 @@ START_TEST(options_reach_the_socket) {
         ck_assert_int_eq(eddy_tcp_set_keepalive(&end.stream, on ? 77 : 0), 0);
         ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_KEEPALIVE) != 0, on);
     }
+    /* More seconds than the system counts are refused, or its most; they never wrap around. */
+    int err = eddy_tcp_set_keepalive(&end.stream, UINT_MAX);
+    ck_assert(err == 0 || err == -EINVAL);
+    ck_assert_int_ne(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     close(peer);
     end_close(&end);
     test_loop_close(loop);
@@ -269,6 +302,7 @@ Suite *make_suite(void) {
            refused_stream_is_unconnected_and_may_try_again,
            what_is_known_at_once_is_told_from_the_loop,
            connect_timeout_and_close_end_a_connection_that_hangs,
+           descriptor_closed_behind_a_connecting_stream_is_reported,
            stream_may_be_closed_in_its_connect_callback, senseless_addresses_are_refused_at_once,
            options_reach_the_socket);
     return suite;

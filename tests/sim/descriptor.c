@@ -49,7 +49,7 @@ int sim_descriptor_add(const struct sim_kind *kind, void *object) {
     description->kind = kind;
     description->object = object;
     description->serial = ++descriptors.serial;
-    description->changes = 1;
+    description->changes[0] = description->changes[1] = 1;
     occupy(fd, description);
     return fd;
 }
@@ -83,9 +83,10 @@ int sim_descriptor_close(int fd) {
     return 0;
 }
 
-void sim_description_changed(struct sim_description *description) {
+void sim_description_changed(struct sim_description *description, unsigned filters) {
     if (description == NULL) return;
-    description->changes++;
+    if (filters & BACKEND_READ) description->changes[0]++;
+    if (filters & BACKEND_WRITE) description->changes[1]++;
     sim_readiness_changed();
 }
 
@@ -99,13 +100,14 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
     if (description == NULL) return -EBADF;
     if (description->kind->read == NULL) return -EINVAL;
     if (err < 0 && description->kind->can_be_watched) {
-        sim_description_changed(description); /* what is there has only come after this call */
+        /* What is there has only come after this call. */
+        sim_description_changed(description, BACKEND_READ);
         return -EAGAIN;
     }
     if (err < 0) return err;
     size_t asked = sim_shorten(size);
     ssize_t count = description->kind->read(description->object, data, asked);
-    if (count == (ssize_t)asked && asked < size) sim_description_changed(description);
+    if (count == (ssize_t)asked && asked < size) sim_description_changed(description, BACKEND_READ);
     sim_note("read %d: %zd", fd, count);
     return count;
 }

@@ -270,6 +270,13 @@ void ask_draw(struct ask *ask, struct ask_text *text) {
     ask->end = text->used;
 }
 
+void ask_large(struct ask *ask, struct ask_text *text) {
+    *ask = (struct ask){.may_go_on = true};
+    ask_print(text, "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    ask_expect(ask, "large.bin", false);
+    ask->end = text->used;
+}
+
 static const struct {
     const char *bytes;
     int status;

@@ -54,7 +54,8 @@ static bool has_all(const struct client *client) {
 }
 
 /* A connection that the server ended too early must have a reason, and must show that it is. */
-static void on_end(struct client *client, const char *how) {
+static void on_end(struct client *client, bool is_reset) {
+    const char *how = is_reset ? "a reset" : "the end";
     bool is_partial = client->in.used > client->read_start;
     bool is_foul = clients.config.is_foul || clients.expects_cuts;
     sim_note("client %u: %s after %u of %u answers%s", client->number, how, client->answered,
@@ -63,7 +64,10 @@ static void on_end(struct client *client, const char *how) {
     if (has_all(client) && !is_partial) return;
     clients.cuts++;
     if (is_foul || client->manner.is_bad) return;
-    if (clients.config.is_crowded && client->answered > 0 && !is_partial) return;
+    /* Who was idle had to make room; what it was about to ask may be reset, and with it what was
+     * still on its way. */
+    bool is_served = client->answered > 0 || (is_reset && is_partial);
+    if (clients.config.is_crowded && is_served && (is_reset || !is_partial)) return;
     const struct ask *ask = &client->asks[client->answered];
     if (ask->node != NULL && ask->node->is_moving) return;
     sim_fail("client %u: %s without a reason", client->number, how);
@@ -163,7 +167,7 @@ static void receive(struct client *client) {
                 set_deadline(client, LINGER_NS);
             }
             if (got == 0 && client->is_ended && sim_peer_is_connected(client->peer)) return;
-            on_end(client, got == 0 ? "the end" : "a reset");
+            on_end(client, got < 0);
             return;
         }
         ask_put(&client->in, bytes, (size_t)got);

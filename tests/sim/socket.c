@@ -49,7 +49,7 @@ static unsigned socket_ready(void *object) {
     case SOCKET_LISTENING:
         return socket->queue != NULL ? BACKEND_READ : 0;
     case SOCKET_FAILED:
-        return BACKEND_READ | BACKEND_WRITE | BACKEND_HANGUP | SIM_END |
+        return BACKEND_READ | BACKEND_WRITE | BACKEND_HANGUP |
                (socket->error != 0 ? BACKEND_ERROR : 0U);
     case SOCKET_NEW:
         break;
@@ -74,9 +74,9 @@ static const struct sim_kind socket_kind = {
     .can_be_watched = true,
 };
 
-static void end_changed(void *owner, bool anew) {
+static void end_changed(void *owner, unsigned anew) {
     struct sim_socket *socket = owner;
-    if (anew) sim_description_changed(socket->description);
+    if (anew != 0) sim_description_changed(socket->description, anew);
 }
 
 static void take_end(struct sim_socket *socket, struct sim_end *end) {
@@ -188,7 +188,7 @@ int eddy_os_listen(int fd, int backlog) {
     err = network_listen(socket);
     if (err < 0) return err;
     socket->backlog = backlog < 0 ? 0 : (unsigned)backlog;
-    sim_description_changed(socket->description);
+    sim_description_changed(socket->description, SIM_BOTH);
     sim_note("listen %d", fd);
     return 0;
 }
@@ -216,7 +216,7 @@ static int fail_accept(struct sim_socket *listener, int err) {
     bool takes = err == -ECONNABORTED || err == -EPROTO || err == -EPERM;
     if (takes && listener->queue == NULL) return -EAGAIN;
     if (takes) sim_end_close(take_queued(listener), true);
-    sim_description_changed(listener->description);
+    sim_description_changed(listener->description, BACKEND_READ);
     return err;
 }
 
@@ -256,7 +256,7 @@ static void connected(void *owner, struct sim_end *end, int error) {
         socket->error = error;
     }
     sim_note("connecting ends with %d", -error);
-    sim_description_changed(socket->description);
+    sim_description_changed(socket->description, SIM_BOTH);
 }
 
 static int check_connect(const struct sim_socket *socket, const struct sockaddr *address,
@@ -279,7 +279,8 @@ static int late_failure(void) {
 int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
     struct sim_socket *socket;
     int err = socket_enter(OS_CALL_connect, fd, &socket);
-    if (err < 0) return err;
+    if (err < 0 && err != -ETIMEDOUT) return err; /* no time has passed that could be over */
+    if (socket == NULL) return err;
     if (socket->has_connected) { /* as Linux has it, once */
         socket->has_connected = false;
         return 0;

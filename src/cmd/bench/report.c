@@ -58,7 +58,7 @@ static void tell_head(FILE *out, const struct bench_case *it) {
     fprintf(out, "\n%s: %s\n", it->workload, it->setting);
     fprintf(out, "  %-14s %9s %19s %7s %9s %9s %9s %9s %7s %9s %9s\n", "", it->operation,
             "half of them within", "ratio", "a second", "p50", "p99", "p99.9", "calls", "CPU",
-            "memory");
+            it->memory_items > 0 ? "mem. each" : "memory");
 }
 
 static void tell_row(FILE *out, const struct bench_result *result) {
@@ -70,6 +70,7 @@ static void tell_row(FILE *out, const struct bench_result *result) {
     }
     const struct bench_figure *it = &result->time_ns;
     bool has_times = result->p50_ns > 0;
+    double bytes = result->memory_bytes, items = result->of->memory_items;
     snprintf(range, sizeof range, "%s-%s", text_of_time(low, sizeof low, it->low),
              text_of_time(high, sizeof high, it->high));
     fprintf(out, "  %-14s %9s %19s %6.2f%c %9s %9s %9s %9s %7s %9s %9s\n", result->of->subject,
@@ -80,7 +81,7 @@ static void tell_row(FILE *out, const struct bench_result *result) {
             text_of_time(p999, sizeof p999, has_times ? (double)result->p999_ns : -1),
             text_of_count(calls, sizeof calls, result->calls.median),
             text_of_time(cpu, sizeof cpu, result->cpu_ns.median),
-            text_of_bytes(memory, sizeof memory, result->memory_bytes));
+            text_of_bytes(memory, sizeof memory, items > 0 ? bytes / items : bytes));
 }
 
 static void tell_table(FILE *out, const struct bench_result *results, size_t count) {
