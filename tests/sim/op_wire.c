@@ -74,11 +74,21 @@ static void keep_orphan(int fd) {
     *place = fd;
 }
 
+static void duplicate(struct wire *wire) {
+    if (wire->duplicate >= 0) {
+        sim_close(wire->duplicate);
+        wire->duplicate = -1;
+    } else {
+        wire->duplicate = sim_duplicate(wire->fd);
+    }
+}
+
 /* Watchers are stopped before, or behind it, as a careless program does it. A duplicate may keep
  * alive what the numbers stood for. */
 static void close_wire(unsigned place, bool too_early) {
     struct wire *wire = table.wires[place];
     if (wire == NULL) return;
+    if (too_early && wire->duplicate < 0 && pick(2) == 0) duplicate(wire);
     if (!too_early) watchers_stop(wire);
     if (wire->other != NULL) {
         wire->other->other = NULL;
@@ -99,15 +109,6 @@ struct wire *wire_renew(struct wire *wire) {
     close_wire(place ^ 1, false);
     open_wires(place & ~1u);
     return table.wires[place];
-}
-
-static void duplicate(struct wire *wire) {
-    if (wire->duplicate >= 0) {
-        sim_close(wire->duplicate);
-        wire->duplicate = -1;
-    } else {
-        wire->duplicate = sim_duplicate(wire->fd);
-    }
 }
 
 void op_wire(void) {
