@@ -115,7 +115,7 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
 ssize_t eddy_os_write(int fd, const void *data, size_t size) {
     int err = sim_enter(OS_CALL_write);
     struct sim_description *description = sim_descriptor_get(fd);
-    if (description == NULL) return -EBADF;
+    sim_check(description != NULL, "a write to %d, which is not open", fd);
     if (description->kind->write == NULL) return -EINVAL;
     if (err < 0 && !description->kind->can_be_watched) return err;
     ssize_t count = description->kind->write(description->object, data, size);

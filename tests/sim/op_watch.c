@@ -60,6 +60,30 @@ static void check_ready(const struct watch *watch, unsigned events) {
 }
 
 static void watch_change(struct watch *watch, unsigned events);
+static void watch_stop(struct watch *watch);
+static void watch_free(struct watch **place);
+
+/* Another one of the same desk on the same descriptor, or NULL. */
+static struct watch **neighbour(const struct watch *watch) {
+    struct watch **chosen = NULL;
+    unsigned count = 0;
+    for (unsigned i = 0; i < WATCHES; i++) {
+        struct watch *other = table.watches[i];
+        if (other == NULL || other == watch || other->desk != watch->desk) continue;
+        if (other->wire == watch->wire && pick(++count) == 0) chosen = &table.watches[i];
+    }
+    return chosen;
+}
+
+/* The one that would be told next may be gone before it is. */
+static void upset_neighbour(struct watch *watch) {
+    struct watch **other = watch->wire != NULL ? neighbour(watch) : NULL;
+    if (other == NULL) return;
+    if (pick(2) == 0)
+        watch_stop(*other);
+    else
+        watch_free(other);
+}
 
 static void on_io(eddy_io *io, unsigned events) {
     struct watch *watch = eddy_container_of(io, struct watch, io);
@@ -83,6 +107,7 @@ static void on_io(eddy_io *io, unsigned events) {
     /* An edge that was left half read has to be asked for again. */
     if ((watch->events & EDDY_EDGE) && wire->waiting > 0 && !watch->is_haunted && pick(2) == 0)
         watch_change(watch, watch->events);
+    if (!office.is_quiet && pick(4) == 0) upset_neighbour(watch);
     op_leave(desk);
 }
 
@@ -225,9 +250,19 @@ void op_watch(struct desk *desk) {
         watch_change(watch, some_events());
         break;
     case 4:
-        if (pick(4) == 0) start_wrongly(watch);
+        if (watch->wire == NULL) {
+            if (pick(4) == 0) start_wrongly(watch);
+            break;
+        }
+        wire = wire_renew(watch->wire);
+        watch_start(watch, wire, pick(2) == 0 ? EDDY_READ : some_events());
         break;
-    case 5:
+    case 5: {
+        struct watch *other = some_watch(desk); /* whose descriptor it shares from now on */
+        if (other->wire == NULL || other->desk != watch->desk) break;
+        watch_start(watch, other->wire, (some_events() & BOTH) | (other->events & EDDY_EDGE));
+        break;
+    }
     case 6:
     case 7:
         if (wire != NULL) watch_start(watch, wire, some_events());

@@ -52,8 +52,7 @@ static struct wire *wire_new(unsigned place, int fd, bool reads, bool writes) {
     return wire;
 }
 
-static void open_wires(void) {
-    unsigned place = 2 * pick(WIRES / 2);
+static void open_wires(unsigned place) {
     if (table.wires[place] != NULL || table.wires[place + 1] != NULL) return;
     int ends[2];
     unsigned kind = pick(3);
@@ -75,24 +74,6 @@ static void keep_orphan(int fd) {
     *place = fd;
 }
 
-/* Watchers are stopped before, or behind it, as a careless program does it. A duplicate may keep
- * alive what the numbers stood for. */
-static void close_wire(unsigned place, bool too_early) {
-    struct wire *wire = table.wires[place];
-    if (wire == NULL) return;
-    if (!too_early) watchers_stop(wire);
-    if (wire->other != NULL) {
-        wire->other->other = NULL;
-        wire->other->is_mute = wire->duplicate >= 0;
-        watchers_owe(wire->other);
-    }
-    sim_close(wire->fd);
-    if (too_early) watchers_haunt(wire);
-    if (wire->duplicate >= 0) keep_orphan(wire->duplicate);
-    ledger_free(wire);
-    table.wires[place] = NULL;
-}
-
 static void duplicate(struct wire *wire) {
     if (wire->duplicate >= 0) {
         sim_close(wire->duplicate);
@@ -102,6 +83,34 @@ static void duplicate(struct wire *wire) {
     }
 }
 
+/* Watchers are stopped before, or behind it, as a careless program does it. A duplicate may keep
+ * alive what the numbers stood for. */
+static void close_wire(unsigned place, bool too_early) {
+    struct wire *wire = table.wires[place];
+    if (wire == NULL) return;
+    if (too_early && wire->duplicate < 0 && pick(2) == 0) duplicate(wire);
+    if (!too_early) watchers_stop(wire);
+    if (wire->other != NULL) {
+        wire->other->other = NULL;
+        wire->other->is_mute = wire->duplicate >= 0;
+        if (wire->duplicate < 0) watchers_owe(wire->other);
+    }
+    sim_close(wire->fd);
+    if (too_early) watchers_haunt(wire);
+    if (wire->duplicate >= 0) keep_orphan(wire->duplicate);
+    ledger_free(wire);
+    table.wires[place] = NULL;
+}
+
+struct wire *wire_renew(struct wire *wire) {
+    unsigned place = 0;
+    while (table.wires[place] != wire) place++;
+    close_wire(place, false);
+    close_wire(place ^ 1, false);
+    open_wires(place & ~1u);
+    return table.wires[place];
+}
+
 void op_wire(void) {
     unsigned place = pick(WIRES);
     struct wire *wire = table.wires[place];
@@ -109,7 +118,7 @@ void op_wire(void) {
     if (what == 0 && wire != NULL)
         close_wire(place, office.depth == 0 && pick(3) == 0);
     else if (wire == NULL)
-        open_wires();
+        open_wires(place & ~1u);
     else if (what == 1)
         duplicate(wire);
     else if (what < 4)

@@ -21,6 +21,8 @@ static inline bool wire_is_readable(const struct wire *wire) {
 }
 
 struct wire *wire_some(void);
+/* Closes both ends and opens others at once: with the same numbers, unless others are free. */
+struct wire *wire_renew(struct wire *wire);
 void wire_drain(struct wire *wire, size_t most);
 void wire_fill(struct wire *wire, size_t size);
 void op_wire(void); /* one operation */
