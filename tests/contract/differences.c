@@ -57,7 +57,6 @@ static const struct nature natures[] = {
      .fd_max = 1023,
      .pipe_end_hint = BACKEND_HANGUP,
      .pipe_error_hint = BACKEND_ERROR,
-     .edge_tells_both = true, /* it counts what is new for both together */
      .tells_loss = true,
      .refuses_devices = true},
 };

@@ -65,7 +65,7 @@ static void look_whole(struct sim_set *set, unsigned *count, struct sim_interest
     unsigned told = bad != 0 ? bad | asked : ready & asked;
     if (told == 0)
         see(it, description, INTEREST_BOTH);
-    else if (is_new(it, description, INTEREST_BOTH))
+    else if (is_new(it, description, bad != 0 ? (unsigned)INTEREST_BOTH : asked))
         add_candidate(set, count, it, INTEREST_BOTH, told);
 }
 

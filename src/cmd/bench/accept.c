@@ -53,6 +53,7 @@ static void on_visitor(eddy_listener *listener, int fd, const struct sockaddr *p
     host.free = visitor->next;
     eddy_stream_init(&visitor->stream, host.service.loop);
     int err = eddy_stream_attach(&visitor->stream, fd);
+    host.service.calls += 3; /* what kind of socket it is, and its flags */
     if (err == 0) err = eddy_stream_read_start(&visitor->stream, on_byte);
     if (err < 0) bench_service_fail(&host.service, err);
 }
