@@ -86,13 +86,13 @@ static void do_step(int letter) {
         run.is_reading = !run.is_reading;
         receive(NULL);
         break;
-    case 'e':
+    case 'e': /* has asked its last, and still listens */
         if (run.peer != NULL) sim_peer_finish(run.peer);
-        run.may_be_cut = true;
         break;
     case 'r':
         if (run.peer != NULL) sim_peer_reset(run.peer);
         run.peer = NULL;
+        run.may_be_cut = true;
         break;
     case 'm':
         tree_move();

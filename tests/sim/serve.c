@@ -17,7 +17,7 @@ static struct {
 /* Until the next clients come; at times long enough for all deadlines to come before. */
 static int64_t draw_span_ns(void) {
     static const unsigned spans_ns[] = {1, 1000000, 100000000, 2000000000};
-    if (sim_below(10) == 0) return 4 * serve.stage.server.config.timeout_ns;
+    if (sim_below(10) == 0) return 5 * serve.stage.server.config.timeout_ns;
     return sim_below(spans_ns[sim_below(4)]);
 }
 
