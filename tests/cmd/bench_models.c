@@ -117,9 +117,8 @@ START_TEST(costs_are_told_and_leave_no_file) {
     for (; *row != '\0'; row = strchr(row, '\n') + 1) {
         const char *end = strchr(row, '\n');
         /* Not every file system can read past the cache. */
-        bool may_fail = strncmp(strchr(row, '"'), "\"", 1) == 0 &&
-                        strstr(row, "past the cache") != NULL &&
-                        strstr(row, "past the cache") < end;
+        const char *past = strstr(row, "past the cache");
+        bool may_fail = past != NULL && past < end;
         ck_assert_msg(may_fail || end[-1] == ',', "%.*s", (int)(end - row), row);
     }
 }
@@ -130,7 +129,6 @@ START_TEST(a_cost_that_cannot_be_measured_says_why) {
                                      "1",     "--sample-ms", "1",           NULL};
     ck_assert_int_eq(run(arguments), 0);
     ck_assert_uint_eq(count(out, "a file there: "), 3);
-    ck_assert_uint_eq(count(out, " ns"), count(out, " ns"));
 }
 END_TEST
 
