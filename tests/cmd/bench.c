@@ -67,6 +67,62 @@ START_TEST(every_workload_runs_on_every_backend) {
 }
 END_TEST
 
+static unsigned count_of(const char *text, const char *word) {
+    unsigned count = 0;
+    for (; (text = strstr(text, word)) != NULL; text++) count++;
+    return count;
+}
+
+/* The same to machines that read JSON, and to people: with calls counted where there are some, and
+ * latencies where there are clients. Brackets and quotes are in pairs. */
+START_TEST(every_workload_is_told_in_json_and_in_a_table) {
+    const char *arguments[] = {"bench", "backends",    "--size", "20",     "--rounds",
+                               "1",     "--sample-ms", "5",      "--json", NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_str_eq(err, "");
+    unsigned results = count_of(out, "{\"workload\": ");
+    ck_assert_uint_gt(results, 0);
+    ck_assert_uint_eq(results % count_backends(), 0);
+    ck_assert_uint_eq(count_of(out, "\"time_ns\": {\"median\": "), results);
+    ck_assert_uint_eq(count_of(out, "\"spread_too_wide\": "), results);
+    ck_assert_uint_eq(count_of(out, "\"error\""), 0);
+    ck_assert_uint_eq(count_of(out, "{"), count_of(out, "}"));
+    ck_assert_uint_eq(count_of(out, "\"") % 2, 0);
+    for (const char *it = out; (it = strstr(it, "\"operation\": \"message\"")) != NULL; it++) {
+        int length = (int)strcspn(it, "\n");
+        const char *calls = strstr(it, "\"calls\": {"), *p50 = strstr(it, "\"p50_ns\": ");
+        ck_assert_msg(calls != NULL && calls < it + length, "%.*s", length, it);
+        ck_assert_msg(p50 != NULL && strncmp(p50 + 10, "null", 4) != 0, "%.*s", length, it);
+    }
+    arguments[8] = NULL;
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_uint_eq(count_of(out, "half of them within"), results / count_backends());
+    ck_assert_ptr_nonnull(strstr(out, "\nidle: 20 connections, 10 active\n"));
+    ck_assert_uint_eq(count_of(out, "mem. each"), 1);
+}
+END_TEST
+
+/* What a backend cannot watch is told in its line; the others go on. */
+START_TEST(a_size_that_does_not_fit_is_told) {
+    static const char *const names[] = {"echo", "churn-start"};
+    bool has_select = false, has_others = false;
+    eddy_backend_info info;
+    for (size_t i = 0; eddy_backend_at(i, &info) == 0; i++) {
+        has_select = has_select || info.fd_max < 1100;
+        has_others = has_others || info.fd_max >= 1100;
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *const arguments[] = {"bench",    "backends", "--workload",  names[i],
+                                         "--size",   "1100",     "--sample-ms", "1",
+                                         "--rounds", "1",        NULL};
+        ck_assert_int_eq(run(arguments), 0);
+        const char *text = "more descriptors than the backend can watch\n";
+        ck_assert_msg(!has_select || count_of(out, text) == 1, "%s", out);
+        ck_assert_msg(!has_others || count_of(out, " 1.00 ") >= 1, "%s", out);
+    }
+}
+END_TEST
+
 START_TEST(a_chosen_workload_is_told_in_three_ways) {
     static const char *const ways[] = {"--csv", "--json", "--quiet"};
     for (int i = 0; i < 3; i++) {
@@ -91,6 +147,35 @@ START_TEST(a_chosen_workload_is_told_in_three_ways) {
 }
 END_TEST
 
+/* A gnuplot that keeps what it is told in the file that it would draw. */
+START_TEST(gnuplot_is_told_what_to_draw) {
+    char directory[] = "/tmp/eddy-test-XXXXXX", path[64], plot[64], text[4096] = "";
+    char *was = strdup(getenv("PATH") != NULL ? getenv("PATH") : "");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/gnuplot", directory);
+    snprintf(plot, sizeof plot, "%s/a.svg", directory);
+    FILE *script = fopen(path, "w");
+    ck_assert_ptr_nonnull(script);
+    fprintf(script, "#!/bin/sh\nexec /bin/cat > %s\n", plot);
+    fchmod(fileno(script), 0700);
+    fclose(script);
+    const char *const arguments[] = {"bench", "backends",    "--workload", "churn-start", "--size",
+                                     "10",    "--rounds",    "1",          "--plot",      plot,
+                                     "--csv", "--sample-ms", "1",          NULL};
+    ck_assert_int_eq(setenv("PATH", directory, 1), 0);
+    ck_assert_int_eq(run(arguments), 0);
+    setenv("PATH", was, 1);
+    free(was);
+    int fd = open(plot, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_gt(read(fd, text, sizeof text - 1), 0);
+    close(fd);
+    ck_assert_ptr_nonnull(strstr(text, "set title 'churn-start'\nset ylabel 'ns per pair'\n"));
+    ck_assert_uint_eq(count_of(text, "yerrorlines"), count_backends());
+    remove_tree(directory);
+}
+END_TEST
+
 START_TEST(a_plot_wants_gnuplot) {
     char *path = strdup(getenv("PATH") != NULL ? getenv("PATH") : "");
     const char *const arguments[] = {"bench", "backends",    "--workload", "ring",   "--size",
@@ -107,6 +192,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "bench", help_and_mistakes_are_told, every_workload_runs_on_every_backend,
-           a_chosen_workload_is_told_in_three_ways, a_plot_wants_gnuplot);
+           every_workload_is_told_in_json_and_in_a_table, a_size_that_does_not_fit_is_told,
+           a_chosen_workload_is_told_in_three_ways, gnuplot_is_told_what_to_draw,
+           a_plot_wants_gnuplot);
     return suite;
 }

@@ -287,7 +287,7 @@ void sim_operations_run(const struct sim_choices *choices) {
         if (is_open(&office.desks[i])) desk_close(&office.desks[i]);
     while (!office.sender_ended) sim_block(&office, -1);
     op_pools_end();
-    op_watch_close_all();
+    op_wires_end();
     op_ears_end();
     ledger_end();
 }

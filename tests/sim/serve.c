@@ -14,15 +14,21 @@ static struct {
 
 /* --- What goes on beside it --- */
 
+/* Until the next clients come; at times long enough for all deadlines to come before. */
+static int64_t draw_span_ns(void) {
+    static const unsigned spans_ns[] = {1, 1000000, 100000000, 2000000000};
+    if (sim_below(10) == 0) return 5 * serve.stage.server.config.timeout_ns;
+    return sim_below(spans_ns[sim_below(4)]);
+}
+
 /* Clients come, alone or together, and files change. */
 static void on_arrival(void *context) {
-    static const unsigned spans_ns[] = {1, 1000000, 100000000, 2000000000};
     (void)context;
     if (serve.stage.is_over || sim_steps() >= serve.steps) return;
     serve_stage_check(&serve.stage);
     for (unsigned i = sim_below(8) == 0 ? 6 : 1; i > 0; i--) clients_add();
     if (sim_below(4) == 0) tree_move();
-    sim_after((int64_t)sim_below(spans_ns[sim_below(4)]), on_arrival, NULL);
+    sim_after(draw_span_ns(), on_arrival, NULL);
 }
 
 static void stop(int level) {

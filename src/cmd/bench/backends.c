@@ -26,6 +26,27 @@ static void set_ring(struct bench_case *it, unsigned size) {
     it->numbers[2] = size < 1000 ? 1000 : size;
 }
 
+static void set_echo(struct bench_case *it, unsigned size) {
+    snprintf(it->setting, sizeof it->setting, "%u connections, all active", size);
+    it->numbers[0] = it->numbers[1] = size;
+}
+
+static void set_idle(struct bench_case *it, unsigned size) {
+    snprintf(it->setting, sizeof it->setting, "%u connections, 10 active", size);
+    it->numbers[0] = it->memory_items = size;
+    it->numbers[1] = size < 10 ? size : 10;
+}
+
+static void set_accept(struct bench_case *it, unsigned size) {
+    snprintf(it->setting, sizeof it->setting, "%u connections at a time", size);
+    it->numbers[0] = size;
+}
+
+static void set_churn(struct bench_case *it, unsigned size) {
+    snprintf(it->setting, sizeof it->setting, "%u silent descriptors", size);
+    it->numbers[0] = size;
+}
+
 static void set_timers(struct bench_case *it, unsigned size) {
     snprintf(it->setting, sizeof it->setting, "%u timers", size);
     it->numbers[0] = size;
@@ -48,6 +69,42 @@ static const struct workload workloads[] = {
      bench_ring_run,
      {10, 100, 1000, 10000},
      set_ring},
+    {"echo",
+     "messages that come back, TCP, by streams",
+     "message",
+     bench_echo_run,
+     {10, 100, 1000, 10000},
+     set_echo},
+    {"echo-io",
+     "the same, by watchers alone",
+     "message",
+     bench_echo_io_run,
+     {10, 100, 1000, 10000},
+     set_echo},
+    {"accept",
+     "short connections: a byte each way",
+     "visit",
+     bench_accept_run,
+     {10, 100, 1000},
+     set_accept},
+    {"idle",
+     "few active ones of many connections",
+     "message",
+     bench_echo_run,
+     {10, 100, 1000, 10000},
+     set_idle},
+    {"churn-start",
+     "start a watcher and stop it",
+     "pair",
+     bench_churn_start_run,
+     {10, 100, 1000, 10000},
+     set_churn},
+    {"churn-change",
+     "wish for something else, and a turn",
+     "change",
+     bench_churn_change_run,
+     {10, 100, 1000, 10000},
+     set_churn},
     {"timer-start",
      "start a timer among many",
      "start",

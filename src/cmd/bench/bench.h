@@ -65,6 +65,7 @@ struct bench_case {
     char setting[40];                /* "1000 pairs, 10 active": the same within a group */
     int64_t size;                    /* the x of a plot */
     unsigned numbers[BENCH_NUMBERS]; /* whatever `run` needs to know */
+    unsigned memory_items;           /* the table divides the memory among so many; 0: does not */
     const void *extra;
     int64_t time_ns; /* to measure for, at least; set by the runner */
     void (*run)(const struct bench_case *it, struct bench_sample *sample);

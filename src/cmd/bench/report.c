@@ -140,6 +140,7 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
     char low[16], high[16];
     const struct bench_figure *time = &it->time_ns;
     double connections = it->of->size > 0 ? (double)it->of->size : 1;
+    double items = it->of->memory_items;
     switch (figure) {
     case TIME:
         return text_of_time(text, size, time->median);
@@ -168,7 +169,7 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
     case SWITCHES:
         return text_of_count(text, size, it->switches.median);
     case MEMORY:
-        return text_of_bytes(text, size, it->memory_bytes);
+        return text_of_bytes(text, size, it->memory_bytes / (items > 0 ? items : 1));
     case MEMORY_EACH:
         return text_of_bytes(text, size, it->memory_bytes / connections);
     case SERVED:
@@ -183,9 +184,11 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
 static void tell_head(FILE *out, const struct bench_case *it) {
     const struct layout *layout = &layouts[it->kind];
     fprintf(out, "\n%s: %s\n  %-*s", it->workload, it->setting, layout->subject_width, "");
-    for (const struct column *column = layout->columns; column->figure != NO_FIGURE; column++)
-        fprintf(out, " %*s%s", column->width, column->title != NULL ? column->title : it->operation,
-                is_range(column->figure) ? " " : "");
+    for (const struct column *column = layout->columns; column->figure != NO_FIGURE; column++) {
+        const char *title = column->title != NULL ? column->title : it->operation;
+        if (column->figure == MEMORY && it->memory_items > 0) title = "mem. each";
+        fprintf(out, " %*s%s", column->width, title, is_range(column->figure) ? " " : "");
+    }
     fputc('\n', out);
 }
 

@@ -32,8 +32,11 @@ struct rounds {
 void bench_cannot(struct bench_sample *sample, const char *what, int error) {
     char text[64];
     sample->error = error;
-    snprintf(sample->why, sizeof sample->why, "%s: %s", what,
-             eddy_strerror(error, text, sizeof text));
+    if (error == -ERANGE) /* what the system says of it is about mathematics */
+        snprintf(text, sizeof text, "more descriptors than the backend can watch");
+    else
+        eddy_strerror(error, text, sizeof text);
+    snprintf(sample->why, sizeof sample->why, "%s: %s", what, text);
 }
 
 static void on_alarm(int number) {

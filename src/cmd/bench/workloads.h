@@ -8,6 +8,17 @@
 /* pairs, active, bytes of a round */
 void bench_ring_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* connections, active */
+void bench_echo_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_echo_io_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* connections at a time */
+void bench_accept_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* descriptors */
+void bench_churn_start_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_churn_change_run(const struct bench_case *it, struct bench_sample *sample);
+
 /* timers */
 void bench_timer_start_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);

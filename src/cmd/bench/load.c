@@ -1,0 +1,268 @@
+/* load.c: see load.h. The process that is measured tells the clients what to do in orders over a
+ * socket pair, and waits for the answer to each; after the last one the clients only look at their
+ * connections, and end when these do. Invariant: no client outlives the server, since each of them
+ * sees its connection end, or the socket pair. */
+#include "load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    LOT = 100,        /* connections made at a time: fewer than any kernel's backlog holds */
+    PATIENCE_S = 240, /* longer than any sample may take */
+};
+
+struct order {
+    enum { CONNECT, ECHO, VISIT } what;
+    unsigned port, count;
+};
+
+struct bench_load {
+    pid_t child;
+    int control;
+    struct shared {
+        _Atomic(bool) is_counting;
+    } * shared;
+};
+
+/* --- In the clients' process --- */
+
+struct client {
+    eddy_io io;
+    int fd;
+    unsigned received; /* bytes of the message under way */
+    int64_t since_ns;
+};
+
+static struct crowd {
+    eddy_loop *loop;
+    struct client *clients;
+    unsigned count, port;
+    struct shared *shared;
+    struct bench_sample *sample;
+} crowd;
+
+static void keep_latency(const struct client *client) {
+    if (atomic_load_explicit(&crowd.shared->is_counting, memory_order_relaxed))
+        bench_histogram_add(&crowd.sample->latency, bench_now_ns() - client->since_ns);
+}
+
+/* A reset instead of an end leaves no port behind that could not be used for a minute. */
+static int connect_client(struct client *client) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)crowd.port)};
+    struct linger reset = {.l_onoff = 1};
+    int on = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    client->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (client->fd < 0) return -errno;
+    setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(client->fd, (struct sockaddr *)&address, sizeof address) < 0) return -errno;
+    return 0;
+}
+
+static int connect_lot(unsigned count) {
+    struct client *clients = realloc(crowd.clients, (crowd.count + count) * sizeof *clients);
+    if (clients == NULL) return -ENOMEM;
+    crowd.clients = clients;
+    for (unsigned i = 0; i < count; i++) {
+        int err = connect_client(&clients[crowd.count]);
+        if (err < 0) return err;
+        crowd.count++;
+    }
+    return 0;
+}
+
+static void send_message(struct client *client) {
+    static const char message[BENCH_MESSAGE_BYTES];
+    client->since_ns = bench_now_ns();
+    client->received = 0;
+    if (write(client->fd, message, sizeof message) != sizeof message) _exit(0);
+}
+
+static void on_reply(eddy_io *io, unsigned events) {
+    struct client *client = eddy_container_of(io, struct client, io);
+    char data[BENCH_MESSAGE_BYTES];
+    (void)events;
+    ssize_t got = read(client->fd, data, sizeof data);
+    if (got <= 0) _exit(0); /* the server is over */
+    client->received += (unsigned)got;
+    if (client->received < BENCH_MESSAGE_BYTES) return;
+    keep_latency(client);
+    send_message(client);
+}
+
+static int watch(struct client *client, eddy_io_fn *fn) {
+    eddy_io_init(&client->io, crowd.loop);
+    return eddy_io_start(&client->io, fn, client->fd, EDDY_READ);
+}
+
+static int begin_echo(unsigned active) {
+    int err = 0;
+    for (unsigned i = 0; i < active && i < crowd.count && err == 0; i++)
+        err = watch(&crowd.clients[i], on_reply);
+    for (unsigned i = 0; i < active && i < crowd.count && err == 0; i++)
+        send_message(&crowd.clients[i]);
+    return err;
+}
+
+static void on_farewell(eddy_io *io, unsigned events);
+
+static int visit(struct client *client) {
+    client->since_ns = bench_now_ns();
+    int err = connect_client(client);
+    if (err == 0 && write(client->fd, "", 1) != 1) err = -errno;
+    return err < 0 ? err : watch(client, on_farewell);
+}
+
+static void on_farewell(eddy_io *io, unsigned events) {
+    struct client *client = eddy_container_of(io, struct client, io);
+    char byte;
+    (void)events;
+    if (read(client->fd, &byte, 1) != 1) _exit(0);
+    keep_latency(client);
+    eddy_io_stop(io);
+    close(client->fd);
+    if (visit(client) < 0) _exit(0);
+}
+
+static int begin_visits(unsigned active) {
+    int err = 0;
+    crowd.clients = calloc(active, sizeof *crowd.clients);
+    if (crowd.clients == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < active && err == 0; i++) err = visit(&crowd.clients[i]);
+    return err;
+}
+
+static void run_clients(int control) {
+    struct order order;
+    alarm(PATIENCE_S);
+    int err = eddy_loop_open(&crowd.loop, NULL);
+    while (read(control, &order, sizeof order) == sizeof order) {
+        crowd.port = order.port;
+        if (err == 0 && order.what == CONNECT) err = connect_lot(order.count);
+        if (err == 0 && order.what == ECHO) err = begin_echo(order.count);
+        if (write(control, &err, sizeof err) != sizeof err) break;
+        /* After the answer: a server with a short backlog has to accept some before all are there.
+         */
+        if (err == 0 && order.what == VISIT) err = begin_visits(order.count);
+        if (err == 0 && order.what != CONNECT) err = eddy_loop_run(crowd.loop, EDDY_RUN_DEFAULT);
+        if (err < 0 && order.what != CONNECT) bench_cannot(crowd.sample, "a client", err);
+    }
+    _exit(0);
+}
+
+/* --- In the process that is measured --- */
+
+static int fork_clients(struct bench_load *it, struct bench_sample *sample) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) return -errno;
+    it->child = fork();
+    if (it->child < 0) {
+        int err = -errno;
+        close(ends[0]);
+        close(ends[1]);
+        return err;
+    }
+    if (it->child == 0) {
+        close(ends[0]);
+        crowd.shared = it->shared;
+        crowd.sample = sample;
+        run_clients(ends[1]);
+    }
+    close(ends[1]);
+    it->control = ends[0];
+    return 0;
+}
+
+int bench_load_open(struct bench_load **load, struct bench_sample *sample) {
+    struct bench_load *it = calloc(1, sizeof *it);
+    if (it == NULL) return -ENOMEM;
+    it->shared =
+        mmap(NULL, sizeof *it->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int err = it->shared == MAP_FAILED ? -ENOMEM : fork_clients(it, sample);
+    if (err < 0) {
+        if (it->shared != MAP_FAILED) munmap(it->shared, sizeof *it->shared);
+        free(it);
+        return err;
+    }
+    *load = it;
+    return 0;
+}
+
+static int command(struct bench_load *it, struct order order) {
+    int answer;
+    if (write(it->control, &order, sizeof order) != sizeof order) return -EPIPE;
+    return read(it->control, &answer, sizeof answer) == sizeof answer ? answer : -EPIPE;
+}
+
+static int listen_here(unsigned *port) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0) return -errno;
+    if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, LOT) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static int accept_lot(int listener, int *fds, unsigned count) {
+    int on = 1;
+    for (unsigned i = 0; i < count; i++) {
+        fds[i] = accept(listener, NULL, NULL);
+        if (fds[i] < 0 || fcntl(fds[i], F_SETFL, O_NONBLOCK) < 0) return -errno;
+        setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    return 0;
+}
+
+int bench_load_connect(struct bench_load *load, int *fds, unsigned count) {
+    struct order order = {.what = CONNECT};
+    int listener = listen_here(&order.port);
+    if (listener < 0) return listener;
+    int err = 0;
+    for (unsigned done = 0; done < count && err == 0; done += order.count) {
+        order.count = count - done < LOT ? count - done : LOT;
+        err = command(load, order);
+        if (err == 0) err = accept_lot(listener, fds + done, order.count);
+    }
+    close(listener);
+    return err;
+}
+
+int bench_load_echo(struct bench_load *load, unsigned active) {
+    return command(load, (struct order){.what = ECHO, .count = active});
+}
+
+int bench_load_visit(struct bench_load *load, unsigned port, unsigned active) {
+    return command(load, (struct order){.what = VISIT, .port = port, .count = active});
+}
+
+void bench_load_count(struct bench_load *load, bool on) {
+    atomic_store(&load->shared->is_counting, on);
+}
+
+void bench_load_close(struct bench_load *load) {
+    if (load == NULL) return;
+    kill(load->child, SIGKILL);
+    while (waitpid(load->child, NULL, 0) < 0 && errno == EINTR) continue;
+    close(load->control);
+    munmap(load->shared, sizeof *load->shared);
+    free(load);
+}

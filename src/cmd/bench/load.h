@@ -1,0 +1,36 @@
+/* load.h: clients over loopback, in a process of their own, so that neither their time nor their
+ * system calls count as the server's. They run on the best backend, whatever the server runs on,
+ * and write the latencies straight into the sample, which both processes see.
+ *
+ * Either a number of connections is made first, and then some of them keep a message each in
+ * flight; or each connection is a short one, with a byte each way, and the next one follows. */
+#ifndef EDDY_CMD_BENCH_LOAD_H
+#define EDDY_CMD_BENCH_LOAD_H
+
+#include "bench.h"
+
+enum { BENCH_MESSAGE_BYTES = 64 };
+
+struct bench_load;
+
+/* Forks the clients, which then wait. Open it before whatever the memory of is measured: pages are
+ * private once they are written after the fork. Errors: -ENOMEM, -EAGAIN, -EMFILE. */
+int bench_load_open(struct bench_load **load, struct bench_sample *sample);
+
+/* Makes `count` connections. The server's ends, non-blocking, go to `fds`. */
+int bench_load_connect(struct bench_load *load, int *fds, unsigned count);
+
+/* Has the first `active` connections send messages of BENCH_MESSAGE_BYTES, each the next one when
+ * the last one has come back. */
+int bench_load_echo(struct bench_load *load, unsigned active);
+
+/* Makes short connections to a port of 127.0.0.1, `active` at a time. */
+int bench_load_visit(struct bench_load *load, unsigned port, unsigned active);
+
+/* From now on, or no more, latencies count. */
+void bench_load_count(struct bench_load *load, bool on);
+
+/* Ends the clients; their connections break. `load` may be NULL. */
+void bench_load_close(struct bench_load *load);
+
+#endif

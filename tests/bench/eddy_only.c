@@ -1,0 +1,84 @@
+/* eddy_only.c: operations of eddy whose instructions are counted (instructions.sh), and which the
+ * peers do not have or which are no matter of comparison. */
+#include "peers.h"
+
+#include "http_request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ROUND = 64 };
+
+/* --- Posted calls --- */
+
+static void on_post(eddy_post *post) {
+    (void)post;
+}
+
+void peers_post_run(const struct bench_case *it, struct bench_sample *sample) {
+    static eddy_post posts[ROUND];
+    eddy_loop *loop;
+    int err = eddy_loop_open(&loop, NULL);
+    while (err >= 0 && peers_go_on(it, sample)) {
+        peers_begin();
+        for (int i = 0; i < ROUND; i++) eddy_loop_post(loop, &posts[i], on_post);
+        err = eddy_loop_run(loop, EDDY_RUN_NOWAIT);
+        peers_end(sample, ROUND);
+    }
+    if (err < 0) bench_cannot(sample, "post", err);
+}
+
+/* --- Writes without a request --- */
+
+void peers_try_write_run(const struct bench_case *it, struct bench_sample *sample) {
+    static char message[PEERS_MESSAGE_BYTES], taken[ROUND * PEERS_MESSAGE_BYTES];
+    eddy_stream stream;
+    eddy_loop *loop;
+    int ends[2];
+    int err = eddy_loop_open(&loop, NULL);
+    if (err == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) err = -errno;
+    if (err == 0) {
+        eddy_stream_init(&stream, loop);
+        err = eddy_stream_attach(&stream, ends[0]);
+    }
+    struct iovec vector = {message, sizeof message};
+    while (err == 0 && peers_go_on(it, sample)) {
+        peers_begin();
+        for (int i = 0; i < ROUND && err == 0; i++)
+            if (eddy_stream_try_write(&stream, &vector, 1) != sizeof message) err = -EIO;
+        peers_end(sample, ROUND);
+        if (read(ends[1], taken, sizeof taken) != sizeof taken) err = -EIO;
+    }
+    if (err < 0) bench_cannot(sample, "try-write", err);
+}
+
+/* --- Requests of HTTP --- */
+
+void peers_request_run(const struct bench_case *it, struct bench_sample *sample) {
+    static const char text[] =
+        "GET /a/page.html?of=some HTTP/1.1\r\n"
+        "Host: example.org\r\n"
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n"
+        "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
+        "Accept-Language: en-GB,en;q=0.5\r\n"
+        "Accept-Encoding: gzip, deflate, br\r\n"
+        "Referer: http://example.org/a/\r\n"
+        "Connection: keep-alive\r\n"
+        "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+        "\r\n";
+    while (peers_go_on(it, sample)) {
+        peers_begin();
+        for (int i = 0; i < ROUND; i++) {
+            struct http_request request;
+            http_request_init(&request);
+            if (http_request_parse(&request, text, sizeof text - 1, &http_limits_default) !=
+                HTTP_COMPLETE)
+                peers_fail(-EPROTO);
+        }
+        peers_end(sample, ROUND);
+    }
+    if (peers_error() < 0) bench_cannot(sample, "request", peers_error());
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# instructions.sh [--update] [EDDY-PEERS]: user-space instructions per operation, counted by
+# callgrind, against those in instructions.txt. They repeat to the last digit or nearly so, on any
+# machine, busy or not, with the same compiler and C library. Fails where one is more than 3 % above
+# its figure, and tells where one is as far below, so that the figure can be lowered. --update writes
+# the file anew. Ends with 77 without valgrind.
+set -euo pipefail
+update=
+[ "${1:-}" = --update ] && update=yes && shift
+root=$(cd "$(dirname "$0")/../.." && pwd)
+program=${1:-$root/build/tests/bench/eddy-peers}
+figures=$(dirname "$0")/instructions.txt
+command -v valgrind > /dev/null || { echo 'instructions: valgrind is not installed'; exit 77; }
+[ -x "$program" ] || { echo "instructions: there is no $program"; exit 2; }
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# measure SUBJECT WORKLOAD SIZE OPERATIONS: instructions per operation, to a tenth. What comes before
+# the first round, and that round, do not count.
+measure() {
+    local done instructions
+    done=$(valgrind --tool=callgrind --collect-atstart=no --callgrind-out-file=/dev/null \
+        --log-file="$scratch/log" "$program" --subject "$1" --workload "$2" --size "$3" --count "$4") ||
+        { cat "$scratch/log" >&2; return 1; }
+    instructions=$(sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p' "$scratch/log")
+    awk -v all="$instructions" -v operations="$done" 'BEGIN {printf "%.1f", all / operations}'
+}
+
+# The first word of a line in instructions.txt stands for what is measured so.
+operations() {
+    cat << 'END'
+echo-watcher eddy echo 64 6400
+echo-stream eddy-stream echo 64 6400
+timer-start eddy timer-start 10000 20000
+timer-stop eddy timer-stop 10000 20000
+timer-fire eddy timer-fire 10000 20000
+timer-push eddy timer-push 10000 50000
+watch eddy watch 100 2000
+wake-send eddy wake-send 1 200000
+post eddy post 1 6400
+pool eddy pool 64 6000
+try-write eddy try-write 1 6400
+request eddy request 1 6400
+END
+}
+
+status=0
+while read -r name subject workload size count; do
+    now=$(measure "$subject" "$workload" "$size" "$count") || exit 1
+    was=$(awk -v name="$name" '$1 == name {print $2}' "$figures" 2> /dev/null || true)
+    printf '%-14s %8s\n' "$name" "$now" >> "$scratch/now"
+    verdict=$(awk -v now="$now" -v was="${was:-0}" 'BEGIN {
+        if (was == 0) print "new"
+        else if (now > was * 1.03) print "MORE"
+        else if (now < was * 0.97) print "less: lower the figure"
+    }')
+    printf '%-14s %8s instructions, %8s kept  %s\n' "$name" "$now" "${was:--}" "$verdict"
+    case $verdict in MORE | new) [ -n "$update" ] || status=1 ;; esac
+done < <(operations)
+
+if [ -n "$update" ]; then
+    {
+        echo '# Instructions per operation (instructions.sh --update): GCC 12, glibc 2.36, x86-64, a release build.'
+        cat "$scratch/now"
+    } > "$figures"
+fi
+[ "$status" = 0 ] || echo 'instructions: more than 3 % above what is kept; if that has to be: --update'
+exit "$status"

@@ -1,0 +1,78 @@
+/* measure.c: when a sample is over, and which parts of it count. In time, each part is measured and
+ * added up. To count instructions, callgrind is told where a part begins and ends, and the number
+ * of operations is given. */
+#include "peers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#ifdef PEERS_CALLGRIND
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_TOGGLE_COLLECT
+#endif
+
+void (*peers_ready)(unsigned i);
+void (*peers_woken)(unsigned side);
+void (*peers_done)(unsigned i, int64_t result);
+unsigned long peers_fired;
+
+static struct {
+    uint64_t wanted; /* operations; 0: time is measured */
+    int64_t end_ns;
+    unsigned rounds;
+    int error;
+    struct bench_meter meter;
+} state;
+
+void peers_count(uint64_t operations) {
+    state.wanted = operations;
+}
+
+bool peers_is_counting(void) {
+    return state.wanted > 0;
+}
+
+void peers_fail(int error) {
+    state.error = error < 0 ? error : -EIO;
+}
+
+int peers_error(void) {
+    return state.error;
+}
+
+const struct peer *peers_of(const struct bench_case *it) {
+    return it->extra;
+}
+
+bool peers_go_on(const struct bench_case *it, const struct bench_sample *sample) {
+    if (state.error < 0) return false;
+    if (state.wanted > 0) return sample->operations < state.wanted;
+    if (state.end_ns == 0) state.end_ns = bench_now_ns() + it->time_ns;
+    return sample->operations == 0 || bench_now_ns() < state.end_ns;
+}
+
+void peers_begin(void) {
+    if (state.wanted == 0) {
+        bench_start(&state.meter);
+    } else if (state.rounds > 0) {
+        CALLGRIND_TOGGLE_COLLECT;
+    }
+}
+
+void peers_end(struct bench_sample *sample, uint64_t operations) {
+    struct bench_sample part;
+    bool is_warm = state.rounds > 0;
+    if (state.wanted == 0) {
+        bench_stop(&state.meter, &part);
+    } else if (is_warm) {
+        CALLGRIND_TOGGLE_COLLECT;
+    }
+    state.rounds++;
+    if (!is_warm) return;
+    sample->operations += operations;
+    if (state.wanted > 0) return;
+    sample->time_ns += part.time_ns;
+    sample->cpu_ns = (sample->cpu_ns < 0 ? 0 : sample->cpu_ns) + part.cpu_ns;
+    sample->switches = (sample->switches < 0 ? 0 : sample->switches) + part.switches;
+}

@@ -1,0 +1,241 @@
+/* peer_eddy.c: eddy, on its best backend: with watchers; with streams; and with file reads that
+ * only the pool does. */
+#include "peers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static eddy_loop *loops[PEERS_SIDES];
+
+static int open_loops(bool has_threads) {
+    int err = eddy_loop_open(&loops[0], NULL);
+    return err < 0 || !has_threads ? err : eddy_loop_open(&loops[1], NULL);
+}
+
+static int run(unsigned side) {
+    return eddy_loop_run(loops[side], EDDY_RUN_DEFAULT);
+}
+
+static void stop(unsigned side) {
+    eddy_loop_stop(loops[side]);
+}
+
+static int turn(void) {
+    return eddy_loop_run(loops[0], EDDY_RUN_NOWAIT);
+}
+
+/* --- Watchers --- */
+
+static eddy_io *ios;
+
+static void on_ready(eddy_io *io, unsigned events) {
+    (void)events;
+    peers_ready((unsigned)(io - ios));
+}
+
+static int watch_with(eddy_io_fn *fn, const int *fds, unsigned count) {
+    if (ios == NULL) ios = malloc(count * sizeof *ios);
+    if (ios == NULL) return -ENOMEM;
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++) {
+        eddy_io_init(&ios[i], loops[0]);
+        err = eddy_io_start(&ios[i], fn, fds[i], EDDY_READ);
+    }
+    return err;
+}
+
+static int watch(const int *fds, unsigned count) {
+    return watch_with(on_ready, fds, count);
+}
+
+static void unwatch(unsigned count) {
+    for (unsigned i = 0; i < count; i++) eddy_io_stop(&ios[i]);
+}
+
+static void on_message(eddy_io *io, unsigned events) {
+    char data[PEERS_MESSAGE_BYTES];
+    (void)events;
+    ssize_t size = recv(eddy_io_fd(io), data, sizeof data, 0);
+    if (size > 0 && send(eddy_io_fd(io), data, (size_t)size, 0) == size)
+        peers_echoed();
+    else if (size >= 0 || errno != EAGAIN)
+        peers_fail(-EPIPE);
+}
+
+static int serve(const int *fds, unsigned count, unsigned active) {
+    (void)active;
+    return watch_with(on_message, fds, count);
+}
+
+/* --- Streams --- */
+
+static struct reply {
+    eddy_write write;
+    struct reply *next;
+    char data[PEERS_MESSAGE_BYTES];
+} * free_reply;
+
+static void on_sent(eddy_write *write, int status) {
+    struct reply *reply = eddy_container_of(write, struct reply, write);
+    reply->next = free_reply;
+    free_reply = reply;
+    if (status < 0) peers_fail(status);
+    peers_echoed();
+}
+
+static void on_data(eddy_stream *stream, void *data, ssize_t size) {
+    struct reply *reply = free_reply;
+    if (size <= 0 || (size_t)size > sizeof reply->data || reply == NULL) {
+        peers_fail(-EPIPE);
+        return;
+    }
+    free_reply = reply->next;
+    memcpy(reply->data, data, (size_t)size);
+    int err = eddy_stream_write(stream, &reply->write, reply->data, (size_t)size, on_sent);
+    if (err < 0) peers_fail(err);
+}
+
+static int serve_streams(const int *fds, unsigned count, unsigned active) {
+    eddy_stream *streams = malloc(count * sizeof *streams);
+    struct reply *replies = malloc(active * sizeof *replies);
+    if (streams == NULL || replies == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < active; i++) {
+        replies[i].next = free_reply;
+        free_reply = &replies[i];
+    }
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++) {
+        eddy_stream_init(&streams[i], loops[0]);
+        err = eddy_stream_attach(&streams[i], fds[i]);
+        if (err == 0) err = eddy_stream_read_start(&streams[i], on_data);
+    }
+    return err;
+}
+
+/* --- Timers --- */
+
+static eddy_timer *timers;
+
+static void on_timer(eddy_timer *timer) {
+    (void)timer;
+    peers_fired++;
+}
+
+static int timers_make(unsigned count) {
+    timers = malloc(count * sizeof *timers);
+    for (unsigned i = 0; i < count && timers != NULL; i++) eddy_timer_init(&timers[i], loops[0]);
+    return timers == NULL ? -ENOMEM : 0;
+}
+
+static int timers_start(const int64_t *delays_ns, unsigned count) {
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = eddy_timer_start(&timers[i], on_timer, delays_ns[i], 0);
+    return err;
+}
+
+static void timers_stop(unsigned count) {
+    for (unsigned i = 0; i < count; i++) eddy_timer_stop(&timers[i]);
+}
+
+static int timers_push(int64_t delay_ns, unsigned count) {
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = eddy_timer_start(&timers[i], on_timer, delay_ns, 0);
+    return err;
+}
+
+/* --- Wake-ups --- */
+
+static eddy_wake wakes[PEERS_SIDES];
+
+static void on_wake(eddy_wake *wake) {
+    peers_woken((unsigned)(wake - wakes));
+}
+
+static int wake_open(unsigned side) {
+    eddy_wake_init(&wakes[side], loops[side]);
+    return eddy_wake_start(&wakes[side], on_wake);
+}
+
+static void wake_send(unsigned side, unsigned times) {
+    for (unsigned i = 0; i < times; i++) eddy_wake_send(&wakes[side]);
+}
+
+/* --- Jobs --- */
+
+static eddy_work *works;
+static eddy_file *files;
+
+static int jobs_make(unsigned depth) {
+    works = malloc(depth * sizeof *works);
+    files = malloc(depth * sizeof *files);
+    return works == NULL || files == NULL ? -ENOMEM : 0;
+}
+
+/* No attempt to read without a thread. */
+static int jobs_make_pool(unsigned depth) {
+    eddy_file_set_attempt(loops[0], false);
+    return jobs_make(depth);
+}
+
+static void do_nothing(eddy_work *work) {
+    (void)work;
+}
+
+static void on_work(eddy_work *work, int status) {
+    peers_done((unsigned)(work - works), status);
+}
+
+static void on_file(eddy_file *file) {
+    peers_done((unsigned)(file - files), file->result);
+}
+
+static int job_submit(unsigned i) {
+    return eddy_work_submit(loops[0], &works[i], EDDY_LANE_FILE, do_nothing, on_work);
+}
+
+static int file_submit(unsigned i, int fd, void *data, size_t size, int64_t offset) {
+    return eddy_file_read(loops[0], &files[i], fd, data, size, offset, on_file);
+}
+
+const struct peer peer_eddy = {
+    .name = "eddy",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .watch = watch,
+    .unwatch = unwatch,
+    .serve = serve,
+    .timers_make = timers_make,
+    .timers_start = timers_start,
+    .timers_stop = timers_stop,
+    .timers_push = timers_push,
+    .wake_open = wake_open,
+    .wake_send = wake_send,
+    .jobs_make = jobs_make,
+    .job_submit = job_submit,
+    .file_submit = file_submit,
+};
+
+const struct peer peer_eddy_stream = {
+    .name = "eddy-stream",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .serve = serve_streams,
+};
+
+const struct peer peer_eddy_pool = {
+    .name = "eddy-pool",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .jobs_make = jobs_make_pool,
+    .file_submit = file_submit,
+};

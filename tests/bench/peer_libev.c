@@ -1,0 +1,151 @@
+/* peer_libev.c: libev, on epoll. Idle timeouts are pushed away with ev_timer_again. */
+#include "peers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstrict-aliasing"
+#include <ev.h>
+#pragma GCC diagnostic pop
+
+static struct ev_loop *loops[PEERS_SIDES];
+
+static int open_loops(bool has_threads) {
+    for (int side = 0; side < (has_threads ? PEERS_SIDES : 1); side++) {
+        loops[side] = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+        if (loops[side] == NULL) return -EIO;
+    }
+    return 0;
+}
+
+static int run(unsigned side) {
+    ev_run(loops[side], 0);
+    return 0;
+}
+
+static void stop(unsigned side) {
+    ev_break(loops[side], EVBREAK_ONE);
+}
+
+static int turn(void) {
+    ev_run(loops[0], EVRUN_NOWAIT);
+    return 0;
+}
+
+/* --- Watchers --- */
+
+static ev_io *ios;
+
+static void on_ready(struct ev_loop *loop, ev_io *io, int events) {
+    (void)loop, (void)events;
+    peers_ready((unsigned)(io - ios));
+}
+
+typedef void io_fn(struct ev_loop *loop, ev_io *io, int events);
+
+static int watch_with(io_fn *fn, const int *fds, unsigned count) {
+    if (ios == NULL) ios = malloc(count * sizeof *ios);
+    if (ios == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < count; i++) {
+        ev_io_init(&ios[i], fn, fds[i], EV_READ);
+        ev_io_start(loops[0], &ios[i]);
+    }
+    return 0;
+}
+
+static int watch(const int *fds, unsigned count) {
+    return watch_with(on_ready, fds, count);
+}
+
+static void unwatch(unsigned count) {
+    for (unsigned i = 0; i < count; i++) ev_io_stop(loops[0], &ios[i]);
+}
+
+static void on_message(struct ev_loop *loop, ev_io *io, int events) {
+    char data[PEERS_MESSAGE_BYTES];
+    (void)loop, (void)events;
+    ssize_t size = recv(io->fd, data, sizeof data, 0);
+    if (size > 0 && send(io->fd, data, (size_t)size, 0) == size)
+        peers_echoed();
+    else if (size >= 0 || errno != EAGAIN)
+        peers_fail(-EPIPE);
+}
+
+static int serve(const int *fds, unsigned count, unsigned active) {
+    (void)active;
+    return watch_with(on_message, fds, count);
+}
+
+/* --- Timers --- */
+
+static ev_timer *timers;
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events) {
+    (void)loop, (void)timer, (void)events;
+    peers_fired++;
+}
+
+static int timers_make(unsigned count) {
+    timers = malloc(count * sizeof *timers);
+    for (unsigned i = 0; i < count && timers != NULL; i++)
+        ev_timer_init(&timers[i], on_timer, 0., 60.);
+    return timers == NULL ? -ENOMEM : 0;
+}
+
+static int timers_start(const int64_t *delays_ns, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        ev_timer_set(&timers[i], (double)delays_ns[i] * 1e-9, 0.);
+        ev_timer_start(loops[0], &timers[i]);
+    }
+    return 0;
+}
+
+static void timers_stop(unsigned count) {
+    for (unsigned i = 0; i < count; i++) ev_timer_stop(loops[0], &timers[i]);
+}
+
+static int timers_push(int64_t delay_ns, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        timers[i].repeat = (double)delay_ns * 1e-9;
+        ev_timer_again(loops[0], &timers[i]);
+    }
+    return 0;
+}
+
+/* --- Wake-ups --- */
+
+static ev_async asyncs[PEERS_SIDES];
+
+static void on_async(struct ev_loop *loop, ev_async *async, int events) {
+    (void)loop, (void)events;
+    peers_woken((unsigned)(async - asyncs));
+}
+
+static int wake_open(unsigned side) {
+    ev_async_init(&asyncs[side], on_async);
+    ev_async_start(loops[side], &asyncs[side]);
+    return 0;
+}
+
+static void wake_send(unsigned side, unsigned times) {
+    for (unsigned i = 0; i < times; i++) ev_async_send(loops[side], &asyncs[side]);
+}
+
+const struct peer peer_libev = {
+    .name = "libev",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .watch = watch,
+    .unwatch = unwatch,
+    .serve = serve,
+    .timers_make = timers_make,
+    .timers_start = timers_start,
+    .timers_stop = timers_stop,
+    .timers_push = timers_push,
+    .wake_open = wake_open,
+    .wake_send = wake_send,
+};

@@ -1,0 +1,195 @@
+/* peer_libevent.c: libevent, with events and with bufferevents; without locks where no other thread
+ * wakes it. Idle timeouts share a common timeout. */
+#include "peers.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <event2/thread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static struct event_base *loops[PEERS_SIDES];
+
+static int open_loops(bool has_threads) {
+    if (has_threads && evthread_use_pthreads() < 0) return -EIO;
+    for (int side = 0; side < (has_threads ? PEERS_SIDES : 1); side++) {
+        struct event_config *config = event_config_new();
+        if (config == NULL) return -ENOMEM;
+        if (!has_threads) event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+        loops[side] = event_base_new_with_config(config);
+        event_config_free(config);
+        if (loops[side] == NULL) return -EIO;
+    }
+    return 0;
+}
+
+static int run(unsigned side) {
+    return event_base_loop(loops[side], EVLOOP_NO_EXIT_ON_EMPTY) < 0 ? -EIO : 0;
+}
+
+static void stop(unsigned side) {
+    event_base_loopbreak(loops[side]);
+}
+
+static int turn(void) {
+    return event_base_loop(loops[0], EVLOOP_NONBLOCK) < 0 ? -EIO : 0;
+}
+
+/* --- Watchers --- */
+
+static struct event *ios;
+
+static void on_ready(int fd, short events, void *argument) {
+    (void)fd, (void)events;
+    peers_ready((unsigned)((struct event *)argument - ios));
+}
+
+static int watch_with(event_callback_fn fn, const int *fds, unsigned count) {
+    if (ios == NULL) ios = malloc(count * sizeof *ios);
+    if (ios == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < count; i++)
+        if (event_assign(&ios[i], loops[0], fds[i], EV_READ | EV_PERSIST, fn, &ios[i]) < 0 ||
+            event_add(&ios[i], NULL) < 0)
+            return -EIO;
+    return 0;
+}
+
+static int watch(const int *fds, unsigned count) {
+    return watch_with(on_ready, fds, count);
+}
+
+static void unwatch(unsigned count) {
+    for (unsigned i = 0; i < count; i++) event_del(&ios[i]);
+}
+
+static void on_message(int fd, short events, void *argument) {
+    char data[PEERS_MESSAGE_BYTES];
+    (void)events, (void)argument;
+    ssize_t size = recv(fd, data, sizeof data, 0);
+    if (size > 0 && send(fd, data, (size_t)size, 0) == size)
+        peers_echoed();
+    else if (size >= 0 || errno != EAGAIN)
+        peers_fail(-EPIPE);
+}
+
+static int serve(const int *fds, unsigned count, unsigned active) {
+    (void)active;
+    return watch_with(on_message, fds, count);
+}
+
+/* --- Bufferevents --- */
+
+static void on_data(struct bufferevent *stream, void *argument) {
+    (void)argument;
+    if (bufferevent_write_buffer(stream, bufferevent_get_input(stream)) < 0) peers_fail(-EIO);
+}
+
+static void on_sent(struct bufferevent *stream, void *argument) {
+    (void)stream, (void)argument;
+    peers_echoed();
+}
+
+static void on_end(struct bufferevent *stream, short events, void *argument) {
+    (void)stream, (void)events, (void)argument;
+    peers_fail(-EPIPE);
+}
+
+static int serve_buffers(const int *fds, unsigned count, unsigned active) {
+    (void)active;
+    for (unsigned i = 0; i < count; i++) {
+        struct bufferevent *stream = bufferevent_socket_new(loops[0], fds[i], 0);
+        if (stream == NULL) return -ENOMEM;
+        bufferevent_setcb(stream, on_data, on_sent, on_end, NULL);
+        if (bufferevent_enable(stream, EV_READ | EV_WRITE) < 0) return -EIO;
+    }
+    return 0;
+}
+
+/* --- Timers --- */
+
+static struct event *timers;
+
+static struct timeval time_of(int64_t ns) {
+    return (struct timeval){.tv_sec = ns / EDDY_NS_PER_S,
+                            .tv_usec = ns % EDDY_NS_PER_S / EDDY_NS_PER_US};
+}
+
+static void on_timer(int fd, short events, void *argument) {
+    (void)fd, (void)events, (void)argument;
+    peers_fired++;
+}
+
+static int timers_make(unsigned count) {
+    timers = malloc(count * sizeof *timers);
+    for (unsigned i = 0; i < count && timers != NULL; i++)
+        if (evtimer_assign(&timers[i], loops[0], on_timer, NULL) < 0) return -EIO;
+    return timers == NULL ? -ENOMEM : 0;
+}
+
+static int timers_start(const int64_t *delays_ns, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        struct timeval delay = time_of(delays_ns[i]);
+        if (evtimer_add(&timers[i], &delay) < 0) return -EIO;
+    }
+    return 0;
+}
+
+static void timers_stop(unsigned count) {
+    for (unsigned i = 0; i < count; i++) evtimer_del(&timers[i]);
+}
+
+static int timers_push(int64_t delay_ns, unsigned count) {
+    struct timeval delay = time_of(delay_ns);
+    const struct timeval *common = event_base_init_common_timeout(loops[0], &delay);
+    if (common == NULL) return -EIO;
+    for (unsigned i = 0; i < count; i++)
+        if (evtimer_add(&timers[i], common) < 0) return -EIO;
+    return 0;
+}
+
+/* --- Wake-ups --- */
+
+static struct event wakes[PEERS_SIDES];
+
+static void on_wake(int fd, short events, void *argument) {
+    (void)fd, (void)events;
+    peers_woken((unsigned)((struct event *)argument - wakes));
+}
+
+static int wake_open(unsigned side) {
+    return event_assign(&wakes[side], loops[side], -1, EV_PERSIST, on_wake, &wakes[side]) < 0 ? -EIO
+                                                                                              : 0;
+}
+
+static void wake_send(unsigned side, unsigned times) {
+    for (unsigned i = 0; i < times; i++) event_active(&wakes[side], EV_READ, 0);
+}
+
+const struct peer peer_libevent = {
+    .name = "libevent",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .watch = watch,
+    .unwatch = unwatch,
+    .serve = serve,
+    .timers_make = timers_make,
+    .timers_start = timers_start,
+    .timers_stop = timers_stop,
+    .timers_push = timers_push,
+    .wake_open = wake_open,
+    .wake_send = wake_send,
+};
+
+const struct peer peer_bufferevent = {
+    .name = "bufferevent",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .serve = serve_buffers,
+};

@@ -1,0 +1,268 @@
+/* peer_libuv.c: libuv: with streams that write by request, which is its usual way; with streams
+ * that try to write at once; and with uv_poll, where the server reads and writes itself. */
+#include "peers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+static uv_loop_t loops[PEERS_SIDES];
+
+static int open_loops(bool has_threads) {
+    setenv("UV_THREADPOOL_SIZE", "4", 1);
+    int err = uv_loop_init(&loops[0]);
+    return err < 0 || !has_threads ? err : uv_loop_init(&loops[1]);
+}
+
+static int run(unsigned side) {
+    return uv_run(&loops[side], UV_RUN_DEFAULT) < 0 ? -EIO : 0;
+}
+
+static void stop(unsigned side) {
+    uv_stop(&loops[side]);
+}
+
+static int turn(void) {
+    return uv_run(&loops[0], UV_RUN_NOWAIT) < 0 ? -EIO : 0;
+}
+
+/* --- Watchers --- */
+
+static uv_poll_t *polls;
+static const int *poll_fds;
+
+static void on_ready(uv_poll_t *poll, int status, int events) {
+    (void)status, (void)events;
+    peers_ready((unsigned)(poll - polls));
+}
+
+static int watch_with(uv_poll_cb fn, const int *fds, unsigned count) {
+    if (polls == NULL) polls = malloc(count * sizeof *polls);
+    if (polls == NULL) return -ENOMEM;
+    poll_fds = fds;
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++) {
+        err = uv_poll_init(&loops[0], &polls[i], fds[i]);
+        if (err == 0) err = uv_poll_start(&polls[i], UV_READABLE, fn);
+    }
+    return err;
+}
+
+static int watch(const int *fds, unsigned count) {
+    return watch_with(on_ready, fds, count);
+}
+
+static void unwatch(unsigned count) {
+    for (unsigned i = 0; i < count; i++) uv_close((uv_handle_t *)&polls[i], NULL);
+}
+
+static void on_message(uv_poll_t *poll, int status, int events) {
+    char data[PEERS_MESSAGE_BYTES];
+    int fd = poll_fds[poll - polls];
+    (void)status, (void)events;
+    ssize_t size = recv(fd, data, sizeof data, 0);
+    if (size > 0 && send(fd, data, (size_t)size, 0) == size)
+        peers_echoed();
+    else if (size >= 0 || errno != EAGAIN)
+        peers_fail(-EPIPE);
+}
+
+static int serve_poll(const int *fds, unsigned count, unsigned active) {
+    (void)active;
+    return watch_with(on_message, fds, count);
+}
+
+/* --- Streams --- */
+
+static struct reply {
+    uv_write_t write;
+    struct reply *next;
+    char data[PEERS_MESSAGE_BYTES];
+} * free_reply;
+
+static void lend(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
+    static char data[64 * 1024];
+    (void)handle, (void)size;
+    *buffer = uv_buf_init(data, sizeof data);
+}
+
+static void on_sent(uv_write_t *write, int status) {
+    struct reply *reply = eddy_container_of(write, struct reply, write);
+    reply->next = free_reply;
+    free_reply = reply;
+    if (status < 0) peers_fail(status);
+    peers_echoed();
+}
+
+static void on_data(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
+    struct reply *reply = free_reply;
+    if (size == 0) return;
+    if (size < 0 || (size_t)size > sizeof reply->data || reply == NULL) {
+        peers_fail(-EPIPE);
+        return;
+    }
+    free_reply = reply->next;
+    memcpy(reply->data, buffer->base, (size_t)size);
+    uv_buf_t data = uv_buf_init(reply->data, (unsigned)size);
+    int err = uv_write(&reply->write, stream, &data, 1, on_sent);
+    if (err < 0) peers_fail(err);
+}
+
+static void on_data_try(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
+    if (size == 0) return;
+    uv_buf_t data = uv_buf_init(buffer->base, size < 0 ? 0 : (unsigned)size);
+    if (size < 0 || uv_try_write(stream, &data, 1) != size)
+        peers_fail(-EPIPE);
+    else
+        peers_echoed();
+}
+
+static int serve_with(uv_read_cb fn, const int *fds, unsigned count) {
+    uv_tcp_t *streams = malloc(count * sizeof *streams);
+    if (streams == NULL) return -ENOMEM;
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++) {
+        err = uv_tcp_init(&loops[0], &streams[i]);
+        if (err == 0) err = uv_tcp_open(&streams[i], fds[i]);
+        if (err == 0) err = uv_read_start((uv_stream_t *)&streams[i], lend, fn);
+    }
+    return err;
+}
+
+static int serve(const int *fds, unsigned count, unsigned active) {
+    struct reply *replies = malloc(active * sizeof *replies);
+    if (replies == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < active; i++) {
+        replies[i].next = free_reply;
+        free_reply = &replies[i];
+    }
+    return serve_with(on_data, fds, count);
+}
+
+static int serve_try(const int *fds, unsigned count, unsigned active) {
+    (void)active;
+    return serve_with(on_data_try, fds, count);
+}
+
+/* --- Timers --- */
+
+static uv_timer_t *timers;
+
+static void on_timer(uv_timer_t *timer) {
+    (void)timer;
+    peers_fired++;
+}
+
+static int timers_make(unsigned count) {
+    timers = malloc(count * sizeof *timers);
+    for (unsigned i = 0; i < count && timers != NULL; i++) uv_timer_init(&loops[0], &timers[i]);
+    return timers == NULL ? -ENOMEM : 0;
+}
+
+static int timers_start(const int64_t *delays_ns, unsigned count) {
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = uv_timer_start(&timers[i], on_timer, (uint64_t)(delays_ns[i] / EDDY_NS_PER_MS), 0);
+    return err;
+}
+
+static void timers_stop(unsigned count) {
+    for (unsigned i = 0; i < count; i++) uv_timer_stop(&timers[i]);
+}
+
+static int timers_push(int64_t delay_ns, unsigned count) {
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = uv_timer_start(&timers[i], on_timer, (uint64_t)(delay_ns / EDDY_NS_PER_MS), 0);
+    return err;
+}
+
+/* --- Wake-ups --- */
+
+static uv_async_t asyncs[PEERS_SIDES];
+
+static void on_async(uv_async_t *async) {
+    peers_woken((unsigned)(async - asyncs));
+}
+
+static int wake_open(unsigned side) {
+    return uv_async_init(&loops[side], &asyncs[side], on_async);
+}
+
+static void wake_send(unsigned side, unsigned times) {
+    for (unsigned i = 0; i < times; i++) uv_async_send(&asyncs[side]);
+}
+
+/* --- Jobs --- */
+
+static uv_work_t *works;
+static uv_fs_t *files;
+
+static int jobs_make(unsigned depth) {
+    works = malloc(depth * sizeof *works);
+    files = malloc(depth * sizeof *files);
+    return works == NULL || files == NULL ? -ENOMEM : 0;
+}
+
+static void do_nothing(uv_work_t *work) {
+    (void)work;
+}
+
+static void on_work(uv_work_t *work, int status) {
+    peers_done((unsigned)(work - works), status);
+}
+
+static void on_file(uv_fs_t *file) {
+    int64_t result = file->result;
+    uv_fs_req_cleanup(file);
+    peers_done((unsigned)(file - files), result);
+}
+
+static int job_submit(unsigned i) {
+    return uv_queue_work(&loops[0], &works[i], do_nothing, on_work);
+}
+
+static int file_submit(unsigned i, int fd, void *data, size_t size, int64_t offset) {
+    uv_buf_t buffer = uv_buf_init(data, (unsigned)size);
+    return uv_fs_read(&loops[0], &files[i], fd, &buffer, 1, offset, on_file);
+}
+
+const struct peer peer_libuv = {
+    .name = "libuv",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .watch = watch,
+    .unwatch = unwatch,
+    .serve = serve,
+    .timers_make = timers_make,
+    .timers_start = timers_start,
+    .timers_stop = timers_stop,
+    .timers_push = timers_push,
+    .wake_open = wake_open,
+    .wake_send = wake_send,
+    .jobs_make = jobs_make,
+    .job_submit = job_submit,
+    .file_submit = file_submit,
+};
+
+const struct peer peer_libuv_try = {
+    .name = "libuv-try",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .serve = serve_try,
+};
+
+const struct peer peer_libuv_poll = {
+    .name = "libuv-poll",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .serve = serve_poll,
+};

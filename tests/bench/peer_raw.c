@@ -1,0 +1,199 @@
+/* peer_raw.c: what is written by hand, as the limit: a bare epoll loop, a bare pipe between
+ * threads, a bare pread. */
+#include "peers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { EVENTS = 256 };
+
+/* --- epoll --- */
+
+static struct {
+    int epoll;
+    const int *fds;
+    bool is_stopped;
+} loop;
+
+static int open_epoll(bool has_threads) {
+    (void)has_threads;
+    loop.epoll = epoll_create1(EPOLL_CLOEXEC);
+    return loop.epoll < 0 ? -errno : 0;
+}
+
+static int turn(int timeout_ms) {
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(loop.epoll, events, EVENTS, timeout_ms);
+    if (count < 0) return -errno;
+    for (int i = 0; i < count; i++) peers_ready(events[i].data.u32);
+    return 0;
+}
+
+static int run_epoll(unsigned side) {
+    (void)side;
+    loop.is_stopped = false;
+    int err = 0;
+    while (!loop.is_stopped && err == 0) err = turn(-1);
+    return err;
+}
+
+static int turn_epoll(void) {
+    return turn(0);
+}
+
+static void stop_epoll(unsigned side) {
+    (void)side;
+    loop.is_stopped = true;
+}
+
+static int watch_epoll(const int *fds, unsigned count) {
+    loop.fds = fds;
+    for (unsigned i = 0; i < count; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+        if (epoll_ctl(loop.epoll, EPOLL_CTL_ADD, fds[i], &event) < 0) return -errno;
+    }
+    return 0;
+}
+
+static void unwatch_epoll(unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        (void)epoll_ctl(loop.epoll, EPOLL_CTL_DEL, loop.fds[i], NULL);
+}
+
+static void on_message(unsigned i) {
+    char data[PEERS_MESSAGE_BYTES];
+    ssize_t size = recv(loop.fds[i], data, sizeof data, 0);
+    if (size > 0 && send(loop.fds[i], data, (size_t)size, 0) == size)
+        peers_echoed();
+    else if (size >= 0 || errno != EAGAIN)
+        peers_fail(-EPIPE);
+}
+
+/* What somebody keeps of each connection at the least. */
+struct connection {
+    int fd;
+    void *owner, *data;
+    size_t size;
+};
+
+static int serve_epoll(const int *fds, unsigned count, unsigned active) {
+    static struct connection *connections;
+    (void)active;
+    peers_ready = on_message;
+    connections = malloc(count * sizeof *connections);
+    if (connections == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < count; i++) connections[i] = (struct connection){.fd = fds[i]};
+    return watch_epoll(fds, count);
+}
+
+const struct peer peer_epoll = {
+    .name = "epoll",
+    .open = open_epoll,
+    .run = run_epoll,
+    .stop = stop_epoll,
+    .turn = turn_epoll,
+    .watch = watch_epoll,
+    .unwatch = unwatch_epoll,
+    .serve = serve_epoll,
+};
+
+/* --- Pipes --- */
+
+static struct {
+    int ends[2];
+    bool is_stopped;
+} sides[PEERS_SIDES];
+
+static int open_nothing(bool has_threads) {
+    (void)has_threads;
+    return 0;
+}
+
+static int open_pipe(unsigned side) {
+    return pipe(sides[side].ends) < 0 ? -errno : 0;
+}
+
+static void send_byte(unsigned side, unsigned times) {
+    for (unsigned i = 0; i < times; i++)
+        if (write(sides[side].ends[1], "", 1) != 1) peers_fail(-errno);
+}
+
+static int run_pipe(unsigned side) {
+    char byte;
+    sides[side].is_stopped = false;
+    while (!sides[side].is_stopped) {
+        if (read(sides[side].ends[0], &byte, 1) != 1) return -errno;
+        peers_woken(side);
+    }
+    return 0;
+}
+
+static void stop_pipe(unsigned side) {
+    sides[side].is_stopped = true;
+}
+
+/* It has no `turn`: wake-ups are not sent to it while it is behind, which would fill the pipe. */
+const struct peer peer_pipe = {
+    .name = "pipe",
+    .open = open_nothing,
+    .run = run_pipe,
+    .stop = stop_pipe,
+    .wake_open = open_pipe,
+    .wake_send = send_byte,
+};
+
+/* --- pread --- */
+
+static struct {
+    struct read {
+        unsigned i;
+        int fd;
+        void *data;
+        size_t size;
+        int64_t offset;
+    } * reads;
+    unsigned depth, first, count;
+    bool is_stopped;
+} queue;
+
+static int make_reads(unsigned depth) {
+    queue.reads = calloc(depth, sizeof *queue.reads);
+    queue.depth = depth;
+    return queue.reads == NULL ? -ENOMEM : 0;
+}
+
+static int submit_read(unsigned i, int fd, void *data, size_t size, int64_t offset) {
+    unsigned place = queue.first + queue.count++;
+    if (place >= queue.depth) place -= queue.depth;
+    queue.reads[place] = (struct read){i, fd, data, size, offset};
+    return 0;
+}
+
+static int run_reads(unsigned side) {
+    (void)side;
+    queue.is_stopped = false;
+    while (!queue.is_stopped && queue.count > 0) {
+        struct read it = queue.reads[queue.first];
+        if (++queue.first == queue.depth) queue.first = 0;
+        queue.count--;
+        peers_done(it.i, pread(it.fd, it.data, it.size, it.offset));
+    }
+    return 0;
+}
+
+static void stop_reads(unsigned side) {
+    (void)side;
+    queue.is_stopped = true;
+}
+
+const struct peer peer_pread = {
+    .name = "pread",
+    .open = open_nothing,
+    .run = run_reads,
+    .stop = stop_reads,
+    .jobs_make = make_reads,
+    .file_submit = submit_read,
+};

@@ -1,0 +1,426 @@
+/* peers.c: `eddy-peers`: runs the workloads of peers.h on each peer, in turn, and compares; or
+ * counts operations under callgrind. */
+#include "peers.h"
+
+#include "command_line.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHOSEN_MAX = 16, SIZES_MAX = 3, CASES_MAX = 256 };
+
+const struct peer *const peers_all[] = {
+    &peer_epoll,
+    &peer_pipe,
+    &peer_pread,
+    &peer_eddy,
+    &peer_eddy_stream,
+    &peer_eddy_pool,
+#ifdef PEERS_LIBEV
+    &peer_libev,
+#endif
+#ifdef PEERS_LIBUV
+    &peer_libuv_poll,
+    &peer_libuv_try,
+    &peer_libuv,
+#endif
+#ifdef PEERS_LIBEVENT
+    &peer_libevent,
+    &peer_bufferevent,
+#endif
+    NULL,
+};
+
+/* --- Workloads --- */
+
+static bool can_watch(const struct peer *it) {
+    return it->watch != NULL;
+}
+
+static bool can_serve(const struct peer *it) {
+    return it->serve != NULL;
+}
+
+static bool has_timers(const struct peer *it) {
+    return it->timers_make != NULL;
+}
+
+static bool can_be_behind(const struct peer *it) {
+    return it->wake_send != NULL && it->turn != NULL;
+}
+
+static bool can_be_woken(const struct peer *it) {
+    return it->wake_send != NULL;
+}
+
+static bool has_pool(const struct peer *it) {
+    return it->job_submit != NULL;
+}
+
+static bool can_read(const struct peer *it) {
+    return it->file_submit != NULL;
+}
+
+static bool is_eddy(const struct peer *it) {
+    return it == &peer_eddy;
+}
+
+static const struct workload {
+    const char *name;
+    const char *help;
+    const char *operation;
+    const char *setting; /* with the size in it */
+    void (*run)(const struct bench_case *it, struct bench_sample *sample);
+    bool (*can)(const struct peer *it);
+    unsigned sizes[SIZES_MAX];
+    bool has_memory; /* of each of `size` */
+} workloads[] = {
+    {"ring",
+     "bytes that go round many socket pairs",
+     "event",
+     "%u pairs, at most 100 active",
+     peers_ring_run,
+     can_watch,
+     {100, 1000, 9900},
+     false},
+    {"watch",
+     "start a watcher",
+     "start",
+     "%u descriptors and a turn",
+     peers_watch_run,
+     can_watch,
+     {100, 1000},
+     false},
+    {"echo",
+     "messages that come back, over TCP",
+     "message",
+     "%u connections, all active",
+     peers_echo_run,
+     can_serve,
+     {64, 1000},
+     false},
+    {"idle",
+     "memory of connections, and to take them over",
+     "connection",
+     "%u connections",
+     peers_idle_run,
+     can_serve,
+     {10000},
+     true},
+    {"timer-start",
+     "start a timer among many",
+     "start",
+     "%u timers",
+     peers_timer_start_run,
+     has_timers,
+     {1000000},
+     false},
+    {"timer-stop",
+     "stop one",
+     "stop",
+     "%u timers",
+     peers_timer_stop_run,
+     has_timers,
+     {1000000},
+     false},
+    {"timer-fire",
+     "fire all, in order",
+     "call",
+     "%u timers",
+     peers_timer_fire_run,
+     has_timers,
+     {1000000},
+     false},
+    {"timer-push",
+     "push idle timeouts away, again and again",
+     "push",
+     "%u timers",
+     peers_timer_push_run,
+     has_timers,
+     {100000},
+     false},
+    {"wake-send",
+     "wake a loop that is behind",
+     "send",
+     "%u loop",
+     peers_wake_send_run,
+     can_be_behind,
+     {1},
+     false},
+    {"wake-trip",
+     "from thread to thread and back",
+     "trip",
+     "%u trip at a time",
+     peers_wake_trip_run,
+     can_be_woken,
+     {1},
+     false},
+    {"pool",
+     "empty jobs",
+     "job",
+     "%u at a time, 4 threads",
+     peers_pool_run,
+     has_pool,
+     {64, 10000},
+     false},
+    {"file",
+     "4 KiB reads of a cached file",
+     "read",
+     "%u at a time",
+     peers_file_run,
+     can_read,
+     {1, 64},
+     false},
+    {"post", "posted calls, of eddy alone", "call", "%u loop", peers_post_run, is_eddy, {1}, false},
+    {"try-write",
+     "writes without a request, of eddy alone",
+     "write",
+     "%u stream",
+     peers_try_write_run,
+     is_eddy,
+     {1},
+     false},
+    {"request",
+     "heads of HTTP requests, of eddy alone",
+     "request",
+     "%u at a time",
+     peers_request_run,
+     is_eddy,
+     {1},
+     false},
+};
+
+enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
+
+/* --- The command line --- */
+
+struct options {
+    const char *workloads[CHOSEN_MAX], *subjects[CHOSEN_MAX];
+    unsigned sizes[CHOSEN_MAX];
+    size_t workload_count, subject_count, size_count;
+    unsigned rounds, sample_ms, count, core;
+    enum bench_format format;
+    bool is_pinned, help;
+};
+
+static bool set_workload(void *to, const char *value) {
+    struct options *options = to;
+    for (size_t i = 0; i < WORKLOADS && options->workload_count < CHOSEN_MAX; i++) {
+        if (strcmp(workloads[i].name, value) != 0) continue;
+        options->workloads[options->workload_count++] = value;
+        return true;
+    }
+    return false;
+}
+
+static bool set_subject(void *to, const char *value) {
+    struct options *options = to;
+    for (size_t i = 0; peers_all[i] != NULL && options->subject_count < CHOSEN_MAX; i++) {
+        if (strcmp(peers_all[i]->name, value) != 0) continue;
+        options->subjects[options->subject_count++] = value;
+        return true;
+    }
+    return false;
+}
+
+static bool set_size(void *to, const char *value) {
+    struct options *options = to;
+    return options->size_count < CHOSEN_MAX &&
+           command_line_number(value, 1, 10000000, &options->sizes[options->size_count++]);
+}
+
+static bool set_rounds(void *to, const char *value) {
+    return command_line_number(value, 1, 100, &((struct options *)to)->rounds);
+}
+
+static bool set_sample_ms(void *to, const char *value) {
+    return command_line_number(value, 1, 60000, &((struct options *)to)->sample_ms);
+}
+
+static bool set_core(void *to, const char *value) {
+    struct options *options = to;
+    options->is_pinned = true;
+    return command_line_number(value, 0, CPU_SETSIZE - 1, &options->core);
+}
+
+static bool set_count(void *to, const char *value) {
+    return command_line_number(value, 1, 1000000000, &((struct options *)to)->count);
+}
+
+static bool set_json(void *to, const char *value) {
+    (void)value;
+    ((struct options *)to)->format = BENCH_JSON;
+    return true;
+}
+
+static bool set_csv(void *to, const char *value) {
+    (void)value;
+    ((struct options *)to)->format = BENCH_CSV;
+    return true;
+}
+
+static bool set_help(void *to, const char *value) {
+    (void)value;
+    return ((struct options *)to)->help = true;
+}
+
+static const struct option_rule rules[] = {
+    {"workload", "NAME", "a workload of \"eddy-peers --help\"", set_workload,
+     "run this workload; may be given several times (default: all" COMMAND_LINE_INDENT
+     "that compare)"},
+    {"subject", "NAME", "a subject of \"eddy-peers --help\"", set_subject,
+     "compare this one; may be given several times (default: all)"},
+    {"size", "N", "a number from 1 to 10000000", set_size,
+     "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
+     "several times (default: what suits the workload)"},
+    {"rounds", "N", "a number from 1 to 100", set_rounds,
+     "take so many samples of each, after one to warm up (default 7)"},
+    {"sample-ms", "N", "a number from 1 to 60000", set_sample_ms,
+     "measure for so many milliseconds each (default 300)"},
+    {"core", "N", "the number of a processor", set_core,
+     "run everything on this processor, the load as well: far" COMMAND_LINE_INDENT
+     "steadier than on several"},
+    {"json", NULL, "", set_json, "print JSON"},
+    {"csv", NULL, "", set_csv, "print comma-separated values"},
+    {"count", "OPERATIONS", "a number from 1 to 1000000000", set_count,
+     "do so many of one workload with one subject, and measure" COMMAND_LINE_INDENT
+     "nothing: for \"valgrind --tool=callgrind --collect-atstart=no\"" COMMAND_LINE_INDENT
+     "(instructions.sh)"},
+    {"help", NULL, "", set_help, "print this"},
+};
+
+static int refuse_argument(void *options, const char *argument, char *error, size_t error_size) {
+    (void)options;
+    snprintf(error, error_size, "\"%s\" is no option; \"eddy-peers --help\" lists them", argument);
+    return -EINVAL;
+}
+
+static const struct command_line line = {
+    .command = "eddy-peers",
+    .rules = rules,
+    .rule_count = sizeof rules / sizeof rules[0],
+    .take_argument = refuse_argument,
+};
+
+static void help(void) {
+    fputs("usage: eddy-peers [options]\n\n"
+          "Runs the same workloads on eddy and its peers, in turn, and compares.\n\nworkloads:\n",
+          stdout);
+    for (size_t i = 0; i < WORKLOADS; i++)
+        printf("  %-13s %s\n", workloads[i].name, workloads[i].help);
+    fputs("\nsubjects:\n ", stdout);
+    for (size_t i = 0; peers_all[i] != NULL; i++) printf(" %s", peers_all[i]->name);
+    fputs("\n\noptions:\n", stdout);
+    command_line_help(&line, stdout);
+}
+
+/* --- Cases --- */
+
+static bool is_chosen(const char *const *chosen, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(chosen[i], name) == 0) return true;
+    return count == 0;
+}
+
+static void make_case(struct bench_case *it, const struct workload *workload,
+                      const struct peer *peer, unsigned size) {
+    *it = (struct bench_case){
+        .workload = workload->name,
+        .subject = peer->name,
+        .operation = workload->operation,
+        .size = size,
+        .numbers = {size},
+        .memory_items = workload->has_memory ? size : 0,
+        .extra = peer,
+        .run = workload->run,
+    };
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(it->setting, sizeof it->setting, workload->setting, size);
+#pragma GCC diagnostic pop
+}
+
+static size_t add_group(struct bench_case *cases, size_t count, const struct workload *workload,
+                        unsigned size, const struct options *options) {
+    for (size_t i = 0; peers_all[i] != NULL && count < CASES_MAX; i++) {
+        const struct peer *peer = peers_all[i];
+        if (!workload->can(peer)) continue;
+        if (!is_chosen(options->subjects, options->subject_count, peer->name)) continue;
+        make_case(&cases[count++], workload, peer, size);
+    }
+    return count;
+}
+
+static size_t make_cases(struct bench_case *cases, const struct options *options) {
+    size_t count = 0;
+    for (size_t i = 0; i < WORKLOADS; i++) {
+        const struct workload *it = &workloads[i];
+        if (!is_chosen(options->workloads, options->workload_count, it->name)) continue;
+        if (options->workload_count == 0 && it->can == is_eddy) continue;
+        const unsigned *sizes = options->size_count > 0 ? options->sizes : it->sizes;
+        size_t size_count = options->size_count > 0 ? options->size_count : SIZES_MAX;
+        for (size_t k = 0; k < size_count && sizes[k] > 0; k++)
+            count = add_group(cases, count, it, sizes[k], options);
+    }
+    return count;
+}
+
+/* --- Runs --- */
+
+static int pin(unsigned core) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
+}
+
+static int count(struct bench_case *cases, size_t found, unsigned operations) {
+    static struct bench_sample sample;
+    if (found != 1) {
+        fputs("eddy-peers: --count wants one --workload, one --subject that has it, and one "
+              "--size\n",
+              stderr);
+        return 2;
+    }
+    peers_count(operations);
+    cases[0].run(&cases[0], &sample);
+    if (sample.error != 0) fprintf(stderr, "eddy-peers: %s\n", sample.why);
+    printf("%llu\n", (unsigned long long)sample.operations);
+    return sample.error != 0;
+}
+
+static int run(const struct options *options) {
+    static struct bench_case cases[CASES_MAX];
+    static struct bench_result results[CASES_MAX];
+    char text[64];
+    size_t found = make_cases(cases, options);
+    int err = options->is_pinned ? pin(options->core) : 0;
+    if (err == 0 && options->count > 0) return count(cases, found, options->count);
+    struct bench_plan plan = {
+        .rounds = options->rounds,
+        .time_ns = options->sample_ms * EDDY_NS_PER_MS,
+        .show_progress = isatty(STDERR_FILENO),
+    };
+    if (err == 0 && options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
+    if (err == 0) err = bench_run(cases, found, &plan, results);
+    if (err == 0) bench_tell(stdout, options->format, results, found);
+    if (err < 0) fprintf(stderr, "eddy-peers: %s\n", eddy_strerror(err, text, sizeof text));
+    return err < 0;
+}
+
+int main(int argc, char **argv) {
+    struct options options = {.rounds = 7, .sample_ms = 300};
+    char error[256];
+    if (command_line_parse(&line, &options, argc - 1, argv + 1, error, sizeof error) < 0) {
+        fprintf(stderr, "eddy-peers: %s\n", error);
+        return 2;
+    }
+    if (options.help) {
+        help();
+        return 0;
+    }
+    return run(&options);
+}

@@ -1,0 +1,104 @@
+/* peers.h: the same workloads on eddy, on other event loops, and on what somebody writes by hand
+ * who needs nothing else. A peer is a set of functions over a loop of its own, which its file
+ * keeps; one that cannot do something leaves that function out. Whatever the workloads do in the
+ * callbacks is written once, and called by all peers in the same way.
+ *
+ * Each sample has a process of its own (bench.h), so nothing is ever closed. */
+#ifndef EDDY_TESTS_BENCH_PEERS_H
+#define EDDY_TESTS_BENCH_PEERS_H
+
+#include "bench.h"
+
+enum { PEERS_SIDES = 2 };
+
+struct peer {
+    const char *name;
+
+    /* Opens the loop, or both if `has_threads`, each of which another thread may then wake. */
+    int (*open)(bool has_threads);
+    int (*run)(unsigned side); /* until `stop` */
+    void (*stop)(unsigned side);
+    int (*turn)(void); /* of the first loop, without waiting */
+
+    /* Watches descriptors: the i-th that can be read is peers_ready(i). Starting may be deferred to
+     * the next turn. */
+    int (*watch)(const int *fds, unsigned count);
+    void (*unwatch)(unsigned count);
+    /* Takes connections, sends back what comes from each, and calls peers_echoed() for each message
+     * of PEERS_MESSAGE_BYTES; at most `active` have one under way. */
+    int (*serve)(const int *fds, unsigned count, unsigned active);
+
+    /* Each timer that fires adds to peers_fired. */
+    int (*timers_make)(unsigned count);
+    int (*timers_start)(const int64_t *delays_ns, unsigned count);
+    void (*timers_stop)(unsigned count);
+    int (*timers_push)(int64_t delay_ns, unsigned count); /* all have this delay */
+
+    /* Makes peers_woken(side) run on that loop. */
+    int (*wake_open)(unsigned side);
+    void (*wake_send)(unsigned side, unsigned times);
+
+    /* Work for a thread, of `depth` kinds: peers_done(i) when it is done. */
+    int (*jobs_make)(unsigned depth);
+    int (*job_submit)(unsigned i);
+    int (*file_submit)(unsigned i, int fd, void *data, size_t size, int64_t offset);
+};
+
+/* The raw ones first; NULL ends it. */
+extern const struct peer *const peers_all[];
+
+extern const struct peer peer_epoll, peer_pipe, peer_pread;
+extern const struct peer peer_eddy, peer_eddy_stream, peer_eddy_pool;
+extern const struct peer peer_libev;
+extern const struct peer peer_libuv, peer_libuv_try, peer_libuv_poll;
+extern const struct peer peer_libevent, peer_bufferevent;
+
+/* --- What peers call --- */
+
+enum { PEERS_MESSAGE_BYTES = 64 };
+
+extern void (*peers_ready)(unsigned i);
+extern void (*peers_woken)(unsigned side);
+extern void (*peers_done)(unsigned i, int64_t result);
+extern unsigned long peers_fired;
+void peers_echoed(void);
+/* A callback met an error: the sample is worth nothing. */
+void peers_fail(int error);
+
+/* --- What workloads call --- */
+
+/* While there is more to do: in time, or in operations when these are counted. */
+bool peers_go_on(const struct bench_case *it, const struct bench_sample *sample);
+/* Around the part of a round that counts. The first round warms up. */
+void peers_begin(void);
+void peers_end(struct bench_sample *sample, uint64_t operations);
+int peers_error(void);
+/* Whether operations are counted: by callgrind, which wants each run to be like the last one. */
+bool peers_is_counting(void);
+
+const struct peer *peers_of(const struct bench_case *it);
+
+/* --- Workloads; numbers[0] is the size --- */
+
+void peers_ring_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_watch_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_echo_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_idle_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_timer_start_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_timer_fire_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_timer_push_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_wake_send_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_wake_trip_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_pool_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_file_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* Of eddy alone, for instructions.sh. */
+void peers_post_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_try_write_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_request_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* Has them count `operations`, instead of measuring time. */
+void peers_count(uint64_t operations);
+
+#endif
