@@ -155,13 +155,13 @@ void models_serve_fork(struct models_job *job) {
             close(listener);
             run_child(job, fd);
         }
-        int err = child < 0 ? -errno : 0;
-        close(fd);
-        if (err < 0) {
+        if (child < 0) {
+            int err = -errno;
             char what[64];
             snprintf(what, sizeof what, "fork, with %u processes", alive);
             models_fail(job, what, err);
         }
+        close(fd);
         alive++;
     }
 }

@@ -291,6 +291,11 @@ static void tell_json(FILE *out, const struct bench_result *results, size_t coun
     fputs("\n]}\n", out);
 }
 
+/* No text has quotes in it; some have commas. */
+static void csv_text(FILE *out, const char *text) {
+    fprintf(out, strchr(text, ',') != NULL ? "\"%s\"" : "%s", text);
+}
+
 static void csv_number(FILE *out, double number) {
     if (number < 0)
         fputc(',', out);
@@ -313,10 +318,13 @@ static void tell_csv(FILE *out, const struct bench_result *results, size_t count
             has_times ? (double)it->p99_ns : -1, has_times ? (double)it->p999_ns : -1,
             ok ? it->memory_bytes : -1,          ok ? it->served : -1,
         };
-        fprintf(out, "%s,\"%s\",%s,%s,%lld", it->of->workload, it->of->setting, it->of->subject,
-                it->of->operation, (long long)it->of->size);
+        fprintf(out, "%s,\"%s\",", it->of->workload, it->of->setting);
+        csv_text(out, it->of->subject);
+        fprintf(out, ",%s,%lld", it->of->operation, (long long)it->of->size);
         for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++) csv_number(out, numbers[n]);
-        fprintf(out, ",%s,%s\n", it->is_wide ? "true" : "false", ok ? "" : it->why);
+        fprintf(out, ",%s,", it->is_wide ? "true" : "false");
+        csv_text(out, ok ? "" : it->why);
+        fputc('\n', out);
     }
 }
 
