@@ -100,25 +100,34 @@ static const struct layout layouts[] = {
                            {CALLS, 7, "calls"},
                            {CPU, 9, "CPU"},
                            {MEMORY, 9, "memory"}}},
-    [BENCH_SERVERS] = {16,
-                       "Medians over the rounds. CPU and switches are the server's, per request; "
-                       "memory is its processes',\nper connection, without the kernel's part; "
-                       "served is how many connections got an answer at all.\n",
-                       {{RATE, 9, "a second"},
-                        {RATE_RANGE, 19, "half of them within"},
-                        {P50, 9, "p50"},
-                        {P99, 9, "p99"},
-                        {P999, 9, "p99.9"},
-                        {SERVED, 7, "served"},
-                        {CPU, 9, "CPU"},
-                        {SWITCHES, 9, "switches"},
-                        {MEMORY_EACH, 9, "memory"}}},
+    [BENCH_SERVERS] =
+        {16,
+         "Medians over the rounds. CPU and switches are the server's, per request; served is "
+         "how many clients got an\nanswer at all. Memory is that of the server's "
+         "processes, without the kernel's part: in all, and what a\nclient adds.\n",
+         {{RATE, 9, "a second"},
+          {RATE_RANGE, 19, "half of them within"},
+          {P50, 9, "p50"},
+          {P99, 9, "p99"},
+          {P999, 9, "p99.9"},
+          {SERVED, 7, "served"},
+          {CPU, 9, "CPU"},
+          {SWITCHES, 9, "switches"},
+          {MEMORY_EACH, 9, "a client"},
+          {MEMORY, 9, "memory"}}},
     [BENCH_COSTS] = {32,
                      "Medians over the rounds; the last column is in accesses to the L1 cache.\n",
                      {{TIME, 9, "takes"},
                       {TIME_RANGE, 21, "half of them within"},
                       {RATIO, 9, "accesses"}}},
 };
+
+/* What a connection adds. Less than nothing is what the rounding to pages left. */
+static double memory_of_each(const struct bench_result *it) {
+    if (it->before_bytes < 0 || it->memory_bytes < 0) return -1;
+    double added = it->memory_bytes - it->before_bytes;
+    return added < 0 ? 0 : added / (double)it->of->size;
+}
 
 static bool is_range(enum figure figure) {
     return figure == TIME_RANGE || figure == RATE_RANGE;
@@ -139,7 +148,6 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
                                   const struct bench_result *it) {
     char low[16], high[16];
     const struct bench_figure *time = &it->time_ns;
-    double connections = it->of->size > 0 ? (double)it->of->size : 1;
     double items = it->of->memory_items;
     switch (figure) {
     case TIME:
@@ -171,7 +179,7 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
     case MEMORY:
         return text_of_bytes(text, size, it->memory_bytes / (items > 0 ? items : 1));
     case MEMORY_EACH:
-        return text_of_bytes(text, size, it->memory_bytes / connections);
+        return text_of_bytes(text, size, memory_of_each(it));
     case SERVED:
         snprintf(text, size, it->served < 0 ? "-" : "%.0f", it->served);
         return text;
@@ -274,6 +282,7 @@ static void json_result(FILE *out, const struct bench_result *result) {
         json_number(out, "p99_ns", has_times ? (double)result->p99_ns : -1);
         json_number(out, "p999_ns", has_times ? (double)result->p999_ns : -1);
         json_number(out, "memory_bytes", result->memory_bytes);
+        json_number(out, "memory_before_bytes", result->before_bytes);
         json_number(out, "served", result->served);
         fprintf(out, ", \"spread_too_wide\": %s", result->is_wide ? "true" : "false");
     }
@@ -305,18 +314,26 @@ static void csv_number(FILE *out, double number) {
 
 static void tell_csv(FILE *out, const struct bench_result *results, size_t count) {
     fputs("workload,setting,subject,operation,size,time_ns,time_ns_low,time_ns_high,ratio,cpu_ns,"
-          "calls,switches,p50_ns,p99_ns,p999_ns,memory_bytes,served,spread_too_wide,error\n",
+          "calls,switches,p50_ns,p99_ns,p999_ns,memory_bytes,memory_before_bytes,served,spread_too_"
+          "wide,error\n",
           out);
     for (size_t i = 0; i < count; i++) {
         const struct bench_result *it = &results[i];
         bool ok = it->error == 0, has_times = ok && it->p50_ns > 0;
         const double numbers[] = {
-            ok ? it->time_ns.median : -1,        ok ? it->time_ns.low : -1,
-            ok ? it->time_ns.high : -1,          ok ? it->ratio.median : -1,
-            ok ? it->cpu_ns.median : -1,         ok ? it->calls.median : -1,
-            ok ? it->switches.median : -1,       has_times ? (double)it->p50_ns : -1,
-            has_times ? (double)it->p99_ns : -1, has_times ? (double)it->p999_ns : -1,
-            ok ? it->memory_bytes : -1,          ok ? it->served : -1,
+            ok ? it->time_ns.median : -1,
+            ok ? it->time_ns.low : -1,
+            ok ? it->time_ns.high : -1,
+            ok ? it->ratio.median : -1,
+            ok ? it->cpu_ns.median : -1,
+            ok ? it->calls.median : -1,
+            ok ? it->switches.median : -1,
+            has_times ? (double)it->p50_ns : -1,
+            has_times ? (double)it->p99_ns : -1,
+            has_times ? (double)it->p999_ns : -1,
+            ok ? it->memory_bytes : -1,
+            ok ? it->before_bytes : -1,
+            ok ? it->served : -1,
         };
         fprintf(out, "%s,\"%s\",", it->of->workload, it->of->setting);
         csv_text(out, it->of->subject);
