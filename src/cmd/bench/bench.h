@@ -130,6 +130,7 @@ enum bench_format { BENCH_TABLE, BENCH_JSON, BENCH_CSV };
 
 void bench_tell(FILE *out, enum bench_format format, const struct bench_result *results,
                 size_t count);
+void bench_tell_table(FILE *out, const struct bench_result *results, size_t count);
 /* The machine, in one line. */
 void bench_tell_machine(FILE *out, enum bench_format format);
 
