@@ -159,11 +159,9 @@ static void end(struct process *process) {
 static bool measure(struct models_job *job, struct process *server, struct process *load) {
     if (!start(server, job, run_server, -1) || !hears(server, 'r')) return false;
     if (!start(load, job, models_load, server->fd) || !hears(load, 'r')) return false;
-    int64_t before_bytes = bench_family_memory_bytes(server->pid);
+    job->sample->before_bytes = bench_family_memory_bytes(server->pid);
     if (!tells(load, 'c') || !hears(load, 'w')) return false;
-    int64_t after_bytes = bench_family_memory_bytes(server->pid);
-    if (before_bytes >= 0 && after_bytes >= 0)
-        job->sample->memory_bytes = after_bytes > before_bytes ? after_bytes - before_bytes : 0;
+    job->sample->memory_bytes = bench_family_memory_bytes(server->pid);
     if (!tells(server, 'm') || !hears(server, 'k')) return false;
     if (!tells(load, 'm') || !hears(load, 'd')) return false;
     return tells(server, 'e') && hears(server, 'k');

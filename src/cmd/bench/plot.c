@@ -42,11 +42,8 @@ static struct bench_figure rate_of(const struct bench_result *it) {
     return (struct bench_figure){1e9 / time->median, 1e9 / time->high, 1e9 / time->low};
 }
 
-/* Nothing at all has no place on a logarithmic axis: a byte stands for it. */
 static struct bench_figure memory_of(const struct bench_result *it) {
-    double each_bytes = it->memory_bytes / (double)it->of->size;
-    if (each_bytes < 1) each_bytes = 1;
-    return (struct bench_figure){each_bytes, each_bytes, each_bytes};
+    return (struct bench_figure){it->memory_bytes, it->memory_bytes, it->memory_bytes};
 }
 
 enum { QUANTITIES_MAX = 2 };
@@ -54,7 +51,7 @@ enum { QUANTITIES_MAX = 2 };
 static const struct quantity quantities[][QUANTITIES_MAX] = {
     [BENCH_OPERATIONS] = {{NULL, "size", time_of}},
     [BENCH_SERVERS] = {{"requests a second", "connections", rate_of},
-                       {"bytes of memory per connection", "connections", memory_of}},
+                       {"bytes of memory", "connections", memory_of}},
     [BENCH_COSTS] = {{NULL, "size", time_of}},
 };
 
