@@ -218,8 +218,7 @@ void models_serve_thread(struct models_job *job) {
     for (;;) {
         int fd = accept_one(job, listener);
         unsigned alive = enter(&crowd, job->connections + MODELS_SPARE);
-        struct visit *visit = malloc(sizeof *visit);
-        if (visit == NULL) models_fail(job, "malloc", -ENOMEM);
+        struct visit *visit = models_memory(job, sizeof *visit);
         *visit = (struct visit){&crowd, fd};
         int err = pthread_create(&thread, &attributes, serve_visit, visit);
         if (err != 0) {

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -29,6 +30,12 @@ void models_fail(struct models_job *job, const char *what, int error) {
     models_note(job->shared, what, error);
     (void)!write(job->control_fd, "x", 1);
     for (;;) pause();
+}
+
+void *models_memory(struct models_job *job, size_t bytes) {
+    void *memory = calloc(1, bytes);
+    if (memory == NULL) models_fail(job, "calloc", -ENOMEM);
+    return memory;
 }
 
 void models_ready(struct models_job *job, unsigned port) {
