@@ -219,9 +219,11 @@ void models_serve_thread(struct models_job *job) {
         int fd = accept_one(job, listener);
         unsigned alive = enter(&crowd, job->connections + MODELS_SPARE);
         struct visit *visit = malloc(sizeof *visit);
-        if (visit == NULL) models_fail(job, "malloc", -ENOMEM);
-        *visit = (struct visit){&crowd, fd};
-        int err = pthread_create(&thread, &attributes, serve_visit, visit);
+        int err = ENOMEM;
+        if (visit != NULL) {
+            *visit = (struct visit){&crowd, fd};
+            err = pthread_create(&thread, &attributes, serve_visit, visit);
+        }
         if (err != 0) {
             char what[64];
             snprintf(what, sizeof what, "a thread, with %u threads", alive);

@@ -133,12 +133,14 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
     (void)peer;
     if (fd < 0) models_fail(server->job, "accept", fd);
     struct connection *it = calloc(1, sizeof *it);
-    if (it == NULL) models_fail(server->job, "calloc", -ENOMEM);
-    it->server = server;
-    eddy_stream_init(&it->stream, server->loop);
-    int err = eddy_stream_attach(&it->stream, fd);
+    int err = -ENOMEM;
+    if (it != NULL) {
+        it->server = server;
+        eddy_stream_init(&it->stream, server->loop);
+        err = eddy_stream_attach(&it->stream, fd);
+    }
     if (err == 0) err = eddy_stream_read_start(&it->stream, on_read);
-    if (err < 0) models_fail(server->job, "a stream", err);
+    if (err < 0) models_fail(server->job, "a connection", err);
 }
 
 static int listen_on_loopback(struct server *server) {
