@@ -100,7 +100,9 @@ START_TEST(nothing_outlives_a_bench_that_is_killed) {
         poll(NULL, 0, 50); /* wherever that gets it: all that follows must hold at any time */
         ck_assert_int_eq(kill(program.pid, SIGKILL), 0);
         ck_assert_int_eq(waitpid(program.pid, NULL, 0), program.pid);
+        int64_t since_ns = test_now_ns();
         read_text(program.out, out, sizeof out, false); /* up to the end, which must come */
+        ck_assert_int_lt(test_now_ns() - since_ns, 10 * EDDY_NS_PER_S); /* the sample takes 15 s */
         close(program.out);
         close(program.err);
     }

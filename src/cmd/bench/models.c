@@ -108,33 +108,33 @@ static void help(void) {
         stdout);
     for (size_t i = 0; i < models_count; i++)
         printf("  %-15s %s\n", models_list[i].name, models_list[i].help);
-    fputs("\n"
-          "A request is 32 bytes and so is its answer. In between the server waits, as for a "
-          "database, and\ncomputes. The wait is a sleep of the thread or process that serves, and "
-          "a timer of the loop: what\nit would cost to talk to the database is the same for all "
-          "and not in the figures. The computation\nis the same number of steps for all, sized on "
-          "an idle processor. A client sends its next request\nwhen the answer is there. The "
-          "clients are one more process, on the same machine.\n\n"
-          "How to read it:\n"
-          "  a second  requests answered. While they wait, nothing limits it but the number of "
-          "clients that are\n            served at once: so many per wait. Then the processors "
-          "do, at a computation each.\n"
-          "  p99       99 of 100 answers came within this time, from the moment that a client "
-          "wanted one (the\n            first of a connection: from connecting). Clients that got "
-          "none count with their wait.\n"
-          "  served    clients that got an answer at all. A model that serves few at a time leaves "
-          "the others\n            waiting, however good its other figures are.\n"
-          "  CPU       of the server per request, with its share of making connections, processes "
-          "and threads.\n"
-          "  switches  how often per request a thread of the server gave up its processor.\n"
-          "  a client  what a client adds to the memory; of a model that does not hold all of them "
-          "at "
-          "once, on average.\n"
-          "  memory    proportional set size of the server's processes while all clients are "
-          "connected. The kernel's\n            part (sockets, stacks of its own, page tables) is "
-          "not in it.\n"
-          "A model that cannot reach a number of clients says why.\n\noptions:\n",
-          stdout);
+    fputs(
+        "\n"
+        "A request is 32 bytes and so is its answer. In between the server waits, as for a "
+        "database, and\ncomputes. The wait is a sleep of the thread or process that serves, and "
+        "a timer of the loop: what\nit would cost to talk to the database is the same for all "
+        "and not in the figures. The computation\nis the same number of steps for all, sized on "
+        "an idle processor. A client sends its next request\nwhen the answer is there. The "
+        "clients are one more process, on the same machine.\n\n"
+        "How to read it:\n"
+        "  a second  requests answered. While they wait, nothing limits it but the number of "
+        "clients that are\n            served at once: so many per wait. Then the processors "
+        "do, at a computation each.\n"
+        "  p99       99 of 100 answers came within this time, from the moment that a client "
+        "wanted one (the\n            first of a connection: from connecting). Clients that got "
+        "none count with their wait.\n"
+        "  served    clients that got an answer at all. A model that serves few at a time leaves "
+        "the others\n            waiting, however good its other figures are.\n"
+        "  CPU       of the server per request, with its share of making connections, processes "
+        "and threads.\n"
+        "  switches  how often per request a thread of the server gave up its processor.\n"
+        "  a client  what a client adds to the memory; on average, if not all of them are held at "
+        "once.\n"
+        "  memory    proportional set size of the server's processes while all clients are "
+        "connected. The kernel's\n            part (sockets, stacks of its own, page tables) is "
+        "not in it.\n"
+        "A model that cannot reach a number of clients says why.\n\noptions:\n",
+        stdout);
     command_line_help(&line, stdout);
 }
 

@@ -80,8 +80,8 @@ static void write_panel(FILE *to, const struct bench_result *results, size_t cou
     const char *subjects[SUBJECTS_MAX];
     size_t found = find_subjects(results, count, it->workload, subjects);
     if (found == 0) return;
-    fprintf(to, "set title '%s'\nset xlabel '%s'\nset ylabel '%s%s'\nplot ", it->workload,
-            quantity->size, quantity->title != NULL ? quantity->title : "ns per ",
+    fprintf(to, "set xlabel '%s'\nset title '%s'\nset ylabel '%s%s'\nplot ", quantity->size,
+            it->workload, quantity->title != NULL ? quantity->title : "ns per ",
             quantity->title != NULL ? "" : it->operation);
     for (size_t i = 0; i < found; i++)
         fprintf(to, "%s'-' using 1:2:3:4 with yerrorlines title '%s'", i == 0 ? "" : ", ",
