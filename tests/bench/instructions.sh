@@ -23,6 +23,10 @@ measure() {
         --log-file="$scratch/log" "$program" --subject "$1" --workload "$2" --size "$3" --count "$4") ||
         { cat "$scratch/log" >&2; return 1; }
     instructions=$(sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p' "$scratch/log")
+    [ "${instructions:-0}" -gt 0 ] || {
+        echo "instructions: $program was built without valgrind/callgrind.h" >&2
+        return 1
+    }
     awk -v all="$instructions" -v operations="$done" 'BEGIN {printf "%.1f", all / operations}'
 }
 
