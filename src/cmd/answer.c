@@ -366,7 +366,11 @@ void answer_end(struct exchange *exchange) {
         log_answer(exchange);
     /* Closing a file that was only read does not wait for the disk, so a request through the pool
      * would cost more than it saves. */
-    if (exchange->fd >= 0) system_close(exchange->fd);
+    if (exchange->cached != NULL)
+        file_cache_release(exchange->cached);
+    else if (exchange->fd >= 0)
+        system_close(exchange->fd);
+    exchange->cached = NULL;
     exchange->fd = -1;
     listing_free(exchange->listing);
     exchange->listing = NULL;

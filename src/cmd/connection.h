@@ -86,7 +86,8 @@ struct exchange {
 
     /* The answer: status, then the parts of the body. */
     int status;
-    int fd; /* of the file that is sent, or -1 */
+    int fd;                     /* of the file that is sent, or -1 */
+    struct cached_file *cached; /* whose descriptor that is, or NULL: it is the exchange's own */
     unsigned next_part;
     int64_t offset, left; /* of the part being sent */
     uint32_t wanted;      /* bytes of the read under way */

@@ -7,7 +7,8 @@
  *                    v                  v
  *              open the directory ---> listing_begin()
  *
- * Each arrow is a file request, whose callback takes the next step.
+ * Each arrow is a file request, whose callback takes the next step. A file that the cache holds is
+ * answered with at once.
  * Invariant: at most one of these requests is under way; exchange->fd is the file it is about.
  * Threading: the server's loop. */
 #include "connection.h"
@@ -24,9 +25,24 @@ enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
 static const char index_name[] = "/index.html";
 
 static void on_opened(eddy_file *file);
+static void choose_answer(struct exchange *exchange);
 
-static void open_path(struct exchange *exchange, const char *path) {
+/* The path that is opened: the target's, or that of the index below it. */
+static const char *path_of(const struct exchange *exchange) {
+    const struct http_path *path = &exchange->path;
+    return exchange->is_index && path->length == 0 ? index_name + 1 : path->text;
+}
+
+static void open_path(struct exchange *exchange) {
     struct server *server = exchange->connection->server;
+    const char *path = path_of(exchange);
+    exchange->cached = file_cache_find(&server->cache, path, eddy_loop_now_ns(server->loop));
+    if (exchange->cached != NULL) {
+        exchange->fd = exchange->cached->fd;
+        exchange->stat = exchange->cached->stat;
+        choose_answer(exchange);
+        return;
+    }
     exchange_launched(exchange, eddy_file_open(server->loop, &exchange->file, server->config.root,
                                                path, OPEN_FLAGS, 0, EDDY_BENEATH, on_opened));
 }
@@ -65,7 +81,15 @@ static void open_index(struct exchange *exchange) {
     }
     exchange->is_index = true;
     memcpy(path->text + path->length, index_name, sizeof index_name);
-    open_path(exchange, path->length > 0 ? path->text : index_name + 1);
+    open_path(exchange);
+}
+
+/* Files of the next second need not be opened. */
+static void keep(struct exchange *exchange) {
+    struct server *server = exchange->connection->server;
+    exchange->cached = file_cache_add(&server->cache, path_of(exchange), exchange->fd,
+                                      &exchange->stat, eddy_loop_now_ns(server->loop));
+    if (exchange->cached != NULL) server_expect_expiry(server);
 }
 
 static void choose_answer(struct exchange *exchange) {
@@ -86,10 +110,12 @@ static void choose_answer(struct exchange *exchange) {
 static void on_stat(eddy_file *file) {
     struct exchange *exchange = eddy_container_of(file, struct exchange, file);
     if (!exchange_landed(exchange)) return;
-    if (file->result < 0)
+    if (file->result < 0) {
         answer_error(exchange, (int)file->result);
-    else
+    } else {
+        if (S_ISREG(exchange->stat.mode)) keep(exchange);
         choose_answer(exchange);
+    }
     connection_advance(exchange->connection);
 }
 
@@ -132,6 +158,6 @@ void exchange_begin(struct exchange *exchange) {
     } else if (exchange->path.has_slash || exchange->path.length == 0) {
         open_index(exchange);
     } else {
-        open_path(exchange, exchange->path.text);
+        open_path(exchange);
     }
 }

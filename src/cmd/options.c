@@ -54,6 +54,12 @@ static bool set_log(void *to, const char *value) {
     return options->log_common || strcmp(value, "none") == 0;
 }
 
+static bool set_cache(void *to, const char *value) {
+    struct options *options = to;
+    (void)value;
+    return options->cache = true;
+}
+
 static bool set_quiet(void *to, const char *value) {
     struct options *options = to;
     (void)value;
@@ -83,6 +89,9 @@ static const struct option_rule rules[] = {
     {"timeout", "SECONDS", "a number from 1 to 86400", set_timeout,
      "give up on a client that is idle, has not sent its whole" COMMAND_LINE_INDENT
      "request or takes no data for so long (default 60)"},
+    {"cache", NULL, "", set_cache,
+     "keep files open for a second, instead of opening them" COMMAND_LINE_INDENT
+     "for each request"},
     {"log", "none|common", "none or common", set_log,
      "write a line for each request to stdout (default none)"},
     {"quiet", NULL, "", set_quiet, "do not print the address that is served"},

@@ -17,6 +17,7 @@ struct options {
     unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
     unsigned timeout_s;
     bool log_common;
+    bool cache;
     bool quiet;
     bool help;
 };

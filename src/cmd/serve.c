@@ -24,6 +24,7 @@ enum {
     SPARE_DESCRIPTORS = 64, /* for loops, listeners, reserves, stdio and directories being listed */
     SPARE_PERCENT = 75,     /* or so much of the limit, where that is less */
     DESCRIPTORS_EACH = 2,   /* a connection's socket and the file that it is being sent */
+    CACHED_FILES_MAX = 1024,
 };
 
 struct program;
@@ -81,11 +82,19 @@ static unsigned default_connections(const char *backend, unsigned descriptors) {
     return connections > 0 ? connections : 1;
 }
 
+/* Of each loop: a part of the descriptors, and not more than pays. */
+static unsigned cached_files(unsigned descriptors, unsigned loops) {
+    unsigned files = descriptors / 8 / loops;
+    return files < CACHED_FILES_MAX ? files : CACHED_FILES_MAX;
+}
+
 static int open_servers(struct program *program) {
     const struct options *options = &program->options;
     unsigned connections = options->connections_max;
     unsigned descriptors = raise_descriptor_limit();
-    if (connections == 0) connections = default_connections(options->backend, descriptors);
+    unsigned cached = options->cache ? cached_files(descriptors, options->loops) : 0;
+    if (connections == 0)
+        connections = default_connections(options->backend, descriptors - cached * options->loops);
     /* A log whose reader has stalled holds a thread per loop; the files' threads come on top. */
     eddy_pool_config pool_config = {
         .threads = options->pool_threads + (options->log_common ? options->loops : 0),
@@ -99,6 +108,7 @@ static int open_servers(struct program *program) {
             .pool = program->pool,
             .connections_max = connections / options->loops + (i < connections % options->loops),
             .timeout_ns = options->timeout_s * EDDY_NS_PER_S,
+            .cached_files = cached,
             .log = options->log_common,
         };
         err = server_open(&program->seats[i].server, &config);

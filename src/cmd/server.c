@@ -38,6 +38,9 @@ int server_open(struct server *server, const struct server_config *config) {
     eddy_listener_init(&server->listener, server->loop);
     eddy_timer_init(&server->grace, server->loop);
     eddy_unref(&server->grace.handle);
+    eddy_timer_init(&server->expiry, server->loop);
+    eddy_unref(&server->expiry.handle);
+    file_cache_init(&server->cache, config->cached_files);
     stock_init(&server->connection_stock, sizeof(struct connection), 1024);
     stock_init(&server->exchange_stock, sizeof(struct exchange), 128);
     stock_init(&server->output_stock, OUTPUT_BYTES, 128);
@@ -53,6 +56,8 @@ close_loop:
 int server_close(struct server *server) {
     eddy_wake_stop(&server->stop);
     eddy_timer_stop(&server->grace);
+    eddy_timer_stop(&server->expiry);
+    file_cache_clear(&server->cache);
     access_log_close(&server->log);
     int err = eddy_loop_close(server->loop);
     if (err < 0) return err;
@@ -149,6 +154,19 @@ void server_set_idle(struct server *server, struct connection *connection, bool 
 }
 
 /* --- What answers need --- */
+
+/* Late is soon enough: what is too old is not found, and only takes a descriptor. Without a timer
+ * it would keep it until it has to make room. */
+static void on_expiry(eddy_timer *timer) {
+    struct server *server = eddy_container_of(timer, struct server, expiry);
+    if (file_cache_expire(&server->cache, eddy_loop_now_ns(server->loop)) >= 0)
+        server_expect_expiry(server);
+}
+
+void server_expect_expiry(struct server *server) {
+    if (!eddy_is_active(&server->expiry.handle))
+        (void)eddy_timer_start(&server->expiry, on_expiry, FILE_CACHE_NS, 0);
+}
 
 int64_t server_now_s(struct server *server) {
     int64_t now_s = system_time_s();

@@ -7,6 +7,7 @@
 #include <eddy.h>
 
 #include "access_log.h"
+#include "file_cache.h"
 #include "http_date.h"
 #include "stock.h"
 
@@ -29,6 +30,7 @@ struct server_config {
     eddy_pool *pool;
     unsigned connections_max;
     int64_t timeout_ns;
+    unsigned cached_files; /* kept open for a second each; 0: none */
     bool log;
 };
 
@@ -54,7 +56,9 @@ struct server {
     struct stock output_stock;
 
     struct access_log log;
-    int64_t date_s; /* the second that `date` shows */
+    struct file_cache cache;
+    eddy_timer expiry; /* of what it holds; runs while it holds something */
+    int64_t date_s;    /* the second that `date` shows */
     char date[HTTP_DATE_BYTES];
     uint64_t random_state;
 };
@@ -88,5 +92,8 @@ void server_admit(struct server *server, struct connection *connection);
 void server_forget(struct server *server, struct connection *connection);
 /* It waits for its client's next request, or has one. */
 void server_set_idle(struct server *server, struct connection *connection, bool is_idle);
+
+/* Something was put into the cache, and has to be closed in time. */
+void server_expect_expiry(struct server *server);
 
 #endif

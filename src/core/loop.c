@@ -35,7 +35,7 @@ static int64_t wait_ns(eddy_loop *loop) {
 static int64_t prepare(eddy_loop *loop) {
     if (hook_is_wanted(loop, EDDY_HOOK_PREPARE)) eddy__hook_run(loop, EDDY_HOOK_PREPARE);
     eddy__io_flush(loop);
-    eddy__work_flush(loop);
+    if (!link_is_empty(&loop->work_queue)) loop->work->flush(loop);
     int64_t timeout_ns = wait_ns(loop);
     if (timeout_ns != 0 && eddy__hook_idle_is_due(loop)) {
         loop->idle_due = true;

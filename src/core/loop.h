@@ -56,6 +56,22 @@ struct inbox_queue {
     eddy_post **end; /* where the phase under way ends */
 };
 
+/* What the loop asks of src/work. It comes with the first pool that the loop has: a program without
+ * one need not have the code either. */
+struct work_calls {
+    void (*enter)(eddy_loop *loop);       /* loop->pool has one more user */
+    void (*flush)(eddy_loop *loop);       /* hands what was submitted to the pool */
+    int (*close)(eddy_loop *loop);        /* leaves the pool, or closes the loop's own */
+    void (*forget_pool)(eddy_loop *loop); /* in a forked child, where no thread is left */
+    int (*after_fork)(eddy_loop *loop);   /* a pool for what was submitted before the fork */
+    const char *(*verify)(const eddy_loop *loop); /* the invariant that is broken, or NULL */
+};
+
+/* What a pool begins with. */
+struct pool_base {
+    const struct work_calls *calls;
+};
+
 struct eddy_loop {
     /* The turn: loop.c */
     int64_t now_ns;
@@ -113,6 +129,7 @@ struct eddy_loop {
     bool inbox_ready; /* the pipe was readable in this turn */
 
     /* src/work */
+    const struct work_calls *work; /* NULL as long as it has had no pool */
     eddy_pool *pool;
     eddy_link work_queue; /* submitted, to be handed over before the wait */
     unsigned work_queued;
@@ -196,14 +213,6 @@ void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);
 /* --- signal.c --- */
 void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
 void eddy__signal_after_fork(void);
-
-/* --- src/work/work.c --- */
-void eddy__work_open(eddy_loop *loop);
-void eddy__work_flush(eddy_loop *loop);       /* hands what was submitted to the pool */
-int eddy__work_close(eddy_loop *loop);        /* leaves the pool, or closes the loop's own */
-void eddy__work_forget_pool(eddy_loop *loop); /* in a forked child, where no thread is left */
-int eddy__work_after_fork(eddy_loop *loop);   /* a pool for what was submitted before the fork */
-const char *eddy__work_verify(const eddy_loop *loop); /* the invariant that is broken, or NULL */
 
 /* --- src/net/stream.c --- */
 void eddy__net_open(eddy_loop *loop);

@@ -98,6 +98,14 @@ static void close_backend(eddy_loop *loop) {
     eddy__resize(loop, loop->backend_state, loop->backend->state_bytes, 0);
 }
 
+static void join_pool(eddy_loop *loop, eddy_pool *pool) {
+    link_init(&loop->work_queue);
+    loop->pool = pool;
+    if (pool == NULL) return;
+    loop->work = ((const struct pool_base *)(const void *)pool)->calls;
+    loop->work->enter(loop);
+}
+
 int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *wished) {
     eddy_loop_config config = {0};
     if (wished != NULL) config = *wished;
@@ -120,7 +128,7 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *wished) {
     loop->turn = 1; /* a watcher's `born` is 0 before it is started */
     eddy__hook_open(loop);
     eddy__defer_open(loop);
-    eddy__work_open(loop);
+    join_pool(loop, config.pool);
     eddy__net_open(loop);
 
     err = open_backend(loop);
@@ -134,7 +142,7 @@ close_backend:
     close_backend(loop);
     eddy__io_close(loop);
 free_loop:
-    (void)eddy__work_close(loop);
+    if (loop->work != NULL) (void)loop->work->close(loop);
     allocator.resize(allocator.context, loop, sizeof *loop, 0);
     return err;
 }
@@ -142,7 +150,7 @@ free_loop:
 int eddy_loop_close(eddy_loop *loop) {
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
     if (loop->handles > HANDLES_OF_ITS_OWN) return -EBUSY;
-    int err = eddy__work_close(loop);
+    int err = loop->work != NULL ? loop->work->close(loop) : 0;
     if (err < 0) return err;
     eddy__inbox_close(loop);
     eddy__net_close(loop);
@@ -159,11 +167,13 @@ int eddy_loop_close(eddy_loop *loop) {
 int eddy_loop_after_fork(eddy_loop *loop) {
     if (loop->running) return -EBUSY;
     eddy__signal_after_fork();
-    eddy__work_forget_pool(loop);
+    loop->config.pool = NULL;
+    if (loop->work != NULL) loop->work->forget_pool(loop);
     int err = eddy__io_rebuild(loop);
     int inbox_err = eddy__inbox_reopen(loop);
     if (err == 0) err = inbox_err;
-    return err < 0 ? err : eddy__work_after_fork(loop);
+    if (err < 0 || loop->work == NULL) return err;
+    return loop->work->after_fork(loop);
 }
 
 /* --- Counts --- */

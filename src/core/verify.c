@@ -141,7 +141,7 @@ int eddy_loop_verify(const eddy_loop *loop, const char **broken) {
     if (found == NULL) found = verify_defers(&loop->closing_now, loop, &count);
     if (found == NULL) found = verify_queue(&loop->inbox);
     if (found == NULL) found = verify_queue(&loop->inbox_signals);
-    if (found == NULL) found = eddy__work_verify(loop);
+    if (found == NULL && loop->work != NULL) found = loop->work->verify(loop);
     if (found == NULL) found = verify_counts(loop, &count);
     if (broken != NULL) *broken = found;
     return found == NULL ? 0 : -EPROTO;

@@ -88,6 +88,7 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
     if (pool == NULL) return -ENOMEM;
 
     memset(pool, 0, pool_bytes(config.threads));
+    pool->base.calls = &eddy__work_calls;
     pool->allocator = allocator;
     pool->idle_ns = config.idle_ns;
     pool->stack_bytes = config.stack_bytes;

@@ -48,6 +48,7 @@ struct worker {
 
 /* All that changes after eddy_pool_open is guarded by `lock`. */
 struct eddy_pool {
+    struct pool_base base;
     eddy_os_mutex lock;
     eddy_allocator allocator;
     int64_t idle_ns;
@@ -98,6 +99,7 @@ struct worker *eddy__worker_call(eddy_pool *pool);
 void eddy__worker_call_all_idle(eddy_pool *pool);
 
 /* --- work.c --- */
+extern const struct work_calls eddy__work_calls;
 /* A submission of a file request that phase 6 attempts to do without a thread. */
 void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *fn,
                                eddy_work_done_fn *done);

@@ -6,15 +6,11 @@
 
 #include <errno.h>
 
-void eddy__work_open(eddy_loop *loop) {
-    link_init(&loop->work_queue);
-    loop->work_queued = 0;
-    loop->pool = loop->config.pool;
-    loop->pool_is_own = false;
-    if (loop->pool != NULL) eddy__pool_enter(loop->pool);
+static void enter(eddy_loop *loop) {
+    eddy__pool_enter(loop->pool);
 }
 
-int eddy__work_close(eddy_loop *loop) {
+static int leave(eddy_loop *loop) {
     EDDY_ASSERT(link_is_empty(&loop->work_queue));
     eddy_pool *pool = loop->pool;
     if (pool == NULL) return 0;
@@ -30,7 +26,7 @@ int eddy__work_close(eddy_loop *loop) {
     return 0;
 }
 
-const char *eddy__work_verify(const eddy_loop *loop) {
+static const char *verify(const eddy_loop *loop) {
     unsigned count = 0;
     const eddy_link *queue = &loop->work_queue;
     for (const eddy_link *link = queue->next; link != queue; link = link->next) {
@@ -51,6 +47,7 @@ static int open_own_pool(eddy_loop *loop) {
     int err = eddy_pool_open(&loop->pool, &config);
     if (err < 0) return err;
     eddy__pool_enter(loop->pool);
+    loop->work = &eddy__work_calls;
     loop->pool_is_own = true;
     return 0;
 }
@@ -66,13 +63,13 @@ static int expect_hand_over(eddy_loop *loop) {
 }
 
 /* The threads stayed in the parent, and one of them may have held the pool's lock. */
-void eddy__work_forget_pool(eddy_loop *loop) {
+static void forget_pool(eddy_loop *loop) {
     if (loop->pool_is_own) eddy__pool_forget(loop->pool);
     loop->pool_is_own = false;
-    loop->pool = loop->config.pool = NULL;
+    loop->pool = NULL;
 }
 
-int eddy__work_after_fork(eddy_loop *loop) {
+static int after_fork(eddy_loop *loop) {
     return link_is_empty(&loop->work_queue) ? 0 : expect_hand_over(loop);
 }
 
@@ -141,8 +138,7 @@ void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *f
     eddy__inbox_push_local(loop, &work->post);
 }
 
-void eddy__work_flush(eddy_loop *loop) {
-    if (link_is_empty(&loop->work_queue)) return;
+static void flush(eddy_loop *loop) {
     eddy_link jobs[EDDY_LANES];
     unsigned counts[EDDY_LANES] = {0};
     for (int i = 0; i < EDDY_LANES; i++) link_init(&jobs[i]);
@@ -191,3 +187,12 @@ int eddy_work_cancel(eddy_work *work) {
     if (err == 0) eddy__inbox_push_local(loop, &work->post);
     return err;
 }
+
+const struct work_calls eddy__work_calls = {
+    .enter = enter,
+    .flush = flush,
+    .close = leave,
+    .forget_pool = forget_pool,
+    .after_fork = after_fork,
+    .verify = verify,
+};

@@ -14,6 +14,7 @@ struct watched {
     enum kind kind;
     int fd, other;     /* other: -1 once it is closed */
     unsigned incoming; /* bytes that were sent here and not read yet, at most */
+    bool is_finished;  /* the other end has shut down: again would be a new edge on some */
     bool has_ended;    /* a read or write has said so: nothing more is asked */
     eddy_io io[2];
     bool is_init;
@@ -80,7 +81,7 @@ static void open_descriptor(struct script *script, struct watched *it) {
     it->fd = is_first ? ends[0] : ends[1];
     it->other = is_first ? ends[1] : ends[0];
     it->incoming = 0;
-    it->has_ended = false;
+    it->has_ended = it->is_finished = false;
     static const char *const names[] = {"", "pipe reader", "pipe writer", "pair"};
     thing_begin(&it->thing, names[it->kind], script->random);
     eddy_io_init(&it->io[0], script->loop);
@@ -118,7 +119,8 @@ static void stir(struct script *script, struct watched *it) {
     char bytes[BYTES_MAX] = {0};
     if (it->other < 0) return;
     unsigned size = 1 + random_of(&script->random, 100);
-    switch (random_of(&script->random, 6)) {
+    unsigned what = random_of(&script->random, 6);
+    switch (what) {
     case 0:
     case 1:
         if (it->kind == PIPE_WRITER || it->incoming + size > BYTES_MAX) return;
@@ -134,14 +136,15 @@ static void stir(struct script *script, struct watched *it) {
         while (world_read(it->other, bytes, sizeof bytes) > 0) continue;
         break;
     case 4:
-        if (it->kind == PAIR) world_finish(it->other);
+        if (it->kind == PAIR && !it->is_finished) world_finish(it->other);
+        it->is_finished = true;
         break;
     default:
         if (random_of(&script->random, 3) > 0) return;
         world_close(it->other);
         it->other = -1;
     }
-    thing_note(&it->thing, " *");
+    thing_note(&it->thing, " *%u", what);
 }
 
 static void try_what_cannot_be_watched(struct script *script) {

@@ -15,10 +15,11 @@
 #include "sim.h"
 
 enum {
-    STEPS_MAX = 300000, /* calls of the seam that a run may need */
+    STEPS_MAX = 300000,   /* calls of the seam that a run may need */
     LARGE_BYTES = 140000, /* more than the server gathers before it sends */
     LITTLE_BYTES = 3000,  /* of the large file, where that would take long */
     PLACES = 4,
+    SENT_MAX = 1 << 13, /* bytes whose time is remembered */
 };
 
 #define TIMEOUT_NS (5 * EDDY_NS_PER_S)
@@ -29,9 +30,10 @@ static struct {
     const uint8_t *data;
     size_t size;
     struct ask_text asked, got;
-    bool is_reading, is_foul, has_ended, is_done;
+    bool is_reading, was_deaf, is_foul, has_ended, is_done;
     bool may_be_cut; /* the client or the operator did something that ends it early */
     bool was_late;   /* long enough for a 408 */
+    int64_t sent_ns[SENT_MAX];
 } run;
 
 /* --- The client --- */
@@ -57,6 +59,8 @@ static void send_bytes(const char *bytes, size_t length) {
             if (!run.is_reading) return; /* it may never be taken */
             continue;
         }
+        for (size_t i = run.asked.used; i < run.asked.used + (size_t)sent && i < SENT_MAX; i++)
+            run.sent_ns[i] = sim_now_ns();
         ask_put(&run.asked, bytes, (size_t)sent);
         bytes += sent;
         length -= (size_t)sent;
@@ -68,22 +72,27 @@ static void do_step(int letter) {
     case 'w': /* waits a little */
         sim_sleep(10 * EDDY_NS_PER_MS);
         break;
+    case 'd': /* dawdles */
+        sim_sleep(EDDY_NS_PER_S);
+        run.was_late = true;
+        break;
     case 't': /* waits too long */
         sim_sleep(TIMEOUT_NS + EDDY_NS_PER_S);
         run.was_late = true;
         run.may_be_cut = run.may_be_cut || !run.is_reading;
         break;
     case 'n': /* reads no more, or again */
+        run.was_deaf = true;
         run.is_reading = !run.is_reading;
         receive(NULL);
         break;
-    case 'e':
+    case 'e': /* has asked its last, and still listens */
         if (run.peer != NULL) sim_peer_finish(run.peer);
-        run.may_be_cut = true;
         break;
     case 'r':
         if (run.peer != NULL) sim_peer_reset(run.peer);
         run.peer = NULL;
+        run.may_be_cut = true;
         break;
     case 'm':
         tree_move();
@@ -171,6 +180,7 @@ static size_t read_ask(struct ask *ask, const char *bytes, size_t length) {
     if (ask->node != NULL && ask->kind != ASK_FILE)
         ask->status = ask->kind == ASK_REDIRECT ? 301 : 200;
     if (ask->kind == ASK_PAGE && ask->status == 0) ask->status = 404;
+    ask->end = request.head_bytes;
     uint64_t whole = request.head_bytes + request.body_bytes;
     return whole < length ? (size_t)whole : length;
 }
@@ -184,14 +194,17 @@ static bool check_answer(const struct ask *ask, size_t *place, bool *is_last) {
     sim_check(!*is_last, "there is more behind the last answer");
     enum answer_state state = answer_read(&answer, bytes, length, ask->is_head, &broken);
     if (state == ANSWER_BROKEN) sim_fail("an answer's head: %s", broken);
+    /* A 408 comes whenever the time is over, and whether it has a body depends on whether the HEAD
+     * was there by then; the rest of the request may have been sent all the same. */
+    bool is_late = run.was_late && answer.status == 408 && answer.is_last;
+    if (is_late && state == ANSWER_HEAD && ask->is_head && length > answer.head_bytes)
+        answer.body_bytes = (size_t)answer.length;
     if (state == ANSWER_MORE || length < answer.head_bytes + answer.body_bytes) {
         bool is_moving = ask->node != NULL && ask->node->is_moving;
         sim_check(run.may_be_cut || run.is_foul || is_moving, "an answer is cut off");
         *place = run.got.used;
         return false;
     }
-    /* The rest of a late request may have been sent all the same. */
-    bool is_late = run.was_late && answer.status == 408 && answer.is_last;
     broken = ask_check(ask, &answer, bytes + answer.head_bytes, run.is_foul);
     if (broken != NULL && !is_late) sim_fail("%s: %d, not %d", broken, answer.status, ask->status);
     bool may_end = is_late || !ask->may_go_on || run.may_be_cut || run.is_foul;
@@ -201,8 +214,16 @@ static bool check_answer(const struct ask *ask, size_t *place, bool *is_last) {
     return true;
 }
 
+/* A deadline counts from the first byte of a head, however many come later one at a time. */
+static bool is_overdue(const struct ask *ask, size_t from, size_t before) {
+    if (ask->end == 0 || from + ask->end > SENT_MAX || run.was_deaf || run.is_foul) return false;
+    int64_t start_ns = run.sent_ns[before > 0 ? before - 1 : from];
+    if (run.sent_ns[from] > start_ns) start_ns = run.sent_ns[from];
+    return run.sent_ns[from + ask->end - 1] - start_ns > TIMEOUT_NS + 2 * EDDY_NS_PER_S;
+}
+
 static void check_answers(void) {
-    size_t from = 0, place = 0, count = 0;
+    size_t from = 0, place = 0, count = 0, before = 0;
     bool is_last = false;
     while (from < run.asked.used) {
         struct ask ask;
@@ -214,7 +235,9 @@ static void check_answers(void) {
             sim_check(is_excused, "request %zu has no answer", count);
             break;
         }
+        sim_check(is_last || !is_overdue(&ask, from, before), "a slow request has its answer");
         if (bytes == 0) break;
+        before = from + ask.end;
         from += bytes;
         count++;
     }
@@ -233,7 +256,7 @@ static struct sim_weather read_weather(int byte) {
     if (bits & 8) weather.faults = 100;
     if (bits & 16) weather.no_memory = 300;
     if (bits & 32) weather.switches = 2000;
-    if (bits & 32) weather.disk_ns = 2000;
+    if (bits & 32) weather.disk_ns = 2 * EDDY_NS_PER_MS;
     return weather;
 }
 
@@ -243,6 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct server_config config = {
         .connections_max = PLACES,
         .timeout_ns = TIMEOUT_NS,
+        .cached_files = 2 * (unsigned)(data[0] & 1),
         .log = ((data[0] - '0') & 64) != 0,
     };
     memset(&run, 0, sizeof run);

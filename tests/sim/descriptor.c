@@ -49,7 +49,7 @@ int sim_descriptor_add(const struct sim_kind *kind, void *object) {
     description->kind = kind;
     description->object = object;
     description->serial = ++descriptors.serial;
-    description->changes = 1;
+    description->changes[0] = description->changes[1] = 1;
     occupy(fd, description);
     return fd;
 }
@@ -83,9 +83,10 @@ int sim_descriptor_close(int fd) {
     return 0;
 }
 
-void sim_description_changed(struct sim_description *description) {
+void sim_description_changed(struct sim_description *description, unsigned filters) {
     if (description == NULL) return;
-    description->changes++;
+    if (filters & BACKEND_READ) description->changes[0]++;
+    if (filters & BACKEND_WRITE) description->changes[1]++;
     sim_readiness_changed();
 }
 
@@ -99,13 +100,14 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
     if (description == NULL) return -EBADF;
     if (description->kind->read == NULL) return -EINVAL;
     if (err < 0 && description->kind->can_be_watched) {
-        sim_description_changed(description); /* what is there has only come after this call */
+        /* What is there has only come after this call. */
+        sim_description_changed(description, BACKEND_READ);
         return -EAGAIN;
     }
     if (err < 0) return err;
     size_t asked = sim_shorten(size);
     ssize_t count = description->kind->read(description->object, data, asked);
-    if (count == (ssize_t)asked && asked < size) sim_description_changed(description);
+    if (count == (ssize_t)asked && asked < size) sim_description_changed(description, BACKEND_READ);
     sim_note("read %d: %zd", fd, count);
     return count;
 }
@@ -113,7 +115,7 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
 ssize_t eddy_os_write(int fd, const void *data, size_t size) {
     int err = sim_enter(OS_CALL_write);
     struct sim_description *description = sim_descriptor_get(fd);
-    if (description == NULL) return -EBADF;
+    sim_check(description != NULL, "a write to %d, which is not open", fd);
     if (description->kind->write == NULL) return -EINVAL;
     if (err < 0 && !description->kind->can_be_watched) return err;
     ssize_t count = description->kind->write(description->object, data, size);
@@ -192,6 +194,10 @@ int sim_duplicate(int fd) {
 
 unsigned sim_descriptors(void) {
     return descriptors.count;
+}
+
+void sim_limit_descriptors(unsigned limit) {
+    descriptors.limit = limit < NUMBERS ? (int)limit : NUMBERS;
 }
 
 /* --- Beginning and ending --- */

@@ -143,6 +143,7 @@ static inline int64_t conn_now_ns(const struct conn *conn) {
 /* --- Outside --- */
 
 void peer_call(struct line *line);
-int peer_echo(struct line *line); /* the descriptor of the other end */
+void peer_pass_by(const struct house *target); /* who knocks, and has nothing to say */
+int peer_echo(struct line *line);              /* the descriptor of the other end */
 
 #endif

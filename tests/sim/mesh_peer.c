@@ -172,3 +172,28 @@ int peer_echo(struct line *line) {
     begin(outsider);
     return fd;
 }
+
+/* --- Passers-by, who knock and go away --- */
+
+struct passer {
+    sim_peer *peer;
+};
+
+static void on_heard(void *context) {
+    struct passer *passer = context;
+    uint8_t byte;
+    if (!sim_peer_is_connected(passer->peer) && sim_peer_receive(passer->peer, &byte, 1) == -EAGAIN)
+        return;
+    sim_peer_close(passer->peer);
+    ledger_free(passer);
+    mesh.peers_open--;
+    mesh_maybe_finish();
+}
+
+void peer_pass_by(const struct house *target) {
+    struct passer *passer = ledger_new("passer-by", sizeof *passer);
+    passer->peer =
+        sim_peer_connect((const struct sockaddr *)&target->address, target->address_length);
+    mesh.peers_open++;
+    sim_peer_on_change(passer->peer, on_heard, passer);
+}

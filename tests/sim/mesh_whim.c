@@ -42,7 +42,7 @@ static void set_write_timeout(struct conn *conn) {
 }
 
 static void set_marks(struct conn *conn) {
-    size_t high = 1 + sim_below(5000), low = sim_below((unsigned)high + 1);
+    size_t high = 1 + sim_below(5000), low = sim_below(2) * sim_below((unsigned)high + 1);
     int err = conn_set_marks(conn, low, high);
     sim_check(err == 0, "marks give %d", err);
     sim_check(conn_set_marks(conn, high + 1, high) == -EINVAL, "the low mark is above the high");

@@ -18,9 +18,10 @@ struct chunk {
     uint8_t data[];
 };
 
-static void judge_write(struct conn *conn, int status) {
+static void judge_write(struct conn *conn, size_t size, int status) {
     if (status == 0) {
         sim_check(!conn->has_failed, "a write succeeds behind one that failed");
+        if (size > 0) conn->write_since_ns = conn_now_ns(conn); /* the kernel has just taken it */
         return;
     }
     conn->has_failed = true;
@@ -46,7 +47,7 @@ static void on_written(eddy_write *write, int status) {
     conn->write_done++;
     conn->writes--;
     conn->write_bytes -= chunk->size;
-    judge_write(conn, status);
+    judge_write(conn, chunk->size, status);
     bool is_end = chunk->is_end;
     ledger_free(chunk);
     if (conn->is_closing) return;

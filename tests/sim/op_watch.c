@@ -1,22 +1,11 @@
 /* op_watch.c: watchers of pipes and of both ends of connections: several on one descriptor, on one
- * loop or more; edges and single shots; duplicates; descriptors closed in time or too early, whose
- * numbers are in use again at once.
- * The model knows how many bytes wait at each end, and so what has to be told. */
-#include "operations.h"
+ * loop or more; edges and single shots; descriptors closed in time or too early, whose numbers are
+ * in use again at once. The model knows what waits at each end, and so what has to be told. */
+#include "op_wire.h"
 
 #include <string.h>
 
-enum { WIRES = 10, WATCHES = 14, ORPHANS = 3, BOTH = EDDY_READ | EDDY_WRITE };
-
-/* An end of a pipe or connection. */
-struct wire {
-    int fd;
-    int duplicate;      /* another number of it, or -1 */
-    struct wire *other; /* NULL: closed */
-    bool reads, writes;
-    bool is_mute;   /* nobody is at the other end, though something keeps it open */
-    size_t waiting; /* bytes sent to it and not read */
-};
+enum { WATCHES = 14, BOTH = EDDY_READ | EDDY_WRITE };
 
 struct watch {
     eddy_io io;
@@ -30,47 +19,14 @@ struct watch {
     unsigned told;     /* since the look began */
 };
 
-static struct {
-    struct wire *wires[WIRES];
-    struct watch *watches[WATCHES];
-    int orphans[ORPHANS]; /* duplicates of what is closed; -1: none */
-} table;
+static struct { struct watch *watches[WATCHES]; } table;
 
 /* --- The model --- */
 
-static void owe_edges(const struct wire *wire) {
+void watchers_owe(const struct wire *wire) {
     for (unsigned i = 0; i < WATCHES; i++)
         if (table.watches[i] != NULL && table.watches[i]->wire == wire)
             table.watches[i]->is_owed = true;
-}
-
-static bool is_readable(const struct wire *wire) {
-    return wire->reads && (wire->waiting > 0 || (wire->other == NULL && !wire->is_mute));
-}
-
-static void drain(struct wire *wire, size_t most) {
-    char bytes[512];
-    while (most > 0 && wire->reads) {
-        ssize_t size = sim_read(wire->fd, bytes, most < sizeof bytes ? most : sizeof bytes);
-        if (size <= 0) {
-            sim_check(size != 0 || wire->waiting == 0 || wire->other == NULL,
-                      "%zu bytes are lost on the wire", wire->waiting);
-            if (size < 0 && size != -EAGAIN) wire->waiting = 0; /* what a reset has taken along */
-            return;
-        }
-        sim_check((size_t)size <= wire->waiting, "bytes come out of nowhere");
-        wire->waiting -= (size_t)size;
-        most -= (size_t)size;
-    }
-}
-
-static void fill(struct wire *wire, size_t size) {
-    static const char bytes[3000];
-    if (!wire->writes || wire->other == NULL) return;
-    wire->other->waiting += size; /* whoever reads at once, in the middle of the call */
-    ssize_t sent = sim_write(wire->fd, bytes, size);
-    wire->other->waiting -= size - (sent > 0 ? (size_t)sent : 0);
-    if (sent > 0) owe_edges(wire->other);
 }
 
 /* --- Being told --- */
@@ -80,6 +36,7 @@ static void check_lost(struct watch *watch, unsigned events, int error) {
     sim_check(events == EDDY_ERROR, "a lost descriptor is told as %x", events);
     sim_check(watch->is_haunted || op_is_weather(error), "a descriptor is lost with %d", error);
     watch->events &= ~(unsigned)BOTH;
+    watch->wire->was_muted = true;
 }
 
 static void check_told(struct watch *watch, unsigned events) {
@@ -91,7 +48,42 @@ static void check_told(struct watch *watch, unsigned events) {
     if (watch->events & EDDY_ONESHOT) watch->is_spent = true;
 }
 
+/* What was ready for the wait may have been read since, but not have been for another owner. */
+static void check_ready(const struct watch *watch, unsigned events) {
+    const struct wire *wire = watch->wire;
+    if (sim_weather()->spurious > 0 || watch->is_haunted) return;
+    if (!(events & EDDY_READ) || (events & (EDDY_HANGUP | EDDY_ERROR))) return;
+    if (wire->is_mute || wire->was_muted) return;
+    const struct desk *desk = watch->desk;
+    sim_check(wire_is_readable(wire) || wire->drained[desk->number] == desk->party.turn,
+              "descriptor %d is told to be readable, and is not", wire->fd);
+}
+
 static void watch_change(struct watch *watch, unsigned events);
+static void watch_stop(struct watch *watch);
+static void watch_free(struct watch **place);
+
+/* Another one of the same desk on the same descriptor, or NULL. */
+static struct watch **neighbour(const struct watch *watch) {
+    struct watch **chosen = NULL;
+    unsigned count = 0;
+    for (unsigned i = 0; i < WATCHES; i++) {
+        struct watch *other = table.watches[i];
+        if (other == NULL || other == watch || other->desk != watch->desk) continue;
+        if (other->wire == watch->wire && pick(++count) == 0) chosen = &table.watches[i];
+    }
+    return chosen;
+}
+
+/* The one that would be told next may be gone before it is. */
+static void upset_neighbour(struct watch *watch) {
+    struct watch **other = watch->wire != NULL ? neighbour(watch) : NULL;
+    if (other == NULL) return;
+    if (pick(2) == 0)
+        watch_stop(*other);
+    else
+        watch_free(other);
+}
 
 static void on_io(eddy_io *io, unsigned events) {
     struct watch *watch = eddy_container_of(io, struct watch, io);
@@ -107,13 +99,15 @@ static void on_io(eddy_io *io, unsigned events) {
         check_lost(watch, events, eddy_io_error(io));
     else
         check_told(watch, events);
+    check_ready(watch, events);
     struct wire *wire = watch->wire;
     if ((events & EDDY_READ) && !watch->is_haunted)
-        drain(wire, office.is_quiet ? SIZE_MAX : pick(4) * 200);
-    if ((events & EDDY_WRITE) && !watch->is_haunted && !office.is_quiet) fill(wire, pick(300));
+        wire_drain(wire, office.is_quiet ? SIZE_MAX : pick(4) * 200);
+    if ((events & EDDY_WRITE) && !watch->is_haunted && !office.is_quiet) wire_fill(wire, pick(300));
     /* An edge that was left half read has to be asked for again. */
     if ((watch->events & EDDY_EDGE) && wire->waiting > 0 && !watch->is_haunted && pick(2) == 0)
         watch_change(watch, watch->events);
+    if (!office.is_quiet && pick(4) == 0) upset_neighbour(watch);
     op_leave(desk);
 }
 
@@ -155,6 +149,7 @@ static void watch_start(struct watch *watch, struct wire *wire, unsigned events)
     if (err < 0) return;
     watch->wire = wire;
     watch->events = events;
+    if (!(events & BOTH) || (events & EDDY_ONESHOT)) wire->was_muted = true;
     watch->turn = desk->in != 0 ? desk->party.turn - (desk->in == PHASE_PREPARE) : 0;
     watch->is_spent = watch->is_haunted = false;
     watch->is_owed = true;
@@ -170,6 +165,7 @@ static void watch_change(struct watch *watch, unsigned events) {
               expected);
     if (err < 0) return;
     watch->events = events;
+    if (!(events & BOTH) || (events & EDDY_ONESHOT)) watch->wire->was_muted = true;
     watch->is_spent = false;
     watch->is_owed = true;
     sim_check(eddy_io_error(&watch->io) == 0, "an error outlives a change");
@@ -188,37 +184,9 @@ static void watch_free(struct watch **place) {
     *place = NULL;
 }
 
-/* --- Wires --- */
+/* --- When its descriptor is closed --- */
 
-static struct wire *some_wire(void) {
-    return table.wires[pick(WIRES)];
-}
-
-static struct wire *wire_new(unsigned place, int fd, bool reads, bool writes) {
-    struct wire *wire = ledger_new("wire", sizeof *wire);
-    *wire = (struct wire){.fd = fd, .duplicate = -1, .reads = reads, .writes = writes};
-    table.wires[place] = wire;
-    return wire;
-}
-
-static void open_wires(void) {
-    unsigned place = 2 * pick(WIRES / 2);
-    if (table.wires[place] != NULL || table.wires[place + 1] != NULL) return;
-    int ends[2];
-    unsigned kind = pick(3);
-    if (kind == 0)
-        sim_pipe(ends);
-    else if (kind == 1)
-        sim_local_pair(ends);
-    else
-        sim_tcp_pair(ends);
-    struct wire *a = wire_new(place, ends[0], true, kind != 0);
-    struct wire *b = wire_new(place + 1, ends[1], kind != 0, true);
-    a->other = b;
-    b->other = a;
-}
-
-static void stop_watchers(const struct wire *wire) {
+void watchers_stop(const struct wire *wire) {
     for (unsigned i = 0; i < WATCHES; i++)
         if (table.watches[i] != NULL && table.watches[i]->wire == wire)
             watch_stop(table.watches[i]);
@@ -226,7 +194,7 @@ static void stop_watchers(const struct wire *wire) {
 
 /* The descriptor is gone, and its watchers find out, or do not. Nothing else goes on meanwhile:
  * the number could be in use again, and then they would hear what is not for them. */
-static void haunt(const struct wire *wire) {
+void watchers_haunt(const struct wire *wire) {
     bool was_quiet = office.is_quiet;
     office.is_quiet = true;
     for (unsigned i = 0; i < WATCHES; i++)
@@ -235,41 +203,8 @@ static void haunt(const struct wire *wire) {
     for (unsigned i = 0; i < DESKS; i++)
         if (office.desks[i].party.loop != NULL && pick(2) == 0)
             (void)party_turn(&office.desks[i].party, false);
-    stop_watchers(wire);
+    watchers_stop(wire);
     office.is_quiet = was_quiet;
-}
-
-static void keep_orphan(int fd) {
-    int *place = &table.orphans[pick(ORPHANS)];
-    if (*place >= 0) sim_close(*place);
-    *place = fd;
-}
-
-/* Watchers are stopped before, or behind it, as a careless program does it. A duplicate may keep
- * alive what the numbers stood for. */
-static void close_wire(unsigned place, bool too_early) {
-    struct wire *wire = table.wires[place];
-    if (wire == NULL) return;
-    if (!too_early) stop_watchers(wire);
-    if (wire->other != NULL) {
-        wire->other->other = NULL;
-        wire->other->is_mute = wire->duplicate >= 0;
-        owe_edges(wire->other);
-    }
-    sim_close(wire->fd);
-    if (too_early) haunt(wire);
-    if (wire->duplicate >= 0) keep_orphan(wire->duplicate);
-    ledger_free(wire);
-    table.wires[place] = NULL;
-}
-
-static void duplicate(struct wire *wire) {
-    if (wire->duplicate >= 0) {
-        sim_close(wire->duplicate);
-        wire->duplicate = -1;
-    } else {
-        wire->duplicate = sim_duplicate(wire->fd);
-    }
 }
 
 /* --- One operation --- */
@@ -297,25 +232,9 @@ static struct watch *some_watch(struct desk *desk) {
     return *place;
 }
 
-static void op_wire(void) {
-    unsigned place = pick(WIRES);
-    struct wire *wire = table.wires[place];
-    unsigned what = pick(8);
-    if (what == 0 && wire != NULL)
-        close_wire(place, office.depth == 0 && pick(3) == 0);
-    else if (wire == NULL)
-        open_wires();
-    else if (what == 1)
-        duplicate(wire);
-    else if (what < 4)
-        drain(wire, 1 + pick(500));
-    else
-        fill(wire, 1 + pick(3000));
-}
-
 void op_watch(struct desk *desk) {
     struct watch *watch = some_watch(desk);
-    struct wire *wire = some_wire();
+    struct wire *wire = wire_some();
     switch (pick(12)) {
     case 0:
         watch_stop(watch);
@@ -331,9 +250,19 @@ void op_watch(struct desk *desk) {
         watch_change(watch, some_events());
         break;
     case 4:
-        if (pick(4) == 0) start_wrongly(watch);
+        if (watch->wire == NULL) {
+            if (pick(4) == 0) start_wrongly(watch);
+            break;
+        }
+        wire = wire_renew(watch->wire);
+        watch_start(watch, wire, pick(2) == 0 ? EDDY_READ : some_events());
         break;
-    case 5:
+    case 5: {
+        struct watch *other = some_watch(desk); /* whose descriptor it shares from now on */
+        if (other->wire == NULL || other->desk != watch->desk) break;
+        watch_start(watch, other->wire, (some_events() & BOTH) | (other->events & EDDY_EDGE));
+        break;
+    }
     case 6:
     case 7:
         if (wire != NULL) watch_start(watch, wire, some_events());
@@ -357,7 +286,7 @@ static void look_at(const struct watch *watch) {
     bool is_armed = !(watch->events & EDDY_ONESHOT) || !watch->is_spent;
     if (!(watch->events & EDDY_READ) || !is_armed || watch->told > 0) return;
     if (is_edge && !watch->is_owed) return;
-    sim_check(!is_readable(wire), "descriptor %d is readable, and its watcher was not told",
+    sim_check(!wire_is_readable(wire), "descriptor %d is readable, and its watcher was not told",
               wire->fd);
 }
 
@@ -387,12 +316,6 @@ void op_watch_end(struct desk *desk) {
 
 void op_watch_begin(void) {
     memset(&table, 0, sizeof table);
-    for (unsigned i = 0; i < ORPHANS; i++) table.orphans[i] = -1;
+    op_wires_begin();
     sim_put_file("watched", "", 0);
-}
-
-void op_watch_close_all(void) {
-    for (unsigned i = 0; i < WIRES; i++) close_wire(i, false);
-    for (unsigned i = 0; i < ORPHANS; i++)
-        if (table.orphans[i] >= 0) sim_close(table.orphans[i]);
 }

@@ -4,6 +4,7 @@
  *   op_time.c      timers, hooks, deferred calls
  *   op_calls.c     wakes, posts, signals, and the thread that sends them
  *   op_watch.c     watchers of descriptors
+ *   op_wire.c      what they watch
  *   op_work.c      jobs and pools
  *   op_file.c      file requests
  *   op_stream.c    streams
@@ -65,6 +66,7 @@ extern struct office {
     unsigned depth; /* of operations inside callbacks */
     bool is_quiet;  /* callbacks only finish what is there */
     bool ends;
+    struct desk *sending; /* whose wake the sender is just sending */
     bool sender_ended;
 } office;
 
@@ -99,7 +101,7 @@ void op_watch(struct desk *desk);
 void op_watch_begin_look(void);
 void op_watch_look(void);
 void op_watch_end(struct desk *desk); /* stops what watches on it */
-void op_watch_close_all(void);
+void op_wires_end(void);
 
 void op_work(struct desk *desk);
 void op_work_end(struct desk *desk); /* all jobs are done */

@@ -371,7 +371,15 @@ START_TEST(backend_left_open_is_found) {
 }
 END_TEST
 
-const char *test_backend;
+static void add_aborts(Suite *suite) {
+    const TTest *const found[] = {spin_is_found, interest_behind_the_back_of_the_loop_is_found,
+                                  descriptor_left_open_is_found, close_of_what_is_closed_is_found,
+                                  backend_left_open_is_found};
+    TCase *aborts = tcase_create("found");
+    for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
+        tcase_add_test_raise_signal(aborts, found[i], SIGABRT);
+    suite_add_tcase(suite, aborts);
+}
 
 int main(void) {
     Suite *suite = suite_create("sim/own");
@@ -381,13 +389,7 @@ int main(void) {
     ck_add(suite, "waits", what_is_ready_is_not_hidden_for_long, edges_are_enough_to_move_all_bytes,
            loop_that_gets_on_can_be_watched_and_closed);
     SRunner *runner = srunner_create(suite);
-    const TTest *const found[] = {spin_is_found, interest_behind_the_back_of_the_loop_is_found,
-                                  descriptor_left_open_is_found, close_of_what_is_closed_is_found,
-                                  backend_left_open_is_found};
-    TCase *aborts = tcase_create("found");
-    for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
-        tcase_add_test_raise_signal(aborts, found[i], SIGABRT);
-    if (srunner_fork_status(runner) == CK_FORK) suite_add_tcase(suite, aborts);
+    if (srunner_fork_status(runner) == CK_FORK) add_aborts(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

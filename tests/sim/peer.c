@@ -50,7 +50,7 @@ static void tell(void *context) {
         peer->fn(peer->context); /* the peer may be gone now */
 }
 
-static void changed(void *owner, bool anew) {
+static void changed(void *owner, unsigned anew) {
     struct sim_peer *peer = owner;
     (void)anew;
     if (peer->is_told || peer->fn == NULL) return;
@@ -70,7 +70,7 @@ static void connected(void *owner, struct sim_end *end, int error) {
     peer->error = error;
     peer->is_refused = end == NULL;
     if (end != NULL) take_end(peer, end);
-    changed(peer, true);
+    changed(peer, SIM_BOTH);
 }
 
 sim_peer *sim_peer_connect(const struct sockaddr *address, socklen_t length) {

@@ -24,7 +24,7 @@ static ssize_t pipe_read(void *object, void *data, size_t size) {
     bool had_room = has_room(pipe);
     size_t taken = channel_take(&pipe->channel, data, size);
     sim_progress();
-    if (!had_room && has_room(pipe)) sim_description_changed(pipe->ends[WRITER]);
+    if (!had_room && has_room(pipe)) sim_description_changed(pipe->ends[WRITER], BACKEND_WRITE);
     return (ssize_t)taken;
 }
 
@@ -36,7 +36,7 @@ static ssize_t pipe_write(void *object, const void *data, size_t size) {
     if (size > room) size = room;
     channel_put(&pipe->channel, data, size);
     sim_progress();
-    sim_description_changed(pipe->ends[READER]);
+    sim_description_changed(pipe->ends[READER], BACKEND_READ);
     return (ssize_t)size;
 }
 
@@ -55,7 +55,7 @@ static unsigned writer_ready(void *object) {
 static void close_end(struct pipe *pipe, int end) {
     pipe->ends[end] = NULL;
     if (pipe->ends[1 - end] != NULL) {
-        sim_description_changed(pipe->ends[1 - end]);
+        sim_description_changed(pipe->ends[1 - end], SIM_BOTH);
         return;
     }
     channel_close(&pipe->channel);

@@ -53,7 +53,8 @@ int posix_dup(int fd) {
 }
 
 int posix_dup2(int fd, int as) {
-    return eddy_os_replace(as, posix_dup(fd)) == 0 ? as : -1;
+    int copy = posix_dup(fd);
+    return copy == as || eddy_os_replace(as, copy) == 0 ? as : -1;
 }
 
 int posix_open(const char *path, int flags, ...) {

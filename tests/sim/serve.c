@@ -14,15 +14,21 @@ static struct {
 
 /* --- What goes on beside it --- */
 
+/* Until the next clients come; at times long enough for all deadlines to come before. */
+static int64_t draw_span_ns(void) {
+    static const unsigned spans_ns[] = {1, 1000000, 100000000, 2000000000};
+    if (sim_below(10) == 0) return 5 * serve.stage.server.config.timeout_ns;
+    return sim_below(spans_ns[sim_below(4)]);
+}
+
 /* Clients come, alone or together, and files change. */
 static void on_arrival(void *context) {
-    static const unsigned spans_ns[] = {1, 1000000, 100000000, 2000000000};
     (void)context;
     if (serve.stage.is_over || sim_steps() >= serve.steps) return;
     serve_stage_check(&serve.stage);
     for (unsigned i = sim_below(8) == 0 ? 6 : 1; i > 0; i--) clients_add();
     if (sim_below(4) == 0) tree_move();
-    sim_after((int64_t)sim_below(spans_ns[sim_below(4)]), on_arrival, NULL);
+    sim_after(draw_span_ns(), on_arrival, NULL);
 }
 
 static void stop(int level) {
@@ -48,9 +54,11 @@ static void open_stage(struct clients_config *config) {
     static const unsigned large[] = {2000, 20000, 140000, 300000}, places[] = {1, 4, 1000, 1000};
     const struct sim_weather *weather = sim_weather();
     size_t most = weather->window_bytes * 40, bytes = large[sim_below(4)];
+    unsigned few = 1 + sim_below(6), cached_files = sim_below(2) == 0 ? 0 : few;
     struct server_config server_config = {
         .connections_max = places[sim_below(4)],
         .timeout_ns = (weather->window_bytes < 4096 ? 60 : 5) * EDDY_NS_PER_S,
+        .cached_files = cached_files,
         .log = sim_below(2) == 0,
     };
     serve_stage_open(&serve.stage, &server_config, 1 + sim_below(4), bytes < most ? bytes : most);

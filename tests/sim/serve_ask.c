@@ -31,7 +31,10 @@ void ask_print(struct ask_text *text, const char *format, ...) {
 }
 
 static void put_many(struct ask_text *text, char byte, size_t count) {
-    while (count-- > 0) ask_put(text, &byte, 1);
+    char bytes[64];
+    memset(bytes, byte, sizeof bytes);
+    for (; count > sizeof bytes; count -= sizeof bytes) ask_put(text, bytes, sizeof bytes);
+    ask_put(text, bytes, count);
 }
 
 /* --- What must come --- */
@@ -236,6 +239,13 @@ static void draw_conditions(struct ask *ask, struct ask_text *text) {
 static void draw_headers(struct ask *ask, struct ask_text *text, bool is_old) {
     if (!is_old || sim_below(2) == 0) ask_print(text, "Host: a.example:80\r\n");
     for (unsigned i = sim_below(4); i > 0; i--) ask_print(text, "X-%u:\t%u \r\n", i, i);
+    /* So much that a few such requests are more than the server takes while it answers. */
+    bool is_fat = sim_weather()->window_bytes >= 4096 && sim_below(12) == 0;
+    for (unsigned i = is_fat ? 4 : 0; i > 0; i--) {
+        ask_print(text, "X: ");
+        put_many(text, 'x', 8000);
+        ask_print(text, "\r\n");
+    }
     if (is_old && sim_below(2) == 0) {
         ask_print(text, "Connection: keep-alive\r\n");
     } else if (is_old || sim_below(8) == 0) {
@@ -267,6 +277,13 @@ void ask_draw(struct ask *ask, struct ask_text *text) {
     ask_print(text, "\r\n");
     if (has_body) ask_put(text, body, sizeof body - 1);
     ask->may_go_on = !ask->must_end;
+    ask->end = text->used;
+}
+
+void ask_large(struct ask *ask, struct ask_text *text) {
+    *ask = (struct ask){.may_go_on = true};
+    ask_print(text, "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    ask_expect(ask, "large.bin", false);
     ask->end = text->used;
 }
 

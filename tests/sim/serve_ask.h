@@ -56,6 +56,8 @@ void ask_expect(struct ask *ask, const char *path, bool has_slash);
 
 /* Draws a request: a good one, or one of which some part is refused. */
 void ask_draw(struct ask *ask, struct ask_text *text);
+/* Asks for the largest file. */
+void ask_large(struct ask *ask, struct ask_text *text);
 /* Draws bytes that are no request. */
 void ask_draw_broken(struct ask *ask, struct ask_text *text);
 

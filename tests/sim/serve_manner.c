@@ -98,7 +98,7 @@ static void draw_staller(struct client *client, int64_t timeout_ns) {
 
 static void draw_never_reader(struct client *client, int64_t timeout_ns) {
     (void)timeout_ns;
-    draw_some(client);
+    for (int i = 0; i < ASKS_MAX; i++) ask_large(&client->asks[client->ask_count++], &client->out);
     client->manner.read_bytes = 0;
     client->manner.waits = client->manner.leaves = false;
     client->manner.is_bad = client->manner.is_slow = true;

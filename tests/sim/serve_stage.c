@@ -63,7 +63,8 @@ void serve_stage_open(struct serve_stage *stage, const struct server_config *con
 }
 
 void serve_stage_stop(struct serve_stage *stage, int level) {
-    if (stage->is_over) return;
+    if (stage->is_over || level <= stage->level) return; /* as the program, which goes on only */
+    stage->level = level;
     sim_note("stop, level %d", level);
     if (stage->stopped_ns == 0) stage->stopped_ns = sim_now_ns();
     if (level == SERVER_ENDS && stage->cut_ns == 0) stage->cut_ns = sim_now_ns();

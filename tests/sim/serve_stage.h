@@ -14,6 +14,7 @@ struct serve_stage {
     struct sockaddr_in address; /* where it listens */
     int standard[3], root;
     bool is_over;       /* it has ended */
+    int level;          /* of what it was told to stop */
     int64_t stopped_ns; /* when it was first told to, or 0 */
     int64_t cut_ns;     /* when it was told to do so at once, or 0 */
 };

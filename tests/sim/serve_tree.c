@@ -12,8 +12,9 @@
 enum {
     PATTERN_BYTES = 400 * 1024,
     LARGE_MAX = 300 * 1024,
-    MOVING_MAX = 20000,
-    LINKS_MAX = 8, /* followed for one path */
+    MOVING_MAX = 300000,
+    SIZES_MAX = 256, /* that the moving file has */
+    LINKS_MAX = 8,   /* followed for one path */
 };
 
 #define LARGE SIZE_MAX /* as a size: tree_put() says */
@@ -57,7 +58,7 @@ enum { NODES = sizeof nodes / sizeof nodes[0] };
 static struct {
     char pattern[PATTERN_BYTES]; /* the same in each world */
     size_t large_bytes;
-    bool was_long[MOVING_MAX + 1];
+    size_t sizes[SIZES_MAX], sizes_count; /* of the moving file, so far */
 } tree;
 
 /* --- Making it --- */
@@ -87,10 +88,10 @@ void tree_put(size_t large_bytes) {
     static const char secret[] = TREE_SECRET " and more";
     make_pattern();
     tree.large_bytes = large_bytes < LARGE_MAX ? large_bytes : LARGE_MAX;
-    memset(tree.was_long, 0, sizeof tree.was_long);
+    tree.sizes_count = 0;
     for (size_t i = 0; i < NODES; i++) {
         put_node(&nodes[i]);
-        if (nodes[i].is_moving) tree.was_long[nodes[i].bytes] = true;
+        if (nodes[i].is_moving) tree.sizes[tree.sizes_count++] = nodes[i].bytes;
     }
     sim_put_directory("other");
     sim_put_file("other/" TREE_SECRET, secret, sizeof secret - 1);
@@ -105,8 +106,10 @@ void tree_move(void) {
         sim_remove(path);
         return;
     }
-    size = sim_below(4) == 0 ? 0 : sim_below(MOVING_MAX + 1);
-    tree.was_long[size] = true;
+    if (tree.sizes_count == SIZES_MAX) return;
+    size = sim_below(4) == 0 ? 0 : sim_below(20 * (unsigned)tree.large_bytes);
+    if (size > MOVING_MAX) size = MOVING_MAX;
+    tree.sizes[tree.sizes_count++] = size;
     sim_put_file(path, tree.pattern + tree_find("moving.txt")->start, size);
 }
 
@@ -129,7 +132,9 @@ const char *tree_bytes_from(const struct tree_node *node) {
 }
 
 bool tree_was_long(size_t bytes) {
-    return bytes <= MOVING_MAX && tree.was_long[bytes];
+    for (size_t i = 0; i < tree.sizes_count; i++)
+        if (tree.sizes[i] == bytes) return true;
+    return false;
 }
 
 static const struct tree_node *find_node(const char *path) {

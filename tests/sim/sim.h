@@ -116,6 +116,8 @@ void sim_shut_down(int fd);
 void sim_close(int fd);
 void sim_reset(int fd);         /* closes a socket so that its peer gets a reset */
 unsigned sim_descriptors(void); /* open ones */
+/* From now on no call of the seam opens a number of `limit` or more: -EMFILE. */
+void sim_limit_descriptors(unsigned limit);
 
 /* --- From outside: the other ends of connections --- */
 

@@ -74,9 +74,9 @@ static const struct sim_kind socket_kind = {
     .can_be_watched = true,
 };
 
-static void end_changed(void *owner, bool anew) {
+static void end_changed(void *owner, unsigned anew) {
     struct sim_socket *socket = owner;
-    if (anew) sim_description_changed(socket->description);
+    if (anew != 0) sim_description_changed(socket->description, anew);
 }
 
 static void take_end(struct sim_socket *socket, struct sim_end *end) {
@@ -188,7 +188,7 @@ int eddy_os_listen(int fd, int backlog) {
     err = network_listen(socket);
     if (err < 0) return err;
     socket->backlog = backlog < 0 ? 0 : (unsigned)backlog;
-    sim_description_changed(socket->description);
+    sim_description_changed(socket->description, SIM_BOTH);
     sim_note("listen %d", fd);
     return 0;
 }
@@ -216,7 +216,7 @@ static int fail_accept(struct sim_socket *listener, int err) {
     bool takes = err == -ECONNABORTED || err == -EPROTO || err == -EPERM;
     if (takes && listener->queue == NULL) return -EAGAIN;
     if (takes) sim_end_close(take_queued(listener), true);
-    sim_description_changed(listener->description);
+    sim_description_changed(listener->description, BACKEND_READ);
     return err;
 }
 
@@ -256,7 +256,7 @@ static void connected(void *owner, struct sim_end *end, int error) {
         socket->error = error;
     }
     sim_note("connecting ends with %d", -error);
-    sim_description_changed(socket->description);
+    sim_description_changed(socket->description, SIM_BOTH);
 }
 
 static int check_connect(const struct sim_socket *socket, const struct sockaddr *address,

@@ -62,7 +62,7 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
 /* Those that pass leave all as it is, as if it had only become possible right after. */
 static int fail_transfer(struct sim_socket *socket, int err) {
     if (err == -ECONNRESET || err == -ETIMEDOUT || err == -EPIPE) return broken_by(socket, err);
-    sim_description_changed(socket->description);
+    sim_description_changed(socket->description, SIM_BOTH);
     return err;
 }
 
@@ -73,7 +73,8 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     if (err < 0 && socket->state == SOCKET_CONNECTED) return fail_transfer(socket, err);
     size_t asked = sim_shorten(size);
     ssize_t count = socket_receive(socket, data, asked);
-    if (count == (ssize_t)asked && asked < size) sim_description_changed(socket->description);
+    if (count == (ssize_t)asked && asked < size)
+        sim_description_changed(socket->description, BACKEND_READ);
     sim_note("receive %d: %zd", fd, count);
     return count;
 }
@@ -102,7 +103,8 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     for (int i = 0; i < count; i++) size += vectors[i].iov_len;
     size_t limit = sim_shorten(size);
     ssize_t sent = send_vectors(socket, vectors, count, limit);
-    if (sent == (ssize_t)limit && limit < size) sim_description_changed(socket->description);
+    if (sent == (ssize_t)limit && limit < size)
+        sim_description_changed(socket->description, BACKEND_WRITE);
     sim_note("send %d: %zd", fd, sent);
     return sent;
 }

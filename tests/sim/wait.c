@@ -38,16 +38,16 @@ static struct sim_description *look_at(const struct sim_set *set, struct sim_int
 static bool is_new(const struct sim_interest *it, const struct sim_description *description,
                    unsigned filter) {
     if (!(it->events & BACKEND_EDGE) || (it->again & filter)) return true;
-    return (filter & BACKEND_READ && it->changes[0] != description->changes) ||
-           (filter & BACKEND_WRITE && it->changes[1] != description->changes);
+    return (filter & BACKEND_READ && it->changes[0] != description->changes[0]) ||
+           (filter & BACKEND_WRITE && it->changes[1] != description->changes[1]);
 }
 
 /* Marks the edges of the filters as told, or as gone by unseen. */
 static void see(struct sim_interest *it, const struct sim_description *description,
                 unsigned filter) {
     if (description == NULL) return;
-    if (filter & BACKEND_READ) it->changes[0] = description->changes;
-    if (filter & BACKEND_WRITE) it->changes[1] = description->changes;
+    if (filter & BACKEND_READ) it->changes[0] = description->changes[0];
+    if (filter & BACKEND_WRITE) it->changes[1] = description->changes[1];
     it->again &= ~filter;
 }
 
@@ -65,7 +65,7 @@ static void look_whole(struct sim_set *set, unsigned *count, struct sim_interest
     unsigned told = bad != 0 ? bad | asked : ready & asked;
     if (told == 0)
         see(it, description, INTEREST_BOTH);
-    else if (is_new(it, description, INTEREST_BOTH))
+    else if (is_new(it, description, bad != 0 ? (unsigned)INTEREST_BOTH : asked))
         add_candidate(set, count, it, INTEREST_BOTH, told);
 }
 

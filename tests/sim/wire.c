@@ -51,7 +51,7 @@ static void free_if_over(struct sim_wire *it) {
     if (!it->ends[0].is_open && !it->ends[1].is_open && it->events == 0) free_wire(it);
 }
 
-static void tell(struct sim_end *end, bool anew) {
+static void tell(struct sim_end *end, unsigned anew) {
     if (end->changed != NULL) end->changed(end->owner, anew);
 }
 
@@ -85,7 +85,7 @@ static void reset_arrives(void *context) {
         end->is_broken = true;
         channel_drop(&end->in);
         channel_drop(&end->other->in);
-        tell(end, true);
+        tell(end, SIM_BOTH);
     }
     free_if_over(end->wire);
 }
@@ -104,7 +104,7 @@ static void bytes_arrive(void *context) {
     size_t size = channel_arrive(&end->in); /* 0: a reset has overtaken it */
     end->coming--;
     if (size > 0 && end->is_open && !end->is_broken) {
-        tell(end, true);
+        tell(end, BACKEND_READ);
     } else if (size > 0) { /* nobody is there to read it */
         end->in.arrived -= size;
         reset(end->other);
@@ -118,7 +118,7 @@ static void end_arrives(void *context) {
     end->wire->events--;
     end->coming--;
     end->end_arrived = true;
-    if (!end->is_broken) tell(end, true);
+    if (!end->is_broken) tell(end, end->end_sent ? SIM_BOTH : BACKEND_READ);
     free_if_over(end->wire);
 }
 
@@ -160,7 +160,7 @@ void sim_end_finish(struct sim_end *end) {
     if (end->end_sent || end->is_broken) return;
     sim_progress();
     end->end_sent = true;
-    tell(end, true);
+    tell(end, SIM_BOTH);
     travel(end->other, end_arrives);
 }
 
@@ -170,7 +170,8 @@ static ssize_t take(struct sim_end *end, void *data, size_t size) {
     bool was_writable = is_writable(end->other);
     size_t taken = channel_take(&end->in, data, size);
     sim_progress();
-    if (end->other->is_open) tell(end->other, !was_writable && is_writable(end->other));
+    bool has_room_now = !was_writable && is_writable(end->other);
+    if (end->other->is_open) tell(end->other, has_room_now ? BACKEND_WRITE : 0);
     return (ssize_t)taken;
 }
 
@@ -202,7 +203,7 @@ static void close_local(struct sim_end *end, bool resets) {
     if (!other->is_open) return;
     other->is_broken = true;
     if (resets) other->error = ECONNRESET;
-    tell(other, true);
+    tell(other, SIM_BOTH);
 }
 
 void sim_end_close(struct sim_end *end, bool resets) {
@@ -231,7 +232,7 @@ void sim_end_abort(struct sim_end *end, int error) {
     end->is_broken = true;
     end->error = error;
     end->in.arrived = 0;
-    tell(end, true);
+    tell(end, SIM_BOTH);
     if (end->wire->is_local)
         close_local(end, true);
     else

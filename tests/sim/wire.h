@@ -26,8 +26,8 @@ struct sim_end {
     bool end_arrived;               /* nothing more comes */
     bool is_broken;                 /* by a reset, or a local peer that is gone */
     struct sim_address local, peer; /* names, as seen from here */
-    /* Tells the owner; `anew`: something came or became possible. */
-    void (*changed)(void *owner, bool anew);
+    /* Tells the owner; `anew`: READ, WRITE: what has come or become possible. */
+    void (*changed)(void *owner, unsigned anew);
     void *owner;
 };
 

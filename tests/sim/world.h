@@ -88,6 +88,8 @@ void sim_backends_end(void);
 
 /* --- descriptor.c: numbers and what they stand for --- */
 
+enum { SIM_BOTH = BACKEND_READ | BACKEND_WRITE };
+
 /* Calls of an open descriptor; each may be NULL if its kind has nothing to say. */
 struct sim_kind {
     const char *name;
@@ -103,9 +105,9 @@ struct sim_description {
     const struct sim_kind *kind;
     void *object;
     unsigned descriptors;
-    unsigned watched; /* by as many registrations of backends that know it by itself */
-    uint64_t serial;  /* never used twice: tells a number that was reused */
-    uint64_t changes; /* grows when something new arrives: for edge-triggered watchers */
+    unsigned watched;    /* by as many registrations of backends that know it by itself */
+    uint64_t serial;     /* never used twice: tells a number that was reused */
+    uint64_t changes[2]; /* of READ and WRITE: grow when something new arrives, for edges */
 };
 
 /* The lowest free number, -EMFILE. */
@@ -115,8 +117,9 @@ struct sim_description *sim_descriptor_get(int fd); /* NULL: not open */
 void *sim_object_get(int fd, const struct sim_kind *kind);
 int sim_descriptor_close(int fd); /* 0 or -EBADF */
 bool sim_descriptors_are_all_used(void);
-/* Something new has arrived: edges are told again, and waits look again. NULL: nobody sees it. */
-void sim_description_changed(struct sim_description *description);
+/* Something new has come of READ, WRITE or both: edges are told again, and waits look again. NULL:
+ * nobody sees it. */
+void sim_description_changed(struct sim_description *description, unsigned filters);
 
 /* --- backend.c --- */
 

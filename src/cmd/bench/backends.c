@@ -1,14 +1,10 @@
 /* backends.c: `eddy bench backends`: which workloads, of which sizes, on which backends. A workload
  * is a line in `workloads` and a function in workloads.h. */
 #include "bench.h"
+#include "command.h"
 #include "workloads.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "command_line.h"
 
 enum { SIZES_MAX = 6, CASES_MAX = 256, CHOSEN_MAX = 16, BACKENDS_MAX = 8 };
 
@@ -143,13 +139,10 @@ static const struct workload workloads[] = {
 enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
 
 struct options {
+    struct bench_options common; /* first */
     const char *workloads[CHOSEN_MAX], *backends[CHOSEN_MAX];
     unsigned sizes[CHOSEN_MAX];
     size_t workload_count, backend_count, size_count;
-    unsigned rounds, sample_ms;
-    enum bench_format format;
-    const char *plot;
-    bool help;
 };
 
 /* --- The command line --- */
@@ -183,36 +176,6 @@ static bool set_size(void *to, const char *value) {
            command_line_number(value, 1, 10000000, &options->sizes[options->size_count++]);
 }
 
-static bool set_rounds(void *to, const char *value) {
-    return command_line_number(value, 1, 100, &((struct options *)to)->rounds);
-}
-
-static bool set_sample_ms(void *to, const char *value) {
-    return command_line_number(value, 1, 60000, &((struct options *)to)->sample_ms);
-}
-
-static bool set_json(void *to, const char *value) {
-    (void)value;
-    ((struct options *)to)->format = BENCH_JSON;
-    return true;
-}
-
-static bool set_csv(void *to, const char *value) {
-    (void)value;
-    ((struct options *)to)->format = BENCH_CSV;
-    return true;
-}
-
-static bool set_plot(void *to, const char *value) {
-    ((struct options *)to)->plot = value;
-    return value[0] != '\0' && strpbrk(value, "'\n") == NULL;
-}
-
-static bool set_help(void *to, const char *value) {
-    (void)value;
-    return ((struct options *)to)->help = true;
-}
-
 static const struct option_rule rules[] = {
     {"workload", "NAME", "a workload of \"eddy bench backends --help\"", set_workload,
      "run this workload; may be given several times (default: all)"},
@@ -222,29 +185,22 @@ static const struct option_rule rules[] = {
     {"size", "N", "a number from 1 to 10000000", set_size,
      "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
      "several times (default: what suits the workload)"},
-    {"rounds", "N", "a number from 1 to 100", set_rounds,
+    {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
      "take so many samples of each, after one to warm up (default 7)"},
-    {"sample-ms", "N", "a number from 1 to 60000", set_sample_ms,
+    {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
      "measure for so many milliseconds each (default 300)"},
-    {"json", NULL, "", set_json, "print JSON"},
-    {"csv", NULL, "", set_csv, "print comma-separated values"},
-    {"plot", "FILE.svg", "the name of a file to be written, without quotes", set_plot,
+    {"json", NULL, "", bench_set_json, "print JSON"},
+    {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
+    {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
      "draw time over size, with gnuplot"},
-    {"help", NULL, "", set_help, "print this"},
+    {"help", NULL, "", bench_set_help, "print this"},
 };
-
-static int refuse_argument(void *options, const char *argument, char *error, size_t error_size) {
-    (void)options;
-    snprintf(error, error_size, "\"%s\" is no option; \"eddy bench backends --help\" lists them",
-             argument);
-    return -EINVAL;
-}
 
 static const struct command_line line = {
     .command = "eddy bench backends",
     .rules = rules,
     .rule_count = sizeof rules / sizeof rules[0],
-    .take_argument = refuse_argument,
+    .take_argument = bench_refuse_argument,
 };
 
 static void help(void) {
@@ -301,41 +257,21 @@ static void choose_all(struct options *options) {
         options->backends[options->backend_count++] = backends[i].name;
 }
 
-static int run(const struct options *options) {
+int bench_backends_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
     static struct bench_result results[CASES_MAX];
-    size_t count = make_cases(cases, options);
-    struct bench_plan plan = {
-        .rounds = options->rounds,
-        .time_ns = options->sample_ms * EDDY_NS_PER_MS,
-        .show_progress = isatty(STDERR_FILENO),
+    struct options options = {
+        .common = {.command = line.command, .rounds = 7, .sample_ms = 300},
     };
-    char text[64];
-    if (options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
-    int err = bench_run(cases, count, &plan, results);
-    if (err == 0) bench_tell(stdout, options->format, results, count);
-    if (err == 0 && options->plot != NULL) {
-        err = bench_plot(options->plot, results, count);
-        if (err == -ENOENT) {
-            fputs("eddy: --plot needs gnuplot, which is not installed\n", stderr);
-            return 1;
-        }
-    }
-    if (err < 0) fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
-    return err < 0;
-}
-
-int bench_backends_main(int argc, char **argv) {
-    struct options options = {.rounds = 7, .sample_ms = 300};
     char error[256];
     if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
         fprintf(stderr, "eddy: %s\n", error);
         return 2;
     }
-    if (options.help) {
+    if (options.common.help) {
         help();
         return 0;
     }
     if (options.backend_count == 0) choose_all(&options);
-    return run(&options);
+    return bench_command(&options.common, cases, make_cases(cases, &options), results);
 }

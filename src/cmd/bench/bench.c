@@ -11,6 +11,8 @@ struct bench {
 
 static const struct bench benches[] = {
     {"backends", bench_backends_main, "the backends of this binary, on the same workloads"},
+    {"models", bench_models_main, "models of servers: a thread for each, an event loop, and more"},
+    {"costs", bench_costs_main, "what memory, system calls and I/O cost on this machine"},
 };
 
 enum { BENCHES = sizeof benches / sizeof benches[0] };

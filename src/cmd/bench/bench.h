@@ -38,7 +38,9 @@ struct bench_sample {
     int64_t cpu_ns;       /* of the process, user and system, in that time; -1: not known */
     int64_t calls;        /* system calls in that time; -1: not known */
     int64_t memory_bytes; /* that the case has taken for what it holds; -1: not known */
+    int64_t before_bytes; /* that a server took before it had connections; -1: not known */
     int64_t switches;     /* context switches in that time; -1: not known */
+    int64_t served;       /* how many of the case's connections got an answer; -1: has none */
     struct bench_histogram latency; /* of single operations, if they were timed one by one */
 };
 
@@ -49,7 +51,15 @@ void bench_cannot(struct bench_sample *sample, const char *what, int error);
 
 enum { BENCH_NUMBERS = 4 };
 
+/* Which figures of a case people are shown; machines are given all. */
+enum bench_kind {
+    BENCH_OPERATIONS, /* time per operation */
+    BENCH_SERVERS,    /* operations per second, and what each of `size` connections takes */
+    BENCH_COSTS,      /* time per operation, and how many of the group's first that is */
+};
+
 struct bench_case {
+    enum bench_kind kind;
     const char *workload;            /* "ring" */
     const char *subject;             /* what is compared: a backend, a library, a model */
     const char *operation;           /* what is counted, in the singular: "event" */
@@ -74,6 +84,9 @@ void bench_start(struct bench_meter *meter);
 void bench_stop(const struct bench_meter *meter, struct bench_sample *sample);
 /* Private memory of this process, in bytes; -1 where the system does not tell. */
 int64_t bench_memory_bytes(void);
+/* Memory of a process and its children, in bytes, pages that several processes have in common
+ * shared out among them (proportional set size); -1 where the system does not tell. */
+int64_t bench_family_memory_bytes(pid_t parent);
 /* System calls that a loop has made since it was opened. */
 int64_t bench_loop_calls(const eddy_loop *loop);
 /* Raises the limit of descriptors as far as it goes; false if fewer than `needed` are allowed. */
@@ -100,6 +113,8 @@ struct bench_result {
     struct bench_figure time_ns, cpu_ns, calls, switches;
     struct bench_figure ratio; /* of time, to the group's first case in the same round */
     double memory_bytes;       /* in all */
+    double before_bytes;       /* of that, without connections */
+    double served;             /* connections, the median */
     int64_t p50_ns, p99_ns, p999_ns;
     bool is_wide; /* the spread is too wide to conclude from */
 };
@@ -115,11 +130,13 @@ enum bench_format { BENCH_TABLE, BENCH_JSON, BENCH_CSV };
 
 void bench_tell(FILE *out, enum bench_format format, const struct bench_result *results,
                 size_t count);
+void bench_tell_table(FILE *out, const struct bench_result *results, size_t count);
 /* The machine, in one line. */
 void bench_tell_machine(FILE *out, enum bench_format format);
 
-/* Draws time per operation over size, a curve for each subject and a panel for each workload, as
- * SVG, with gnuplot. Returns 0, or -ENOENT (no gnuplot), -EIO. */
+/* Draws time per operation (of servers: operations per second, and memory) over
+ * size, a curve for each subject and a panel for each workload, as SVG, with gnuplot. Returns 0, or
+ * -ENOENT (no gnuplot), -EIO. */
 int bench_plot(const char *path, const struct bench_result *results, size_t count);
 
 /* --- Commands; each returns the exit status --- */

@@ -2,6 +2,7 @@
  */
 #include "bench.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -48,6 +49,48 @@ int64_t bench_memory_bytes(void) {
             sum += kib;
     fclose(file);
     return sum * 1024;
+}
+
+/* The figure behind `name` in a process's smaps_rollup; 0 when it has ended meanwhile. */
+static int64_t read_memory(const char *process, const char *name) {
+    char path[64], line[128];
+    long long kib = 0;
+    snprintf(path, sizeof path, "/proc/%.16s/smaps_rollup", process);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0 &&
+            sscanf(strchr(line, ':'), ": %lld", &kib) == 1)
+            break;
+    fclose(file);
+    return kib * 1024;
+}
+
+/* The name in /proc/PID/stat stands in brackets and may hold anything. */
+static bool is_child_of(const char *process, pid_t parent) {
+    char path[64], text[512];
+    int of = -1;
+    snprintf(path, sizeof path, "/proc/%.16s/stat", process);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return false;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    const char *behind = strrchr(text, ')');
+    return behind != NULL && sscanf(behind, ") %*c %d", &of) == 1 && of == parent;
+}
+
+int64_t bench_family_memory_bytes(pid_t parent) {
+    char name[16];
+    snprintf(name, sizeof name, "%d", (int)parent);
+    int64_t sum = read_memory(name, "Pss:");
+    DIR *directory = sum > 0 ? opendir("/proc") : NULL;
+    if (directory == NULL) return -1;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
+            is_child_of(entry->d_name, parent))
+            sum += read_memory(entry->d_name, "Pss:");
+    closedir(directory);
+    return sum;
 }
 
 int64_t bench_loop_calls(const eddy_loop *loop) {

@@ -1,0 +1,37 @@
+/* costs.h: what `eddy bench costs` measures. Each runs in a process of its own, which ends with it,
+ * and need not give back what it took. */
+#ifndef EDDY_CMD_BENCH_COSTS_H
+#define EDDY_CMD_BENCH_COSTS_H
+
+#include "bench.h"
+
+/* Does something `count` times; returns 0 or a negative errno. */
+typedef int costs_fn(void *context, unsigned count);
+
+/* Calls `fn`, `count` times at once, until the time of the case is over; once more before that,
+ * to warm up. Fills in the sample; `what` is what has failed if that does. */
+void costs_measure(const struct bench_case *it, struct bench_sample *sample, costs_fn *fn,
+                   void *context, unsigned count, const char *what);
+
+/* costs_memory.c; the sizes of what they walk through are in bytes. */
+unsigned costs_l1_bytes(void);
+unsigned costs_l2_bytes(void);
+unsigned costs_main_bytes(void);
+
+/* bench_case.run; numbers[0]: bytes */
+void costs_access_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* costs_tasks.c */
+void costs_call_run(const struct bench_case *it, struct bench_sample *sample);
+void costs_pipe_run(const struct bench_case *it, struct bench_sample *sample);
+void costs_pipe_threads_run(const struct bench_case *it, struct bench_sample *sample);
+void costs_tcp_run(const struct bench_case *it, struct bench_sample *sample);
+void costs_thread_run(const struct bench_case *it, struct bench_sample *sample);
+void costs_process_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* costs_files.c; extra: the directory (const char *) */
+void costs_cached_read_run(const struct bench_case *it, struct bench_sample *sample);
+void costs_direct_read_run(const struct bench_case *it, struct bench_sample *sample);
+void costs_sync_run(const struct bench_case *it, struct bench_sample *sample);
+
+#endif

@@ -1,0 +1,219 @@
+/* models.c: `eddy bench models`: which models of a server, with how many connections. A model is a
+ * line in `models_list` and a function in models_blocking.c or models_loop.c. */
+#include "models.h"
+#include "command.h"
+
+#include <string.h>
+
+enum { CHOSEN_MAX = 16, CASES_MAX = CHOSEN_MAX * CHOSEN_MAX };
+
+const struct model models_list[] = {
+    {"one-at-a-time", "serve a connection to its end, then accept the next one", 1,
+     models_serve_one},
+    {"fork", "a process for each connection", MODELS_ALL, models_serve_fork},
+    {"thread", "a thread for each connection", MODELS_ALL, models_serve_thread},
+    {"thread-pool", "a fixed number of threads, each serving a connection to its end",
+     MODELS_THREADS, models_serve_pool},
+    {"event-loop", "an eddy loop: one thread waits for all, and computes", MODELS_ALL,
+     models_serve_loop},
+    {"event-loop-pool", "the same, but a pool of threads computes", MODELS_ALL,
+     models_serve_loop_pool},
+};
+const size_t models_count = sizeof models_list / sizeof models_list[0];
+
+static const unsigned usual_connections[] = {1, 10, 100, 1000, 5000};
+
+struct options {
+    struct bench_options common; /* first */
+    const char *models[CHOSEN_MAX];
+    unsigned connections[CHOSEN_MAX];
+    size_t model_count, connections_count;
+    unsigned wait_ms, burn_us, requests, threads;
+};
+
+/* --- The command line --- */
+
+static bool set_model(void *to, const char *value) {
+    struct options *options = to;
+    if (options->model_count == CHOSEN_MAX) return false;
+    for (size_t i = 0; i < models_count; i++) {
+        if (strcmp(models_list[i].name, value) != 0) continue;
+        options->models[options->model_count++] = value;
+        return true;
+    }
+    return false;
+}
+
+static bool set_connections(void *to, const char *value) {
+    struct options *options = to;
+    return options->connections_count < CHOSEN_MAX &&
+           command_line_number(value, 1, 20000,
+                               &options->connections[options->connections_count++]);
+}
+
+static bool set_wait_ms(void *to, const char *value) {
+    return command_line_number(value, 0, 10000, &((struct options *)to)->wait_ms);
+}
+
+static bool set_burn_us(void *to, const char *value) {
+    return command_line_number(value, 0, 100000, &((struct options *)to)->burn_us);
+}
+
+static bool set_requests(void *to, const char *value) {
+    return command_line_number(value, 1, 1000000, &((struct options *)to)->requests);
+}
+
+static bool set_threads(void *to, const char *value) {
+    return command_line_number(value, 1, 1024, &((struct options *)to)->threads);
+}
+
+static const struct option_rule rules[] = {
+    {"model", "NAME", "a model of \"eddy bench models --help\"", set_model,
+     "compare this model; may be given several times (default: all)"},
+    {"connections", "N", "a number from 1 to 20000", set_connections,
+     "with so many clients at once; may be given several times" COMMAND_LINE_INDENT
+     "(default: 1, 10, 100, 1000 and 5000)"},
+    {"wait-ms", "N", "a number from 0 to 10000", set_wait_ms,
+     "each request waits so many milliseconds (default 5)"},
+    {"burn-us", "N", "a number from 0 to 100000", set_burn_us,
+     "and then computes for so many microseconds (default 50)"},
+    {"requests", "N", "a number from 1 to 1000000", set_requests,
+     "a client sends so many requests over a connection, then opens" COMMAND_LINE_INDENT
+     "another one (default 20)"},
+    {"threads", "N", "a number from 1 to 1024", set_threads, "of the thread-pool (default 32)"},
+    {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
+     "take so many samples of each, after one to warm up (default 3)"},
+    {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
+     "measure for so many milliseconds each, longer if few answers" COMMAND_LINE_INDENT
+     "come (default 250)"},
+    {"json", NULL, "", bench_set_json, "print JSON"},
+    {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
+    {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
+     "draw throughput and memory over connections, with gnuplot"},
+    {"help", NULL, "", bench_set_help, "print this"},
+};
+
+static const struct command_line line = {
+    .command = "eddy bench models",
+    .rules = rules,
+    .rule_count = sizeof rules / sizeof rules[0],
+    .take_argument = bench_refuse_argument,
+};
+
+static void help(void) {
+    fputs(
+        "usage: eddy bench models [options]\n\n"
+        "The same small server, written in the ways that servers are written, and what each makes "
+        "of more\nand more clients. This is what event loops are for.\n\nmodels:\n",
+        stdout);
+    for (size_t i = 0; i < models_count; i++)
+        printf("  %-15s %s\n", models_list[i].name, models_list[i].help);
+    fputs(
+        "\n"
+        "A request is 32 bytes and so is its answer. In between the server waits, as for a "
+        "database, and\ncomputes. The wait is a sleep of the thread or process that serves, and "
+        "a timer of the loop: what\nit would cost to talk to the database is the same for all "
+        "and not in the figures. The computation\nis the same number of steps for all, sized on "
+        "an idle processor. A client sends its next request\nwhen the answer is there. The "
+        "clients are one more process, on the same machine.\n\n"
+        "How to read it:\n"
+        "  a second  requests answered. While they wait, nothing limits it but the number of "
+        "clients that are\n            served at once: so many per wait. Then the processors "
+        "do, at a computation each.\n"
+        "  p99       99 of 100 answers came within this time, from the moment that a client "
+        "wanted one (the\n            first of a connection: from connecting). Clients that got "
+        "none count with their wait.\n"
+        "  served    clients that got an answer at all. A model that serves few at a time leaves "
+        "the others\n            waiting, however good its other figures are.\n"
+        "  CPU       of the server per request, with its share of making connections, processes "
+        "and threads.\n"
+        "  switches  how often per request a thread of the server gave up its processor.\n"
+        "  a client  what a client adds to the memory; on average, if not all of them are held at "
+        "once.\n"
+        "  memory    proportional set size of the server's processes while all clients are "
+        "connected. The kernel's\n            part (sockets, stacks of its own, page tables) is "
+        "not in it.\n"
+        "A model that cannot reach a number of clients says why.\n\noptions:\n",
+        stdout);
+    command_line_help(&line, stdout);
+}
+
+/* --- The cases --- */
+
+/* How many steps take a microsecond: the fastest of some tries, which nobody has disturbed. */
+static double steps_per_us(void) {
+    enum { STEPS = 300000, TRIES = 9 };
+    int64_t best_ns = INT64_MAX;
+    for (int i = 0; i < TRIES; i++) {
+        int64_t since_ns = bench_now_ns();
+        models_burn(STEPS);
+        int64_t time_ns = bench_now_ns() - since_ns;
+        if (time_ns < best_ns) best_ns = time_ns;
+    }
+    return STEPS * 1e3 / (double)(best_ns > 0 ? best_ns : 1);
+}
+
+static bool is_chosen(const struct options *options, const char *name) {
+    for (size_t i = 0; i < options->model_count; i++)
+        if (strcmp(options->models[i], name) == 0) return true;
+    return options->model_count == 0;
+}
+
+static size_t make_cases(struct bench_case *cases, const struct models_subject *subjects,
+                         const struct options *options) {
+    size_t count = 0;
+    for (size_t i = 0; i < options->connections_count; i++) {
+        for (size_t k = 0; k < models_count; k++) {
+            if (!is_chosen(options, models_list[k].name)) continue;
+            struct bench_case *it = &cases[count++];
+            *it = (struct bench_case){
+                .kind = BENCH_SERVERS,
+                .workload = "models",
+                .subject = models_list[k].name,
+                .operation = "request",
+                .size = options->connections[i],
+                .extra = &subjects[k],
+                .run = models_run,
+            };
+            snprintf(it->setting, sizeof it->setting, "%u client%s, %u ms + %u us",
+                     options->connections[i], options->connections[i] == 1 ? "" : "s",
+                     options->wait_ms, options->burn_us);
+        }
+    }
+    return count;
+}
+
+int bench_models_main(int argc, char **argv) {
+    static struct bench_case cases[CASES_MAX];
+    static struct bench_result results[CASES_MAX];
+    struct models_subject subjects[CHOSEN_MAX];
+    struct options options = {
+        .common = {.command = line.command, .rounds = 3, .sample_ms = 250},
+        .wait_ms = 5,
+        .burn_us = 50,
+        .requests = 20,
+        .threads = 32,
+    };
+    char error[256];
+    if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
+        fprintf(stderr, "eddy: %s\n", error);
+        return 2;
+    }
+    if (options.common.help) {
+        help();
+        return 0;
+    }
+    if (options.connections_count == 0) {
+        memcpy(options.connections, usual_connections, sizeof usual_connections);
+        options.connections_count = sizeof usual_connections / sizeof usual_connections[0];
+    }
+    struct models_settings settings = {
+        .wait_ms = options.wait_ms,
+        .burn_steps = (uint64_t)(options.burn_us * steps_per_us()),
+        .requests = options.requests,
+        .threads = options.threads,
+    };
+    for (size_t i = 0; i < models_count; i++)
+        subjects[i] = (struct models_subject){&models_list[i], &settings};
+    return bench_command(&options.common, cases, make_cases(cases, subjects, &options), results);
+}

@@ -1,0 +1,253 @@
+/* models_load.c: the clients: a process with an event loop that keeps a number of connections open.
+ * Each sends a request, and the next one when the answer is there; but first all of them get one,
+ * as far as the model can serve them, and then they are counted and begin together. After a number
+ * of requests it is reset, so that none of its kind has to linger, and another one takes its place.
+ * The first lives are of different lengths, lest all end together.
+ *
+ * The time of a first request begins with connect(): whoever has to wait until the server looks at
+ * it waits all the same. */
+#include "models.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    NEWCOMERS_MAX = 1000, /* on their way to a first answer at a time: the backlog holds them */
+    WARM_S = 30,          /* all must have been served by then */
+    LATE_S = 10,          /* beside the time to measure: for answers that are slow to come */
+    ANSWERS_MIN = 2,      /* of a connection, on average, before measuring ends */
+};
+
+struct client {
+    eddy_stream stream;
+    struct load *load;
+    unsigned requests_left;
+    unsigned got;     /* bytes of an answer */
+    int64_t since_ns; /* of the request under way */
+    bool is_known;    /* has had an answer */
+    bool is_served;   /* has had one while measuring */
+};
+
+struct load {
+    struct models_job *job;
+    eddy_loop *loop;
+    eddy_io control;
+    eddy_timer tick;
+    struct sockaddr_storage address;
+    socklen_t address_length;
+    struct client *clients;
+    unsigned opened, known, served;
+    uint64_t answers; /* while measuring */
+    uint64_t random;
+    int64_t since_ns; /* of the phase under way */
+    bool is_warm, has_ended;
+};
+
+static const char request[MODELS_MESSAGE_BYTES] = "a request";
+
+static int phase_of(const struct load *load) {
+    return atomic_load(&load->job->shared->phase);
+}
+
+static void tell(struct load *load, char letter) {
+    if (write(load->job->control_fd, &letter, 1) != 1) _exit(1);
+}
+
+/* From here on this process does nothing but wait for its end. */
+static void fail(struct load *load, const char *what, int error) {
+    if (load->has_ended) return;
+    load->has_ended = true;
+    models_note(load->job->shared, what, error);
+    tell(load, 'x');
+}
+
+/* --- Clients --- */
+
+static void open_client(struct client *client);
+
+static void open_more(struct load *load) {
+    while (load->opened < load->job->connections && !load->has_ended &&
+           (load->is_warm || load->opened - load->known < NEWCOMERS_MAX)) {
+        struct client *client = &load->clients[load->opened++];
+        client->load = load;
+        open_client(client);
+        client->requests_left =
+            1 + (unsigned)(bench_random(&load->random) % load->job->settings.requests);
+    }
+}
+
+static void send_request(struct client *client) {
+    struct iovec piece = {(void *)(uintptr_t)request, sizeof request};
+    ssize_t sent = eddy_stream_try_write(&client->stream, &piece, 1);
+    if (sent != (ssize_t)sizeof request)
+        fail(client->load, "the load, write", sent < 0 ? (int)sent : -EIO);
+}
+
+static void on_closed(eddy_stream *stream) {
+    struct client *client = eddy_container_of(stream, struct client, stream);
+    if (phase_of(client->load) < MODELS_OVER && !client->load->has_ended) open_client(client);
+}
+
+static void on_answer(struct client *client) {
+    struct load *load = client->load;
+    int64_t now_ns = bench_now_ns();
+    int phase = phase_of(load);
+    if (phase == MODELS_MEASURING) {
+        load->answers++;
+        bench_histogram_add(&load->job->sample->latency, now_ns - client->since_ns);
+        if (!client->is_served) load->served++;
+        client->is_served = true;
+    }
+    if (!client->is_known) {
+        client->is_known = true;
+        load->known++;
+        open_more(load);
+    }
+    if (phase != MODELS_MEASURING || load->has_ended) return; /* open, and silent */
+    if (--client->requests_left == 0) {
+        eddy_stream_reset(&client->stream, on_closed);
+        return;
+    }
+    client->since_ns = now_ns;
+    send_request(client);
+}
+
+static void on_read(eddy_stream *stream, void *data, ssize_t size) {
+    struct client *client = eddy_container_of(stream, struct client, stream);
+    (void)data;
+    if (size <= 0) {
+        fail(client->load, "the server left a connection", size < 0 ? (int)size : -ECONNRESET);
+        return;
+    }
+    client->got += (unsigned)size;
+    if (client->got < MODELS_MESSAGE_BYTES) return;
+    client->got -= MODELS_MESSAGE_BYTES;
+    on_answer(client);
+}
+
+static void on_connect(eddy_stream *stream, int status) {
+    struct client *client = eddy_container_of(stream, struct client, stream);
+    if (status == 0) status = eddy_stream_read_start(stream, on_read);
+    if (status < 0)
+        fail(client->load, "the load, connect", status);
+    else
+        send_request(client);
+}
+
+static void open_client(struct client *client) {
+    struct load *load = client->load;
+    client->got = 0;
+    client->requests_left = load->job->settings.requests;
+    client->since_ns = bench_now_ns();
+    eddy_stream_init(&client->stream, load->loop);
+    int err = eddy_tcp_connect(&client->stream, (struct sockaddr *)&load->address,
+                               load->address_length, 0, on_connect);
+    if (err < 0) fail(load, "the load, connect", err);
+}
+
+/* --- The course of a sample --- */
+
+/* Those who have had their first answer go on; the others wait for it already. */
+static void begin_measuring(struct load *load) {
+    load->since_ns = bench_now_ns();
+    atomic_store(&load->job->shared->phase, MODELS_MEASURING);
+    for (unsigned i = 0; i < load->opened; i++) {
+        struct client *client = &load->clients[i];
+        if (!client->is_known) continue;
+        client->since_ns = bench_now_ns();
+        send_request(client);
+    }
+}
+
+/* Who has got no answer in all this time is one of those who wait. */
+static void end_measuring(struct load *load, int64_t now_ns) {
+    struct bench_sample *sample = load->job->sample;
+    atomic_store(&load->job->shared->phase, MODELS_OVER);
+    for (unsigned i = 0; i < load->opened; i++)
+        if (!load->clients[i].is_served)
+            bench_histogram_add(&sample->latency, now_ns - load->clients[i].since_ns);
+    sample->operations = load->answers;
+    sample->time_ns = now_ns - load->since_ns;
+    sample->served = load->served;
+    load->has_ended = true;
+    tell(load, 'd');
+}
+
+static void look_whether_warm(struct load *load, int64_t now_ns) {
+    if (load->known >= load->job->at_once) {
+        load->is_warm = true;
+        open_more(load);
+        tell(load, 'w');
+    } else if (now_ns - load->since_ns > WARM_S * EDDY_NS_PER_S) {
+        char what[64];
+        snprintf(what, sizeof what, "%u of %u connections got no answer",
+                 load->job->at_once - load->known, load->job->at_once);
+        fail(load, what, -ETIMEDOUT);
+    }
+}
+
+static void on_tick(eddy_timer *timer) {
+    struct load *load = eddy_container_of(timer, struct load, tick);
+    int64_t now_ns = bench_now_ns();
+    if (load->has_ended) return;
+    if (atomic_load(&load->job->shared->error) != 0) {
+        fail(load, "", 0);
+    } else if (!load->is_warm) {
+        look_whether_warm(load, now_ns);
+    } else if (phase_of(load) == MODELS_MEASURING) {
+        int64_t late_ns = now_ns - load->since_ns - load->job->time_ns;
+        if (late_ns >= 0 && (load->answers >= ANSWERS_MIN * (uint64_t)load->job->at_once ||
+                             late_ns > LATE_S * EDDY_NS_PER_S))
+            end_measuring(load, now_ns);
+    }
+}
+
+static void on_control(eddy_io *io, unsigned events) {
+    struct load *load = eddy_container_of(io, struct load, control);
+    char letter = 0;
+    (void)events;
+    ssize_t got = read(eddy_io_fd(io), &letter, 1);
+    if (got == 0) {
+        /* Those that were never opened, or are closed already, refuse. */
+        for (unsigned i = 0; i < load->opened; i++)
+            eddy_stream_reset(&load->clients[i].stream, NULL);
+        _exit(0);
+    }
+    if (letter == 'c') {
+        load->since_ns = bench_now_ns();
+        open_more(load);
+    } else if (letter == 'm') {
+        begin_measuring(load);
+    }
+}
+
+static int start(struct load *load) {
+    int length = eddy_address_parse(&load->address, "127.0.0.1", load->job->shared->port);
+    if (length < 0) return length;
+    load->address_length = (socklen_t)length;
+    eddy_io_init(&load->control, load->loop);
+    eddy_timer_init(&load->tick, load->loop);
+    int err = eddy_io_start(&load->control, on_control, load->job->control_fd, EDDY_READ);
+    if (err < 0) return err;
+    return eddy_timer_start(&load->tick, on_tick, EDDY_NS_PER_MS, EDDY_NS_PER_MS);
+}
+
+void models_load(struct models_job *job) {
+    struct load *load = calloc(1, sizeof *load);
+    if (load == NULL) _exit(1);
+    load->job = job;
+    load->random = 1;
+    load->since_ns = bench_now_ns();
+    load->clients = calloc(job->connections, sizeof *load->clients);
+    int err = load->clients == NULL ? -ENOMEM : eddy_loop_open(&load->loop, NULL);
+    if (err == 0) err = start(load);
+    if (err == 0) {
+        tell(load, 'r');
+        err = eddy_loop_run(load->loop, EDDY_RUN_DEFAULT);
+    }
+    models_note(job->shared, "the load", err);
+    _exit(1);
+}

@@ -1,0 +1,176 @@
+/* eddy bench models and eddy bench costs, as a program: every model serves, figures are told, and
+ * neither processes nor files stay behind. */
+#include "program.h"
+
+enum { MODELS = 6, COSTS = 12 };
+
+static char out[256 * 1024], err[4096];
+
+/* All processes of a bench hold its standard output: it ends with the last of them. */
+static void expect_nobody_behind(int fd) {
+    char byte;
+    ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    ck_assert_msg(read(fd, &byte, 1) == 0, "a process is still there, or what it wrote is");
+    close(fd);
+}
+
+static int run(const char *const *arguments) {
+    /* ThreadSanitizer waits a second before a process with threads ends, and here end hundreds. */
+    setenv("TSAN_OPTIONS", "atexit_sleep_ms=0", 0);
+    struct program program = program_start(arguments);
+    int end = fcntl(program.out, F_DUPFD_CLOEXEC, 0);
+    char byte;
+    size_t length = 0;
+    /* As long as the program runs, and no longer. */
+    siginfo_t info = {0};
+    while (info.si_pid != program.pid) {
+        struct pollfd ready = {program.out, POLLIN, 0};
+        ck_assert_int_eq(waitid(P_PID, (id_t)program.pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+        while (length + 1 < sizeof out && poll(&ready, 1, 5) == 1 &&
+               read(program.out, &byte, 1) == 1)
+            out[length++] = byte;
+    }
+    out[length] = '\0';
+    read_text(program.err, err, sizeof err, false);
+    int status = program_wait(&program);
+    expect_nobody_behind(end);
+    return status;
+}
+
+static unsigned count(const char *text, const char *part) {
+    unsigned found = 0;
+    for (; (text = strstr(text, part)) != NULL; text++) found++;
+    return found;
+}
+
+/* A line for each model and number of clients, none with an error. */
+static void expect_all_models(const char *wait, const char *burn, const char *setting) {
+    const char *const arguments[] = {
+        "bench",      "models", "--connections", "1", "--connections", "8", "--wait-ms", wait,
+        "--burn-us",  burn,     "--rounds",      "1", "--sample-ms",   "5", "--threads", "4",
+        "--requests", "3",      "--csv",         NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_str_eq(err, "");
+    ck_assert_uint_eq(count(out, "\n"), 1 + 2 * MODELS);
+    ck_assert_uint_eq(count(out, setting), 2 * MODELS);
+    const char *row = strchr(out, '\n') + 1;
+    for (; *row != '\0'; row = strchr(row, '\n') + 1)
+        ck_assert_msg(strchr(row, '\n')[-1] == ',', "%.*s", (int)strcspn(row, "\n"), row);
+}
+
+START_TEST(every_model_serves_requests_that_wait_and_compute) {
+    expect_all_models("1", "10", ", 1 ms + 10 us\"");
+}
+END_TEST
+
+/* Neither waiting nor computing takes other ways through the servers. */
+START_TEST(every_model_serves_requests_that_do_neither) {
+    expect_all_models("0", "0", ", 0 ms + 0 us\"");
+}
+END_TEST
+
+/* The loop serves all of its clients, and says what that takes. */
+START_TEST(a_model_is_told_as_json_and_as_a_table) {
+    const char *arguments[] = {"bench",     "models",   "--model", "event-loop",  "--connections",
+                               "8",         "--rounds", "2",       "--sample-ms", "5",
+                               "--wait-ms", "1",        "--json",  NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_int_eq(out[0], '{');
+    ck_assert_uint_eq(count(out, "\"subject\": \"event-loop\""), 1);
+    ck_assert_uint_eq(count(out, "\"size\": 8"), 1);
+    ck_assert_uint_eq(count(out, "\"served\": 8"), 1);
+    ck_assert_uint_eq(count(out, "\"switches\": {\"median\": "), 1);
+    ck_assert_uint_eq(count(out, "\"cpu_ns\": {\"median\": "), 1);
+    ck_assert_uint_eq(count(out, "\"error\""), 0);
+    arguments[12] = NULL;
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_ptr_nonnull(strstr(out, "\nmodels: 8 clients, 1 ms + 50 us\n"));
+    ck_assert_ptr_nonnull(strstr(out, "served"));
+}
+END_TEST
+
+/* Killed in the middle of a long sample, it cannot clean up: its processes end by themselves. */
+START_TEST(nothing_outlives_a_bench_that_is_killed) {
+    static const char *const models[] = {"fork", "thread", "event-loop-pool"};
+    for (int i = 0; i < 3; i++) {
+        const char *const arguments[] = {"bench",   "models",      "--connections", "8", "--model",
+                                         models[i], "--sample-ms", "60000",         NULL};
+        struct program program = program_start(arguments);
+        read_text(program.out, out, sizeof out, true); /* the machine: then it begins */
+        poll(NULL, 0, 50); /* wherever that gets it: all that follows must hold at any time */
+        ck_assert_int_eq(kill(program.pid, SIGKILL), 0);
+        ck_assert_int_eq(waitpid(program.pid, NULL, 0), program.pid);
+        int64_t since_ns = test_now_ns();
+        read_text(program.out, out, sizeof out, false); /* up to the end, which must come */
+        ck_assert_int_lt(test_now_ns() - since_ns, 10 * EDDY_NS_PER_S); /* the sample takes 15 s */
+        close(program.out);
+        close(program.err);
+    }
+}
+END_TEST
+
+START_TEST(costs_are_told_and_leave_no_file) {
+    char directory[128];
+    make_tree(directory);
+    const char *const arguments[] = {"bench", "costs",       "--directory", directory, "--rounds",
+                                     "1",     "--sample-ms", "1",           "--csv",   NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_int_eq(rmdir(directory), 0);
+    ck_assert_uint_eq(count(out, "\n"), 1 + COSTS);
+    const char *row = strchr(out, '\n') + 1;
+    for (; *row != '\0'; row = strchr(row, '\n') + 1) {
+        const char *end = strchr(row, '\n');
+        /* Not every file system can read past the cache. */
+        const char *past = strstr(row, "past the cache");
+        bool may_fail = past != NULL && past < end;
+        ck_assert_msg(may_fail || end[-1] == ',', "%.*s", (int)(end - row), row);
+    }
+}
+END_TEST
+
+START_TEST(a_cost_that_cannot_be_measured_says_why) {
+    const char *const arguments[] = {"bench", "costs",       "--directory", "/nowhere", "--rounds",
+                                     "1",     "--sample-ms", "1",           NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_uint_eq(count(out, "a file there: "), 3);
+}
+END_TEST
+
+START_TEST(help_and_mistakes_are_told) {
+    static const struct {
+        const char *arguments[5];
+        int status;
+        const char *text;
+    } cases[] = {
+        {{"bench", "models", "--help"}, 0, "usage: eddy bench models "},
+        {{"bench", "costs", "--help"}, 0, "usage: eddy bench costs "},
+        {{"bench", "models", "x"}, 2, "eddy: \"x\" is no option; \"eddy bench models --help\""},
+        {{"bench", "models", "--model", "x"}, 2, "eddy: --model: \"x\" is not a model of"},
+        {{"bench", "models", "--connections", "0"}, 2, "eddy: --connections: \"0\" is not a"},
+        {{"bench", "models", "--wait-ms", "-1"}, 2, "eddy: --wait-ms: \"-1\" is not a number"},
+        {{"bench", "models", "--burn-us", "x"}, 2, "eddy: --burn-us: \"x\" is not a number"},
+        {{"bench", "models", "--requests", "0"}, 2, "eddy: --requests: \"0\" is not a number"},
+        {{"bench", "models", "--threads", "0"}, 2, "eddy: --threads: \"0\" is not a number"},
+        {{"bench", "costs", "--directory", ""}, 2, "eddy: --directory: \"\" is not a directory"},
+        {{"bench", "costs", "--plot", "x"}, 2, "eddy: unknown option \"--plot\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *arguments[6] = {NULL};
+        memcpy(arguments, cases[i].arguments, sizeof cases[i].arguments);
+        ck_assert_int_eq(run(arguments), cases[i].status);
+        const char *text = cases[i].status == 0 ? out : err;
+        ck_assert_msg(strncmp(text, cases[i].text, strlen(cases[i].text)) == 0, "%s", text);
+        ck_assert_str_eq(cases[i].status == 0 ? err : out, "");
+    }
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("bench_models");
+    ck_add(suite, "models", every_model_serves_requests_that_wait_and_compute,
+           every_model_serves_requests_that_do_neither, a_model_is_told_as_json_and_as_a_table,
+           nothing_outlives_a_bench_that_is_killed);
+    ck_add(suite, "costs", costs_are_told_and_leave_no_file,
+           a_cost_that_cannot_be_measured_says_why, help_and_mistakes_are_told);
+    return suite;
+}
