@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -97,8 +98,12 @@ int bench_plot(const char *path, const struct bench_result *results, size_t coun
         if (is_first_of_workload(results, i)) panels += count_quantities(results[i].of);
     if (strpbrk(path, "'\n") != NULL) return -EINVAL; /* it stands quoted in gnuplot's language */
     if (panels == 0) return -ENODATA;
+    void (*was)(int) = signal(SIGPIPE, SIG_IGN); /* there may be no gnuplot, or one that gives up */
     FILE *to = popen("gnuplot", "w");
-    if (to == NULL) return -errno;
+    if (to == NULL) {
+        signal(SIGPIPE, was);
+        return -ENOMEM;
+    }
     fprintf(to,
             "set terminal svg size %d,%zu background 'white'\nset output '%s'\n"
             "set multiplot layout %zu,1\nset logscale xy\nset grid\nset key left top\n",
@@ -111,6 +116,7 @@ int bench_plot(const char *path, const struct bench_result *results, size_t coun
     }
     fputs("unset multiplot\n", to);
     int status = pclose(to);
+    signal(SIGPIPE, was);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return -ENOENT;
     return status == 0 ? 0 : -EIO;
 }
