@@ -101,8 +101,9 @@ int bench_plot(const char *path, const struct bench_result *results, size_t coun
     void (*was)(int) = signal(SIGPIPE, SIG_IGN); /* there may be no gnuplot, or one that gives up */
     FILE *to = popen("gnuplot", "w");
     if (to == NULL) {
+        int err = -errno;
         signal(SIGPIPE, was);
-        return -ENOMEM;
+        return err;
     }
     fprintf(to,
             "set terminal svg size %d,%zu background 'white'\nset output '%s'\n"
