@@ -12,6 +12,7 @@
 #include <eddy.h>
 
 #include <stdio.h>
+#include <sys/types.h>
 
 /* --- Samples --- */
 
@@ -69,6 +70,7 @@ struct bench_case {
     unsigned memory_items;           /* the table divides the memory among so many; 0: does not */
     const void *extra;
     int64_t time_ns; /* to measure for, at least; set by the runner */
+    pid_t runner;    /* the process that takes the samples; set by the runner */
     void (*run)(const struct bench_case *it, struct bench_sample *sample);
 };
 

@@ -193,7 +193,7 @@ void models_run(const struct bench_case *it, struct bench_sample *sample) {
         bench_cannot(sample, "mmap", -errno);
         return;
     }
-    struct process server = {0, -1, getppid()}, load = server;
+    struct process server = {0, -1, it->runner}, load = server;
     bool is_well = measure(&job, &server, &load);
     end(&load); /* first: with it go the connections that the server's children wait on */
     end(&server);

@@ -138,6 +138,7 @@ static void run_group(const struct bench_case *cases, size_t count, const struct
         for (size_t i = 0; i < count; i++) {
             if (rounds[i].error != 0) continue;
             struct bench_case it = cases[i];
+            it.runner = getpid();
             it.time_ns = round == 0 ? plan->time_ns / 4 : plan->time_ns;
             tell_progress(plan, &it, round);
             take_sample(&it, sample);
