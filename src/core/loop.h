@@ -33,6 +33,7 @@ enum {
     IO_SLOT_REARM = 1 << 1,    /* to be modified even if nothing differs */
     IO_SLOT_DISARMED = 1 << 2, /* its one shot was fired */
     IO_SLOT_MERGING = 1 << 3,  /* only within eddy__io_run */
+    IO_SLOT_PLAIN = 1 << 4,    /* one watcher, which wishes for something, and for no single shot */
 };
 
 /* What the watchers of a descriptor come to. io.c. */
