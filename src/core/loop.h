@@ -227,15 +227,18 @@ static inline bool link_is_empty(const eddy_link *list) {
     return list->next == list;
 }
 static inline void link_add_last(eddy_link *list, eddy_link *link) {
-    link->prev = list->prev;
+    eddy_link *last = list->prev;
+    link->prev = last;
+    last->next = link;
     link->next = list;
-    list->prev->next = link;
     list->prev = link;
 }
 static inline void link_remove(eddy_link *link) {
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    link->prev = link->next = link;
+    eddy_link *prev = link->prev, *next = link->next;
+    prev->next = next;
+    link->prev = link;
+    next->prev = prev;
+    link->next = link;
 }
 /* Moves all of `from` to the empty list `to`. */
 static inline void link_move_all(eddy_link *to, eddy_link *from) {
