@@ -15,9 +15,11 @@
 /* Before a function that is seldom called: it stays out of its caller's body, which then saves
  * fewer registers each time. */
 #if defined(__GNUC__) || defined(__clang__)
-#define RARE __attribute__((noinline, cold))
+#define RARE              __attribute__((noinline, cold))
+#define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define RARE
+#define PREFETCH(address) ((void)(address))
 #endif
 
 enum {
