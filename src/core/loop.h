@@ -256,6 +256,9 @@ static inline void link_move_all(eddy_link *to, eddy_link *from) {
 static inline bool hook_is_wanted(const eddy_loop *loop, eddy_hook_kind kind) {
     return !link_is_empty(&loop->hooks[kind]);
 }
+static inline bool io_flush_is_due(const eddy_loop *loop) {
+    return loop->io_changes_count > 0 || loop->io_rebuild_due;
+}
 /* Items taken out of the inbox, or completed at once, and not run yet. */
 static inline bool inbox_is_waiting(const eddy_loop *loop) {
     return loop->inbox.first != NULL || loop->inbox_signals.first != NULL;
