@@ -1,11 +1,10 @@
-/* eddy_only.c: operations of eddy whose instructions are counted (instructions.sh), and which the
- * peers do not have or which are no matter of comparison. */
+/* eddy_only.c: operations of eddy that are only counted, by instructions.sh: what the peers do not
+ * have, or what is no matter of comparison. */
 #include "peers.h"
 
 #include "http_request.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -69,16 +68,17 @@ void peers_request_run(const struct bench_case *it, struct bench_sample *sample)
         "Connection: keep-alive\r\n"
         "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
         "\r\n";
-    while (peers_go_on(it, sample)) {
+    int err = 0;
+    while (err == 0 && peers_go_on(it, sample)) {
         peers_begin();
         for (int i = 0; i < ROUND; i++) {
             struct http_request request;
             http_request_init(&request);
             if (http_request_parse(&request, text, sizeof text - 1, &http_limits_default) !=
                 HTTP_COMPLETE)
-                peers_fail(-EPROTO);
+                err = -EPROTO;
         }
         peers_end(sample, ROUND);
     }
-    if (peers_error() < 0) bench_cannot(sample, "request", peers_error());
+    if (err < 0) bench_cannot(sample, "request", err);
 }

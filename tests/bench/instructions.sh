@@ -23,6 +23,10 @@ measure() {
         --log-file="$scratch/log" "$program" --subject "$1" --workload "$2" --size "$3" --count "$4") ||
         { cat "$scratch/log" >&2; return 1; }
     instructions=$(sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p' "$scratch/log")
+    [ "${instructions:-0}" -gt 0 ] || {
+        echo "instructions: $program was built without valgrind/callgrind.h" >&2
+        return 1
+    }
     awk -v all="$instructions" -v operations="$done" 'BEGIN {printf "%.1f", all / operations}'
 }
 
@@ -38,11 +42,16 @@ timer-push eddy timer-push 10000 50000
 watch eddy watch 100 2000
 wake-send eddy wake-send 1 200000
 post eddy post 1 6400
-pool eddy pool 64 6000
 try-write eddy try-write 1 6400
 request eddy request 1 6400
 END
 }
+
+# Another compiler makes other instructions.
+compiler=$(readelf -p .comment "$program" | awk '/GCC: / && !found {sub(/.*GCC: \([^)]*\) /, ""); sub(/\..*/, ""); found = "GCC " $0} /clang/ {found = "clang"} END {print found}')
+kept=$(sed -n '1s/.*: \(GCC [0-9]*\).*/\1/p' "$figures" 2> /dev/null || true)
+[ -n "$update" ] || [ "$compiler" = "$kept" ] ||
+    { echo "instructions: skipped, made by ${compiler:-another compiler}, and kept are those of $kept"; exit 77; }
 
 status=0
 while read -r name subject workload size count; do
@@ -60,7 +69,7 @@ done < <(operations)
 
 if [ -n "$update" ]; then
     {
-        echo '# Instructions per operation (instructions.sh --update): GCC 12, glibc 2.36, x86-64, a release build.'
+        echo '# Instructions per operation (instructions.sh --update): '"$compiler, $(uname -m), a release build."
         cat "$scratch/now"
     } > "$figures"
 fi

@@ -22,6 +22,7 @@ static struct {
     int64_t end_ns;
     unsigned rounds;
     int error;
+    const struct peer *peer;
     struct bench_meter meter;
 } state;
 
@@ -35,6 +36,7 @@ bool peers_is_counting(void) {
 
 void peers_fail(int error) {
     state.error = error < 0 ? error : -EIO;
+    state.peer->stop(0);
 }
 
 int peers_error(void) {
@@ -42,7 +44,7 @@ int peers_error(void) {
 }
 
 const struct peer *peers_of(const struct bench_case *it) {
-    return it->extra;
+    return state.peer = it->extra;
 }
 
 bool peers_go_on(const struct bench_case *it, const struct bench_sample *sample) {

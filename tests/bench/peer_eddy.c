@@ -15,7 +15,8 @@ static int open_loops(bool has_threads) {
 }
 
 static int run(unsigned side) {
-    return eddy_loop_run(loops[side], EDDY_RUN_DEFAULT);
+    int err = eddy_loop_run(loops[side], EDDY_RUN_DEFAULT);
+    return err < 0 ? err : 0;
 }
 
 static void stop(unsigned side) {
@@ -23,7 +24,8 @@ static void stop(unsigned side) {
 }
 
 static int turn(void) {
-    return eddy_loop_run(loops[0], EDDY_RUN_NOWAIT);
+    int err = eddy_loop_run(loops[0], EDDY_RUN_NOWAIT);
+    return err < 0 ? err : 0;
 }
 
 /* --- Watchers --- */

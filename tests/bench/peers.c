@@ -10,190 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHOSEN_MAX = 16, SIZES_MAX = 3, CASES_MAX = 256 };
-
-const struct peer *const peers_all[] = {
-    &peer_epoll,
-    &peer_pipe,
-    &peer_pread,
-    &peer_eddy,
-    &peer_eddy_stream,
-    &peer_eddy_pool,
-#ifdef PEERS_LIBEV
-    &peer_libev,
-#endif
-#ifdef PEERS_LIBUV
-    &peer_libuv_poll,
-    &peer_libuv_try,
-    &peer_libuv,
-#endif
-#ifdef PEERS_LIBEVENT
-    &peer_libevent,
-    &peer_bufferevent,
-#endif
-    NULL,
-};
-
-/* --- Workloads --- */
-
-static bool can_watch(const struct peer *it) {
-    return it->watch != NULL;
-}
-
-static bool can_serve(const struct peer *it) {
-    return it->serve != NULL;
-}
-
-static bool has_timers(const struct peer *it) {
-    return it->timers_make != NULL;
-}
-
-static bool can_be_behind(const struct peer *it) {
-    return it->wake_send != NULL && it->turn != NULL;
-}
-
-static bool can_be_woken(const struct peer *it) {
-    return it->wake_send != NULL;
-}
-
-static bool has_pool(const struct peer *it) {
-    return it->job_submit != NULL;
-}
-
-static bool can_read(const struct peer *it) {
-    return it->file_submit != NULL;
-}
-
-static bool is_eddy(const struct peer *it) {
-    return it == &peer_eddy;
-}
-
-static const struct workload {
-    const char *name;
-    const char *help;
-    const char *operation;
-    const char *setting; /* with the size in it */
-    void (*run)(const struct bench_case *it, struct bench_sample *sample);
-    bool (*can)(const struct peer *it);
-    unsigned sizes[SIZES_MAX];
-    bool has_memory; /* of each of `size` */
-} workloads[] = {
-    {"ring",
-     "bytes that go round many socket pairs",
-     "event",
-     "%u pairs, at most 100 active",
-     peers_ring_run,
-     can_watch,
-     {100, 1000, 9900},
-     false},
-    {"watch",
-     "start a watcher",
-     "start",
-     "%u descriptors and a turn",
-     peers_watch_run,
-     can_watch,
-     {100, 1000},
-     false},
-    {"echo",
-     "messages that come back, over TCP",
-     "message",
-     "%u connections, all active",
-     peers_echo_run,
-     can_serve,
-     {64, 1000},
-     false},
-    {"idle",
-     "memory of connections, and to take them over",
-     "connection",
-     "%u connections",
-     peers_idle_run,
-     can_serve,
-     {10000},
-     true},
-    {"timer-start",
-     "start a timer among many",
-     "start",
-     "%u timers",
-     peers_timer_start_run,
-     has_timers,
-     {1000000},
-     false},
-    {"timer-stop",
-     "stop one",
-     "stop",
-     "%u timers",
-     peers_timer_stop_run,
-     has_timers,
-     {1000000},
-     false},
-    {"timer-fire",
-     "fire all, in order",
-     "call",
-     "%u timers",
-     peers_timer_fire_run,
-     has_timers,
-     {1000000},
-     false},
-    {"timer-push",
-     "push idle timeouts away, again and again",
-     "push",
-     "%u timers",
-     peers_timer_push_run,
-     has_timers,
-     {100000},
-     false},
-    {"wake-send",
-     "wake a loop that is behind",
-     "send",
-     "%u loop",
-     peers_wake_send_run,
-     can_be_behind,
-     {1},
-     false},
-    {"wake-trip",
-     "from thread to thread and back",
-     "trip",
-     "%u trip at a time",
-     peers_wake_trip_run,
-     can_be_woken,
-     {1},
-     false},
-    {"pool",
-     "empty jobs",
-     "job",
-     "%u at a time, 4 threads",
-     peers_pool_run,
-     has_pool,
-     {64, 10000},
-     false},
-    {"file",
-     "4 KiB reads of a cached file",
-     "read",
-     "%u at a time",
-     peers_file_run,
-     can_read,
-     {1, 64},
-     false},
-    {"post", "posted calls, of eddy alone", "call", "%u loop", peers_post_run, is_eddy, {1}, false},
-    {"try-write",
-     "writes without a request, of eddy alone",
-     "write",
-     "%u stream",
-     peers_try_write_run,
-     is_eddy,
-     {1},
-     false},
-    {"request",
-     "heads of HTTP requests, of eddy alone",
-     "request",
-     "%u at a time",
-     peers_request_run,
-     is_eddy,
-     {1},
-     false},
-};
-
-enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
+enum { CHOSEN_MAX = 16, CASES_MAX = 256 };
 
 /* --- The command line --- */
 
@@ -208,8 +25,8 @@ struct options {
 
 static bool set_workload(void *to, const char *value) {
     struct options *options = to;
-    for (size_t i = 0; i < WORKLOADS && options->workload_count < CHOSEN_MAX; i++) {
-        if (strcmp(workloads[i].name, value) != 0) continue;
+    for (size_t i = 0; i < peers_workload_count && options->workload_count < CHOSEN_MAX; i++) {
+        if (strcmp(peers_workloads[i].name, value) != 0) continue;
         options->workloads[options->workload_count++] = value;
         return true;
     }
@@ -309,8 +126,8 @@ static void help(void) {
     fputs("usage: eddy-peers [options]\n\n"
           "Runs the same workloads on eddy and its peers, in turn, and compares.\n\nworkloads:\n",
           stdout);
-    for (size_t i = 0; i < WORKLOADS; i++)
-        printf("  %-13s %s\n", workloads[i].name, workloads[i].help);
+    for (size_t i = 0; i < peers_workload_count; i++)
+        printf("  %-13s %s\n", peers_workloads[i].name, peers_workloads[i].help);
     fputs("\nsubjects:\n ", stdout);
     for (size_t i = 0; peers_all[i] != NULL; i++) printf(" %s", peers_all[i]->name);
     fputs("\n\noptions:\n", stdout);
@@ -325,7 +142,7 @@ static bool is_chosen(const char *const *chosen, size_t count, const char *name)
     return count == 0;
 }
 
-static void make_case(struct bench_case *it, const struct workload *workload,
+static void make_case(struct bench_case *it, const struct peers_workload *workload,
                       const struct peer *peer, unsigned size) {
     *it = (struct bench_case){
         .workload = workload->name,
@@ -343,8 +160,9 @@ static void make_case(struct bench_case *it, const struct workload *workload,
 #pragma GCC diagnostic pop
 }
 
-static size_t add_group(struct bench_case *cases, size_t count, const struct workload *workload,
-                        unsigned size, const struct options *options) {
+static size_t add_group(struct bench_case *cases, size_t count,
+                        const struct peers_workload *workload, unsigned size,
+                        const struct options *options) {
     for (size_t i = 0; peers_all[i] != NULL && count < CASES_MAX; i++) {
         const struct peer *peer = peers_all[i];
         if (!workload->can(peer)) continue;
@@ -356,12 +174,12 @@ static size_t add_group(struct bench_case *cases, size_t count, const struct wor
 
 static size_t make_cases(struct bench_case *cases, const struct options *options) {
     size_t count = 0;
-    for (size_t i = 0; i < WORKLOADS; i++) {
-        const struct workload *it = &workloads[i];
+    for (size_t i = 0; i < peers_workload_count; i++) {
+        const struct peers_workload *it = &peers_workloads[i];
         if (!is_chosen(options->workloads, options->workload_count, it->name)) continue;
-        if (options->workload_count == 0 && it->can == is_eddy) continue;
+        if (options->workload_count == 0 && it->is_alone) continue;
         const unsigned *sizes = options->size_count > 0 ? options->sizes : it->sizes;
-        size_t size_count = options->size_count > 0 ? options->size_count : SIZES_MAX;
+        size_t size_count = options->size_count > 0 ? options->size_count : PEERS_SIZES;
         for (size_t k = 0; k < size_count && sizes[k] > 0; k++)
             count = add_group(cases, count, it, sizes[k], options);
     }
@@ -389,7 +207,8 @@ static int count(struct bench_case *cases, size_t found, unsigned operations) {
     cases[0].run(&cases[0], &sample);
     if (sample.error != 0) fprintf(stderr, "eddy-peers: %s\n", sample.why);
     printf("%llu\n", (unsigned long long)sample.operations);
-    return sample.error != 0;
+    fflush(stdout);
+    _exit(sample.error != 0); /* as after a sample: nobody gives back what a workload took */
 }
 
 static int run(const struct options *options) {

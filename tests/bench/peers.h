@@ -11,6 +11,7 @@
 
 enum { PEERS_SIDES = 2 };
 
+/* Functions that return an int give 0, or a negative errno. */
 struct peer {
     const char *name;
 
@@ -62,7 +63,7 @@ extern void (*peers_woken)(unsigned side);
 extern void (*peers_done)(unsigned i, int64_t result);
 extern unsigned long peers_fired;
 void peers_echoed(void);
-/* A callback met an error: the sample is worth nothing. */
+/* A callback met an error: the sample is worth nothing, and the loop stops. */
 void peers_fail(int error);
 
 /* --- What workloads call --- */
@@ -80,6 +81,23 @@ const struct peer *peers_of(const struct bench_case *it);
 
 /* --- Workloads; numbers[0] is the size --- */
 
+enum { PEERS_SIZES = 3 };
+
+struct peers_workload {
+    const char *name;
+    const char *help;
+    const char *operation;
+    const char *setting; /* with the size in it */
+    void (*run)(const struct bench_case *it, struct bench_sample *sample);
+    bool (*can)(const struct peer *it);
+    unsigned sizes[PEERS_SIZES];
+    bool has_memory; /* of each of `size` */
+    bool is_alone;   /* nothing to compare: only run when it is asked for */
+};
+
+extern const struct peers_workload peers_workloads[];
+extern const size_t peers_workload_count;
+
 void peers_ring_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_watch_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_echo_run(const struct bench_case *it, struct bench_sample *sample);
@@ -93,7 +111,7 @@ void peers_wake_trip_run(const struct bench_case *it, struct bench_sample *sampl
 void peers_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_file_run(const struct bench_case *it, struct bench_sample *sample);
 
-/* Of eddy alone, for instructions.sh. */
+/* Of eddy alone, for instructions.sh: its operations that are no matter of comparison. */
 void peers_post_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_try_write_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_request_run(const struct bench_case *it, struct bench_sample *sample);

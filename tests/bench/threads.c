@@ -23,7 +23,7 @@ void peers_wake_send_run(const struct bench_case *it, struct bench_sample *sampl
     peers_woken = on_woken;
     int err = peer->open(true);
     if (err == 0) err = peer->wake_open(0);
-    while (err >= 0 && peers_go_on(it, sample)) {
+    while (err == 0 && peers_go_on(it, sample)) {
         peers_begin();
         peer->wake_send(0, SENDS);
         err = peer->turn();
@@ -59,7 +59,7 @@ void peers_wake_trip_run(const struct bench_case *it, struct bench_sample *sampl
         bench_cannot(sample, "wake", err);
         return;
     }
-    while (err >= 0 && peers_go_on(it, sample)) {
+    while (err == 0 && peers_go_on(it, sample)) {
         trips_left = TRIPS;
         peers_begin();
         peer->wake_send(1, 1);
@@ -90,10 +90,7 @@ static void submit(unsigned i) {
                                 (int64_t)block * READ_BYTES);
     }
     queue.started++;
-    if (err < 0) {
-        peers_fail(err);
-        peer->stop(0);
-    }
+    if (err < 0) peers_fail(err);
 }
 
 static void on_done(unsigned i, int64_t result) {
@@ -122,7 +119,7 @@ static void run_queue(const struct bench_case *it, struct bench_sample *sample, 
     queue.data = malloc((size_t)depth * READ_BYTES);
     int err = queue.data == NULL ? -ENOMEM : peer->open(false);
     if (err == 0) err = peer->jobs_make(depth);
-    while (err >= 0 && peers_go_on(it, sample)) {
+    while (err == 0 && peers_go_on(it, sample)) {
         peers_begin();
         err = run_jobs(depth, jobs);
         peers_end(sample, jobs);

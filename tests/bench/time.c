@@ -32,11 +32,11 @@ static int fire(const struct peer *peer, const int64_t *delays_ns, unsigned coun
                 struct bench_sample *sample) {
     peers_fired = 0;
     int err = peer->turn(); /* reads the clock */
-    if (err >= 0) err = peer->timers_start(delays_ns, count);
+    if (err == 0) err = peer->timers_start(delays_ns, count);
     int64_t until_ns = bench_now_ns() + 12 * EDDY_NS_PER_MS;
     while (bench_now_ns() < until_ns) continue;
     peers_begin();
-    if (err >= 0) err = peer->turn();
+    if (err == 0) err = peer->turn();
     peers_end(sample, count);
     return err < 0 ? err : peers_fired == count ? 0 : -EIO;
 }
@@ -45,7 +45,7 @@ static int fire(const struct peer *peer, const int64_t *delays_ns, unsigned coun
 static int push(const struct peer *peer, unsigned count, struct bench_sample *sample) {
     int err = peer->turn();
     peers_begin();
-    if (err >= 0) err = peer->timers_push(push_ns, count);
+    if (err == 0) err = peer->timers_push(push_ns, count);
     peers_end(sample, count);
     return err;
 }
@@ -57,7 +57,7 @@ static void run(const struct bench_case *it, struct bench_sample *sample, enum p
                                       : make_delays(count, EDDY_NS_PER_S, 3600 * EDDY_NS_PER_S);
     int err = delays_ns == NULL ? -ENOMEM : peer->open(false);
     if (err == 0) err = peer->timers_make(count);
-    while (err >= 0 && peers_go_on(it, sample)) {
+    while (err == 0 && peers_go_on(it, sample)) {
         if (what == FIRE)
             err = fire(peer, delays_ns, count, sample);
         else if (what == PUSH)

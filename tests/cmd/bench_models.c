@@ -15,6 +15,8 @@ static void expect_nobody_behind(int fd) {
 }
 
 static int run(const char *const *arguments) {
+    /* ThreadSanitizer waits a second before a process with threads ends, and here end hundreds. */
+    setenv("TSAN_OPTIONS", "atexit_sleep_ms=0", 0);
     struct program program = program_start(arguments);
     int end = fcntl(program.out, F_DUPFD_CLOEXEC, 0);
     char byte;
@@ -98,7 +100,9 @@ START_TEST(nothing_outlives_a_bench_that_is_killed) {
         poll(NULL, 0, 50); /* wherever that gets it: all that follows must hold at any time */
         ck_assert_int_eq(kill(program.pid, SIGKILL), 0);
         ck_assert_int_eq(waitpid(program.pid, NULL, 0), program.pid);
+        int64_t since_ns = test_now_ns();
         read_text(program.out, out, sizeof out, false); /* up to the end, which must come */
+        ck_assert_int_lt(test_now_ns() - since_ns, 10 * EDDY_NS_PER_S); /* the sample takes 15 s */
         close(program.out);
         close(program.err);
     }
@@ -117,9 +121,8 @@ START_TEST(costs_are_told_and_leave_no_file) {
     for (; *row != '\0'; row = strchr(row, '\n') + 1) {
         const char *end = strchr(row, '\n');
         /* Not every file system can read past the cache. */
-        bool may_fail = strncmp(strchr(row, '"'), "\"", 1) == 0 &&
-                        strstr(row, "past the cache") != NULL &&
-                        strstr(row, "past the cache") < end;
+        const char *past = strstr(row, "past the cache");
+        bool may_fail = past != NULL && past < end;
         ck_assert_msg(may_fail || end[-1] == ',', "%.*s", (int)(end - row), row);
     }
 }
@@ -130,7 +133,6 @@ START_TEST(a_cost_that_cannot_be_measured_says_why) {
                                      "1",     "--sample-ms", "1",           NULL};
     ck_assert_int_eq(run(arguments), 0);
     ck_assert_uint_eq(count(out, "a file there: "), 3);
-    ck_assert_uint_eq(count(out, " ns"), count(out, " ns"));
 }
 END_TEST
 

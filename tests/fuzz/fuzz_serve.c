@@ -266,6 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct server_config config = {
         .connections_max = PLACES,
         .timeout_ns = TIMEOUT_NS,
+        .cached_files = 2 * (unsigned)(data[0] & 1),
         .log = ((data[0] - '0') & 64) != 0,
     };
     memset(&run, 0, sizeof run);

@@ -223,7 +223,9 @@ void op_send(void) {
         op_post(desk);
         break;
     default:
+        office.sending = desk;
         if (wake != NULL) wake_send(wake);
+        office.sending = NULL;
         break;
     }
 }

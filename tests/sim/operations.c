@@ -244,11 +244,14 @@ static void look(void) {
 
 static void step(void) {
     struct desk *desk = &office.desks[pick(DESKS)];
+    if (office.sending != NULL) desk = office.sending;
     if (!is_open(desk)) {
         desk_open(desk);
         return;
     }
     unsigned what = pick(60);
+    /* The loop has to wait for the sender, who is between its push and its byte. */
+    if (office.sending == desk && what < 40) what = 0;
     if (what == 0)
         desk_close(desk);
     else if (what == 1)

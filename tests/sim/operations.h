@@ -66,6 +66,7 @@ extern struct office {
     unsigned depth; /* of operations inside callbacks */
     bool is_quiet;  /* callbacks only finish what is there */
     bool ends;
+    struct desk *sending; /* whose wake the sender is just sending */
     bool sender_ended;
 } office;
 

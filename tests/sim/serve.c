@@ -54,9 +54,11 @@ static void open_stage(struct clients_config *config) {
     static const unsigned large[] = {2000, 20000, 140000, 300000}, places[] = {1, 4, 1000, 1000};
     const struct sim_weather *weather = sim_weather();
     size_t most = weather->window_bytes * 40, bytes = large[sim_below(4)];
+    unsigned few = 1 + sim_below(6), cached_files = sim_below(2) == 0 ? 0 : few;
     struct server_config server_config = {
         .connections_max = places[sim_below(4)],
         .timeout_ns = (weather->window_bytes < 4096 ? 60 : 5) * EDDY_NS_PER_S,
+        .cached_files = cached_files,
         .log = sim_below(2) == 0,
     };
     serve_stage_open(&serve.stage, &server_config, 1 + sim_below(4), bytes < most ? bytes : most);

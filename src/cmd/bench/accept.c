@@ -14,6 +14,8 @@ struct visitor {
     char byte;
 };
 
+enum { PLACES = 4 }; /* for each client */
+
 static struct host {
     struct bench_service service;
     eddy_listener listener;
@@ -41,8 +43,8 @@ static void on_byte(eddy_stream *stream, void *data, ssize_t size) {
     (void)eddy_stream_close(stream, on_closed);
 }
 
-/* Places for twice as many as come at a time: a client's next connection may be there before the
- * end of its last one. */
+/* There are more places than clients: one's next connection may come before the end of its last
+ * one is seen. */
 static void on_visitor(eddy_listener *listener, int fd, const struct sockaddr *peer) {
     struct visitor *visitor = host.free;
     (void)listener, (void)peer;
@@ -81,10 +83,10 @@ void bench_accept_run(const struct bench_case *it, struct bench_sample *sample) 
     unsigned active = it->numbers[0];
     eddy_loop_config config = {.backend = it->subject};
     struct bench_load *load = NULL;
-    if (!bench_allow_descriptors(2 * active, sample)) return;
+    if (!bench_allow_descriptors(PLACES * active, sample)) return;
     int err = bench_load_open(&load, sample);
     if (err == 0) err = eddy_loop_open(&host.service.loop, &config);
-    if (err == 0) err = make_places(2 * active);
+    if (err == 0) err = make_places(PLACES * active);
     int port = err == 0 ? listen_here(active) : err;
     err = port < 0 ? port : bench_load_visit(load, (unsigned)port, active);
     if (err == 0) err = bench_service_measure(&host.service, load, it, sample);

@@ -12,6 +12,7 @@
 #include <eddy.h>
 
 #include <stdio.h>
+#include <sys/types.h>
 
 /* --- Samples --- */
 
@@ -38,6 +39,7 @@ struct bench_sample {
     int64_t cpu_ns;       /* of the process, user and system, in that time; -1: not known */
     int64_t calls;        /* system calls in that time; -1: not known */
     int64_t memory_bytes; /* that the case has taken for what it holds; -1: not known */
+    int64_t before_bytes; /* that a server took before it had connections; -1: not known */
     int64_t switches;     /* context switches in that time; -1: not known */
     int64_t served;       /* how many of the case's connections got an answer; -1: has none */
     struct bench_histogram latency; /* of single operations, if they were timed one by one */
@@ -68,6 +70,7 @@ struct bench_case {
     unsigned memory_items;           /* the table divides the memory among so many; 0: does not */
     const void *extra;
     int64_t time_ns; /* to measure for, at least; set by the runner */
+    pid_t runner;    /* the process that takes the samples; set by the runner */
     void (*run)(const struct bench_case *it, struct bench_sample *sample);
 };
 
@@ -112,6 +115,7 @@ struct bench_result {
     struct bench_figure time_ns, cpu_ns, calls, switches;
     struct bench_figure ratio; /* of time, to the group's first case in the same round */
     double memory_bytes;       /* in all */
+    double before_bytes;       /* of that, without connections */
     double served;             /* connections, the median */
     int64_t p50_ns, p99_ns, p999_ns;
     bool is_wide; /* the spread is too wide to conclude from */
@@ -128,10 +132,11 @@ enum bench_format { BENCH_TABLE, BENCH_JSON, BENCH_CSV };
 
 void bench_tell(FILE *out, enum bench_format format, const struct bench_result *results,
                 size_t count);
+void bench_tell_table(FILE *out, const struct bench_result *results, size_t count);
 /* The machine, in one line. */
 void bench_tell_machine(FILE *out, enum bench_format format);
 
-/* Draws time per operation (of servers: operations per second, and memory per connection) over
+/* Draws time per operation (of servers: operations per second, and memory) over
  * size, a curve for each subject and a panel for each workload, as SVG, with gnuplot. Returns 0, or
  * -ENOENT (no gnuplot), -EIO. */
 int bench_plot(const char *path, const struct bench_result *results, size_t count);

@@ -52,10 +52,12 @@ static void measure_trips(const struct bench_case *it, struct bench_sample *samp
                           struct ends *here, struct ends *there, const char *what) {
     pthread_t thread;
     int err = -pthread_create(&thread, NULL, send_back, there);
-    if (err < 0)
+    if (err < 0) {
         bench_cannot(sample, what, err);
-    else
-        costs_measure(it, sample, trip, here, SOME, what);
+        return;
+    }
+    pthread_detach(thread);
+    costs_measure(it, sample, trip, here, SOME, what);
 }
 
 void costs_pipe_run(const struct bench_case *it, struct bench_sample *sample) {

@@ -1,7 +1,6 @@
 /* load.c: see load.h. The process that is measured tells the clients what to do in orders over a
- * socket pair, and waits for the answer to each; after the last one the clients only look at their
- * connections, and end when these do. Invariant: no client outlives the server, since each of them
- * sees its connection end, or the socket pair. */
+ * socket pair, and waits for the answer to each. Invariant: no client outlives the server, since
+ * they see the socket pair end, however that comes. */
 #include "load.h"
 
 #include <errno.h>
@@ -15,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -144,6 +144,19 @@ static int begin_visits(unsigned active) {
     return err;
 }
 
+/* The server has closed its end. */
+static void on_over(eddy_io *io, unsigned events) {
+    (void)io, (void)events;
+    eddy_loop_stop(crowd.loop);
+}
+
+static int run_until_over(int control) {
+    eddy_io io;
+    eddy_io_init(&io, crowd.loop);
+    int err = eddy_io_start(&io, on_over, control, EDDY_READ);
+    return err < 0 ? err : eddy_loop_run(crowd.loop, EDDY_RUN_DEFAULT);
+}
+
 static void run_clients(int control) {
     struct order order;
     alarm(PATIENCE_S);
@@ -156,8 +169,9 @@ static void run_clients(int control) {
         /* After the answer: a server with a short backlog has to accept some before all are there.
          */
         if (err == 0 && order.what == VISIT) err = begin_visits(order.count);
-        if (err == 0 && order.what != CONNECT) err = eddy_loop_run(crowd.loop, EDDY_RUN_DEFAULT);
+        if (err == 0 && order.what != CONNECT) err = run_until_over(control);
         if (err < 0 && order.what != CONNECT) bench_cannot(crowd.sample, "a client", err);
+        if (order.what != CONNECT) break;
     }
     _exit(0);
 }
@@ -258,11 +272,19 @@ void bench_load_count(struct bench_load *load, bool on) {
     atomic_store(&load->shared->is_counting, on);
 }
 
+/* They see the end of the socket pair, unless they wait for a connection that nobody accepts. */
 void bench_load_close(struct bench_load *load) {
     if (load == NULL) return;
-    kill(load->child, SIGKILL);
-    while (waitpid(load->child, NULL, 0) < 0 && errno == EINTR) continue;
     close(load->control);
+    int64_t give_up_ns = bench_now_ns() + EDDY_NS_PER_S;
+    pid_t ended = 0;
+    while (ended != load->child) {
+        struct timespec nap = {.tv_nsec = EDDY_NS_PER_MS / 4};
+        ended = waitpid(load->child, NULL, WNOHANG);
+        if (ended < 0 && errno != EINTR) break;
+        if (bench_now_ns() > give_up_ns) kill(load->child, SIGKILL);
+        if (ended == 0) nanosleep(&nap, NULL);
+    }
     munmap(load->shared, sizeof *load->shared);
     free(load);
 }

@@ -128,9 +128,11 @@ static void help(void) {
         "  CPU       of the server per request, with its share of making connections, processes "
         "and threads.\n"
         "  switches  how often per request a thread of the server gave up its processor.\n"
-        "  memory    proportional set size of the server's processes, less that without clients, "
-        "per connection.\n            The kernel's part (sockets, stacks of its own, page tables) "
-        "is not in it.\n"
+        "  a client  what a client adds to the memory; on average, if not all of them are held at "
+        "once.\n"
+        "  memory    proportional set size of the server's processes while all clients are "
+        "connected. The kernel's\n            part (sockets, stacks of its own, page tables) is "
+        "not in it.\n"
         "A model that cannot reach a number of clients says why.\n\noptions:\n",
         stdout);
     command_line_help(&line, stdout);

@@ -85,6 +85,8 @@ struct models_job {
 void models_ready(struct models_job *job, unsigned port);
 /* The model cannot go on: `what` failed with `error`, a negative errno. Does not return. */
 _Noreturn void models_fail(struct models_job *job, const char *what, int error);
+/* Zeroed memory, to be freed. Does not return without any. */
+void *models_memory(struct models_job *job, size_t bytes);
 /* Takes a fixed time of a processor a step. */
 void models_burn(uint64_t steps);
 void models_read_usage(int who, struct models_usage *usage);

@@ -155,13 +155,13 @@ void models_serve_fork(struct models_job *job) {
             close(listener);
             run_child(job, fd);
         }
-        int err = child < 0 ? -errno : 0;
-        close(fd);
-        if (err < 0) {
+        if (child < 0) {
+            int err = -errno;
             char what[64];
             snprintf(what, sizeof what, "fork, with %u processes", alive);
             models_fail(job, what, err);
         }
+        close(fd);
         alive++;
     }
 }
@@ -218,8 +218,7 @@ void models_serve_thread(struct models_job *job) {
     for (;;) {
         int fd = accept_one(job, listener);
         unsigned alive = enter(&crowd, job->connections + MODELS_SPARE);
-        struct visit *visit = malloc(sizeof *visit);
-        if (visit == NULL) models_fail(job, "malloc", -ENOMEM);
+        struct visit *visit = models_memory(job, sizeof *visit);
         *visit = (struct visit){&crowd, fd};
         int err = pthread_create(&thread, &attributes, serve_visit, visit);
         if (err != 0) {

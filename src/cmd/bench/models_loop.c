@@ -132,8 +132,7 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
     struct server *server = eddy_container_of(listener, struct server, listener);
     (void)peer;
     if (fd < 0) models_fail(server->job, "accept", fd);
-    struct connection *it = calloc(1, sizeof *it);
-    if (it == NULL) models_fail(server->job, "calloc", -ENOMEM);
+    struct connection *it = models_memory(server->job, sizeof *it);
     it->server = server;
     eddy_stream_init(&it->stream, server->loop);
     int err = eddy_stream_attach(&it->stream, fd);

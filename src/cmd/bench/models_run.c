@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -29,6 +30,12 @@ void models_fail(struct models_job *job, const char *what, int error) {
     models_note(job->shared, what, error);
     (void)!write(job->control_fd, "x", 1);
     for (;;) pause();
+}
+
+void *models_memory(struct models_job *job, size_t bytes) {
+    void *memory = calloc(1, bytes);
+    if (memory == NULL) models_fail(job, "calloc", -ENOMEM);
+    return memory;
 }
 
 void models_ready(struct models_job *job, unsigned port) {
@@ -159,11 +166,9 @@ static void end(struct process *process) {
 static bool measure(struct models_job *job, struct process *server, struct process *load) {
     if (!start(server, job, run_server, -1) || !hears(server, 'r')) return false;
     if (!start(load, job, models_load, server->fd) || !hears(load, 'r')) return false;
-    int64_t before_bytes = bench_family_memory_bytes(server->pid);
+    job->sample->before_bytes = bench_family_memory_bytes(server->pid);
     if (!tells(load, 'c') || !hears(load, 'w')) return false;
-    int64_t after_bytes = bench_family_memory_bytes(server->pid);
-    if (before_bytes >= 0 && after_bytes >= 0)
-        job->sample->memory_bytes = after_bytes > before_bytes ? after_bytes - before_bytes : 0;
+    job->sample->memory_bytes = bench_family_memory_bytes(server->pid);
     if (!tells(server, 'm') || !hears(server, 'k')) return false;
     if (!tells(load, 'm') || !hears(load, 'd')) return false;
     return tells(server, 'e') && hears(server, 'k');
@@ -188,7 +193,7 @@ void models_run(const struct bench_case *it, struct bench_sample *sample) {
         bench_cannot(sample, "mmap", -errno);
         return;
     }
-    struct process server = {0, -1, getppid()}, load = server;
+    struct process server = {0, -1, it->runner}, load = server;
     bool is_well = measure(&job, &server, &load);
     end(&load); /* first: with it go the connections that the server's children wait on */
     end(&server);

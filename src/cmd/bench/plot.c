@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -42,11 +43,8 @@ static struct bench_figure rate_of(const struct bench_result *it) {
     return (struct bench_figure){1e9 / time->median, 1e9 / time->high, 1e9 / time->low};
 }
 
-/* Nothing at all has no place on a logarithmic axis: a byte stands for it. */
 static struct bench_figure memory_of(const struct bench_result *it) {
-    double each_bytes = it->memory_bytes / (double)it->of->size;
-    if (each_bytes < 1) each_bytes = 1;
-    return (struct bench_figure){each_bytes, each_bytes, each_bytes};
+    return (struct bench_figure){it->memory_bytes, it->memory_bytes, it->memory_bytes};
 }
 
 enum { QUANTITIES_MAX = 2 };
@@ -54,7 +52,7 @@ enum { QUANTITIES_MAX = 2 };
 static const struct quantity quantities[][QUANTITIES_MAX] = {
     [BENCH_OPERATIONS] = {{NULL, "size", time_of}},
     [BENCH_SERVERS] = {{"requests a second", "connections", rate_of},
-                       {"bytes of memory per connection", "connections", memory_of}},
+                       {"bytes of memory", "connections", memory_of}},
     [BENCH_COSTS] = {{NULL, "size", time_of}},
 };
 
@@ -83,8 +81,8 @@ static void write_panel(FILE *to, const struct bench_result *results, size_t cou
     const char *subjects[SUBJECTS_MAX];
     size_t found = find_subjects(results, count, it->workload, subjects);
     if (found == 0) return;
-    fprintf(to, "set title '%s'\nset xlabel '%s'\nset ylabel '%s%s'\nplot ", it->workload,
-            quantity->size, quantity->title != NULL ? quantity->title : "ns per ",
+    fprintf(to, "set xlabel '%s'\nset title '%s'\nset ylabel '%s%s'\nplot ", quantity->size,
+            it->workload, quantity->title != NULL ? quantity->title : "ns per ",
             quantity->title != NULL ? "" : it->operation);
     for (size_t i = 0; i < found; i++)
         fprintf(to, "%s'-' using 1:2:3:4 with yerrorlines title '%s'", i == 0 ? "" : ", ",
@@ -100,8 +98,13 @@ int bench_plot(const char *path, const struct bench_result *results, size_t coun
         if (is_first_of_workload(results, i)) panels += count_quantities(results[i].of);
     if (strpbrk(path, "'\n") != NULL) return -EINVAL; /* it stands quoted in gnuplot's language */
     if (panels == 0) return -ENODATA;
+    void (*was)(int) = signal(SIGPIPE, SIG_IGN); /* there may be no gnuplot, or one that gives up */
     FILE *to = popen("gnuplot", "w");
-    if (to == NULL) return -errno;
+    if (to == NULL) {
+        int err = -errno;
+        signal(SIGPIPE, was);
+        return err;
+    }
     fprintf(to,
             "set terminal svg size %d,%zu background 'white'\nset output '%s'\n"
             "set multiplot layout %zu,1\nset logscale xy\nset grid\nset key left top\n",
@@ -114,6 +117,7 @@ int bench_plot(const char *path, const struct bench_result *results, size_t coun
     }
     fputs("unset multiplot\n", to);
     int status = pclose(to);
+    signal(SIGPIPE, was);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return -ENOENT;
     return status == 0 ? 0 : -EIO;
 }

@@ -22,7 +22,8 @@ static const double spread_max = 0.10;
 /* What the rounds of a case gave, per operation. */
 struct rounds {
     double time_ns[ROUNDS_MAX], cpu_ns[ROUNDS_MAX], calls[ROUNDS_MAX], switches[ROUNDS_MAX];
-    double memory_bytes[ROUNDS_MAX], ratio[ROUNDS_MAX], served[ROUNDS_MAX];
+    double memory_bytes[ROUNDS_MAX], before_bytes[ROUNDS_MAX], ratio[ROUNDS_MAX],
+        served[ROUNDS_MAX];
     size_t count;
     struct bench_histogram latency;
     int error;
@@ -56,7 +57,7 @@ static void run_child(const struct bench_case *it, struct bench_sample *sample) 
 static void take_sample(const struct bench_case *it, struct bench_sample *sample) {
     memset(sample, 0, sizeof *sample);
     sample->cpu_ns = sample->calls = sample->memory_bytes = sample->switches = -1;
-    sample->served = -1;
+    sample->before_bytes = sample->served = -1;
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {
@@ -92,6 +93,7 @@ static void keep_sample(struct rounds *rounds, const struct rounds *first,
     rounds->calls[i] = sample->calls < 0 ? -1 : (double)sample->calls / operations;
     rounds->switches[i] = sample->switches < 0 ? -1 : (double)sample->switches / operations;
     rounds->memory_bytes[i] = (double)sample->memory_bytes;
+    rounds->before_bytes[i] = (double)sample->before_bytes;
     rounds->served[i] = (double)sample->served;
     rounds->ratio[i] = first->count > i ? rounds->time_ns[i] / first->time_ns[i] : -1;
     bench_histogram_merge(&rounds->latency, &sample->latency);
@@ -109,6 +111,7 @@ static void make_result(struct bench_result *result, const struct bench_case *it
     result->switches = bench_figure_of(rounds->switches, count);
     result->ratio = bench_figure_of(rounds->ratio, count);
     result->memory_bytes = bench_figure_of(rounds->memory_bytes, count).median;
+    result->before_bytes = bench_figure_of(rounds->before_bytes, count).median;
     result->served = bench_figure_of(rounds->served, count).median;
     result->p50_ns = bench_histogram_at(&rounds->latency, 0.5);
     result->p99_ns = bench_histogram_at(&rounds->latency, 0.99);
@@ -135,6 +138,7 @@ static void run_group(const struct bench_case *cases, size_t count, const struct
         for (size_t i = 0; i < count; i++) {
             if (rounds[i].error != 0) continue;
             struct bench_case it = cases[i];
+            it.runner = getpid();
             it.time_ns = round == 0 ? plan->time_ns / 4 : plan->time_ns;
             tell_progress(plan, &it, round);
             take_sample(&it, sample);

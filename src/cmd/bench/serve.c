@@ -2,17 +2,14 @@
  * the wait, beside what the workload itself asks for. */
 #include "serve.h"
 
-#include <errno.h>
-
-enum { TRIES = 1000 }; /* to see something done, of a millisecond or more each */
+static const int64_t patience_ns = 10 * EDDY_NS_PER_S; /* to see something done */
 
 struct watch {
     eddy_timer timer;
     struct bench_service *service;
     const struct bench_sample *sample;
-    int64_t time_ns;
+    int64_t time_ns, give_up_ns;
     uint64_t before;
-    unsigned tries;
 };
 
 void bench_service_fail(struct bench_service *service, int error) {
@@ -24,7 +21,7 @@ static void on_over(eddy_timer *timer) {
     struct watch *watch = eddy_container_of(timer, struct watch, timer);
     struct bench_service *service = watch->service;
     bool is_served = service->operations > watch->before;
-    if (is_served || watch->sample->error != 0 || ++watch->tries == TRIES)
+    if (is_served || watch->sample->error != 0 || bench_now_ns() > watch->give_up_ns)
         eddy_loop_stop(service->loop);
     else
         service->error = eddy_timer_start(timer, on_over, watch->time_ns, 0);
@@ -35,6 +32,7 @@ static int run_for(struct bench_service *service, int64_t time_ns,
     struct watch watch = {.service = service,
                           .sample = sample,
                           .time_ns = time_ns > EDDY_NS_PER_MS ? time_ns : EDDY_NS_PER_MS,
+                          .give_up_ns = bench_now_ns() + time_ns + patience_ns,
                           .before = service->operations};
     eddy_timer_init(&watch.timer, service->loop);
     eddy_loop_update_now(service->loop);

@@ -1,0 +1,199 @@
+/* table.c: who is compared, and in what. A peer is a line in `peers_all` and a file; a workload is
+ * a line in `peers_workloads` and a function in peers.h. */
+#include "peers.h"
+
+const struct peer *const peers_all[] = {
+    &peer_epoll,
+    &peer_pipe,
+    &peer_pread,
+    &peer_eddy,
+    &peer_eddy_stream,
+    &peer_eddy_pool,
+#ifdef PEERS_LIBEV
+    &peer_libev,
+#endif
+#ifdef PEERS_LIBUV
+    &peer_libuv_poll,
+    &peer_libuv_try,
+    &peer_libuv,
+#endif
+#ifdef PEERS_LIBEVENT
+    &peer_libevent,
+    &peer_bufferevent,
+#endif
+    NULL,
+};
+
+/* --- Workloads --- */
+
+static bool can_watch(const struct peer *it) {
+    return it->watch != NULL;
+}
+
+static bool can_serve(const struct peer *it) {
+    return it->serve != NULL;
+}
+
+static bool has_timers(const struct peer *it) {
+    return it->timers_make != NULL;
+}
+
+static bool can_be_behind(const struct peer *it) {
+    return it->wake_send != NULL && it->turn != NULL;
+}
+
+static bool can_be_woken(const struct peer *it) {
+    return it->wake_send != NULL;
+}
+
+static bool has_pool(const struct peer *it) {
+    return it->job_submit != NULL;
+}
+
+static bool can_read(const struct peer *it) {
+    return it->file_submit != NULL;
+}
+
+static bool is_eddy(const struct peer *it) {
+    return it == &peer_eddy;
+}
+
+const struct peers_workload peers_workloads[] = {
+    {"ring",
+     "bytes that go round many socket pairs",
+     "event",
+     "%u pairs, at most 100 active",
+     peers_ring_run,
+     can_watch,
+     {100, 1000, 9900},
+     false,
+     false},
+    {"watch",
+     "start a watcher",
+     "start",
+     "%u descriptors and a turn",
+     peers_watch_run,
+     can_watch,
+     {100, 1000},
+     false,
+     false},
+    {"echo",
+     "messages that come back, over TCP",
+     "message",
+     "%u connections, server's CPU time",
+     peers_echo_run,
+     can_serve,
+     {64, 1000},
+     false,
+     false},
+    {"idle",
+     "memory of connections, and to take them over",
+     "connection",
+     "%u connections",
+     peers_idle_run,
+     can_serve,
+     {10000},
+     true,
+     false},
+    {"timer-start",
+     "start a timer among many",
+     "start",
+     "%u timers",
+     peers_timer_start_run,
+     has_timers,
+     {1000000},
+     false,
+     false},
+    {"timer-stop",
+     "stop one",
+     "stop",
+     "%u timers",
+     peers_timer_stop_run,
+     has_timers,
+     {1000000},
+     false,
+     false},
+    {"timer-fire",
+     "fire all, in order",
+     "call",
+     "%u timers",
+     peers_timer_fire_run,
+     has_timers,
+     {1000000},
+     false,
+     false},
+    {"timer-push",
+     "push idle timeouts away, again and again",
+     "push",
+     "%u timers",
+     peers_timer_push_run,
+     has_timers,
+     {100000},
+     false,
+     false},
+    {"wake-send",
+     "wake a loop that is behind",
+     "send",
+     "%u loop",
+     peers_wake_send_run,
+     can_be_behind,
+     {1},
+     false,
+     false},
+    {"wake-trip",
+     "from thread to thread and back",
+     "trip",
+     "%u trip at a time",
+     peers_wake_trip_run,
+     can_be_woken,
+     {1},
+     false,
+     false},
+    {"pool",
+     "empty jobs",
+     "job",
+     "%u at a time, 4 threads",
+     peers_pool_run,
+     has_pool,
+     {64, 10000},
+     false,
+     false},
+    {"file",
+     "4 KiB reads of a cached file",
+     "read",
+     "%u at a time",
+     peers_file_run,
+     can_read,
+     {1, 64},
+     false,
+     false},
+    {"post",
+     "posted calls, of eddy alone",
+     "call",
+     "%u loop",
+     peers_post_run,
+     is_eddy,
+     {1},
+     false,
+     true},
+    {"try-write",
+     "writes without a request, of eddy alone",
+     "write",
+     "%u stream",
+     peers_try_write_run,
+     is_eddy,
+     {1},
+     false,
+     true},
+    {"request",
+     "heads of HTTP requests, of eddy alone",
+     "request",
+     "%u at a time",
+     peers_request_run,
+     is_eddy,
+     {1},
+     false,
+     true},
+};
+
+const size_t peers_workload_count = sizeof peers_workloads / sizeof peers_workloads[0];
