@@ -103,9 +103,11 @@ static int epoll_wait_records(void *state, struct eddy_record *records, int capa
     struct epoll_event events[BACKEND_RECORDS_MAX];
     int count = wait_for_events(state, events, capacity, timeout_ns);
     if (count < 0) return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < count; i++)
-        records[i] = (struct eddy_record){.token = events[i].data.u64,
-                                          .events = from_epoll(events[i].events)};
+    for (int i = 0; i < count; i++) {
+        records[i].token = events[i].data.u64;
+        records[i].events = from_epoll(events[i].events);
+        records[i].error = 0;
+    }
     return count;
 }
 

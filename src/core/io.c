@@ -65,13 +65,6 @@ void eddy__io_close(eddy_loop *loop) {
 
 /* --- What the watchers want --- */
 
-static uint8_t wanted_by(const struct io_slot *slot) {
-    uint32_t events = 0;
-    for (const eddy_io *io = slot->first; io != NULL; io = io->next)
-        if (io->events & BOTH) events |= io->events;
-    return (uint8_t)events;
-}
-
 static void note_change(eddy_loop *loop, int fd) {
     struct io_slot *slot = &loop->io_slots[fd];
     if (slot->flags & IO_SLOT_CHANGED) return;
@@ -82,7 +75,13 @@ static void note_change(eddy_loop *loop, int fd) {
 /* Brings the slot's wish up to date after a watcher came, changed or left. */
 static void want(eddy_loop *loop, int fd, uint32_t events) {
     struct io_slot *slot = &loop->io_slots[fd];
-    slot->wanted = wanted_by(slot);
+    slot->wanted = 0;
+    for (const eddy_io *io = slot->first; io != NULL; io = io->next)
+        if (io->events & BOTH) slot->wanted |= (uint8_t)io->events;
+    bool is_single = slot->first != NULL && slot->first->next == NULL;
+    bool is_plain = is_single && slot->wanted != 0 && !(slot->wanted & EDDY_ONESHOT);
+    slot->flags &= (uint8_t)~IO_SLOT_PLAIN;
+    if (is_plain) slot->flags |= IO_SLOT_PLAIN;
     /* An edge shows only when the kernel looks again, and a shot must be loaded again. */
     bool is_spent = (slot->flags & IO_SLOT_DISARMED) != 0;
     if ((events & BOTH) && (is_spent || (events & (EDDY_EDGE | EDDY_ONESHOT))))
@@ -151,6 +150,7 @@ static void mute_lost(eddy_loop *loop, int fd, int error) {
         io->error = error;
     }
     slot->wanted = 0;
+    slot->flags &= (uint8_t)~IO_SLOT_PLAIN;
     backend_remove(loop, fd);
 }
 
@@ -260,7 +260,7 @@ static void merge_records(eddy_loop *loop) {
 }
 
 /* Of an owner that is gone, or of a shot that was fired. */
-RARE static void drop_stale(eddy_loop *loop) {
+static void drop_stale(eddy_loop *loop) {
     loop->metrics.events_stale++;
     /* The ghost would fire for ever. A new kernel object lays it; that costs a call for each
      * descriptor, so it is done only when both signs are there. */
@@ -278,9 +278,14 @@ static void spend_shot(eddy_loop *loop, int fd, unsigned events) {
     if (!is_heard) note_change(loop, fd);
 }
 
-RARE static void run_special(eddy_loop *loop, int fd, const struct eddy_record *record) {
+RARE static void run_special(eddy_loop *loop, const struct eddy_record *record) {
+    int fd = (int)(uint32_t)record->token;
     struct io_slot *slot = &loop->io_slots[fd];
     unsigned events = record->events;
+    if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
+        drop_stale(loop);
+        return;
+    }
     if (record->error != 0) {
         mute_lost(loop, fd, record->error);
         events = EDDY_ERROR;
@@ -289,20 +294,14 @@ RARE static void run_special(eddy_loop *loop, int fd, const struct eddy_record *
     tell(loop, fd, events);
 }
 
+/* The usual case is one watcher, and nothing to come back to after its call. */
 static void run_record(eddy_loop *loop, const struct eddy_record *record) {
-    int fd = (int)(uint32_t)record->token;
-    const struct io_slot *slot = &loop->io_slots[fd];
-    if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
-        drop_stale(loop);
-        return;
-    }
-    /* The usual case is one watcher, and nothing to come back to after its call. */
-    eddy_io *io = slot->first;
-    bool is_usual = io != NULL && io->next == NULL && (io->events & BOTH) && record->error == 0;
-    if (is_usual && !(slot->wanted & EDDY_ONESHOT))
-        tell_one(loop, io, record->events);
+    const struct io_slot *slot = &loop->io_slots[(uint32_t)record->token];
+    bool is_plain = (slot->flags & (IO_SLOT_PLAIN | IO_SLOT_DISARMED)) == IO_SLOT_PLAIN;
+    if (is_plain && slot->generation == record->token >> 32 && record->error == 0)
+        tell_one(loop, slot->first, record->events);
     else
-        run_special(loop, fd, record);
+        run_special(loop, record);
 }
 
 void eddy__io_run(eddy_loop *loop) {

@@ -34,7 +34,7 @@ static int64_t wait_ns(eddy_loop *loop) {
 
 static int64_t prepare(eddy_loop *loop) {
     if (hook_is_wanted(loop, EDDY_HOOK_PREPARE)) eddy__hook_run(loop, EDDY_HOOK_PREPARE);
-    eddy__io_flush(loop);
+    if (io_flush_is_due(loop)) eddy__io_flush(loop);
     if (!link_is_empty(&loop->work_queue)) loop->work->flush(loop);
     int64_t timeout_ns = wait_ns(loop);
     if (timeout_ns != 0 && eddy__hook_idle_is_due(loop)) {
@@ -83,7 +83,7 @@ static void dispatch(eddy_loop *loop) {
     if (loop->idle_due) run_idle(loop);
     bool idle_is_wanted = hook_is_wanted(loop, EDDY_HOOK_IDLE);
     uint64_t called = idle_is_wanted ? callbacks_called(loop) : 0;
-    eddy__timer_run(loop);
+    if (loop->timers_count > 0) eddy__timer_run(loop);
     eddy__io_run(loop);
     eddy__inbox_run(loop);
     eddy__defer_run(loop);

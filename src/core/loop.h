@@ -15,9 +15,11 @@
 /* Before a function that is seldom called: it stays out of its caller's body, which then saves
  * fewer registers each time. */
 #if defined(__GNUC__) || defined(__clang__)
-#define RARE __attribute__((noinline, cold))
+#define RARE              __attribute__((noinline, cold))
+#define PREFETCH(address) __builtin_prefetch(address)
 #else
 #define RARE
+#define PREFETCH(address) ((void)(address))
 #endif
 
 enum {
@@ -33,6 +35,7 @@ enum {
     IO_SLOT_REARM = 1 << 1,    /* to be modified even if nothing differs */
     IO_SLOT_DISARMED = 1 << 2, /* its one shot was fired */
     IO_SLOT_MERGING = 1 << 3,  /* only within eddy__io_run */
+    IO_SLOT_PLAIN = 1 << 4,    /* one watcher, which wishes for something, and for no single shot */
 };
 
 /* What the watchers of a descriptor come to. io.c. */
@@ -226,15 +229,18 @@ static inline bool link_is_empty(const eddy_link *list) {
     return list->next == list;
 }
 static inline void link_add_last(eddy_link *list, eddy_link *link) {
-    link->prev = list->prev;
+    eddy_link *last = list->prev;
+    link->prev = last;
+    last->next = link;
     link->next = list;
-    list->prev->next = link;
     list->prev = link;
 }
 static inline void link_remove(eddy_link *link) {
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    link->prev = link->next = link;
+    eddy_link *prev = link->prev, *next = link->next;
+    prev->next = next;
+    link->prev = link;
+    next->prev = prev;
+    link->next = link;
 }
 /* Moves all of `from` to the empty list `to`. */
 static inline void link_move_all(eddy_link *to, eddy_link *from) {
@@ -249,6 +255,9 @@ static inline void link_move_all(eddy_link *to, eddy_link *from) {
 /* --- What each turn asks, mostly in vain --- */
 static inline bool hook_is_wanted(const eddy_loop *loop, eddy_hook_kind kind) {
     return !link_is_empty(&loop->hooks[kind]);
+}
+static inline bool io_flush_is_due(const eddy_loop *loop) {
+    return loop->io_changes_count > 0 || loop->io_rebuild_due;
 }
 /* Items taken out of the inbox, or completed at once, and not run yet. */
 static inline bool inbox_is_waiting(const eddy_loop *loop) {

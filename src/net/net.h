@@ -46,17 +46,19 @@ static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
 /* --- stream.c --- */
 void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
 void eddy__stream_wish(eddy_stream *stream);                    /* the events its state calls for */
-void eddy__stream_flush_begin(eddy_loop *loop);                 /* the first of the turn */
+int eddy__stream_flush_begin(eddy_loop *loop);                  /* the first of the turn */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
 void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBADF if it is gone */
 
-/* Has the stream looked at in phase 7. */
-static inline void stream_flush_later(eddy_stream *stream) {
-    eddy_loop *loop = stream_loop(stream);
-    if (!link_is_empty(&stream->flush)) return;
-    link_add_last(&loop->flushing, &stream->flush);
-    if (loop->flushing.next == &stream->flush) eddy__stream_flush_begin(loop);
+/* Has the stream looked at in phase 7. Returns 0, so that it can be the last call of what cannot
+ * fail either. */
+static inline int stream_flush_later(eddy_stream *stream) {
+    if (!link_is_empty(&stream->flush)) return 0;
+    eddy_link *flushing = &stream_loop(stream)->flushing;
+    bool is_first = link_is_empty(flushing);
+    link_add_last(flushing, &stream->flush);
+    return is_first ? eddy__stream_flush_begin(stream_loop(stream)) : 0;
 }
 
 /* --- stream_read.c --- */

@@ -19,16 +19,13 @@ static void flush_streams(eddy_defer *defer) {
     while (!link_is_empty(&streams)) {
         eddy_stream *stream = eddy_container_of(streams.next, eddy_stream, flush);
         link_remove(&stream->flush);
-        if (stream->state & STREAM_CONNECTING) {
-            eddy__connect_end(stream, stream->error);
-        } else {
-            eddy__stream_flush(stream);
-        }
+        eddy__stream_flush(stream);
     }
 }
 
-void eddy__stream_flush_begin(eddy_loop *loop) {
-    eddy_defer_start(&loop->flush, flush_streams);
+int eddy__stream_flush_begin(eddy_loop *loop) {
+    (void)eddy_defer_start(&loop->flush, flush_streams); /* it may be, if those before have left */
+    return 0;
 }
 
 void eddy__net_open(eddy_loop *loop) {

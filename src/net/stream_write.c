@@ -56,22 +56,8 @@ static int check(const eddy_stream *stream) {
     return state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
 }
 
-/* The deadline of a queue that begins. One of requests that are done and about to be told has none
- * either. */
-RARE static int begin_timeout(eddy_stream *stream) {
-    if (stream->write_last != NULL && stream->write_due_ns != NEVER_NS) return 0;
-    int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
-    int err = eddy__stream_arm(stream, due_ns);
-    if (err == 0) stream->write_due_ns = due_ns;
-    return err;
-}
-
-static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
+static int join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     EDDY_ASSERT(fn != NULL);
-    if (stream->write_timeout_ns != 0) {
-        int err = begin_timeout(stream);
-        if (err < 0) return err;
-    }
     write->stream = stream;
     write->fn = fn;
     write->status = -ECANCELED;
@@ -79,8 +65,25 @@ static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write
     stream->queued += bytes;
     if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
     request_begin(stream_loop(stream));
-    if (!(stream->state & STREAM_BLOCKED)) stream_flush_later(stream);
-    return 0;
+    return stream->state & STREAM_BLOCKED ? 0 : stream_flush_later(stream);
+}
+
+/* A queue that begins gets a deadline. One of requests that are done and about to be told has none
+ * either. */
+RARE static int join_in_time(eddy_stream *stream, eddy_write *write, size_t bytes,
+                             eddy_write_fn *fn) {
+    if (stream->write_last == NULL || stream->write_due_ns == NEVER_NS) {
+        int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
+        int err = eddy__stream_arm(stream, due_ns);
+        if (err < 0) return err;
+        stream->write_due_ns = due_ns;
+    }
+    return join(stream, write, bytes, fn);
+}
+
+static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
+    if (stream->write_timeout_ns != 0) return join_in_time(stream, write, bytes, fn);
+    return join(stream, write, bytes, fn);
 }
 
 int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, size_t size,
@@ -244,8 +247,12 @@ static void tell_done(eddy_stream *stream, size_t done) {
     if (stream->state & STREAM_FULL) tell_drained(stream);
 }
 
-RARE static void flush_several(eddy_stream *stream) {
-    tell_done(stream, send_queue(stream));
+/* Also what connect() said at once. */
+RARE static void flush_otherwise(eddy_stream *stream) {
+    if (stream->state & STREAM_CONNECTING)
+        eddy__connect_end(stream, stream->error);
+    else
+        tell_done(stream, send_queue(stream));
 }
 
 /* `sent` is what the kernel said to the only request, and not all of it. */
@@ -262,8 +269,9 @@ RARE static void flush_partly(eddy_stream *stream, eddy_write *write, ssize_t se
 /* The usual queue, one request of one piece that is sent whole, goes without the loops. */
 void eddy__stream_flush(eddy_stream *stream) {
     eddy_write *write = stream->write_last;
-    if (write == NULL || write->next != write || write->count != 1) {
-        flush_several(stream);
+    bool is_usual = write != NULL && write->next == write && write->count == 1;
+    if (!is_usual || (stream->state & (STREAM_BLOCKED | STREAM_FULL))) {
+        flush_otherwise(stream);
         return;
     }
     size_t asked = write->vectors->iov_len;
@@ -272,11 +280,11 @@ void eddy__stream_flush(eddy_stream *stream) {
         flush_partly(stream, write, sent);
         return;
     }
-    settle(stream, NULL, asked);
+    stream->queued = 0;
+    stream->write_due_ns = NEVER_NS;
     stream->write_last = NULL;
     request_end(stream_loop(stream));
     write->fn(write, 0); /* write may be gone now */
-    if (stream->state & STREAM_FULL) tell_drained(stream);
 }
 
 void eddy__stream_write_fail(eddy_stream *stream, int error) {

@@ -13,8 +13,9 @@ static void deliver(eddy_work *work, int status) {
 }
 
 static int submit(eddy_loop *loop, eddy_file *file) {
-    if (!eddy__file_is_complete(file)) return -EINVAL;
-    if (!loop->file_attempt_off && eddy__file_may_attempt(file)) {
+    int way = eddy__file_check(file);
+    if (way < 0) return way;
+    if (way > 0 && !loop->file_attempt_off) {
         eddy__work_submit_attempt(loop, &file->work, eddy__file_run, deliver);
         return 0;
     }
@@ -85,7 +86,11 @@ static int transfer(eddy_loop *loop, eddy_file *file, enum file_operation operat
                     const struct iovec *vectors, int count, int64_t offset, eddy_file_fn *fn) {
     int64_t total = total_bytes(vectors, count, offset);
     if (total < 0) return (int)total;
-    *file = (eddy_file){.operation = (uint8_t)operation, .fd = fd, .fn = fn};
+    /* Requests of this kind come by the million, and leave the other fields as they are. */
+    file->result = 0;
+    file->operation = (uint8_t)operation;
+    file->fd = fd;
+    file->fn = fn;
     file->data = (void *)(uintptr_t)vectors; /* nothing is written there */
     file->size = (size_t)count;
     file->total = total;

@@ -24,10 +24,9 @@ enum file_operation {
     FILE_OPERATIONS
 };
 
-/* Whether all that the operation needs was given. */
-bool eddy__file_is_complete(const eddy_file *file);
-/* Whether there is a way to do the operation without waiting. */
-bool eddy__file_may_attempt(const eddy_file *file);
+/* -EINVAL if not all that the operation needs was given; 1 if there is a way to do it without
+ * waiting, 0 if not. */
+int eddy__file_check(const eddy_file *file);
 /* Does the operation of this request now if it need not wait: then true, with the result in place.
  */
 bool eddy__file_attempt(eddy_work *work);

@@ -90,7 +90,9 @@ static bool is_at_end(const eddy_file *file, int64_t done) {
 static int64_t run_read(eddy_file *file, unsigned how) {
     if (!(how & EDDY_OS_NOWAIT)) return transfer(file, how);
     if (file->offset < 0 || file->total > ATTEMPT_BYTES_MAX) return -EAGAIN;
-    int64_t done = transfer(file, how);
+    /* One call is all an attempt of one piece can come to. */
+    int64_t done = file->size == 1 ? eddy_os_file_read(file->fd, file->data, 1, file->offset, how)
+                                   : transfer(file, how);
     if (done < 0 || done == file->total || is_at_end(file, done)) return done;
     file->result = done;
     return -EAGAIN;
@@ -191,16 +193,13 @@ static const struct operation {
     [FILE_SCAN] = {run_scan, DATA},
 };
 
-bool eddy__file_is_complete(const eddy_file *file) {
+int eddy__file_check(const eddy_file *file) {
     unsigned needs = operations[file->operation].needs;
-    if (file->fn == NULL) return false;
-    if ((needs & PATH) && file->path == NULL) return false;
-    if ((needs & TO) && file->to == NULL) return false;
-    return !(needs & DATA) || file->data != NULL;
-}
-
-bool eddy__file_may_attempt(const eddy_file *file) {
-    return (operations[file->operation].needs & ATTEMPT) != 0;
+    if (file->fn == NULL) return -EINVAL;
+    if ((needs & PATH) && file->path == NULL) return -EINVAL;
+    if ((needs & TO) && file->to == NULL) return -EINVAL;
+    if ((needs & DATA) && file->data == NULL) return -EINVAL;
+    return (needs & ATTEMPT) != 0;
 }
 
 bool eddy__file_attempt(eddy_work *work) {
