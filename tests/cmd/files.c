@@ -1,17 +1,10 @@
 /* What eddy serve makes of files: their bytes, their ranges and conditions, and what is no file or
  * not beneath the directory. */
 #include "client.h"
+#include "sanitized.h"
 
 #include <sys/un.h>
 #include <time.h>
-
-#if defined(__has_feature)
-#define IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED 1
-#else
-#define IS_SANITIZED 0
-#endif
 
 static char root[128];
 static char outside[128];
