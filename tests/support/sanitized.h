@@ -1,5 +1,5 @@
-/* sanitized.h: whether a sanitizer looks on, which takes its time: then a test of very many runs may
- * make fewer. */
+/* sanitized.h: whether a sanitizer looks on, which takes its time: then a test of very many runs
+ * may make fewer. */
 #ifndef EDDY_TESTS_SANITIZED_H
 #define EDDY_TESTS_SANITIZED_H
 
