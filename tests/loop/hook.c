@@ -213,34 +213,36 @@ START_TEST(an_idle_hook_that_did_not_ask_again_is_not_called_again) {
 }
 END_TEST
 
-static void always_more(eddy_hook *hook) {
-    calls++;
-    ck_assert_int_eq(eddy_hook_start(hook, EDDY_HOOK_IDLE, always_more), 0);
-}
-
-static int64_t late_ns;
+static eddy_timer busy_timer;
+static int late_calls; /* of the hook, when the timer was due */
 
 static void measure(eddy_timer *timer) {
-    late_ns = test_now_ns() - late_ns;
     eddy_timer_stop(timer);
     eddy_hook_stop(&a);
 }
 
-/* However much there is to do in idle time, deadlines and descriptors come first. */
+/* The timer is started only once the hook is busy, however long the first turns took. */
+static void always_more(eddy_hook *hook) {
+    int64_t due_ns = eddy_timer_due_ns(&busy_timer);
+    if (due_ns >= 0 && test_now_ns() > due_ns) late_calls++;
+    if (++calls == 10) {
+        eddy_loop_update_now(loop);
+        int err = eddy_timer_start(&busy_timer, measure, 20 * EDDY_NS_PER_MS, 0);
+        ck_assert_int_eq(err, 0);
+    }
+    ck_assert_int_eq(eddy_hook_start(hook, EDDY_HOOK_IDLE, always_more), 0);
+}
+
+/* However much there is to do in idle time, deadlines come first: the hook is called at most once
+ * when one has passed, because it passed after the turn had looked at the clock. */
 START_TEST(a_busy_idle_hook_keeps_nobody_waiting) {
     begin();
-    int ends[2];
-    test_pipe(ends);
+    late_calls = 0;
+    eddy_timer_init(&busy_timer, loop);
     ck_assert_int_eq(eddy_hook_start(&a, EDDY_HOOK_IDLE, always_more), 0);
-    eddy_timer timer;
-    eddy_timer_init(&timer, loop);
-    ck_assert_int_eq(eddy_timer_start(&timer, measure, 20 * EDDY_NS_PER_MS, 0), 0);
-    late_ns = eddy_timer_due_ns(&timer);
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
-    ck_assert_int_ge(late_ns, 0);
-    ck_assert_int_lt(late_ns, 500 * EDDY_NS_PER_MS);
-    ck_assert_int_gt(calls, 10);
-    close_both(ends);
+    ck_assert_int_ge(calls, 10);
+    ck_assert_int_le(late_calls, 1);
     end();
 }
 END_TEST
