@@ -79,7 +79,6 @@ static struct exchange *take_exchange(struct connection *connection) {
     memset(exchange, 0, offsetof(struct exchange, ranges));
     exchange->connection = connection;
     exchange->fd = -1;
-    exchange->cached = NULL;
     exchange->start = exchange->used = 0;
     exchange->skip = 0;
     http_request_init(&exchange->request);

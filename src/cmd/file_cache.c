@@ -10,8 +10,8 @@ void file_cache_init(struct file_cache *cache, unsigned count_max) {
     cache->count_max = count_max;
 }
 
-/* FNV-1a: paths come from strangers, who gain nothing by collisions: a bucket is no longer than the
- * cache, and makes room for others first. */
+/* FNV-1a. Only files that are there are listed, so that strangers cannot choose names that collide.
+ */
 static uint64_t hash_of(const char *path, size_t *length) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     const char *at = path;

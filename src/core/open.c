@@ -167,7 +167,6 @@ int eddy_loop_close(eddy_loop *loop) {
 int eddy_loop_after_fork(eddy_loop *loop) {
     if (loop->running) return -EBUSY;
     eddy__signal_after_fork();
-    loop->config.pool = NULL;
     if (loop->work != NULL) loop->work->forget_pool(loop);
     int err = eddy__io_rebuild(loop);
     int inbox_err = eddy__inbox_reopen(loop);

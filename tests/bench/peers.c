@@ -2,7 +2,7 @@
  * counts operations under callgrind. */
 #include "peers.h"
 
-#include "command_line.h"
+#include "command.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -15,12 +15,12 @@ enum { CHOSEN_MAX = 16, CASES_MAX = 256 };
 /* --- The command line --- */
 
 struct options {
+    struct bench_options bench; /* first, as bench_set_… want it */
     const char *workloads[CHOSEN_MAX], *subjects[CHOSEN_MAX];
     unsigned sizes[CHOSEN_MAX];
     size_t workload_count, subject_count, size_count;
-    unsigned rounds, sample_ms, count, core;
-    enum bench_format format;
-    bool is_pinned, help;
+    unsigned count, core;
+    bool is_pinned;
 };
 
 static bool set_workload(void *to, const char *value) {
@@ -49,14 +49,6 @@ static bool set_size(void *to, const char *value) {
            command_line_number(value, 1, 10000000, &options->sizes[options->size_count++]);
 }
 
-static bool set_rounds(void *to, const char *value) {
-    return command_line_number(value, 1, 100, &((struct options *)to)->rounds);
-}
-
-static bool set_sample_ms(void *to, const char *value) {
-    return command_line_number(value, 1, 60000, &((struct options *)to)->sample_ms);
-}
-
 static bool set_core(void *to, const char *value) {
     struct options *options = to;
     options->is_pinned = true;
@@ -65,23 +57,6 @@ static bool set_core(void *to, const char *value) {
 
 static bool set_count(void *to, const char *value) {
     return command_line_number(value, 1, 1000000000, &((struct options *)to)->count);
-}
-
-static bool set_json(void *to, const char *value) {
-    (void)value;
-    ((struct options *)to)->format = BENCH_JSON;
-    return true;
-}
-
-static bool set_csv(void *to, const char *value) {
-    (void)value;
-    ((struct options *)to)->format = BENCH_CSV;
-    return true;
-}
-
-static bool set_help(void *to, const char *value) {
-    (void)value;
-    return ((struct options *)to)->help = true;
 }
 
 static const struct option_rule rules[] = {
@@ -93,33 +68,27 @@ static const struct option_rule rules[] = {
     {"size", "N", "a number from 1 to 10000000", set_size,
      "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
      "several times (default: what suits the workload)"},
-    {"rounds", "N", "a number from 1 to 100", set_rounds,
+    {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
      "take so many samples of each, after one to warm up (default 7)"},
-    {"sample-ms", "N", "a number from 1 to 60000", set_sample_ms,
+    {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
      "measure for so many milliseconds each (default 300)"},
     {"core", "N", "the number of a processor", set_core,
      "run everything on this processor, the load as well: far" COMMAND_LINE_INDENT
      "steadier than on several"},
-    {"json", NULL, "", set_json, "print JSON"},
-    {"csv", NULL, "", set_csv, "print comma-separated values"},
+    {"json", NULL, "", bench_set_json, "print JSON"},
+    {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"count", "OPERATIONS", "a number from 1 to 1000000000", set_count,
      "do so many of one workload with one subject, and measure" COMMAND_LINE_INDENT
      "nothing: for \"valgrind --tool=callgrind --collect-atstart=no\"" COMMAND_LINE_INDENT
      "(instructions.sh)"},
-    {"help", NULL, "", set_help, "print this"},
+    {"help", NULL, "", bench_set_help, "print this"},
 };
-
-static int refuse_argument(void *options, const char *argument, char *error, size_t error_size) {
-    (void)options;
-    snprintf(error, error_size, "\"%s\" is no option; \"eddy-peers --help\" lists them", argument);
-    return -EINVAL;
-}
 
 static const struct command_line line = {
     .command = "eddy-peers",
     .rules = rules,
     .rule_count = sizeof rules / sizeof rules[0],
-    .take_argument = refuse_argument,
+    .take_argument = bench_refuse_argument,
 };
 
 static void help(void) {
@@ -218,26 +187,21 @@ static int run(const struct options *options) {
     size_t found = make_cases(cases, options);
     int err = options->is_pinned ? pin(options->core) : 0;
     if (err == 0 && options->count > 0) return count(cases, found, options->count);
-    struct bench_plan plan = {
-        .rounds = options->rounds,
-        .time_ns = options->sample_ms * EDDY_NS_PER_MS,
-        .show_progress = isatty(STDERR_FILENO),
-    };
-    if (err == 0 && options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
-    if (err == 0) err = bench_run(cases, found, &plan, results);
-    if (err == 0) bench_tell(stdout, options->format, results, found);
-    if (err < 0) fprintf(stderr, "eddy-peers: %s\n", eddy_strerror(err, text, sizeof text));
-    return err < 0;
+    if (err == 0) return bench_command(&options->bench, cases, found, results);
+    fprintf(stderr, "eddy-peers: %s\n", eddy_strerror(err, text, sizeof text));
+    return 1;
 }
 
 int main(int argc, char **argv) {
-    struct options options = {.rounds = 7, .sample_ms = 300};
+    struct options options = {
+        .bench = {.command = "eddy-peers", .rounds = 7, .sample_ms = 300},
+    };
     char error[256];
     if (command_line_parse(&line, &options, argc - 1, argv + 1, error, sizeof error) < 0) {
         fprintf(stderr, "eddy-peers: %s\n", error);
         return 2;
     }
-    if (options.help) {
+    if (options.bench.help) {
         help();
         return 0;
     }

@@ -2,6 +2,8 @@
 #include "client.h"
 #include "system.h"
 
+#include <dirent.h>
+
 static char root[128];
 static struct program program;
 static const char *const cached[] = {"--cache", NULL};
@@ -79,6 +81,32 @@ START_TEST(changes_show_after_a_second) {
 }
 END_TEST
 
+/* Descriptors of the server, or -1 where the system does not show them. */
+static int count_descriptors(void) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)program.pid);
+    DIR *directory = opendir(path);
+    if (directory == NULL) return -1;
+    int count = 0;
+    while (readdir(directory) != NULL) count++;
+    closedir(directory);
+    return count;
+}
+
+/* A server that nobody asks any more holds no file open, though nobody's request closes it. */
+START_TEST(files_are_closed_when_all_is_quiet) {
+    int before = count_descriptors();
+    if (before < 0) return;
+    ck_assert_int_eq(ask_status(program.port, "/file.txt"), 200);
+    ck_assert_int_eq(ask_status(program.port, "/"), 200);
+    int64_t end_ns = test_now_ns() + 10 * EDDY_NS_PER_S;
+    while (count_descriptors() > before) {
+        ck_assert_msg(test_now_ns() < end_ns, "it keeps %d open", count_descriptors() - before);
+        sleep_ns(20 * EDDY_NS_PER_MS);
+    }
+}
+END_TEST
+
 /* One that has become shorter breaks off what was promised, and no more than that. */
 START_TEST(a_file_that_shrinks_is_no_danger) {
     char path[256];
@@ -110,6 +138,7 @@ Suite *make_suite(void) {
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, answers_are_the_same);
     tcase_add_test(all, changes_show_after_a_second);
+    tcase_add_test(all, files_are_closed_when_all_is_quiet);
     tcase_add_test(all, a_file_that_shrinks_is_no_danger);
     suite_add_tcase(suite, all);
     return suite;

@@ -50,7 +50,7 @@ static bool worker(void) {
 /* eddy__pool_hand_over */
 static bool hand_over(void) {
     BEGIN(IN_DATA);
-    plain_write(STATE, WORK_QUEUED); /* eddy__work_flush */
+    plain_write(STATE, WORK_QUEUED); /* flush, in work.c */
     STEP_WHEN(lock_is_free(LOCK));
     lock(LOCK);
     plain_write(QUEUED, QUEUE_HAS_JOB);

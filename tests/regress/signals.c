@@ -1,21 +1,11 @@
 /* signals.c: what signals have done to event loops, and what must hold instead. */
+#include "sanitized.h"
 #include "suite.h"
 #include "system.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static eddy_loop *loop;
 static int calls;
@@ -37,7 +27,7 @@ START_TEST(a_flood_of_signals_at_a_stalled_loop_is_heard) {
     ck_assert_int_eq(eddy_signal_start(&first, on_signal, SIGUSR1), 0);
     ck_assert_int_eq(eddy_signal_start(&second, on_signal, SIGUSR2), 0);
     int64_t end_ns = test_now_ns() + 20 * EDDY_NS_PER_S;
-    int count = SANITIZED ? 100000 : 1000000;
+    int count = IS_SANITIZED ? 100000 : 1000000;
     for (int i = 0; i < count && test_now_ns() < end_ns; i++)
         ck_assert_int_eq(kill(getpid(), i % 2 == 0 ? SIGUSR1 : SIGUSR2), 0);
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 1);

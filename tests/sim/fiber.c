@@ -3,21 +3,15 @@
  * Invariant: `self` is the one that runs, `last` the one that ran before it; all others stand in
  * switch_to().
  * The sanitizers are told of each change of stacks. */
+#include "sanitized.h"
 #include "world.h"
 
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#define HAS_FEATURE(name) __has_feature(name)
-#else
-#define HAS_FEATURE(name) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
-#define WITH_ASAN
+#ifdef WITH_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
-#define WITH_TSAN
+#ifdef WITH_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 

@@ -2,17 +2,13 @@
  * Invariant: each block that was lent is in the list `lent`; each that was given back is full of
  * poison until it leaves the quarantine. Threading: one thread of a world runs at a time. */
 #include "ledger.h"
+#include "sanitized.h"
 #include "world.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__has_feature)
-#define HAS_FEATURE(name) __has_feature(name)
-#else
-#define HAS_FEATURE(name) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#ifdef WITH_ASAN
 enum { QUARANTINE = 1, WITH_QUARANTINE = 0 }; /* the sanitizer's own is better */
 #else
 enum { QUARANTINE = 64, WITH_QUARANTINE = 1 };

@@ -3,6 +3,7 @@
  * Invariant: `run` is the run under way; whatever ends the process tells of it.
  * Threading: one; a handler of signals reads `run` only. */
 #include "programs.h"
+#include "sanitized.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,19 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__has_feature)
-#define HAS_FEATURE(name) __has_feature(name)
-#else
-#define HAS_FEATURE(name) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
-#define WITH_ASAN
+#ifdef WITH_ASAN
 #include <sanitizer/common_interface_defs.h>
-#endif
-#if defined(WITH_ASAN) || defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
-enum { IS_SLOW = 1 };
-#else
-enum { IS_SLOW = 0 };
 #endif
 
 enum {
@@ -295,7 +285,7 @@ int main(int argc, char **argv) {
         return EXIT_SUCCESS;
     }
     if (options.is_test && getenv("EDDY_TEST_SLOW") != NULL) return EXIT_SKIPPED;
-    if (options.is_test && IS_SLOW) options.seeds = (options.seeds - 1) / SLOW_DIVISOR + 1;
+    if (options.is_test && IS_SANITIZED) options.seeds = (options.seeds - 1) / SLOW_DIVISOR + 1;
     watch_signals();
     sim_show_trace(options.shows);
     begin_sums();

@@ -1,11 +1,22 @@
-/* sanitized.h: whether a sanitizer looks on, which takes its time: then a test of very many runs
- * may make fewer. */
+/* sanitized.h: which sanitizer looks on: some tests have to help it, and those of very many runs
+ * may make fewer. WITH_ASAN and WITH_TSAN are defined, or not; IS_SANITIZED is 1 or 0. */
 #ifndef EDDY_TESTS_SANITIZED_H
 #define EDDY_TESTS_SANITIZED_H
 
+/* GCC has the macros, clang the features. */
 #if defined(__has_feature)
-#define IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN
+#elif __has_feature(thread_sanitizer)
+#define WITH_TSAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN
+#elif defined(__SANITIZE_THREAD__)
+#define WITH_TSAN
+#endif
+
+#if defined(WITH_ASAN) || defined(WITH_TSAN)
 #define IS_SANITIZED 1
 #else
 #define IS_SANITIZED 0

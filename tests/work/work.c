@@ -1,6 +1,7 @@
 /* work.c: jobs from submission to callback, on the loop's side. */
 #include "jobs.h"
 #include "memory.h"
+#include "sanitized.h"
 
 /* The plain case: another thread, then one callback from the loop, and nothing is left. */
 static pthread_t where_it_ran;
@@ -326,16 +327,8 @@ END_TEST
 
 /* A forked child has none of the pool's threads; its loop makes a pool of its own. The thread
  * sanitizer does not let a child of a program with threads start any. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CHILDREN_HAVE_NO_THREADS
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define CHILDREN_HAVE_NO_THREADS
-#endif
-
 START_TEST(a_forked_child_gets_a_pool_of_its_own) {
-#ifdef CHILDREN_HAVE_NO_THREADS
+#ifdef WITH_TSAN
     return;
 #endif
     eddy_pool *shared = pool_open((eddy_pool_config){0});
