@@ -258,6 +258,7 @@ static bool take_error(struct state *it, int fd, unsigned filter, int error,
     watch->attached &= (uint8_t)~filter;
     if (error == EPIPE) {
         record->events |= BACKEND_HANGUP;
+        unmark_changed(it, fd); /* or the next wait would begin with it, before all others */
         if (watch->wanted & BACKEND_ONESHOT)
             silence(it, fd);
         else
