@@ -44,6 +44,7 @@ enum {
     BACKEND_CAN_NEST = 1 << 2,  /* `descriptor` gives one that another loop can watch */
     BACKEND_CAN_BATCH = 1 << 3, /* modify makes no system call: changes go with the wait */
     BACKEND_CAN_SPLIT = 1 << 8, /* READ and WRITE of one descriptor come as two records */
+    BACKEND_CAN_RING = 1 << 9,  /* with EDGE, an eventfd is told of at each write, read or not */
 };
 
 enum {

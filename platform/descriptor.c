@@ -1,4 +1,4 @@
-/* descriptor.c: pipes, and what all descriptors have in common. */
+/* descriptor.c: pipes and their like, and what all descriptors have in common. */
 #include "os.h"
 
 #include <errno.h>
@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "eddy_config.h"
+#ifdef HAVE_EVENTFD
+#include <sys/eventfd.h>
+#endif
 
 bool eddy_os_is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
@@ -34,6 +37,15 @@ int eddy_os_pipe(int ends[2]) {
         eddy_os_close(ends[1]);
     }
     return err;
+#endif
+}
+
+int eddy_os_eventfd(void) {
+#ifdef HAVE_EVENTFD
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+#else
+    return -ENOSYS;
 #endif
 }
 

@@ -117,7 +117,7 @@ static int epoll_descriptor(void *state) {
 
 const struct eddy_backend eddy_backend_epoll = {
     .name = "epoll",
-    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST,
+    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_RING,
     .fd_max = INT_MAX,
     .state_bytes = sizeof(struct state),
     .open = epoll_open,

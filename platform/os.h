@@ -25,6 +25,7 @@ void *eddy_os_resize(void *context, void *memory, size_t old_bytes, size_t new_b
 /* --- Descriptors --- */
 
 int eddy_os_pipe(int ends[2]); /* [0] reads, [1] writes */
+int eddy_os_eventfd(void);     /* adds up the 8-byte numbers written; -ENOSYS where there is none */
 ssize_t eddy_os_read(int fd, void *data, size_t size);
 ssize_t eddy_os_write(int fd, const void *data, size_t size); /* safe in signal handlers */
 int eddy_os_close(int fd);                                    /* never again on EINTR */

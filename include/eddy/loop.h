@@ -54,10 +54,10 @@ typedef struct eddy_loop_config {
     size_t stream_bytes_per_turn;    /* one stream's share of a turn; default 256 KiB */
 } eddy_loop_config;
 
-/* Opens a loop into `*loop`. `config` may be NULL. Descriptors: three (the backend and a pipe), or
- * two where the backend has none. Errors: -ENOENT (no backend of that name), -EINVAL (a setting out
- * of its range), -ENOMEM, -EMFILE, -ENFILE. Any thread; the loop belongs to the one that runs it.
- */
+/* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
+ * a pipe's two; with epoll an eventfd is that pipe. Errors: -ENOENT (no backend of that name),
+ * -EINVAL (a setting out of its range), -ENOMEM, -EMFILE, -ENFILE. Any thread; the loop belongs to
+ * the one that runs it. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle
@@ -151,9 +151,9 @@ typedef struct eddy_metrics {
     uint64_t deferred;
     uint64_t closed;
     uint64_t backend_adds, backend_modifies, backend_removes; /* calls of the backend */
-    uint64_t wake_reads;                                      /* reads of the loop's pipe */
-    uint64_t reads, writes;                                   /* system calls of streams */
-    uint64_t accepts;                                         /* accept calls of listeners */
+    uint64_t wake_reads; /* reads of the loop's pipe: one a wake-up, or none where edges tell it */
+    uint64_t reads, writes; /* system calls of streams */
+    uint64_t accepts;       /* accept calls of listeners */
     uint64_t accepts_shed;  /* connections closed at once for want of descriptors */
     uint64_t file_attempts; /* file requests tried without a thread */
     uint64_t file_hits;     /* of those, done without one */

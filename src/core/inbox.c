@@ -1,20 +1,23 @@
 /* inbox.c: what comes to the loop from other threads and from signal handlers.
  *
  * One list for all of it: completions of the pool, posted calls, wake-ups, signals. Senders push
- * with one compare-and-swap; only the push that finds the list empty writes a byte into the pipe,
- * since the loop always takes the whole list. The loop reads the pipe first and takes the list
- * then: a push that it does not see finds the list empty and writes its byte after the read.
+ * with one compare-and-swap; only the push that finds the list empty rings, which is a write into
+ * the loop's pipe, since the loop always takes the whole list. The loop reads the pipe first and
+ * takes the list then: a push that it does not see finds the list empty and rings after the read.
+ *
+ * Where the backend can tell of each ring by itself (epoll, of an eventfd), nobody has to read: the
+ * next ring is an edge again, and a wake-up costs two system calls, write and wait, not three.
  *
  * The orders: a push releases the post, and the take acquires it. It is one exchange for all of
  * them, as each push reads the one before it and is part of what that has released. Nothing goes
  * the other way through the list: a post comes back to its sender by its own call. The rest is the
- * pipe's, whose lock in the kernel orders a byte's write before its read: a push that was seen to
- * wake the loop is in the list, and who has written his byte has done with the loop. tests/model
- * runs all of this through its interleavings, and breaks what is weaker.
+ * kernel's, whose locks order a ring before its being told and read: a push that was seen to wake
+ * the loop is in the list, and who has rung has done with the loop. tests/model runs all of this
+ * through its interleavings, and breaks what is weaker.
  *
- * Invariant: each time the loop takes a list that is not empty there is exactly one byte that has
- * been or will be written. Counting both is how inbox_close knows that no sender still uses the
- * loop. Threading: eddy__inbox_push from any thread and from signal handlers; the rest from the
+ * Invariant: each time the loop takes a list that is not empty there is exactly one ring that has
+ * been or will be. Counting both is how inbox_close knows that no sender still uses the loop.
+ * Threading: eddy__inbox_push from any thread and from signal handlers; the rest from the
  * loop's. */
 #include "loop.h"
 
@@ -31,9 +34,11 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
                                                     memory_order_release, memory_order_relaxed));
     /* The post is the loop's now. If the list was not empty, so may be the whole loop. */
     if (head != NULL) return;
-    /* A full pipe is as good as a byte more: the list is the truth. But Linux may have no page for
-     * the pipe just now, and without the byte the loop would sleep on. Test: tests/fault/core.c. */
-    while (eddy_os_write(loop->pipe[1], "", 1) == -ENOMEM) eddy_os_yield();
+    /* A full pipe is as good as a ring more: the list is the truth. But Linux may have no page for
+     * a pipe just now, and without the ring the loop would sleep on. Test: tests/fault/core.c. */
+    static const uint64_t one = 1;
+    size_t size = loop->inbox_is_edge ? sizeof one : 1; /* a number to add, or a byte */
+    while (eddy_os_write(loop->pipe[1], &one, size) == -ENOMEM) eddy_os_yield();
 }
 
 static void append(struct inbox_queue *queue, eddy_post *post) {
@@ -66,11 +71,15 @@ static void take(eddy_loop *loop) {
     }
 }
 
-static void pull(eddy_loop *loop) {
-    char bytes[64];
-    ssize_t count = eddy_os_read(loop->pipe[0], bytes, sizeof bytes);
+static void read_rings(eddy_loop *loop) {
+    uint64_t data[8];
+    ssize_t bytes = eddy_os_read(loop->pipe[0], data, sizeof data);
     loop->metrics.wake_reads++;
-    if (count > 0) loop->inbox_bytes += (uint64_t)count;
+    if (bytes > 0) loop->inbox_rings += loop->inbox_is_edge ? data[0] : (uint64_t)bytes;
+}
+
+static void pull(eddy_loop *loop) {
+    if (!loop->inbox_is_edge) read_rings(loop);
     take(loop);
 }
 
@@ -121,64 +130,77 @@ void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
     }
 }
 
+static unsigned wish(const eddy_loop *loop) {
+    return loop->inbox_is_edge ? EDDY_READ | EDDY_EDGE : EDDY_READ;
+}
+
 /* Phase 5 sees the pipe first; its turn is phase 6. After a fork, or when a ghost was laid, the
  * backend may have no memory for the pipe. Nobody else would ever wish for it again, so the loop
  * asks in each turn until it has, and looks into its inbox meanwhile. */
 static void on_readable(eddy_io *io, unsigned events) {
     int error = events & EDDY_ERROR ? eddy_io_error(io) : 0;
-    if (error != 0 && error != -EBADF) (void)eddy_io_change(io, EDDY_READ);
+    if (error != 0 && error != -EBADF) (void)eddy_io_change(io, wish(io->handle.loop));
     io->handle.loop->inbox_ready = true;
     io->handle.loop->metrics.callbacks--; /* nobody's but the loop's */
 }
 
-static int open_pipe(eddy_loop *loop) {
-    int err = eddy_os_pipe(loop->pipe);
-    if (err < 0) return err;
-    eddy_io_init(&loop->inbox_io, loop);
-    eddy_unref(&loop->inbox_io.handle);
-    err = eddy_io_start(&loop->inbox_io, on_readable, loop->pipe[0], EDDY_READ);
-    if (err == 0) return 0;
-    eddy_os_close(loop->pipe[0]);
-    eddy_os_close(loop->pipe[1]);
-    return err;
+static int open_ends(const eddy_loop *loop, int ends[2]) {
+    if (!loop->inbox_is_edge) return eddy_os_pipe(ends);
+    ends[0] = ends[1] = eddy_os_eventfd();
+    return ends[0] < 0 ? ends[0] : 0;
+}
+
+static void close_ends(const int ends[2]) {
+    eddy_os_close(ends[0]);
+    if (ends[1] != ends[0]) eddy_os_close(ends[1]);
 }
 
 int eddy__inbox_open(eddy_loop *loop) {
     queue_init(&loop->inbox);
     queue_init(&loop->inbox_signals);
     atomic_init(&loop->inbox_head, NULL);
-    return open_pipe(loop);
+    loop->inbox_is_edge = (loop->backend->capabilities & BACKEND_CAN_RING) != 0;
+    int err = open_ends(loop, loop->pipe);
+    if (err < 0 && loop->inbox_is_edge) { /* a sandbox may not know eventfds */
+        loop->inbox_is_edge = false;
+        err = open_ends(loop, loop->pipe);
+    }
+    if (err < 0) return err;
+    eddy_io_init(&loop->inbox_io, loop);
+    eddy_unref(&loop->inbox_io.handle);
+    err = eddy_io_start(&loop->inbox_io, on_readable, loop->pipe[0], wish(loop));
+    if (err < 0) close_ends(loop->pipe);
+    return err;
 }
 
 void eddy__inbox_close(eddy_loop *loop) {
-    /* A sender pushes and then writes. Its call has been run or withdrawn, or the loop would not be
-     * closing, but the byte may still be under way, and the pipe must be there for it: a withdrawal
+    /* A sender pushes and then rings. Its call has been run or withdrawn, or the loop would not be
+     * closing, but the ring may still be under way, and the pipe must be there for it: a withdrawal
      * takes the list without waiting for it. */
-    while (loop->inbox_bytes < loop->inbox_takes) {
-        eddy_os_yield();
-        pull(loop);
+    while (loop->inbox_rings < loop->inbox_takes) {
+        read_rings(loop);
+        take(loop);
+        if (loop->inbox_rings < loop->inbox_takes) eddy_os_yield();
     }
     eddy_io_stop(&loop->inbox_io);
-    eddy_os_close(loop->pipe[0]);
-    eddy_os_close(loop->pipe[1]);
+    close_ends(loop->pipe);
 }
 
 /* The new pipe takes the numbers of the old one, so that whoever watches it need not know. */
 static int replace_pipe(eddy_loop *loop) {
     int ends[2];
-    int err = eddy_os_pipe(ends);
+    int err = open_ends(loop, ends);
     if (err < 0) return err;
-    for (int i = 0; i < 2; i++) {
-        int result = eddy_os_replace(loop->pipe[i], ends[i]);
-        if (err == 0) err = result;
-    }
-    return err;
+    err = eddy_os_replace(loop->pipe[0], ends[0]);
+    if (ends[1] == ends[0]) return err;
+    int result = eddy_os_replace(loop->pipe[1], ends[1]);
+    return err < 0 ? err : result;
 }
 
 int eddy__inbox_reopen(eddy_loop *loop) {
     int err = replace_pipe(loop);
     take(loop);
-    /* The bytes of what had arrived went into the parent's pipe: close must not wait for them. */
-    loop->inbox_bytes = loop->inbox_takes;
+    /* What had arrived rang in the parent's pipe: close must not wait for that. */
+    loop->inbox_rings = loop->inbox_takes;
     return err;
 }

@@ -118,6 +118,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
 
 int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     if (loop->running) return -EBUSY;
+    if (loop->record_count > 0) loop->inbox_ready = true; /* what is dropped may have told of it */
     return wait(loop, timeout_ns < 0 ? -1 : timeout_ns);
 }
 

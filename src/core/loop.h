@@ -125,11 +125,12 @@ struct eddy_loop {
     EDDY_ATOMIC(eddy_post *) inbox_head; /* pushed by any thread (release), taken whole (acquire) */
     struct inbox_queue inbox;            /* taken, in the order of arrival, not run yet */
     struct inbox_queue inbox_signals;    /* the same for signals, which run last */
-    uint64_t inbox_takes; /* of a list that was not empty: each has one byte written */
-    uint64_t inbox_bytes; /* read from the pipe */
+    uint64_t inbox_takes; /* of a list that was not empty: each has one ring of the pipe */
+    uint64_t inbox_rings; /* read from the pipe */
     eddy_io inbox_io;
-    int pipe[2];
-    bool inbox_ready; /* the pipe was readable in this turn */
+    int pipe[2];        /* with inbox_is_edge both are one eventfd */
+    bool inbox_is_edge; /* each ring is told, though nobody reads the last one */
+    bool inbox_ready;   /* a ring was told in this turn */
 
     /* src/work */
     const struct work_calls *work; /* NULL as long as it has had no pool */

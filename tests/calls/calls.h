@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
 #define CALLS(CALL)                                                                                \
     CALL(int, pipe, (int *ends), (ends))                                                           \
     CALL(int, pipe2, (int *ends, int flags), (ends, flags))                                        \
+    CALL(int, eventfd, (unsigned count, int flags), (count, flags))                                \
     CALL(int, dup2, (int from, int to), (from, to))                                                \
     CALL(int, dup3, (int from, int to, int flags), (from, to, flags))                              \
     CALL(ssize_t, read, (int fd, void *data, size_t size), (fd, data, size))                       \

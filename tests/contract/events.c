@@ -1,5 +1,6 @@
 /* events.c: what a wait tells: clauses 1, 2, 3 and 6 of platform/backend.h. */
 #include "contract.h"
+#include "os.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -356,6 +357,30 @@ START_TEST(modify_moves_between_level_edge_and_oneshot) {
 }
 END_TEST
 
+/* What lets the loop's inbox do without reading: an edge at each write, and none in between. */
+START_TEST(eventfd_is_told_at_each_write_though_nobody_reads) {
+    struct tested *it = tested_open();
+    uint64_t number = 1;
+    int fd = eddy_os_eventfd();
+    ck_assert_int_ge(fd, getenv("EDDY_TEST_PLAIN") != NULL ? -ENOSYS : 0);
+    if (can(it, BACKEND_CAN_RING) && fd >= 0) {
+        add(it, fd, BACKEND_READ | BACKEND_EDGE);
+        ck_silent(it);
+        for (int i = 0; i < 10; i++) {
+            ck_assert_int_eq(eddy_os_write(fd, &number, sizeof number), sizeof number);
+            ck_assert_uint_eq(told(it, fd, -1), BACKEND_READ);
+            ck_silent(it);
+        }
+        ck_assert_int_eq(eddy_os_read(fd, &number, sizeof number), sizeof number);
+        ck_assert_uint_eq(number, 10);
+        ck_assert_int_eq(eddy_os_read(fd, &number, sizeof number), -EAGAIN);
+        remove_fd(it, fd, BACKEND_READ | BACKEND_EDGE);
+    }
+    if (fd >= 0) eddy_os_close(fd);
+    tested_close(it);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("contract/events");
     ck_add(suite, "level", readable_is_told_until_it_is_drained, writable_is_told_until_it_is_full,
@@ -367,6 +392,7 @@ Suite *make_suite(void) {
            reset_connection_is_told_in_every_direction_asked_for);
     ck_add(suite, "edge and one-shot", edge_is_told_once_per_arrival,
            edges_of_both_directions_are_apart, oneshot_is_silent_after_one_record_until_modify,
-           fired_oneshot_can_be_removed_and_added, modify_moves_between_level_edge_and_oneshot);
+           fired_oneshot_can_be_removed_and_added, modify_moves_between_level_edge_and_oneshot,
+           eventfd_is_told_at_each_write_though_nobody_reads);
     return suite;
 }

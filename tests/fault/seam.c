@@ -129,6 +129,7 @@ static const struct iovec *cut_vectors(enum os_call call, const struct iovec *ve
     }
 
 PASS_ON(pipe, (int ends[2]), (ends))
+PASS_ON(eventfd, (void), ())
 PASS_ON(open_reserve, (void), ())
 PASS_ON(socket, (int family, int type, int protocol), (family, type, protocol))
 PASS_ON(bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
@@ -153,16 +154,22 @@ PASS_ON(file_mkdir, (int dir, const char *path, unsigned mode), (dir, path, mode
 
 /* --- Calls that fail, or are cut short --- */
 
+/* An eventfd takes and gives a whole number or nothing. */
+static size_t cut_bytes(enum os_call call, size_t size) {
+    size_t part = cut(call, size);
+    return part < sizeof(uint64_t) && size >= sizeof(uint64_t) ? sizeof(uint64_t) : part;
+}
+
 REAL(read);
 ssize_t eddy_os_read(int fd, void *data, size_t size) {
     int err = seam_fail(OS_CALL_read);
-    return err < 0 ? err : real_os_read(fd, data, cut(OS_CALL_read, size));
+    return err < 0 ? err : real_os_read(fd, data, cut_bytes(OS_CALL_read, size));
 }
 
 REAL(write);
 ssize_t eddy_os_write(int fd, const void *data, size_t size) {
     int err = seam_fail(OS_CALL_write);
-    return err < 0 ? err : real_os_write(fd, data, cut(OS_CALL_write, size));
+    return err < 0 ? err : real_os_write(fd, data, cut_bytes(OS_CALL_write, size));
 }
 
 REAL(receive);

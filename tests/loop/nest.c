@@ -268,6 +268,28 @@ START_TEST(wait_returns_the_number_of_records) {
 }
 END_TEST
 
+static void on_post(eddy_post *post) {
+    (void)post;
+    note('p');
+}
+
+/* What a second wait drops may have been the only word of a posted call. */
+START_TEST(waits_without_dispatch_lose_no_posted_call) {
+    apart = test_loop_open();
+    trace_clear();
+    eddy_post post;
+    int64_t timeout_ns;
+    ck_assert_int_eq(eddy_loop_prepare(apart, &timeout_ns), 0);
+    eddy_loop_post(apart, &post, on_post);
+    ck_assert_int_eq(eddy_loop_wait(apart, -1), 1);
+    (void)eddy_loop_wait(apart, 0);
+    (void)eddy_loop_wait(apart, 0);
+    (void)eddy_loop_dispatch(apart);
+    trace_is("p");
+    test_loop_close(apart);
+}
+END_TEST
+
 /* Hooks are called where they belong when the turn is taken apart, too. */
 START_TEST(hooks_run_in_a_turn_taken_apart) {
     apart = test_loop_open();
@@ -297,6 +319,6 @@ Suite *make_suite(void) {
            deferred_calls_of_the_inner_loop_do_not_wait,
            a_wake_makes_the_inner_descriptor_readable);
     ck_add(suite, "apart", prepare_tells_how_long_to_wait, wait_returns_the_number_of_records,
-           hooks_run_in_a_turn_taken_apart);
+           waits_without_dispatch_lose_no_posted_call, hooks_run_in_a_turn_taken_apart);
     return suite;
 }

@@ -130,7 +130,8 @@ START_TEST(a_wake_may_stop_its_neighbour_and_itself) {
 }
 END_TEST
 
-/* Only the send that finds the inbox empty writes to the pipe, and the loop reads it once. */
+/* Only the send that finds the inbox empty writes to the pipe, and the loop reads it once, or not
+ * at all. */
 START_TEST(many_sends_cost_one_read) {
     begin();
     ck_assert_int_eq(eddy_wake_start(&a, on_wake), 0);
@@ -140,7 +141,8 @@ START_TEST(many_sends_cost_one_read) {
     for (int i = 0; i < 1000; i++) eddy_wake_send(i % 2 == 0 ? &a : &b);
     turn();
     eddy_loop_read_metrics(loop, &after);
-    ck_assert_uint_eq(after.wake_reads - before.wake_reads, 1);
+    ck_assert_uint_eq(after.wake_reads - before.wake_reads, test_wake_reads());
+    ck_assert_uint_eq(after.events - before.events, 1);
     ck_assert_uint_eq(after.completions - before.completions, 2);
     trace_is("ab");
     end();

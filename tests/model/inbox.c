@@ -1,9 +1,9 @@
 /* inbox.c: src/core/inbox.c as programs, and posting in three scenarios. */
 #include "programs.h"
 
-const char *const location_names[] = {"inbox_head", "pipe",  "pending",  "pending 2",
-                                      "handlers",   "first", "next",     "next 2",
-                                      "lock",       "data",  "data (2)", "data (3)"};
+const char *const location_names[] = {"inbox_head", "pipe",     "edge",    "pending", "pending 2",
+                                      "handlers",   "first",    "next",    "next 2",  "lock",
+                                      "data",       "data (2)", "data (3)"};
 const char *const plain_names[] = {"post->next", "post 2", "post 3",    "loop",  "pipe's fd",
                                    "watcher",    "2nd",    "job state", "queue", "result"};
 _Static_assert(sizeof location_names / sizeof location_names[0] == LOCATIONS_USED, "");
@@ -14,6 +14,7 @@ static void write_byte(void) {
     touch(LIFE_LOOP); /* loop->pipe[1] */
     touch(LIFE_PIPE);
     (void)fetch_add(PIPE, 1, variant.orders[PIPE_LOCK]);
+    if (variant.is_edge) (void)exchange(EDGE, 1, variant.orders[PIPE_LOCK]);
 }
 
 /* eddy__inbox_push */
@@ -72,29 +73,41 @@ static void queue_all(uint8_t newest) {
     }
 }
 
-/* pull: the pipe, then take */
-static bool pull(void) {
+/* read_rings */
+static void read_rings(void) {
+    struct thread *t = machine.self;
+    t->bytes = (uint8_t)(t->bytes + exchange(PIPE, 0, variant.orders[PIPE_LOCK]));
+}
+
+/* pull: the pipe, or the wait that `is_told`, then take */
+static bool pull(bool is_told) {
     BEGIN(IN_PULL);
     if (variant.change == TAKE_BEFORE_READ) {
         queue_all(exchange(HEAD, 0, variant.orders[TAKE]));
         STEP();
     }
-    t->bytes = (uint8_t)(t->bytes + exchange(PIPE, 0, variant.orders[PIPE_LOCK]));
+    if (!variant.is_edge) read_rings();
+    if (variant.is_edge && is_told) (void)exchange(EDGE, 0, variant.orders[PIPE_LOCK]);
     if (variant.change == TAKE_BEFORE_READ) RETURN();
     STEP();
     queue_all(exchange(HEAD, 0, variant.orders[TAKE]));
     END();
 }
 
-/* What the loop sleeps for; with a post at hand it does not sleep. */
-bool loop_may_turn(void) {
-    return latest(PIPE) > 0 || machine.self->queued > 0;
+/* Whether the backend has something to tell. */
+static bool has_rung(void) {
+    return latest(variant.is_edge ? EDGE : PIPE) > 0;
 }
 
-/* The first half of eddy__inbox_run: on_readable has set inbox_ready if there is a byte. */
+/* What the loop sleeps for; with a post at hand it does not sleep. */
+bool loop_may_turn(void) {
+    return has_rung() || machine.self->queued > 0;
+}
+
+/* The first half of eddy__inbox_run: on_readable has set inbox_ready if a ring was told. */
 bool inbox_turn(void) {
     BEGIN(IN_TURN);
-    if (latest(PIPE) > 0) CALL(pull());
+    if (has_rung()) CALL(pull(true));
     END();
 }
 
@@ -128,7 +141,7 @@ static bool remove_from(uint8_t post) {
 
 /* A busy wait that has changed nothing looks again when there is something to see. */
 static bool pull_may_help(void) {
-    return latest(PIPE) > 0 || latest(HEAD) != 0;
+    return (latest(PIPE) > 0 && !variant.is_edge) || latest(HEAD) != 0;
 }
 
 /* eddy__inbox_withdraw */
@@ -136,7 +149,7 @@ bool inbox_withdraw(uint8_t post) {
     BEGIN(IN_WITHDRAW);
     while (!remove_from(post)) {
         STEP_WHEN(pull_may_help());
-        CALL(pull());
+        CALL(pull(false));
     }
     END();
 }
@@ -151,8 +164,9 @@ static bool may_close(void) {
 bool inbox_close(void) {
     BEGIN(IN_CLOSE);
     while (!may_close()) {
-        STEP_WHEN(pull_may_help());
-        CALL(pull());
+        STEP_WHEN(pull_may_help() || latest(PIPE) > 0);
+        if (variant.is_edge) read_rings();
+        CALL(pull(false));
     }
     plain_write(LIFE_PIPE, DEAD);
     plain_write(LIFE_LOOP, DEAD);

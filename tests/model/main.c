@@ -111,6 +111,7 @@ static const bool load_is_right[][4] = {
 
 /* --- The runs --- */
 
+static const char *const ways[] = {"read at each ring", "told by edges"};
 static unsigned failures, runs;
 static unsigned long states;
 
@@ -150,7 +151,7 @@ static void expect(bool right, const char *name, const char *detail) {
 
 static void check_code(void) {
     reset();
-    printf("\nThe code as it is:\n");
+    printf("\nThe code as it is, the pipe %s:\n", ways[variant.is_edge]);
     for (int i = 0; i < SCENARIO_LISTS; i++) {
         for (const struct scenario *it = scenarios[i]; it->name != NULL; it++) {
             struct verdict verdict = explore(it);
@@ -170,7 +171,7 @@ static bool is_enough(enum order order, enum order need) {
 }
 
 static void check_orders(void) {
-    printf("\nEach order, weakened:\n");
+    printf("\nEach order, weakened, the pipe %s:\n", ways[variant.is_edge]);
     for (unsigned i = 0; i < SITES; i++) {
         for (unsigned order = 0; order < sites[i].order; order++) {
             reset();
@@ -182,7 +183,7 @@ static void check_orders(void) {
 }
 
 static void check_changes(void) {
-    printf("\nEach change:\n");
+    printf("\nEach change, the pipe %s:\n", ways[variant.is_edge]);
     for (unsigned i = NONE + 1; i < CHANGES; i++) {
         if (i >= LOAD_FIRST && i <= FENCES_AND_LOAD_FIRST) continue;
         reset();
@@ -282,9 +283,12 @@ int main(int argc, char **argv) {
     if (argc > 2 && strcmp(argv[1], "show") == 0)
         return show(argv[2], argc > 3 ? argv[3] : NULL, argc > 4 ? argv[4] : NULL);
     failures += check_litmus();
-    check_code();
-    check_orders();
-    check_changes();
+    for (int way = 0; way < 2; way++) {
+        variant.is_edge = way == 1;
+        check_code();
+        check_orders();
+        check_changes();
+    }
     if (argc > 1) check_source(argv[1]);
     printf("\n%u searches, %lu states, %u not as expected\n", runs, states, failures);
     return failures == 0 ? 0 : 1;

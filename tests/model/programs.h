@@ -10,7 +10,7 @@
 
 /* Where the source names an order, or leaves it to be sequentially consistent. */
 enum site {
-    PIPE_LOCK, /* the kernel's, in read and write */
+    PIPE_LOCK, /* the kernel's, in read, write and wait */
     PUSH_LOAD,
     PUSH_SWAP,
     TAKE,
@@ -74,13 +74,15 @@ extern struct variant {
     enum order orders[SITES];
     enum change change;
     enum data data;
+    bool is_edge; /* loop->inbox_is_edge */
 } variant;
 
 enum { MORE_POSTS = 3 };
 
 enum location {
     HEAD,                  /* loop->inbox_head */
-    PIPE,                  /* bytes in it */
+    PIPE,                  /* rings in it that were not read */
+    EDGE,                  /* with is_edge: a ring that no wait has told of */
     PENDING,               /* of the wake or the signal watcher with post 1; then post 2's */
     RUNNING = PENDING + 2, /* handlers_running */
     FIRST,                 /* watched[number].first */

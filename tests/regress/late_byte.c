@@ -58,7 +58,7 @@ START_TEST(a_loop_waits_for_the_byte_of_a_send_that_was_taken_back) {
         test_loop_close(loop);
         ck_assert_int_eq(atomic_load(&stage), LET_GO);
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
-        ck_assert_int_eq(atomic_load(&result), 1);
+        ck_assert_int_gt(atomic_load(&result), 0);
     }
 }
 END_TEST
@@ -89,7 +89,7 @@ START_TEST(a_watcher_stops_after_the_handler_that_has_found_it) {
         memset(&watcher, 0xa5, sizeof watcher);
         test_loop_close(loop);
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
-        ck_assert_int_eq(atomic_load(&result), 1);
+        ck_assert_int_gt(atomic_load(&result), 0);
     }
 }
 END_TEST

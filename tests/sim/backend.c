@@ -290,7 +290,7 @@ static int split_backend_remove(void *state, int fd, unsigned events) {
 
 static const struct eddy_backend backend_sim = {
     .name = "sim",
-    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT,
+    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_RING,
     .fd_max = SET_NUMBERS - 1,
     .state_bytes = sizeof(struct sim_backend_state),
     .open = sim_backend_open,

@@ -105,7 +105,7 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
         return -EAGAIN;
     }
     if (err < 0) return err;
-    size_t asked = sim_shorten(size);
+    size_t asked = description->kind->reads_whole ? size : sim_shorten(size);
     ssize_t count = description->kind->read(description->object, data, asked);
     if (count == (ssize_t)asked && asked < size) sim_description_changed(description, BACKEND_READ);
     sim_note("read %d: %zd", fd, count);

@@ -72,7 +72,13 @@ static void kind_close(void *object) {
     free(file);
 }
 
-static const struct sim_kind kind = {"file", kind_read, kind_write, kind_ready, kind_close, false};
+static const struct sim_kind kind = {
+    .name = "file",
+    .read = kind_read,
+    .write = kind_write,
+    .ready = kind_ready,
+    .close = kind_close,
+};
 
 struct open_file *file_get(int fd) {
     return sim_object_get(fd, &kind);

@@ -98,6 +98,7 @@ struct sim_kind {
     unsigned (*ready)(void *object); /* BACKEND_READ, WRITE, ERROR, HANGUP that hold now */
     void (*close)(void *object);     /* after its last descriptor */
     bool can_be_watched;
+    bool reads_whole; /* a read gives a whole record or nothing */
 };
 
 /* What dup'd descriptors share. */

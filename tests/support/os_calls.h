@@ -10,11 +10,12 @@ enum { OS_CALL_ERRORS_MAX = 8 };
 
 /* CALL(name, errors…): eddy_os_<name>; a backend's functions are called backend_<name>. No memory
  * is NULL for `resize`, and false for a condition that ends before its time. `read` and `write` are
- * asked of pipes only: a stale event has nothing to read, and Linux may have no page for a byte;
- * that a full pipe gives EAGAIN is no fault. */
+ * asked of the loop's pipe only: a stale event has nothing to read, and Linux may have no page for
+ * a byte; that a full pipe gives EAGAIN is no fault. */
 #define OS_CALLS(CALL)                                                                 \
     CALL(resize, ENOMEM)                                                               \
     CALL(pipe, EMFILE, ENFILE)                                                         \
+    CALL(eventfd, EMFILE, ENOSYS)                                                      \
     CALL(read, EAGAIN)                                                                 \
     CALL(write, ENOMEM)                                                                \
     CALL(close, EIO)                                                                   \

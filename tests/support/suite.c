@@ -69,6 +69,11 @@ bool test_backend_can(unsigned capability) {
     return false;
 }
 
+unsigned test_wake_reads(void) {
+    bool is_plain = getenv("EDDY_TEST_PLAIN") != NULL; /* without eventfd */
+    return strcmp(test_backend, "epoll") == 0 && !is_plain ? 0 : 1;
+}
+
 static void on_timeout(eddy_timer *timer) {
     (void)timer;
 }

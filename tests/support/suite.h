@@ -19,6 +19,8 @@ void test_loop_close(eddy_loop *loop);
 
 /* Whether the backend under test has the capability. */
 bool test_backend_can(unsigned capability);
+/* What a wake-up costs in reads of the loop's pipe: none where edges tell of each. */
+unsigned test_wake_reads(void);
 
 /* As eddy_loop_run, again where valgrind 3.19 makes EFAULT of a pselect that a signal interrupts.
  */
