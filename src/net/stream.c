@@ -78,9 +78,10 @@ RARE static void ready_for_more(eddy_stream *stream, unsigned events) {
     if ((events & EDDY_READ) && (stream->state & STREAM_READING)) eddy__stream_read(stream);
 }
 
+/* EDDY_READ is told only while it is wished for, which is while the stream reads. */
 void eddy__stream_ready(eddy_io *io, unsigned events) {
     eddy_stream *stream = eddy_container_of(io, eddy_stream, io);
-    if (events == EDDY_READ && (stream->state & STREAM_READING))
+    if (events == EDDY_READ)
         eddy__stream_read(stream); /* the usual case */
     else
         ready_for_more(stream, events);
