@@ -256,7 +256,8 @@ RARE static void flush_otherwise(eddy_stream *stream) {
 }
 
 /* `sent` is what the kernel said to the only request, and not all of it. */
-RARE static void flush_partly(eddy_stream *stream, eddy_write *write, ssize_t sent) {
+RARE static void flush_partly(eddy_stream *stream, ssize_t sent) {
+    eddy_write *write = stream->write_last;
     if (has_failed(stream, sent)) {
         tell_done(stream, fail(stream, write, (int)sent));
         return;
@@ -266,23 +267,28 @@ RARE static void flush_partly(eddy_stream *stream, eddy_write *write, ssize_t se
     settle(stream, write, taken);
 }
 
-/* The usual queue, one request of one piece that is sent whole, goes without the loops. */
+/* One request of one piece, and nothing to tell but that it is done. */
+static bool has_usual_queue(const eddy_stream *stream) {
+    const eddy_write *write = stream->write_last;
+    return write != NULL && write->next == write && write->count == 1 &&
+           !(stream->state & (STREAM_BLOCKED | STREAM_FULL));
+}
+
+/* The usual queue, if it is sent whole, goes without the loops. */
 void eddy__stream_flush(eddy_stream *stream) {
-    eddy_write *write = stream->write_last;
-    bool is_usual = write != NULL && write->next == write && write->count == 1;
-    if (!is_usual || (stream->state & (STREAM_BLOCKED | STREAM_FULL))) {
+    if (!has_usual_queue(stream)) {
         flush_otherwise(stream);
         return;
     }
-    size_t asked = write->vectors->iov_len;
-    ssize_t sent = send_vectors(stream, write->vectors, 1);
-    if ((size_t)sent != asked) {
-        flush_partly(stream, write, sent);
+    ssize_t sent = send_vectors(stream, stream->write_last->vectors, 1);
+    if ((size_t)sent != stream->queued) {
+        flush_partly(stream, sent);
         return;
     }
+    eddy_write *write = stream->write_last;
+    stream->write_last = NULL;
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;
-    stream->write_last = NULL;
     request_end(stream_loop(stream));
     write->fn(write, 0); /* write may be gone now */
 }
