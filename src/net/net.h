@@ -21,9 +21,9 @@ enum {
     STREAM_CONNECTING = 1 << 0,
     STREAM_CONNECTED = 1 << 1, /* has a socket that may be read and written */
     STREAM_READING = 1 << 2,
-    STREAM_BLOCKED = 1 << 3, /* the queue waits for EDDY_WRITE, which is wished for just then */
-    STREAM_SHUT = 1 << 4,    /* takes no more writes: shut down, or one has failed */
-    STREAM_FULL = 1 << 5,    /* has reached the high mark, and not fallen to the low one since */
+    STREAM_BLOCKED = 1 << 3,  /* the queue waits for EDDY_WRITE, which is wished for just then */
+    STREAM_WRITABLE = 1 << 4, /* connected, not shut down, and no write has failed */
+    STREAM_FULL = 1 << 5,     /* has reached the high mark, and not fallen to the low one since */
     STREAM_CLOSING = 1 << 6,
 };
 

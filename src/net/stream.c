@@ -157,7 +157,7 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     if (err < 0) return err;
     err = eddy_io_start(&stream->io, eddy__stream_ready, fd, 0);
     if (err < 0) return err;
-    eddy__stream_begin(stream, STREAM_CONNECTED);
+    eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_WRITABLE);
     return 0;
 }
 

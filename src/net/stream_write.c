@@ -15,6 +15,8 @@ enum {
     COUNT_SHUTDOWN = -1 /* a request that carries the end of the stream */
 };
 
+#define BYTES_MAX (SIZE_MAX / 2) /* of a queue: what fits ssize_t */
+
 /* --- The queue: a ring, so that one pointer finds both ends --- */
 
 static eddy_write *first(const eddy_stream *stream) {
@@ -27,9 +29,8 @@ static eddy_write *after(const eddy_write *write) {
 
 static void append(eddy_stream *stream, eddy_write *write) {
     eddy_write *last = stream->write_last;
-    if (last == NULL) {
-        write->next = write;
-    } else {
+    write->next = write;
+    if (last != NULL) {
         write->next = last->next;
         last->next = write;
     }
@@ -49,11 +50,13 @@ static eddy_write *take_first(eddy_stream *stream) {
 
 /* --- Joining it --- */
 
-static int check(const eddy_stream *stream) {
-    unsigned state = stream->state & (STREAM_CONNECTED | STREAM_SHUT | STREAM_CLOSING);
-    if (state == STREAM_CONNECTED) return 0;
-    if (state & STREAM_CLOSING) return -EINVAL;
-    return state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
+static bool is_writable(const eddy_stream *stream) {
+    return (stream->state & STREAM_WRITABLE) != 0;
+}
+
+static int refusal(const eddy_stream *stream) {
+    if (stream->state & STREAM_CLOSING) return -EINVAL;
+    return stream->state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
 }
 
 static int join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
@@ -63,34 +66,41 @@ static int join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write
     write->status = -ECANCELED;
     append(stream, write);
     stream->queued += bytes;
-    if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
     request_begin(stream_loop(stream));
     return stream->state & STREAM_BLOCKED ? 0 : stream_flush_later(stream);
 }
 
 /* A queue that begins gets a deadline. One of requests that are done and about to be told has none
  * either. */
-RARE static int join_in_time(eddy_stream *stream, eddy_write *write, size_t bytes,
-                             eddy_write_fn *fn) {
-    if (stream->write_last == NULL || stream->write_due_ns == NEVER_NS) {
-        int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
-        int err = eddy__stream_arm(stream, due_ns);
-        if (err < 0) return err;
-        stream->write_due_ns = due_ns;
-    }
+static int set_deadline(eddy_stream *stream) {
+    if (stream->write_timeout_ns == 0) return 0;
+    if (stream->write_last != NULL && stream->write_due_ns != NEVER_NS) return 0;
+    int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
+    int err = eddy__stream_arm(stream, due_ns);
+    if (err == 0) stream->write_due_ns = due_ns;
+    return err;
+}
+
+RARE static int push_otherwise(eddy_stream *stream, eddy_write *write, size_t bytes,
+                               eddy_write_fn *fn) {
+    if (bytes > BYTES_MAX - stream->queued) return -EINVAL;
+    int err = set_deadline(stream);
+    if (err < 0) return err;
+    if (stream->queued + bytes >= stream->high) stream->state |= STREAM_FULL;
     return join(stream, write, bytes, fn);
 }
 
+/* The usual write has no time-out, and leaves the queue below the high mark. */
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
-    if (stream->write_timeout_ns != 0) return join_in_time(stream, write, bytes, fn);
-    return join(stream, write, bytes, fn);
+    size_t queued = stream->queued + bytes;
+    bool is_low = queued >= bytes && queued < stream->high;
+    if (is_low && stream->write_timeout_ns == 0) return join(stream, write, bytes, fn);
+    return push_otherwise(stream, write, bytes, fn);
 }
 
 int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, size_t size,
                       eddy_write_fn *fn) {
-    int err = check(stream);
-    if (err < 0) return err;
-    if (size > SIZE_MAX / 2 - stream->queued) return -EINVAL;
+    if (!is_writable(stream)) return refusal(stream);
     /* An iovec is not const, though nobody writes through this one. */
     write->one.iov_base = (void *)(uintptr_t)data;
     write->one.iov_len = size;
@@ -101,12 +111,11 @@ int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, 
 
 int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vectors, int count,
                        eddy_write_fn *fn) {
-    int err = check(stream);
-    if (err < 0) return err;
+    if (!is_writable(stream)) return refusal(stream);
     if (count < 0) return -EINVAL;
     size_t bytes = 0;
     for (int i = 0; i < count; i++) {
-        if (vectors[i].iov_len > SIZE_MAX / 2 - stream->queued - bytes) return -EINVAL;
+        if (vectors[i].iov_len > BYTES_MAX - bytes) return -EINVAL;
         bytes += vectors[i].iov_len;
     }
     write->vectors = vectors;
@@ -115,11 +124,10 @@ int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vec
 }
 
 int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *fn) {
-    int err = check(stream);
-    if (err < 0) return err;
+    if (!is_writable(stream)) return refusal(stream);
     write->count = COUNT_SHUTDOWN;
-    err = push(stream, write, 0, fn);
-    if (err == 0) stream->state |= STREAM_SHUT;
+    int err = push(stream, write, 0, fn);
+    if (err == 0) stream->state &= (uint16_t)~STREAM_WRITABLE;
     return err;
 }
 
@@ -182,7 +190,7 @@ static size_t fail(eddy_stream *stream, eddy_write *write, int error) {
     for (; write != NULL; write = after(write), done++) write->status = error;
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;
-    stream->state |= STREAM_SHUT;
+    stream->state &= (uint16_t)~STREAM_WRITABLE;
     set_blocked(stream, false);
     return done;
 }
@@ -313,12 +321,11 @@ void eddy__stream_write_cancel(eddy_stream *stream) {
 /* --- Without a request, and the settings --- */
 
 ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count) {
-    int err = check(stream);
-    if (err < 0) return err;
+    if (!is_writable(stream)) return refusal(stream);
     if (count < 0) return -EINVAL;
     if (stream->write_last != NULL) return -EAGAIN;
     ssize_t sent = send_vectors(stream, vectors, count);
-    if (has_failed(stream, sent)) stream->state |= STREAM_SHUT;
+    if (has_failed(stream, sent)) stream->state &= (uint16_t)~STREAM_WRITABLE;
     return sent;
 }
 

@@ -55,7 +55,7 @@ int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, sockle
 void eddy__connect_end(eddy_stream *stream, int verdict) {
     eddy_connect_fn *fn = stream->connect_fn;
     if (verdict == 0) {
-        eddy__stream_begin(stream, STREAM_CONNECTED);
+        eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_WRITABLE);
         eddy__stream_wish(stream);
     } else {
         eddy__stream_close_socket(stream, verdict);
