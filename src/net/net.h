@@ -55,10 +55,9 @@ void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBA
  * fail either. */
 static inline int stream_flush_later(eddy_stream *stream) {
     if (!link_is_empty(&stream->flush)) return 0;
-    eddy_link *flushing = &stream_loop(stream)->flushing;
-    bool is_first = link_is_empty(flushing);
-    link_add_last(flushing, &stream->flush);
-    return is_first ? eddy__stream_flush_begin(stream_loop(stream)) : 0;
+    eddy_loop *loop = stream_loop(stream);
+    link_add_last(&loop->flushing, &stream->flush);
+    return handle_is_active(&loop->flush.handle) ? 0 : eddy__stream_flush_begin(loop);
 }
 
 /* --- stream_read.c --- */

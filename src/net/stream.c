@@ -24,8 +24,7 @@ static void flush_streams(eddy_defer *defer) {
 }
 
 int eddy__stream_flush_begin(eddy_loop *loop) {
-    (void)eddy_defer_start(&loop->flush, flush_streams); /* it may be, if those before have left */
-    return 0;
+    return eddy_defer_start(&loop->flush, flush_streams);
 }
 
 void eddy__net_open(eddy_loop *loop) {
