@@ -46,19 +46,9 @@ static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
 /* --- stream.c --- */
 void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
 void eddy__stream_wish(eddy_stream *stream);                    /* the events its state calls for */
-int eddy__stream_flush_begin(eddy_loop *loop);                  /* the first of the turn */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
 void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBADF if it is gone */
-
-/* Has the stream looked at in phase 7. Returns 0, so that it can be the last call of what cannot
- * fail either. */
-static inline int stream_flush_later(eddy_stream *stream) {
-    if (!link_is_empty(&stream->flush)) return 0;
-    eddy_loop *loop = stream_loop(stream);
-    link_add_last(&loop->flushing, &stream->flush);
-    return handle_is_active(&loop->flush.handle) ? 0 : eddy__stream_flush_begin(loop);
-}
 
 /* --- stream_read.c --- */
 void eddy__stream_read(eddy_stream *stream);
@@ -66,6 +56,7 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last ca
 void eddy__stream_read_late(eddy_stream *stream);
 
 /* --- stream_write.c --- */
+int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7 */
 void eddy__stream_flush(eddy_stream *stream);
 void eddy__stream_write_fail(eddy_stream *stream, int error);
 void eddy__stream_write_late(eddy_stream *stream);

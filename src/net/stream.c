@@ -10,23 +10,6 @@ enum { HIGH_BYTES = 64 << 10, LOW_BYTES = 16 << 10 };
 /* A server with a million idle connections pays this a million times. */
 _Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 200, "a stream has become fat");
 
-/* --- Phase 7: the streams that have written in this turn --- */
-
-static void flush_streams(eddy_defer *defer) {
-    eddy_loop *loop = defer->handle.loop;
-    eddy_link streams;
-    link_move_all(&streams, &loop->flushing);
-    while (!link_is_empty(&streams)) {
-        eddy_stream *stream = eddy_container_of(streams.next, eddy_stream, flush);
-        link_remove(&stream->flush);
-        eddy__stream_flush(stream);
-    }
-}
-
-int eddy__stream_flush_begin(eddy_loop *loop) {
-    return eddy_defer_start(&loop->flush, flush_streams);
-}
-
 void eddy__net_open(eddy_loop *loop) {
     link_init(&loop->flushing);
     eddy_defer_init(&loop->flush, loop);

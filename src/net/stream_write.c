@@ -48,7 +48,29 @@ static eddy_write *take_first(eddy_stream *stream) {
     return write;
 }
 
-/* --- Joining it --- */
+/* --- Phase 7: the streams that have written in this turn --- */
+
+static void flush_streams(eddy_defer *defer) {
+    eddy_loop *loop = defer->handle.loop;
+    eddy_link streams;
+    link_move_all(&streams, &loop->flushing);
+    while (!link_is_empty(&streams)) {
+        eddy_stream *stream = eddy_container_of(streams.next, eddy_stream, flush);
+        link_remove(&stream->flush);
+        eddy__stream_flush(stream);
+    }
+}
+
+/* Returns 0, so that it can be the last call of what cannot fail either. */
+int eddy__stream_flush_later(eddy_stream *stream) {
+    if (!link_is_empty(&stream->flush)) return 0;
+    eddy_loop *loop = stream_loop(stream);
+    link_add_last(&loop->flushing, &stream->flush);
+    if (handle_is_active(&loop->flush.handle)) return 0;
+    return eddy_defer_start(&loop->flush, flush_streams);
+}
+
+/* --- Joining the queue --- */
 
 static bool is_writable(const eddy_stream *stream) {
     return (stream->state & STREAM_WRITABLE) != 0;
@@ -67,7 +89,7 @@ static int join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write
     append(stream, write);
     stream->queued += bytes;
     request_begin(stream_loop(stream));
-    return stream->state & STREAM_BLOCKED ? 0 : stream_flush_later(stream);
+    return stream->state & STREAM_BLOCKED ? 0 : eddy__stream_flush_later(stream);
 }
 
 /* A queue that begins gets a deadline. One of requests that are done and about to be told has none

@@ -29,7 +29,7 @@ static int connect_socket(eddy_stream *stream, int fd, const struct sockaddr *ad
     stream->write_due_ns = due_ns;
     if (!under_way) {
         stream->error = (int16_t)verdict;
-        stream_flush_later(stream);
+        eddy__stream_flush_later(stream);
     }
     return 0;
 }
