@@ -6,8 +6,7 @@
  * callback ever sees a half-updated queue, and what a callback queues waits for the next turn.
  *
  * Invariants: STREAM_BLOCKED is set exactly while the queue waits for EDDY_WRITE; until then a
- * queue that is not empty has phase 7 to come. A request's status is what its callback is told if
- * the stream closes now. Threading: loop thread only. */
+ * queue that is not empty has phase 7 to come. Threading: loop thread only. */
 #include "net.h"
 
 enum {
@@ -85,7 +84,6 @@ static int join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write
     EDDY_ASSERT(fn != NULL);
     write->stream = stream;
     write->fn = fn;
-    write->status = -ECANCELED;
     append(stream, write);
     stream->queued += bytes;
     request_begin(stream_loop(stream));
@@ -337,7 +335,7 @@ void eddy__stream_write_late(eddy_stream *stream) {
 }
 
 void eddy__stream_write_cancel(eddy_stream *stream) {
-    while (stream->write_last != NULL) tell(stream);
+    tell_done(stream, fail(stream, first(stream), -ECANCELED));
 }
 
 /* --- Without a request, and the settings --- */
