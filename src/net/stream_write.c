@@ -28,8 +28,9 @@ static eddy_write *after(const eddy_write *write) {
 
 static void append(eddy_stream *stream, eddy_write *write) {
     eddy_write *last = stream->write_last;
-    write->next = write;
-    if (last != NULL) {
+    if (last == NULL) {
+        write->next = write;
+    } else {
         write->next = last->next;
         last->next = write;
     }
@@ -80,42 +81,42 @@ static int refusal(const eddy_stream *stream) {
     return stream->state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
 }
 
-static int join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
+static void join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     write->stream = stream;
     write->fn = fn;
     append(stream, write);
     stream->queued += bytes;
     request_begin(stream_loop(stream));
+}
+
+static int push_checked(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
+    if (bytes > BYTES_MAX - stream->queued) return -EINVAL;
+    join(stream, write, bytes, fn);
+    if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
     return stream->state & STREAM_BLOCKED ? 0 : eddy__stream_flush_later(stream);
 }
 
 /* A queue that begins gets a deadline. One of requests that are done and about to be told has none
  * either. */
-static int set_deadline(eddy_stream *stream) {
-    if (stream->write_timeout_ns == 0) return 0;
-    if (stream->write_last != NULL && stream->write_due_ns != NEVER_NS) return 0;
+RARE static int push_in_time(eddy_stream *stream, eddy_write *write, size_t bytes,
+                             eddy_write_fn *fn) {
+    if (stream->write_last != NULL && stream->write_due_ns != NEVER_NS)
+        return push_checked(stream, write, bytes, fn);
     int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
     int err = eddy__stream_arm(stream, due_ns);
+    if (err == 0) err = push_checked(stream, write, bytes, fn);
     if (err == 0) stream->write_due_ns = due_ns;
     return err;
 }
 
-RARE static int push_otherwise(eddy_stream *stream, eddy_write *write, size_t bytes,
-                               eddy_write_fn *fn) {
-    if (bytes > BYTES_MAX - stream->queued) return -EINVAL;
-    int err = set_deadline(stream);
-    if (err < 0) return err;
-    if (stream->queued + bytes >= stream->high) stream->state |= STREAM_FULL;
-    return join(stream, write, bytes, fn);
-}
-
-/* The usual write has no time-out, and leaves the queue below the high mark. */
+/* The usual write begins a queue, and leaves it below the high mark: there is nothing to check. */
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
-    size_t queued = stream->queued + bytes;
-    bool is_low = queued >= bytes && queued < stream->high;
-    if (is_low && stream->write_timeout_ns == 0) return join(stream, write, bytes, fn);
-    return push_otherwise(stream, write, bytes, fn);
+    if (stream->write_timeout_ns != 0) return push_in_time(stream, write, bytes, fn);
+    if (stream->write_last != NULL || bytes >= stream->high)
+        return push_checked(stream, write, bytes, fn);
+    join(stream, write, bytes, fn);
+    return eddy__stream_flush_later(stream);
 }
 
 int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, size_t size,
