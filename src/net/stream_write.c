@@ -105,9 +105,9 @@ RARE static int push_in_time(eddy_stream *stream, eddy_write *write, size_t byte
         return push_checked(stream, write, bytes, fn);
     int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
     int err = eddy__stream_arm(stream, due_ns);
-    if (err == 0) err = push_checked(stream, write, bytes, fn);
-    if (err == 0) stream->write_due_ns = due_ns;
-    return err;
+    if (err < 0) return err;
+    stream->write_due_ns = due_ns;
+    return push_checked(stream, write, bytes, fn);
 }
 
 /* The usual write begins a queue, and leaves it below the high mark: there is nothing to check. */
