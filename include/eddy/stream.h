@@ -63,7 +63,7 @@ struct eddy_stream {
         eddy_stream_fn *drained_fn;
         eddy_stream_fn *close_fn; /* once it is closed */
     };
-    void *read_data;        /* the caller's buffer, or NULL to borrow the loop's */
+    void *read_data;        /* the caller's buffer, or the loop's */
     eddy_write *write_last; /* of the queue, whose first one is its `next`; NULL: empty */
     size_t queued;          /* bytes in it */
     int64_t read_due_ns, write_due_ns, write_timeout_ns;

@@ -80,8 +80,8 @@ static void want(eddy_loop *loop, int fd, uint32_t events) {
         if (io->events & BOTH) slot->wanted |= (uint8_t)io->events;
     bool is_single = slot->first != NULL && slot->first->next == NULL;
     bool is_plain = is_single && slot->wanted != 0 && !(slot->wanted & EDDY_ONESHOT);
-    slot->flags &= (uint8_t)~IO_SLOT_PLAIN;
-    if (is_plain) slot->flags |= IO_SLOT_PLAIN;
+    slot->flags &= (uint8_t)~IO_SLOT_SPECIAL;
+    if (!is_plain) slot->flags |= IO_SLOT_SPECIAL;
     /* An edge shows only when the kernel looks again, and a shot must be loaded again. */
     bool is_spent = (slot->flags & IO_SLOT_DISARMED) != 0;
     if ((events & BOTH) && (is_spent || (events & (EDDY_EDGE | EDDY_ONESHOT))))
@@ -150,7 +150,7 @@ static void mute_lost(eddy_loop *loop, int fd, int error) {
         io->error = error;
     }
     slot->wanted = 0;
-    slot->flags &= (uint8_t)~IO_SLOT_PLAIN;
+    slot->flags |= IO_SLOT_SPECIAL;
     backend_remove(loop, fd);
 }
 
@@ -297,7 +297,7 @@ RARE static void run_special(eddy_loop *loop, const struct eddy_record *record) 
 /* The usual case is one watcher, and nothing to come back to after its call. */
 static void run_record(eddy_loop *loop, const struct eddy_record *record) {
     const struct io_slot *slot = &loop->io_slots[(uint32_t)record->token];
-    bool is_plain = (slot->flags & (IO_SLOT_PLAIN | IO_SLOT_DISARMED)) == IO_SLOT_PLAIN;
+    bool is_plain = !(slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED));
     if (is_plain && slot->generation == record->token >> 32 && record->error == 0)
         tell_one(loop, slot->first, record->events);
     else

@@ -35,7 +35,7 @@ enum {
     IO_SLOT_REARM = 1 << 1,    /* to be modified even if nothing differs */
     IO_SLOT_DISARMED = 1 << 2, /* its one shot was fired */
     IO_SLOT_MERGING = 1 << 3,  /* only within eddy__io_run */
-    IO_SLOT_PLAIN = 1 << 4,    /* one watcher, which wishes for something, and for no single shot */
+    IO_SLOT_SPECIAL = 1 << 4,  /* several watchers, or one that is muted or has a single shot */
 };
 
 /* What the watchers of a descriptor come to. io.c. */

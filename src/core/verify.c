@@ -38,8 +38,10 @@ static const char *verify_slot(const eddy_loop *loop, unsigned fd, struct count 
     HOLDS((slot->flags & IO_SLOT_MERGING) == 0);
     bool is_single = slot->first != NULL && slot->first->next == NULL;
     bool is_plain = is_single && (wanted & (EDDY_READ | EDDY_WRITE)) && !(wanted & EDDY_ONESHOT);
-    HOLDS(is_plain == ((slot->flags & IO_SLOT_PLAIN) != 0));
-    if (slot->first == NULL) HOLDS(slot->registered == 0);
+    if (slot->first == NULL)
+        HOLDS(slot->registered == 0);
+    else
+        HOLDS(is_plain == !(slot->flags & IO_SLOT_SPECIAL));
     /* What differs from the backend is noted to be flushed, but for shots fired before a fork. */
     if (slot->wanted != slot->registered) HOLDS(slot->flags & (IO_SLOT_CHANGED | IO_SLOT_DISARMED));
     return NULL;

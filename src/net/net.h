@@ -21,9 +21,9 @@ enum {
     STREAM_CONNECTING = 1 << 0,
     STREAM_CONNECTED = 1 << 1, /* has a socket that may be read and written */
     STREAM_READING = 1 << 2,
-    STREAM_BLOCKED = 1 << 3, /* the queue waits for EDDY_WRITE, which is wished for just then */
-    STREAM_SHUT = 1 << 4,    /* takes no more writes: shut down, or one has failed */
-    STREAM_FULL = 1 << 5,    /* has reached the high mark, and not fallen to the low one since */
+    STREAM_BLOCKED = 1 << 3,  /* the queue waits for EDDY_WRITE, which is wished for just then */
+    STREAM_WRITABLE = 1 << 4, /* connected, not shut down, and no write has failed */
+    STREAM_FULL = 1 << 5,     /* has reached the high mark, and not fallen to the low one since */
     STREAM_CLOSING = 1 << 6,
 };
 
@@ -46,20 +46,9 @@ static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
 /* --- stream.c --- */
 void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
 void eddy__stream_wish(eddy_stream *stream);                    /* the events its state calls for */
-int eddy__stream_flush_begin(eddy_loop *loop);                  /* the first of the turn */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
 void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBADF if it is gone */
-
-/* Has the stream looked at in phase 7. Returns 0, so that it can be the last call of what cannot
- * fail either. */
-static inline int stream_flush_later(eddy_stream *stream) {
-    if (!link_is_empty(&stream->flush)) return 0;
-    eddy_link *flushing = &stream_loop(stream)->flushing;
-    bool is_first = link_is_empty(flushing);
-    link_add_last(flushing, &stream->flush);
-    return is_first ? eddy__stream_flush_begin(stream_loop(stream)) : 0;
-}
 
 /* --- stream_read.c --- */
 void eddy__stream_read(eddy_stream *stream);
@@ -67,6 +56,7 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last ca
 void eddy__stream_read_late(eddy_stream *stream);
 
 /* --- stream_write.c --- */
+int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7 */
 void eddy__stream_flush(eddy_stream *stream);
 void eddy__stream_write_fail(eddy_stream *stream, int error);
 void eddy__stream_write_late(eddy_stream *stream);

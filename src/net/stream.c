@@ -10,24 +10,6 @@ enum { HIGH_BYTES = 64 << 10, LOW_BYTES = 16 << 10 };
 /* A server with a million idle connections pays this a million times. */
 _Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 200, "a stream has become fat");
 
-/* --- Phase 7: the streams that have written in this turn --- */
-
-static void flush_streams(eddy_defer *defer) {
-    eddy_loop *loop = defer->handle.loop;
-    eddy_link streams;
-    link_move_all(&streams, &loop->flushing);
-    while (!link_is_empty(&streams)) {
-        eddy_stream *stream = eddy_container_of(streams.next, eddy_stream, flush);
-        link_remove(&stream->flush);
-        eddy__stream_flush(stream);
-    }
-}
-
-int eddy__stream_flush_begin(eddy_loop *loop) {
-    (void)eddy_defer_start(&loop->flush, flush_streams); /* it may be, if those before have left */
-    return 0;
-}
-
 void eddy__net_open(eddy_loop *loop) {
     link_init(&loop->flushing);
     eddy_defer_init(&loop->flush, loop);
@@ -78,9 +60,10 @@ RARE static void ready_for_more(eddy_stream *stream, unsigned events) {
     if ((events & EDDY_READ) && (stream->state & STREAM_READING)) eddy__stream_read(stream);
 }
 
+/* EDDY_READ is told only while it is wished for, which is while the stream reads. */
 void eddy__stream_ready(eddy_io *io, unsigned events) {
     eddy_stream *stream = eddy_container_of(io, eddy_stream, io);
-    if (events == EDDY_READ && (stream->state & STREAM_READING))
+    if (events == EDDY_READ)
         eddy__stream_read(stream); /* the usual case */
     else
         ready_for_more(stream, events);
@@ -156,7 +139,7 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     if (err < 0) return err;
     err = eddy_io_start(&stream->io, eddy__stream_ready, fd, 0);
     if (err < 0) return err;
-    eddy__stream_begin(stream, STREAM_CONNECTED);
+    eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_WRITABLE);
     return 0;
 }
 

@@ -28,7 +28,7 @@ int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
         loop->read_buffer = eddy__resize(loop, NULL, 0, loop->config.read_buffer_bytes);
         if (loop->read_buffer == NULL) return -ENOMEM;
     }
-    return start(stream, NULL, loop->config.read_buffer_bytes, fn);
+    return start(stream, loop->read_buffer, loop->config.read_buffer_bytes, fn);
 }
 
 int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
@@ -53,27 +53,22 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
     stream->read_fn(stream, NULL, verdict);
 }
 
-static void *buffer_of(const eddy_stream *stream) {
-    return stream->read_data != NULL ? stream->read_data : stream_loop(stream)->read_buffer;
-}
-
-static ssize_t receive(const eddy_stream *stream, void *data) {
+static ssize_t receive(const eddy_stream *stream) {
     stream_loop(stream)->metrics.reads++;
-    return eddy_os_receive(stream_fd(stream), data, stream->read_size);
+    return eddy_os_receive(stream_fd(stream), stream->read_data, stream->read_size);
 }
 
-/* `size` is what a read into `data` gave. What the budget leaves in the kernel makes the descriptor
- * ready again next turn. */
-RARE static void read_on(eddy_stream *stream, void *data, ssize_t size) {
+/* `size` is what a read gave. What the budget leaves in the kernel makes the descriptor ready again
+ * next turn. */
+RARE static void read_on(eddy_stream *stream, ssize_t size) {
     size_t budget = stream_loop(stream)->config.stream_bytes_per_turn;
     size_t total = 0;
     while (size > 0) {
         bool is_full = (size_t)size == stream->read_size;
         total += (size_t)size;
-        stream->read_fn(stream, data, size);
+        stream->read_fn(stream, stream->read_data, size);
         if (!is_full || total >= budget || !(stream->state & STREAM_READING)) return;
-        data = buffer_of(stream);
-        size = receive(stream, data);
+        size = receive(stream);
     }
     if (size != -EAGAIN) eddy__stream_read_end(stream, size);
 }
@@ -81,12 +76,11 @@ RARE static void read_on(eddy_stream *stream, void *data, ssize_t size) {
 /* A read that gives less than was asked has emptied the socket, so the call that would say so is
  * saved. */
 void eddy__stream_read(eddy_stream *stream) {
-    void *data = buffer_of(stream);
-    ssize_t size = receive(stream, data);
+    ssize_t size = receive(stream);
     if (size > 0 && (size_t)size < stream->read_size)
-        stream->read_fn(stream, data, size);
+        stream->read_fn(stream, stream->read_data, size);
     else
-        read_on(stream, data, size);
+        read_on(stream, size);
 }
 
 /* Data before errors: a loop that was busy past the deadline still looks what has come in time. */

@@ -6,14 +6,15 @@
  * callback ever sees a half-updated queue, and what a callback queues waits for the next turn.
  *
  * Invariants: STREAM_BLOCKED is set exactly while the queue waits for EDDY_WRITE; until then a
- * queue that is not empty has phase 7 to come. A request's status is what its callback is told if
- * the stream closes now. Threading: loop thread only. */
+ * queue that is not empty has phase 7 to come. Threading: loop thread only. */
 #include "net.h"
 
 enum {
     VECTORS_MAX = 64,   /* of one system call: 1 KiB of stack; more hardly save anything */
     COUNT_SHUTDOWN = -1 /* a request that carries the end of the stream */
 };
+
+#define BYTES_MAX (SIZE_MAX / 2) /* of a queue: what fits ssize_t */
 
 /* --- The queue: a ring, so that one pointer finds both ends --- */
 
@@ -47,50 +48,80 @@ static eddy_write *take_first(eddy_stream *stream) {
     return write;
 }
 
-/* --- Joining it --- */
+/* --- Phase 7: the streams that have written in this turn --- */
 
-static int check(const eddy_stream *stream) {
-    unsigned state = stream->state & (STREAM_CONNECTED | STREAM_SHUT | STREAM_CLOSING);
-    if (state == STREAM_CONNECTED) return 0;
-    if (state & STREAM_CLOSING) return -EINVAL;
-    return state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
+static void flush_streams(eddy_defer *defer) {
+    eddy_loop *loop = defer->handle.loop;
+    eddy_link streams;
+    link_move_all(&streams, &loop->flushing);
+    while (!link_is_empty(&streams)) {
+        eddy_stream *stream = eddy_container_of(streams.next, eddy_stream, flush);
+        link_remove(&stream->flush);
+        eddy__stream_flush(stream);
+    }
 }
 
-static int join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
+/* Returns 0, so that it can be the last call of what cannot fail either. */
+int eddy__stream_flush_later(eddy_stream *stream) {
+    if (!link_is_empty(&stream->flush)) return 0;
+    eddy_loop *loop = stream_loop(stream);
+    link_add_last(&loop->flushing, &stream->flush);
+    if (handle_is_active(&loop->flush.handle)) return 0;
+    return eddy_defer_start(&loop->flush, flush_streams);
+}
+
+/* --- Joining the queue --- */
+
+static bool is_writable(const eddy_stream *stream) {
+    return (stream->state & STREAM_WRITABLE) != 0;
+}
+
+static int refusal(const eddy_stream *stream) {
+    if (stream->state & STREAM_CLOSING) return -EINVAL;
+    return stream->state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
+}
+
+static void join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     write->stream = stream;
     write->fn = fn;
-    write->status = -ECANCELED;
     append(stream, write);
     stream->queued += bytes;
-    if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
     request_begin(stream_loop(stream));
-    return stream->state & STREAM_BLOCKED ? 0 : stream_flush_later(stream);
+}
+
+static int push_checked(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
+    if (bytes > BYTES_MAX - stream->queued) return -EINVAL;
+    join(stream, write, bytes, fn);
+    if (stream->queued >= stream->high) stream->state |= STREAM_FULL;
+    return stream->state & STREAM_BLOCKED ? 0 : eddy__stream_flush_later(stream);
 }
 
 /* A queue that begins gets a deadline. One of requests that are done and about to be told has none
  * either. */
-RARE static int join_in_time(eddy_stream *stream, eddy_write *write, size_t bytes,
+RARE static int push_in_time(eddy_stream *stream, eddy_write *write, size_t bytes,
                              eddy_write_fn *fn) {
-    if (stream->write_last == NULL || stream->write_due_ns == NEVER_NS) {
-        int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
-        int err = eddy__stream_arm(stream, due_ns);
-        if (err < 0) return err;
-        stream->write_due_ns = due_ns;
-    }
-    return join(stream, write, bytes, fn);
+    if (stream->write_last != NULL && stream->write_due_ns != NEVER_NS)
+        return push_checked(stream, write, bytes, fn);
+    int64_t due_ns = due_after_ns(stream_loop(stream), stream->write_timeout_ns);
+    int err = eddy__stream_arm(stream, due_ns);
+    if (err < 0) return err;
+    stream->write_due_ns = due_ns;
+    return push_checked(stream, write, bytes, fn);
 }
 
+/* The usual write begins a queue, and leaves it below the high mark: there is nothing to check. */
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
-    if (stream->write_timeout_ns != 0) return join_in_time(stream, write, bytes, fn);
-    return join(stream, write, bytes, fn);
+    if (stream->write_timeout_ns != 0) return push_in_time(stream, write, bytes, fn);
+    if (stream->write_last != NULL || bytes >= stream->high)
+        return push_checked(stream, write, bytes, fn);
+    join(stream, write, bytes, fn);
+    return eddy__stream_flush_later(stream);
 }
 
 int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, size_t size,
                       eddy_write_fn *fn) {
-    int err = check(stream);
-    if (err < 0) return err;
-    if (size > SIZE_MAX / 2 - stream->queued) return -EINVAL;
+    if (!is_writable(stream)) return refusal(stream);
     /* An iovec is not const, though nobody writes through this one. */
     write->one.iov_base = (void *)(uintptr_t)data;
     write->one.iov_len = size;
@@ -101,12 +132,11 @@ int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, 
 
 int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vectors, int count,
                        eddy_write_fn *fn) {
-    int err = check(stream);
-    if (err < 0) return err;
+    if (!is_writable(stream)) return refusal(stream);
     if (count < 0) return -EINVAL;
     size_t bytes = 0;
     for (int i = 0; i < count; i++) {
-        if (vectors[i].iov_len > SIZE_MAX / 2 - stream->queued - bytes) return -EINVAL;
+        if (vectors[i].iov_len > BYTES_MAX - bytes) return -EINVAL;
         bytes += vectors[i].iov_len;
     }
     write->vectors = vectors;
@@ -115,11 +145,10 @@ int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vec
 }
 
 int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *fn) {
-    int err = check(stream);
-    if (err < 0) return err;
+    if (!is_writable(stream)) return refusal(stream);
     write->count = COUNT_SHUTDOWN;
-    err = push(stream, write, 0, fn);
-    if (err == 0) stream->state |= STREAM_SHUT;
+    int err = push(stream, write, 0, fn);
+    if (err == 0) stream->state &= (uint16_t)~STREAM_WRITABLE;
     return err;
 }
 
@@ -182,7 +211,7 @@ static size_t fail(eddy_stream *stream, eddy_write *write, int error) {
     for (; write != NULL; write = after(write), done++) write->status = error;
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;
-    stream->state |= STREAM_SHUT;
+    stream->state &= (uint16_t)~STREAM_WRITABLE;
     set_blocked(stream, false);
     return done;
 }
@@ -256,7 +285,8 @@ RARE static void flush_otherwise(eddy_stream *stream) {
 }
 
 /* `sent` is what the kernel said to the only request, and not all of it. */
-RARE static void flush_partly(eddy_stream *stream, eddy_write *write, ssize_t sent) {
+RARE static void flush_partly(eddy_stream *stream, ssize_t sent) {
+    eddy_write *write = stream->write_last;
     if (has_failed(stream, sent)) {
         tell_done(stream, fail(stream, write, (int)sent));
         return;
@@ -266,23 +296,28 @@ RARE static void flush_partly(eddy_stream *stream, eddy_write *write, ssize_t se
     settle(stream, write, taken);
 }
 
-/* The usual queue, one request of one piece that is sent whole, goes without the loops. */
+/* One request of one piece, and nothing to tell but that it is done. */
+static bool has_usual_queue(const eddy_stream *stream) {
+    const eddy_write *write = stream->write_last;
+    return write != NULL && write->next == write && write->count == 1 &&
+           !(stream->state & (STREAM_BLOCKED | STREAM_FULL));
+}
+
+/* The usual queue, if it is sent whole, goes without the loops. */
 void eddy__stream_flush(eddy_stream *stream) {
-    eddy_write *write = stream->write_last;
-    bool is_usual = write != NULL && write->next == write && write->count == 1;
-    if (!is_usual || (stream->state & (STREAM_BLOCKED | STREAM_FULL))) {
+    if (!has_usual_queue(stream)) {
         flush_otherwise(stream);
         return;
     }
-    size_t asked = write->vectors->iov_len;
-    ssize_t sent = send_vectors(stream, write->vectors, 1);
-    if ((size_t)sent != asked) {
-        flush_partly(stream, write, sent);
+    ssize_t sent = send_vectors(stream, stream->write_last->vectors, 1);
+    if ((size_t)sent != stream->queued) {
+        flush_partly(stream, sent);
         return;
     }
+    eddy_write *write = stream->write_last;
+    stream->write_last = NULL;
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;
-    stream->write_last = NULL;
     request_end(stream_loop(stream));
     write->fn(write, 0); /* write may be gone now */
 }
@@ -301,18 +336,17 @@ void eddy__stream_write_late(eddy_stream *stream) {
 }
 
 void eddy__stream_write_cancel(eddy_stream *stream) {
-    while (stream->write_last != NULL) tell(stream);
+    tell_done(stream, fail(stream, first(stream), -ECANCELED));
 }
 
 /* --- Without a request, and the settings --- */
 
 ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count) {
-    int err = check(stream);
-    if (err < 0) return err;
+    if (!is_writable(stream)) return refusal(stream);
     if (count < 0) return -EINVAL;
     if (stream->write_last != NULL) return -EAGAIN;
     ssize_t sent = send_vectors(stream, vectors, count);
-    if (has_failed(stream, sent)) stream->state |= STREAM_SHUT;
+    if (has_failed(stream, sent)) stream->state &= (uint16_t)~STREAM_WRITABLE;
     return sent;
 }
 

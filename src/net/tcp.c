@@ -29,7 +29,7 @@ static int connect_socket(eddy_stream *stream, int fd, const struct sockaddr *ad
     stream->write_due_ns = due_ns;
     if (!under_way) {
         stream->error = (int16_t)verdict;
-        stream_flush_later(stream);
+        eddy__stream_flush_later(stream);
     }
     return 0;
 }
@@ -55,7 +55,7 @@ int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, sockle
 void eddy__connect_end(eddy_stream *stream, int verdict) {
     eddy_connect_fn *fn = stream->connect_fn;
     if (verdict == 0) {
-        eddy__stream_begin(stream, STREAM_CONNECTED);
+        eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_WRITABLE);
         eddy__stream_wish(stream);
     } else {
         eddy__stream_close_socket(stream, verdict);

@@ -197,6 +197,26 @@ START_TEST(write_timeout_gives_up_when_no_byte_moves) {
 END_TEST
 
 /* The peer takes a little at a time, slower than the timeout as a whole, but it moves. */
+/* Nothing is queued, so nothing can be late. */
+START_TEST(refused_write_begins_no_timeout) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int peer = end_connect(&end, loop);
+    ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, EDDY_NS_PER_MS), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, SIZE_MAX, end_on_written),
+                     -EINVAL);
+    test_turn_for(loop, 3 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_uint_eq(end.written, 1);
+    ck_assert_int_eq(end.status, 0);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
 START_TEST(write_timeout_waits_as_long_as_bytes_move) {
     eddy_loop *loop = test_loop_open();
     struct end end;
@@ -275,7 +295,8 @@ Suite *make_suite(void) {
            deadline_holds_although_bytes_arrive, late_loop_reads_what_came_before_it_gives_up,
            stopped_reader_and_deadline_taken_back_stay_silent, deadline_without_a_reader_passes);
     ck_add(suite, "write", write_timeout_gives_up_when_no_byte_moves,
-           write_timeout_waits_as_long_as_bytes_move, write_timeout_may_come_to_a_waiting_queue);
+           write_timeout_waits_as_long_as_bytes_move, write_timeout_may_come_to_a_waiting_queue,
+           refused_write_begins_no_timeout);
     ck_add(suite, "share", flooder_gets_its_share_of_a_turn_and_no_more,
            writer_gets_its_share_of_a_turn_and_no_more);
     return suite;

@@ -176,6 +176,15 @@ START_TEST(more_bytes_than_can_be_counted_are_refused) {
                      -EINVAL);
     ck_assert_int_eq(eddy_stream_writev(&end.stream, &write, vectors, 2, end_on_written), -EINVAL);
     ck_assert_uint_eq(eddy_stream_queued(&end.stream), 0);
+    /* What is queued counts too. */
+    eddy_write second;
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &second, big, SIZE_MAX / 2, end_on_written),
+                     -EINVAL);
+    ck_assert_uint_eq(eddy_stream_queued(&end.stream), 1);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    ck_assert_uint_eq(end.written, 1);
+    ck_assert_int_eq(end.status, 0);
     close(peer);
     end_close(&end);
     test_loop_close(loop);
