@@ -2,6 +2,7 @@
 #include "peers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -133,8 +134,15 @@ static void wake_send(unsigned side, unsigned times) {
     for (unsigned i = 0; i < times; i++) ev_async_send(loops[side], &asyncs[side]);
 }
 
+static const char *library(void) {
+    static char text[32];
+    snprintf(text, sizeof text, "libev %d.%d", ev_version_major(), ev_version_minor());
+    return text;
+}
+
 const struct peer peer_libev = {
     .name = "libev",
+    .library = library,
     .open = open_loops,
     .run = run,
     .stop = stop,

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <event2/thread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -168,8 +169,15 @@ static void wake_send(unsigned side, unsigned times) {
     for (unsigned i = 0; i < times; i++) event_active(&wakes[side], EV_READ, 0);
 }
 
+static const char *library(void) {
+    static char text[32];
+    snprintf(text, sizeof text, "libevent %s", event_get_version());
+    return text;
+}
+
 const struct peer peer_libevent = {
     .name = "libevent",
+    .library = library,
     .open = open_loops,
     .run = run,
     .stop = stop,

@@ -3,6 +3,7 @@
 #include "peers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -229,8 +230,15 @@ static int file_submit(unsigned i, int fd, void *data, size_t size, int64_t offs
     return uv_fs_read(&loops[0], &files[i], fd, &buffer, 1, offset, on_file);
 }
 
+static const char *library(void) {
+    static char text[32];
+    snprintf(text, sizeof text, "libuv %s", uv_version_string());
+    return text;
+}
+
 const struct peer peer_libuv = {
     .name = "libuv",
+    .library = library,
     .open = open_loops,
     .run = run,
     .stop = stop,

@@ -91,6 +91,14 @@ static const struct command_line line = {
     .take_argument = bench_refuse_argument,
 };
 
+/* What it is compared with, in a line. */
+static void tell_libraries(void) {
+    printf("eddy %s", eddy_version());
+    for (size_t i = 0; peers_all[i] != NULL; i++)
+        if (peers_all[i]->library != NULL) printf(", %s", peers_all[i]->library());
+    puts("");
+}
+
 static void help(void) {
     fputs("usage: eddy-peers [options]\n\n"
           "Runs the same workloads on eddy and its peers, in turn, and compares.\n\nworkloads:\n",
@@ -99,7 +107,9 @@ static void help(void) {
         printf("  %-13s %s\n", peers_workloads[i].name, peers_workloads[i].help);
     fputs("\nsubjects:\n ", stdout);
     for (size_t i = 0; peers_all[i] != NULL; i++) printf(" %s", peers_all[i]->name);
-    fputs("\n\noptions:\n", stdout);
+    fputs("\n\nlibraries:\n  ", stdout);
+    tell_libraries();
+    fputs("\noptions:\n", stdout);
     command_line_help(&line, stdout);
 }
 
@@ -187,6 +197,7 @@ static int run(const struct options *options) {
     size_t found = make_cases(cases, options);
     int err = options->is_pinned ? pin(options->core) : 0;
     if (err == 0 && options->count > 0) return count(cases, found, options->count);
+    if (err == 0 && options->bench.format == BENCH_TABLE) tell_libraries();
     if (err == 0) return bench_command(&options->bench, cases, found, results);
     fprintf(stderr, "eddy-peers: %s\n", eddy_strerror(err, text, sizeof text));
     return 1;

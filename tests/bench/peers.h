@@ -14,6 +14,7 @@ enum { PEERS_SIDES = 2 };
 /* Functions that return an int give 0, or a negative errno. */
 struct peer {
     const char *name;
+    const char *(*library)(void); /* with its version; the first peer of each library has it */
 
     /* Opens the loop, or both if `has_threads`, each of which another thread may then wake. */
     int (*open)(bool has_threads);
