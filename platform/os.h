@@ -126,7 +126,7 @@ int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsig
  * (-ELOOP); -EXDEV if a ".." would leave `dir`. */
 int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode);
 ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
-                          unsigned how); /* one call; offset -1: the position; count <= IOV_MAX */
+                          unsigned how); /* one call; offset -1: the position; count 1 to IOV_MAX */
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset);
 int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how);
 int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_stat *stat);

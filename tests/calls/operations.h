@@ -209,24 +209,41 @@ static int64_t do_open_walk(struct world *it) {
 static int64_t do_open_beneath(struct world *it) {
     return closed(eddy_os_file_open(it->dir, "d/../a", O_RDONLY, 0, EDDY_OS_BENEATH));
 }
-static int64_t do_file_read(struct world *it) {
+/* In one piece and in two, each of which is a system call of its own. */
+static int64_t read_file(struct world *it, int count, int64_t offset) {
     char bytes[8];
-    struct iovec vectors[2] = {{.iov_base = bytes, .iov_len = 0},
+    struct iovec vectors[2] = {{.iov_base = bytes, .iov_len = count == 2 ? 0 : 5},
                                {.iov_base = bytes, .iov_len = 5}};
-    return eddy_os_file_read(it->file, vectors, 2, 0, 0);
+    return eddy_os_file_read(it->file, vectors, count, offset, 0);
+}
+static int64_t write_file(struct world *it, int count, int64_t offset) {
+    struct iovec vectors[2] = {{.iov_base = it->path, .iov_len = count == 2 ? 0 : 4},
+                               {.iov_base = it->path, .iov_len = 4}};
+    return eddy_os_file_write(it->file, vectors, count, offset);
+}
+static int64_t do_file_read(struct world *it) {
+    return read_file(it, 1, 0);
 }
 static int64_t do_file_read_on(struct world *it) {
-    char bytes[8];
-    struct iovec vector = {.iov_base = bytes, .iov_len = sizeof bytes};
-    return eddy_os_file_read(it->file, &vector, 1, -1, 0);
+    return read_file(it, 1, -1);
+}
+static int64_t do_file_readv(struct world *it) {
+    return read_file(it, 2, 0);
+}
+static int64_t do_file_readv_on(struct world *it) {
+    return read_file(it, 2, -1);
 }
 static int64_t do_file_write(struct world *it) {
-    struct iovec vector = {.iov_base = it->path, .iov_len = 4};
-    return eddy_os_file_write(it->file, &vector, 1, 3);
+    return write_file(it, 1, 3);
 }
 static int64_t do_file_write_on(struct world *it) {
-    struct iovec vector = {.iov_base = it->path, .iov_len = 4};
-    return eddy_os_file_write(it->file, &vector, 1, -1);
+    return write_file(it, 1, -1);
+}
+static int64_t do_file_writev(struct world *it) {
+    return write_file(it, 2, 3);
+}
+static int64_t do_file_writev_on(struct world *it) {
+    return write_file(it, 2, -1);
 }
 static int64_t do_sync(struct world *it) {
     return eddy_os_file_sync(it->file, false);
@@ -308,8 +325,12 @@ static const struct operation operations[] = {
     {"open beneath", do_open_beneath, 1, RETRIED},
     {"file read", do_file_read, 5, RETRIED},
     {"file read on", do_file_read_on, 5, RETRIED},
+    {"file readv", do_file_readv, 5, RETRIED},
+    {"file readv on", do_file_readv_on, 5, RETRIED},
     {"file write", do_file_write, 4, RETRIED},
     {"file write on", do_file_write_on, 4, RETRIED},
+    {"file writev", do_file_writev, 4, RETRIED},
+    {"file writev on", do_file_writev_on, 4, RETRIED},
     {"sync", do_sync, 0, RETRIED},
     {"sync data", do_sync_data, 0, RETRIED},
     {"truncate", do_truncate, 0, RETRIED},
