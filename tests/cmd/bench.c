@@ -131,6 +131,26 @@ START_TEST(a_size_that_does_not_fit_is_told) {
 }
 END_TEST
 
+/* Starting a watcher and stopping it: two calls where the kernel keeps a set, and one, which asks
+ * whether the descriptor can be watched, where it does not. */
+START_TEST(only_calls_of_the_system_count_as_such) {
+    const char *const arguments[] = {"bench",    "backends", "--workload",  "churn-start",
+                                     "--size",   "10",       "--sample-ms", "1",
+                                     "--rounds", "1",        "--csv",       NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    eddy_backend_info info;
+    for (size_t i = 0; eddy_backend_at(i, &info) == 0; i++) {
+        char start[64];
+        snprintf(start, sizeof start, "descriptors\",%s,", info.name);
+        const char *at = strstr(out, start);
+        ck_assert_msg(at != NULL, "%s", out);
+        for (int commas = 0; commas < 9; commas++) at = strchr(at, ',') + 1;
+        int calls = info.capabilities & EDDY_CAN_NEST ? 2 : 1;
+        ck_assert_msg(strtod(at, NULL) == calls, "%s: %s", info.name, at);
+    }
+}
+END_TEST
+
 START_TEST(a_chosen_workload_is_told_in_three_ways) {
     static const char *const ways[] = {"--csv", "--json", "--quiet"};
     for (int i = 0; i < 3; i++) {
@@ -201,7 +221,8 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "bench", help_and_mistakes_are_told, every_workload_runs_on_every_backend,
            servers_are_told_in_json, memory_of_idle_connections_is_told_of_each,
-           a_size_that_does_not_fit_is_told, a_chosen_workload_is_told_in_three_ways,
-           gnuplot_is_told_what_to_draw, a_plot_wants_gnuplot);
+           a_size_that_does_not_fit_is_told, only_calls_of_the_system_count_as_such,
+           a_chosen_workload_is_told_in_three_ways, gnuplot_is_told_what_to_draw,
+           a_plot_wants_gnuplot);
     return suite;
 }

@@ -93,12 +93,17 @@ int64_t bench_family_memory_bytes(pid_t parent) {
     return sum;
 }
 
+/* A backend without a descriptor keeps nothing in the kernel: it asks once whether it can watch
+ * what is added, and changes memory from then on. */
 int64_t bench_loop_calls(const eddy_loop *loop) {
     eddy_metrics metrics;
     eddy_loop_read_metrics(loop, &metrics);
-    return (int64_t)(metrics.waits + metrics.backend_adds + metrics.backend_modifies +
-                     metrics.backend_removes + metrics.wake_reads + metrics.reads + metrics.writes +
-                     metrics.accepts + metrics.file_attempts);
+    unsigned able = eddy_loop_backend(loop)->capabilities;
+    uint64_t calls = metrics.waits + metrics.backend_adds + metrics.wake_reads + metrics.reads +
+                     metrics.writes + metrics.accepts + metrics.file_attempts;
+    if (able & EDDY_CAN_NEST) calls += metrics.backend_removes;
+    if ((able & EDDY_CAN_NEST) && !(able & EDDY_CAN_BATCH)) calls += metrics.backend_modifies;
+    return (int64_t)calls;
 }
 
 bool bench_allow_descriptors(unsigned needed, struct bench_sample *sample) {
