@@ -138,7 +138,7 @@ void bench_tell_machine(FILE *out, enum bench_format format);
 
 /* Draws time per operation (of servers: operations per second, and memory) over
  * size, a curve for each subject and a panel for each workload, as SVG, with gnuplot. Returns 0, or
- * -ENOENT (no gnuplot), -EIO. */
+ * -EINVAL (nothing to draw, or a quote in the path), -ENOENT (no gnuplot), -EIO. */
 int bench_plot(const char *path, const struct bench_result *results, size_t count);
 
 /* --- Commands; each returns the exit status --- */

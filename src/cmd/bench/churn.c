@@ -23,7 +23,7 @@ static void on_event(eddy_io *io, unsigned events) {
 /* On loopback, at a port that the system chooses. */
 static int open_silent(int *fd) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    *fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    *fd = socket(AF_INET, SOCK_STREAM, 0);
     if (*fd < 0 || bind(*fd, (struct sockaddr *)&address, sizeof address) < 0) return -errno;
     return listen(*fd, 1) < 0 ? -errno : 0;
 }

@@ -150,7 +150,7 @@ static double steps_per_us(void) {
         int64_t time_ns = bench_now_ns() - since_ns;
         if (time_ns < best_ns) best_ns = time_ns;
     }
-    return STEPS * 1e3 / (double)(best_ns > 0 ? best_ns : 1);
+    return (double)STEPS * 1e3 / (double)(best_ns > 0 ? best_ns : 1);
 }
 
 static bool is_chosen(const struct options *options, const char *name) {

@@ -97,7 +97,7 @@ int bench_plot(const char *path, const struct bench_result *results, size_t coun
     for (size_t i = 0; i < count; i++)
         if (is_first_of_workload(results, i)) panels += count_quantities(results[i].of);
     if (strpbrk(path, "'\n") != NULL) return -EINVAL; /* it stands quoted in gnuplot's language */
-    if (panels == 0) return -ENODATA;
+    if (panels == 0) return -EINVAL;
     void (*was)(int) = signal(SIGPIPE, SIG_IGN); /* there may be no gnuplot, or one that gives up */
     FILE *to = popen("gnuplot", "w");
     if (to == NULL) {

@@ -6,6 +6,7 @@
 #include "workloads.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,7 +44,9 @@ static int open_pairs(struct ring *ring) {
     for (unsigned i = 0; i < ring->count; i++) {
         struct pair *pair = &ring->pairs[i];
         int ends[2];
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0) return -errno;
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) return -errno;
+        for (int end = 0; end < 2; end++)
+            if (fcntl(ends[end], F_SETFL, O_NONBLOCK) < 0) return -errno;
         pair->ring = ring;
         /* The one before writes to this one. */
         if (i == 0)
