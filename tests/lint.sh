@@ -21,6 +21,9 @@ sources 'src/cmd/*.[ch]' 'docs/examples/*.c' 'tests/bench/*.c' | xargs -r grep -
 sources 'src/*.[ch]' 'include/*.h' |
     xargs -r grep -H -nE '^ *# *(if|ifdef|ifndef|elif).*(__linux__|__APPLE__|__FreeBSD__|__NetBSD__|__OpenBSD__|_WIN32|HAVE_)' |
     complain 'no system is named in an #if under src/ or include/:'
+sources 'src/*.[ch]' 'include/*.h' 'docs/examples/*.c' |
+    xargs -r grep -H -nE '\b(SOCK_NONBLOCK|SOCK_CLOEXEC|MSG_NOSIGNAL|ENODATA|accept4|pipe2|sys/epoll\.h|sys/eventfd\.h)\b' |
+    complain 'what some systems lack is for platform/ alone:'
 sources 'src/*.[ch]' 'include/*.h' | xargs -r grep -H -nE '\b(getenv|abort|printf|perror)\(' |
     grep -vE '^src/(cmd/|core/assert\.c)' | complain 'the library reads no environment, and neither prints nor aborts:'
 
