@@ -77,9 +77,14 @@ static uint32_t least_of(const struct timer_entry *at, uint32_t count) {
     return least;
 }
 
+/* The place of its first child, beyond 32 bits where a heap of hundreds of millions has none. */
+static uint64_t child_of(uint32_t place) {
+    return (uint64_t)place * ARITY + 1;
+}
+
 static void sift_down(eddy_loop *loop, uint32_t place, struct timer_entry entry) {
-    uint32_t child;
-    while ((child = place * ARITY + 1) < loop->timers_count) {
+    while (child_of(place) < loop->timers_count) {
+        uint32_t child = (uint32_t)child_of(place);
         uint32_t least = child + least_of(&loop->timers[child], loop->timers_count - child);
         if (!is_before(loop->timers[least], entry)) break;
         put(loop, place, loop->timers[least]);
@@ -98,7 +103,7 @@ static void remove_at(eddy_loop *loop, uint32_t place) {
     if (place == loop->timers_count) return;
     if (place > 0 && is_before(last, loop->timers[(place - 1) / ARITY]))
         sift_up(loop, place, last);
-    else if (place * ARITY + 1 < loop->timers_count)
+    else if (child_of(place) < loop->timers_count)
         sift_down(loop, place, last);
     else
         put(loop, place, last);
