@@ -18,8 +18,7 @@ struct eddy_timer {
     eddy_timer_fn *fn;
     int64_t due_ns;
     int64_t repeat_ns;
-    uint64_t order;      /* of start, among equal deadlines */
-    uint64_t heap_order; /* the same when it was last moved in the heap */
+    uint64_t order; /* of start, among equal deadlines */
 };
 
 /* Makes `timer` a stopped timer of `loop`. Cannot fail. */

@@ -15,11 +15,9 @@
 /* Before a function that is seldom called: it stays out of its caller's body, which then saves
  * fewer registers each time. */
 #if defined(__GNUC__) || defined(__clang__)
-#define RARE              __attribute__((noinline, cold))
-#define PREFETCH(address) __builtin_prefetch(address)
+#define RARE __attribute__((noinline, cold))
 #else
 #define RARE
-#define PREFETCH(address) ((void)(address))
 #endif
 
 enum {
@@ -49,8 +47,11 @@ struct io_slot {
 };
 _Static_assert(sizeof(void *) != 8 || sizeof(struct io_slot) == 16, "four slots a cache line");
 
+/* A timer's place in the heap, and its deadline and order of start when it was put there: one that
+ * was pushed away since then is put right at the top. timer.c. */
 struct timer_entry {
-    int64_t due_ns; /* at most the timer's own: one that moved later is put right at the top */
+    int64_t due_ns;
+    uint64_t order;
     eddy_timer *timer;
 };
 

@@ -1,22 +1,27 @@
-/* timer.c: deadlines in a 4-ary heap.
+/* timer.c: deadlines in a 16-ary heap.
  *
- * An entry of the heap holds its key beside the pointer, so that comparing touches no timer. The
- * key may be earlier than the timer's real deadline: a timer that is pushed away (what happens to
- * every idle time-out, again and again) just gets new numbers, and its entry is put right when it
- * comes to the top. The top is put right before anybody looks at it, so the loop never wakes for
- * nothing.
+ * An entry of the heap holds all that its order depends on, so that comparing touches no timer. It
+ * may be earlier than the timer's real deadline: a timer that is pushed away (what happens to every
+ * idle time-out, again and again) just gets new numbers, and its entry is put right when it comes
+ * to the top. The top is put right before anybody looks at it, so the loop never wakes for nothing.
  *
- * Invariant: entry.due_ns <= timer->due_ns, the heap is in order of (due_ns, timer->heap_order),
- * and timer->handle.place is the entry's index. Threading: loop thread only. */
+ * Timers are started and stopped far more often than they fire. With many children a node, hardly
+ * any start has to move up, and nearly every place that a stop leaves is a leaf: the processor
+ * foresees both. To fire takes more comparisons, but on fewer levels, which is fewer waits for
+ * memory.
+ *
+ * Invariant: the entries are in order of (due_ns, order); entry.due_ns <= timer->due_ns, and the
+ * two are the same where entry.order == timer->order; timer->handle.place is the entry's index.
+ * Threading: loop thread only. */
 #include "loop.h"
 
 #include <errno.h>
 
-enum { ARITY = 4, CAPACITY_MIN = 16 };
+enum { ARITY = 16, GROUPS = 4, CAPACITY_MIN = 16 };
 
 /* Equal keys are seldom, or else the rule: either way the processor foresees the branch. */
 static bool is_before(struct timer_entry a, struct timer_entry b) {
-    if (a.due_ns == b.due_ns) return a.timer->heap_order < b.timer->heap_order;
+    if (a.due_ns == b.due_ns) return a.order < b.order;
     return a.due_ns < b.due_ns;
 }
 
@@ -35,31 +40,52 @@ static void sift_up(eddy_loop *loop, uint32_t place, struct timer_entry entry) {
     put(loop, place, entry);
 }
 
-/* Which of the children that begin at `child` comes first. A full set is compared without a branch
- * that depends on which it is: nobody could foresee that one. */
-static uint32_t least_of(const eddy_loop *loop, uint32_t child) {
-    const struct timer_entry *at = loop->timers + child;
-    uint32_t count = loop->timers_count - child;
-    if (count >= ARITY) {
-        uint32_t low = is_before(at[1], at[0]), high = 2 + (uint32_t)is_before(at[3], at[2]);
-        return child + low + (high - low) * is_before(at[high], at[low]);
+/* Which of a full set of children comes first, or ARITY if two of those compared are due at once.
+ * Which one it is, nobody could foresee: so no branch depends on that, and the groups of four are
+ * compared side by side. */
+static uint32_t least_of_distinct(const struct timer_entry *at) {
+    int64_t due_ns[GROUPS];
+    uint32_t least[GROUPS];
+    for (uint32_t group = 0; group < GROUPS; group++) {
+        uint32_t first = group * (ARITY / GROUPS);
+        due_ns[group] = at[first].due_ns;
+        least[group] = first;
+        for (uint32_t i = first + 1; i < first + ARITY / GROUPS; i++) {
+            if (at[i].due_ns == due_ns[group]) return ARITY;
+            bool is_less = at[i].due_ns < due_ns[group];
+            due_ns[group] = is_less ? at[i].due_ns : due_ns[group];
+            least[group] = is_less ? i : least[group];
+        }
     }
-    uint32_t least = 0;
-    for (uint32_t i = 1; i < count; i++)
+    for (uint32_t half = GROUPS / 2; half > 0; half /= 2)
+        for (uint32_t group = 0; group < half; group++) {
+            if (due_ns[group + half] == due_ns[group]) return ARITY;
+            bool is_less = due_ns[group + half] < due_ns[group];
+            due_ns[group] = is_less ? due_ns[group + half] : due_ns[group];
+            least[group] = is_less ? least[group + half] : least[group];
+        }
+    return least[0];
+}
+
+/* Which of `count` children comes first. */
+static uint32_t least_of(const struct timer_entry *at, uint32_t count) {
+    uint32_t least = count < ARITY ? ARITY : least_of_distinct(at);
+    if (least < ARITY) return least;
+    least = 0;
+    for (uint32_t i = 1; i < count && i < ARITY; i++)
         if (is_before(at[i], at[least])) least = i;
-    return child + least;
+    return least;
+}
+
+/* The place of its first child, beyond 32 bits where a heap of hundreds of millions has none. */
+static uint64_t child_of(uint32_t place) {
+    return (uint64_t)place * ARITY + 1;
 }
 
 static void sift_down(eddy_loop *loop, uint32_t place, struct timer_entry entry) {
-    uint32_t child;
-    while ((child = place * ARITY + 1) < loop->timers_count) {
-        /* Which child is least, and so where to look next, is known late. Asked for all at once,
-         * the 16 grandchildren come from memory while the children are compared. */
-        if (child + ARITY < loop->timers_count / ARITY) {
-            const struct timer_entry *at = &loop->timers[child * ARITY + 1];
-            PREFETCH(at), PREFETCH(at + 4), PREFETCH(at + 8), PREFETCH(at + 12), PREFETCH(at + 15);
-        }
-        uint32_t least = least_of(loop, child);
+    while (child_of(place) < loop->timers_count) {
+        uint32_t child = (uint32_t)child_of(place);
+        uint32_t least = child + least_of(&loop->timers[child], loop->timers_count - child);
         if (!is_before(loop->timers[least], entry)) break;
         put(loop, place, loop->timers[least]);
         place = least;
@@ -69,8 +95,7 @@ static void sift_down(eddy_loop *loop, uint32_t place, struct timer_entry entry)
 
 /* The entry as it should be; its place is the caller's business. */
 static struct timer_entry entry_of(eddy_timer *timer) {
-    timer->heap_order = timer->order;
-    return (struct timer_entry){timer->due_ns, timer};
+    return (struct timer_entry){timer->due_ns, timer->order, timer};
 }
 
 static void remove_at(eddy_loop *loop, uint32_t place) {
@@ -78,15 +103,17 @@ static void remove_at(eddy_loop *loop, uint32_t place) {
     if (place == loop->timers_count) return;
     if (place > 0 && is_before(last, loop->timers[(place - 1) / ARITY]))
         sift_up(loop, place, last);
-    else
+    else if (child_of(place) < loop->timers_count)
         sift_down(loop, place, last);
+    else
+        put(loop, place, last);
 }
 
 /* Puts the top right until it shows a real deadline. The heap is not empty. */
 static eddy_timer *settle_top(eddy_loop *loop) {
     for (;;) {
         eddy_timer *timer = loop->timers[0].timer;
-        if (timer->heap_order == timer->order) return timer;
+        if (loop->timers[0].order == timer->order) return timer;
         sift_down(loop, 0, entry_of(timer));
     }
 }
@@ -105,7 +132,7 @@ void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
     handle_init(&timer->handle, loop);
     timer->fn = NULL;
     timer->due_ns = timer->repeat_ns = 0;
-    timer->order = timer->heap_order = 0;
+    timer->order = 0;
 }
 
 static int start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {

@@ -74,13 +74,12 @@ static const char *verify_timers(const eddy_loop *loop, struct count *count) {
         HOLDS(handle_is_active(&timer->handle));
         HOLDS(timer->handle.place == i);
         HOLDS(entry->due_ns <= timer->due_ns);
-        HOLDS(timer->heap_order <= timer->order && timer->order <= loop->timer_order);
-        if (timer->heap_order == timer->order) HOLDS(entry->due_ns == timer->due_ns);
+        HOLDS(entry->order <= timer->order && timer->order <= loop->timer_order);
+        if (entry->order == timer->order) HOLDS(entry->due_ns == timer->due_ns);
         if (i > 0) {
-            const struct timer_entry *parent = &loop->timers[(i - 1) / 4];
-            HOLDS(
-                parent->due_ns < entry->due_ns ||
-                (parent->due_ns == entry->due_ns && parent->timer->heap_order < timer->heap_order));
+            const struct timer_entry *parent = &loop->timers[(i - 1) / 16];
+            HOLDS(parent->due_ns < entry->due_ns ||
+                  (parent->due_ns == entry->due_ns && parent->order < entry->order));
         }
         count_handle(count, &timer->handle);
     }

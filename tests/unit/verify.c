@@ -131,7 +131,7 @@ START_TEST(timers_are_a_heap) {
     BREAKS(first->handle.flags, first->handle.flags & ~active, "handle_is_active(&timer->handle)");
     BREAKS(first->handle.place, 1, "timer->handle.place == i");
     BREAKS(first->due_ns, first->due_ns - 1, "entry->due_ns <= timer->due_ns");
-    BREAKS(first->heap_order, first->order + 1, "timer->heap_order <= timer->order");
+    BREAKS(entries[0].order, first->order + 1, "entry->order <= timer->order");
     BREAKS(loop->timer_order, 0, "timer->order <= loop->timer_order");
     BREAKS(entries[0].due_ns, entries[0].due_ns - 1, "entry->due_ns == timer->due_ns");
     /* Its order is another by now, so the entry may be early; but not earlier than its parent. */
@@ -140,7 +140,7 @@ START_TEST(timers_are_a_heap) {
     loop->timer_order++;
     expect_whole();
     BREAKS(entries[1].due_ns, entries[0].due_ns - 1, "parent->due_ns < entry->due_ns");
-    BREAKS(second->heap_order, 0, "parent->timer->heap_order < timer->heap_order");
+    BREAKS(entries[1].order, 0, "parent->order < entry->order");
     second->order--;
     for (int i = 0; i < 2; i++) eddy_timer_stop(&timers[i]);
 }
