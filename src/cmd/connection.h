@@ -61,7 +61,7 @@ struct connection {
     bool is_closed;  /* … and has called back */
 };
 
-_Static_assert(sizeof(struct connection) <= 384, "an idle connection is to be small");
+_Static_assert(sizeof(struct connection) <= 256, "an idle connection is to be small");
 
 struct listing;
 

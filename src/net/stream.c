@@ -8,7 +8,7 @@
 enum { HIGH_BYTES = 64 << 10, LOW_BYTES = 16 << 10 };
 
 /* A server with a million idle connections pays this a million times. */
-_Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 200, "a stream has become fat");
+_Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 192, "a stream has become fat");
 
 void eddy__net_open(eddy_loop *loop) {
     link_init(&loop->flushing);

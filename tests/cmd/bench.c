@@ -105,7 +105,7 @@ START_TEST(memory_of_idle_connections_is_told_of_each) {
     ck_assert_int_eq(run(arguments), 0);
     ck_assert_ptr_nonnull(strstr(out, "\nidle: 500 connections, 10 active\n"));
     ck_assert_uint_eq(count_of(out, "mem. each\n"), 1);
-    /* A stream takes 200 bytes: not so many KiB. */
+    /* A stream takes 192 bytes: not so many KiB. */
     ck_assert_uint_eq(count_of(out, " KiB\n") + count_of(out, " MiB\n"), 0);
 }
 END_TEST
