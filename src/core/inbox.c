@@ -200,7 +200,9 @@ static int replace_pipe(eddy_loop *loop) {
 int eddy__inbox_reopen(eddy_loop *loop) {
     int err = replace_pipe(loop);
     take(loop);
-    /* What had arrived rang in the parent's pipe: close must not wait for that. */
-    loop->inbox_rings = loop->inbox_takes;
+    /* What had arrived rang in the parent's pipe: close must not wait for that. And if that is the
+     * only one there is, close must not read it at all, or the parent's own would wait for ever. It
+     * need not, as a forked child has no other thread. Test: tests/fault/fork.c. */
+    loop->inbox_rings = err < 0 ? UINT64_MAX / 2 : loop->inbox_takes;
     return err;
 }
