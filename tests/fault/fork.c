@@ -72,8 +72,7 @@ static void live_as_child(long blocks, int descriptors) {
         eddy_loop_post(loop, &post, on_post); /* goes through the child's own pipe */
         (void)fault_turn_until(loop, &posted);
     } else {
-        fault_assert(raise(SIGUSR1) ==
-                     0); /* comes when it likes, also if the pipe is the parent's */
+        fault_assert(raise(SIGUSR1) == 0); /* though the pipe may be the parent's */
     }
     close_all();
     fault_assert(seam_stock().blocks == blocks);
