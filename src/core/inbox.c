@@ -78,7 +78,7 @@ static void read_rings(eddy_loop *loop) {
     if (bytes > 0) loop->inbox_rings += loop->inbox_is_edge ? data[0] : (uint64_t)bytes;
 }
 
-static void pull(eddy_loop *loop) {
+void eddy__inbox_pull(eddy_loop *loop) {
     if (!loop->inbox_is_edge) read_rings(loop);
     take(loop);
 }
@@ -104,7 +104,7 @@ static void run_queue(eddy_loop *loop, struct inbox_queue *queue, unsigned limit
 void eddy__inbox_run(eddy_loop *loop) {
     if (loop->inbox_ready) {
         loop->inbox_ready = false;
-        pull(loop);
+        eddy__inbox_pull(loop);
     }
     if (!inbox_is_waiting(loop)) return;
     run_queue(loop, &loop->inbox, loop->config.completions_per_turn);
@@ -126,7 +126,7 @@ void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
     while (!remove_from(&loop->inbox, post) && !remove_from(&loop->inbox_signals, post)) {
         /* Its sender is between marking it as sent and pushing it: a few instructions. */
         eddy_os_yield();
-        pull(loop);
+        eddy__inbox_pull(loop);
     }
 }
 
@@ -200,7 +200,9 @@ static int replace_pipe(eddy_loop *loop) {
 int eddy__inbox_reopen(eddy_loop *loop) {
     int err = replace_pipe(loop);
     take(loop);
-    /* What had arrived rang in the parent's pipe: close must not wait for that. */
-    loop->inbox_rings = loop->inbox_takes;
+    /* What had arrived rang in the parent's pipe: close must not wait for that. And if that is the
+     * only one there is, close must not read it at all, or the parent's own would wait for ever. It
+     * need not, as a forked child has no other thread. Test: tests/fault/fork.c. */
+    loop->inbox_rings = err < 0 ? UINT64_MAX / 2 : loop->inbox_takes;
     return err;
 }

@@ -294,7 +294,8 @@ RARE static void run_special(eddy_loop *loop, const struct eddy_record *record) 
     tell(loop, fd, events);
 }
 
-/* The usual case is one watcher, and nothing to come back to after its call. */
+/* The usual case is one watcher, and nothing to come back to after its call. A slot without any is
+ * not special either: no record has its generation. */
 static void run_record(eddy_loop *loop, const struct eddy_record *record) {
     const struct io_slot *slot = &loop->io_slots[(uint32_t)record->token];
     bool is_plain = !(slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED));

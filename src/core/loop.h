@@ -211,6 +211,7 @@ void eddy__inbox_close(eddy_loop *loop); /* waits for senders that are still wri
 int eddy__inbox_reopen(eddy_loop *loop);
 void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; post->fn is set */
 void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
+void eddy__inbox_pull(eddy_loop *loop);                        /* queues what has arrived */
 void eddy__inbox_run(eddy_loop *loop);                         /* phase 6 */
 /* Takes `post` out, waiting for a sender that is just pushing it: it must be on its way. */
 void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);

@@ -110,7 +110,8 @@ RARE static int push_in_time(eddy_stream *stream, eddy_write *write, size_t byte
     return push_checked(stream, write, bytes, fn);
 }
 
-/* The usual write begins a queue, and leaves it below the high mark: there is nothing to check. */
+/* The usual write begins a queue, and leaves it below the high mark, which has 32 bits: there is
+ * nothing to check. */
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     if (stream->write_timeout_ns != 0) return push_in_time(stream, write, bytes, fn);
     if (stream->write_last != NULL || bytes >= stream->high)
@@ -303,7 +304,8 @@ static bool has_usual_queue(const eddy_stream *stream) {
            !(stream->state & (STREAM_BLOCKED | STREAM_FULL));
 }
 
-/* The usual queue, if it is sent whole, goes without the loops. */
+/* The usual queue, if it is sent whole, goes without the loops. An error, as a size, is more than
+ * any queue has. */
 void eddy__stream_flush(eddy_stream *stream) {
     if (!has_usual_queue(stream)) {
         flush_otherwise(stream);

@@ -4,14 +4,16 @@
 #include "system.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static eddy_loop *loop;
 static eddy_io reader;
 static eddy_timer timer;
+static eddy_signal watcher;
 static int ends[2];
-static bool told, posted;
+static bool told, posted, signalled;
 static eddy_post post;
 
 static void on_read(eddy_io *io, unsigned events) {
@@ -28,6 +30,12 @@ static void on_post(eddy_post *it) {
     posted = true;
 }
 
+static void on_signal(eddy_signal *it, int number) {
+    (void)it, (void)number;
+    signalled = true;
+}
+
+/* The parent's inbox has been in use: its pipe knows of it. */
 static void open_parent(void) {
     fault_assert(fault_loop_open(&loop, (eddy_loop_config){0}) == 0);
     test_pipe(ends);
@@ -35,6 +43,11 @@ static void open_parent(void) {
     eddy_timer_init(&timer, loop);
     fault_assert(eddy_io_start(&reader, on_read, ends[0], EDDY_READ) == 0);
     fault_assert(eddy_timer_start(&timer, on_timer, EDDY_NS_PER_S, 0) == 0);
+    eddy_signal_init(&watcher, loop);
+    fault_assert(eddy_signal_start(&watcher, on_signal, SIGUSR1) == 0);
+    signalled = false;
+    fault_assert(raise(SIGUSR1) == 0);
+    fault_assert(fault_turn_until(loop, &signalled) == 0);
     told = false;
     put(ends[1], "x");
 }
@@ -42,6 +55,7 @@ static void open_parent(void) {
 static void close_all(void) {
     eddy_io_stop(&reader);
     eddy_timer_stop(&timer);
+    eddy_signal_stop(&watcher);
     fault_loop_close(loop);
     close_both(ends);
 }
@@ -57,6 +71,8 @@ static void live_as_child(long blocks, int descriptors) {
         (void)fault_turn_until(loop, &told);
         eddy_loop_post(loop, &post, on_post); /* goes through the child's own pipe */
         (void)fault_turn_until(loop, &posted);
+    } else {
+        fault_assert(raise(SIGUSR1) == 0); /* though the pipe may be the parent's */
     }
     close_all();
     fault_assert(seam_stock().blocks == blocks);

@@ -290,6 +290,46 @@ START_TEST(waits_without_dispatch_lose_no_posted_call) {
 }
 END_TEST
 
+/* Nor does a wait sleep over one, or a prepare let it. */
+START_TEST(a_posted_call_that_was_told_of_does_not_wait) {
+    apart = test_loop_open();
+    trace_clear();
+    eddy_post post;
+    int64_t timeout_ns;
+    eddy_loop_post(apart, &post, on_post);
+    ck_assert_int_eq(eddy_loop_wait(apart, -1), 1);
+    (void)eddy_loop_wait(apart, -1);
+    ck_assert_int_eq(eddy_loop_prepare(apart, &timeout_ns), 0);
+    ck_assert_int_eq(timeout_ns, 0);
+    (void)eddy_loop_dispatch(apart);
+    trace_is("p");
+    eddy_loop_post(apart, &post, on_post);
+    ck_assert_int_eq(eddy_loop_wait(apart, -1), 1);
+    ck_assert_int_eq(eddy_loop_prepare(apart, &timeout_ns), 0);
+    ck_assert_int_eq(timeout_ns, 0);
+    (void)eddy_loop_wait(apart, timeout_ns);
+    (void)eddy_loop_dispatch(apart);
+    trace_is("p");
+    test_loop_close(apart);
+}
+END_TEST
+
+/* A run is a wait, too. */
+START_TEST(a_run_after_a_wait_loses_no_posted_call) {
+    static const eddy_run_mode modes[] = {EDDY_RUN_NOWAIT, EDDY_RUN_ONCE, EDDY_RUN_DEFAULT};
+    apart = test_loop_open();
+    trace_clear();
+    for (unsigned i = 0; i < 3; i++) {
+        eddy_post post;
+        eddy_loop_post(apart, &post, on_post);
+        ck_assert_int_eq(eddy_loop_wait(apart, -1), 1);
+        ck_assert_int_eq(eddy_loop_run(apart, modes[i]), 0);
+    }
+    trace_is("ppp");
+    test_loop_close(apart);
+}
+END_TEST
+
 /* Hooks are called where they belong when the turn is taken apart, too. */
 START_TEST(hooks_run_in_a_turn_taken_apart) {
     apart = test_loop_open();
@@ -319,6 +359,7 @@ Suite *make_suite(void) {
            deferred_calls_of_the_inner_loop_do_not_wait,
            a_wake_makes_the_inner_descriptor_readable);
     ck_add(suite, "apart", prepare_tells_how_long_to_wait, wait_returns_the_number_of_records,
-           waits_without_dispatch_lose_no_posted_call, hooks_run_in_a_turn_taken_apart);
+           waits_without_dispatch_lose_no_posted_call, a_posted_call_that_was_told_of_does_not_wait,
+           a_run_after_a_wait_loses_no_posted_call, hooks_run_in_a_turn_taken_apart);
     return suite;
 }
