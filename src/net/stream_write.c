@@ -15,6 +15,7 @@ enum {
 };
 
 #define BYTES_MAX (SIZE_MAX / 2) /* of a queue: what fits ssize_t */
+#define MARK_MAX  INT32_MAX      /* fits that on every system */
 
 /* --- The queue: a ring, so that one pointer finds both ends --- */
 
@@ -110,8 +111,7 @@ RARE static int push_in_time(eddy_stream *stream, eddy_write *write, size_t byte
     return push_checked(stream, write, bytes, fn);
 }
 
-/* The usual write begins a queue, and leaves it below the high mark, which has 32 bits: there is
- * nothing to check. */
+/* The usual write begins a queue, and leaves it below the high mark: there is nothing to check. */
 static int push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     if (stream->write_timeout_ns != 0) return push_in_time(stream, write, bytes, fn);
     if (stream->write_last != NULL || bytes >= stream->high)
@@ -359,8 +359,8 @@ size_t eddy_stream_queued(const eddy_stream *stream) {
 int eddy_stream_set_marks(eddy_stream *stream, size_t low, size_t high, eddy_stream_fn *drained) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (low > high || high == 0) return -EINVAL;
-    stream->low = low < UINT32_MAX ? (uint32_t)low : UINT32_MAX;
-    stream->high = high < UINT32_MAX ? (uint32_t)high : UINT32_MAX;
+    stream->low = low < MARK_MAX ? (uint32_t)low : MARK_MAX;
+    stream->high = high < MARK_MAX ? (uint32_t)high : MARK_MAX;
     stream->drained_fn = drained;
     return 0;
 }
