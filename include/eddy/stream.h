@@ -136,8 +136,8 @@ EDDY_API size_t eddy_stream_queued(const eddy_stream *stream);
 /* Marks for who produces faster than the peer takes. When `high` bytes are queued, the stream is
  * full, and stays so until the queue has fallen to `low`, sent or failed: then `drained` (may be
  * NULL) is called, after the writes' callbacks. Writes are accepted all the same. At the start:
- * 16 KiB, 64 KiB, NULL. What exceeds 32 bits counts as their largest number.
- * Marks beyond 2 GiB count as that. Errors: -EINVAL (low above high, high 0; closing). */
+ * 16 KiB, 64 KiB, NULL. Marks beyond 2 GiB count as that.
+ * Errors: -EINVAL (low above high, high 0; closing). */
 EDDY_API int eddy_stream_set_marks(eddy_stream *stream, size_t low, size_t high,
                                    eddy_stream_fn *drained);
 EDDY_API bool eddy_stream_is_full(const eddy_stream *stream);
