@@ -1,9 +1,10 @@
 /* inbox.c: what comes to the loop from other threads and from signal handlers.
  *
  * One list for all of it: completions of the pool, posted calls, wake-ups, signals. Senders push
- * with one compare-and-swap; only the push that finds the list empty rings, which is a write into
- * the loop's pipe, since the loop always takes the whole list. The loop reads the pipe first and
- * takes the list then: a push that it does not see finds the list empty and rings after the read.
+ * with one compare-and-swap. A loop that turns looks into the list by itself. Before it sleeps it
+ * puts a bell at the list's end, if the list is empty, and the push that finds nothing but the bell
+ * rings it: a write into the loop's pipe. Each push either comes before the bell, and then the loop
+ * does not sleep, or finds it. So a busy loop costs its senders no system call.
  *
  * Where the backend can tell of each ring by itself (epoll, of an eventfd), nobody has to read: the
  * next ring is an edge again, and a wake-up costs two system calls, write and wait, not three.
@@ -15,8 +16,8 @@
  * the loop is in the list, and who has rung has done with the loop. tests/model runs all of this
  * through its interleavings, and breaks what is weaker.
  *
- * Invariant: each time the loop takes a list that is not empty there is exactly one ring that has
- * been or will be. Counting both is how inbox_close knows that no sender still uses the loop.
+ * Invariant: for each list that was begun at a bell there is exactly one ring that has been or will
+ * be. Counting both is how inbox_close knows that no sender still uses the loop.
  * Threading: eddy__inbox_push from any thread and from signal handlers; the rest from the
  * loop's. */
 #include "loop.h"
@@ -32,8 +33,8 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
         /* Release: `next`, and all that the sender wrote, before the post can be found. */
     } while (!atomic_compare_exchange_weak_explicit(&loop->inbox_head, &head, post,
                                                     memory_order_release, memory_order_relaxed));
-    /* The post is the loop's now. If the list was not empty, so may be the whole loop. */
-    if (head != NULL) return;
+    /* The post is the loop's now. If nobody waits for this ring, so may be the whole loop. */
+    if (head != &loop->inbox_bell) return;
     /* A full pipe is as good as a ring more: the list is the truth. But Linux may have no page for
      * a pipe just now, and without the ring the loop would sleep on. Test: tests/fault/core.c. */
     static const uint64_t one = 1;
@@ -53,17 +54,19 @@ void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post) {
 
 /* Takes the list, which is last in, first out, and queues it in the order of arrival. */
 static void take(eddy_loop *loop) {
+    /* Relaxed: a look, so that a bell with nothing before it stays. */
+    eddy_post *newest = atomic_load_explicit(&loop->inbox_head, memory_order_relaxed);
+    if (newest == NULL || newest == &loop->inbox_bell) return;
     /* Acquire: reads the last push, and with it sees what it and those before it released. */
-    eddy_post *newest = atomic_exchange_explicit(&loop->inbox_head, NULL, memory_order_acquire);
-    if (newest == NULL) return;
-    loop->inbox_takes++;
+    newest = atomic_exchange_explicit(&loop->inbox_head, NULL, memory_order_acquire);
     eddy_post *oldest = NULL;
-    while (newest != NULL) {
+    while (newest != NULL && newest != &loop->inbox_bell) {
         eddy_post *next = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = next;
     }
+    if (newest != NULL) loop->inbox_begun++; /* by a sender who has rung, or will */
     while (oldest != NULL) {
         eddy_post *next = oldest->next;
         append(oldest->fn == eddy__signal_run ? &loop->inbox_signals : &loop->inbox, oldest);
@@ -78,9 +81,15 @@ static void read_rings(eddy_loop *loop) {
     if (bytes > 0) loop->inbox_rings += loop->inbox_is_edge ? data[0] : (uint64_t)bytes;
 }
 
-void eddy__inbox_pull(eddy_loop *loop) {
-    if (!loop->inbox_is_edge) read_rings(loop);
+bool eddy__inbox_hang_bell(eddy_loop *loop) {
+    eddy_post *head = NULL;
+    /* Relaxed: nothing is handed over by it. */
+    if (atomic_compare_exchange_strong_explicit(&loop->inbox_head, &head, &loop->inbox_bell,
+                                                memory_order_relaxed, memory_order_relaxed))
+        return true;
+    if (head == &loop->inbox_bell) return true;
     take(loop);
+    return false;
 }
 
 static void queue_init(struct inbox_queue *queue) {
@@ -102,10 +111,9 @@ static void run_queue(eddy_loop *loop, struct inbox_queue *queue, unsigned limit
 }
 
 void eddy__inbox_run(eddy_loop *loop) {
-    if (loop->inbox_ready) {
-        loop->inbox_ready = false;
-        eddy__inbox_pull(loop);
-    }
+    if (loop->inbox_rung && !loop->inbox_is_edge) read_rings(loop);
+    loop->inbox_rung = false;
+    take(loop);
     if (!inbox_is_waiting(loop)) return;
     run_queue(loop, &loop->inbox, loop->config.completions_per_turn);
     run_queue(loop, &loop->inbox_signals, loop->config.completions_per_turn);
@@ -126,7 +134,7 @@ void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
     while (!remove_from(&loop->inbox, post) && !remove_from(&loop->inbox_signals, post)) {
         /* Its sender is between marking it as sent and pushing it: a few instructions. */
         eddy_os_yield();
-        eddy__inbox_pull(loop);
+        take(loop);
     }
 }
 
@@ -140,7 +148,7 @@ static unsigned wish(const eddy_loop *loop) {
 static void on_readable(eddy_io *io, unsigned events) {
     int error = events & EDDY_ERROR ? eddy_io_error(io) : 0;
     if (error != 0 && error != -EBADF) (void)eddy_io_change(io, wish(io->handle.loop));
-    io->handle.loop->inbox_ready = true;
+    io->handle.loop->inbox_rung = true;
     io->handle.loop->metrics.callbacks--; /* nobody's but the loop's */
 }
 
@@ -158,7 +166,7 @@ static void close_ends(const int ends[2]) {
 int eddy__inbox_open(eddy_loop *loop) {
     queue_init(&loop->inbox);
     queue_init(&loop->inbox_signals);
-    atomic_init(&loop->inbox_head, NULL);
+    atomic_init(&loop->inbox_head, &loop->inbox_bell);
     loop->inbox_is_edge = (loop->backend->capabilities & BACKEND_CAN_RING) != 0;
     int err = open_ends(loop, loop->pipe);
     if (err < 0 && loop->inbox_is_edge) { /* a sandbox may not know eventfds */
@@ -177,10 +185,9 @@ void eddy__inbox_close(eddy_loop *loop) {
     /* A sender pushes and then rings. Its call has been run or withdrawn, or the loop would not be
      * closing, but the ring may still be under way, and the pipe must be there for it: a withdrawal
      * takes the list without waiting for it. */
-    while (loop->inbox_rings < loop->inbox_takes) {
+    while (loop->inbox_rings < loop->inbox_begun) {
         read_rings(loop);
-        take(loop);
-        if (loop->inbox_rings < loop->inbox_takes) eddy_os_yield();
+        if (loop->inbox_rings < loop->inbox_begun) eddy_os_yield();
     }
     eddy_io_stop(&loop->inbox_io);
     close_ends(loop->pipe);
@@ -203,6 +210,6 @@ int eddy__inbox_reopen(eddy_loop *loop) {
     /* What had arrived rang in the parent's pipe: close must not wait for that. And if that is the
      * only one there is, close must not read it at all, or the parent's own would wait for ever. It
      * need not, as a forked child has no other thread. Test: tests/fault/fork.c. */
-    loop->inbox_rings = err < 0 ? UINT64_MAX / 2 : loop->inbox_takes;
+    loop->inbox_rings = err < 0 ? UINT64_MAX / 2 : loop->inbox_begun;
     return err;
 }

@@ -15,9 +15,16 @@ enum {
 
 /* --- The turn --- */
 
+/* Something in the inbox, taken or not. Relaxed: only a look. */
+static bool inbox_has_any(const eddy_loop *loop) {
+    if (inbox_is_waiting(loop)) return true;
+    const eddy_post *head = atomic_load_explicit(&loop->inbox_head, memory_order_relaxed);
+    return head != NULL && head != &loop->inbox_bell;
+}
+
 /* Work that needs no event to go on. */
 static bool has_work_at_hand(const eddy_loop *loop) {
-    return inbox_is_waiting(loop) || !link_is_empty(&loop->deferred) ||
+    return inbox_has_any(loop) || !link_is_empty(&loop->deferred) ||
            !link_is_empty(&loop->closing) || loop->io_lost_count > 0;
 }
 
@@ -46,7 +53,8 @@ static int64_t prepare(eddy_loop *loop) {
 
 static int wait(eddy_loop *loop, int64_t timeout_ns) {
     int count = 0;
-    if (timeout_ns == 0 && inbox_is_waiting(loop) && loop->waits_skipped < SKIPS_MAX) {
+    if (timeout_ns != 0 && !eddy__inbox_hang_bell(loop)) timeout_ns = 0;
+    if (timeout_ns == 0 && inbox_has_any(loop) && loop->waits_skipped < SKIPS_MAX) {
         loop->waits_skipped++;
     } else {
         loop->waits_skipped = 0;
@@ -60,13 +68,6 @@ static int wait(eddy_loop *loop, int64_t timeout_ns) {
     loop->now_ns = eddy_os_clock_ns();
     loop->turn++;
     return count;
-}
-
-/* What the last wait found is dropped by the next one, unless it was dispatched. One of the records
- * may be all that ever tells of the inbox, where edges do: then nobody would ring again, and nobody
- * look. Test: tests/loop/nest.c. */
-static void save_inbox(eddy_loop *loop) {
-    if (loop->record_count > 0) eddy__inbox_pull(loop);
 }
 
 /* What callbacks have been called so far. */
@@ -102,7 +103,6 @@ int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {
     if (loop->running) return -EBUSY;
     if ((unsigned)mode > EDDY_RUN_NOWAIT) return -EINVAL;
     int err = 0;
-    save_inbox(loop);
     loop->running = true;
     while (!loop->stopping && (mode != EDDY_RUN_DEFAULT || eddy_loop_is_alive(loop))) {
         int64_t timeout_ns = prepare(loop);
@@ -113,22 +113,22 @@ int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {
     }
     loop->running = false;
     loop->stopping = false;
+    (void)eddy__inbox_hang_bell(loop); /* while nobody turns the loop, posts are to be seen */
     return err < 0 ? err : eddy_loop_is_alive(loop);
 }
 
 int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
     if (loop->running) return -EBUSY;
-    save_inbox(loop);
     loop->running = true;
     *timeout_ns = prepare(loop);
+    if (!eddy__inbox_hang_bell(loop)) *timeout_ns = 0;
     loop->running = false;
     return 0;
 }
 
 int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     if (loop->running) return -EBUSY;
-    save_inbox(loop);
-    if (inbox_is_waiting(loop)) timeout_ns = 0;
+    if (inbox_is_waiting(loop)) timeout_ns = 0; /* told of by a wait that was not dispatched */
     return wait(loop, timeout_ns < 0 ? -1 : timeout_ns);
 }
 
@@ -138,6 +138,7 @@ int eddy_loop_dispatch(eddy_loop *loop) {
     dispatch(loop);
     loop->running = false;
     loop->stopping = false;
+    (void)eddy__inbox_hang_bell(loop);
     return eddy_loop_is_alive(loop);
 }
 
@@ -147,8 +148,7 @@ void eddy_loop_stop(eddy_loop *loop) {
 
 bool eddy_loop_is_alive(const eddy_loop *loop) {
     /* A closing callback comes whether its handle was referenced or not. */
-    return loop->active > 0 || inbox_is_waiting(loop) || !link_is_empty(&loop->closing) ||
-           atomic_load_explicit(&loop->inbox_head, memory_order_relaxed) != NULL;
+    return loop->active > 0 || inbox_has_any(loop) || !link_is_empty(&loop->closing);
 }
 
 int64_t eddy_loop_now_ns(const eddy_loop *loop) {

@@ -126,12 +126,13 @@ struct eddy_loop {
     EDDY_ATOMIC(eddy_post *) inbox_head; /* pushed by any thread (release), taken whole (acquire) */
     struct inbox_queue inbox;            /* taken, in the order of arrival, not run yet */
     struct inbox_queue inbox_signals;    /* the same for signals, which run last */
-    uint64_t inbox_takes; /* of a list that was not empty: each has one ring of the pipe */
+    eddy_post inbox_bell; /* ends a list whose first push has to ring; nothing else of it is used */
+    uint64_t inbox_begun; /* lists that were begun at the bell: each has one ring of the pipe */
     uint64_t inbox_rings; /* read from the pipe */
     eddy_io inbox_io;
     int pipe[2];        /* with inbox_is_edge both are one eventfd */
     bool inbox_is_edge; /* each ring is told, though nobody reads the last one */
-    bool inbox_ready;   /* a ring was told in this turn */
+    bool inbox_rung;    /* a ring was told in this turn */
 
     /* src/work */
     const struct work_calls *work; /* NULL as long as it has had no pool */
@@ -211,8 +212,9 @@ void eddy__inbox_close(eddy_loop *loop); /* waits for senders that are still wri
 int eddy__inbox_reopen(eddy_loop *loop);
 void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; post->fn is set */
 void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
-void eddy__inbox_pull(eddy_loop *loop);                        /* queues what has arrived */
-void eddy__inbox_run(eddy_loop *loop);                         /* phase 6 */
+/* From here on a push rings. False: something had arrived, and is queued now. */
+bool eddy__inbox_hang_bell(eddy_loop *loop);
+void eddy__inbox_run(eddy_loop *loop); /* phase 6 */
 /* Takes `post` out, waiting for a sender that is just pushing it: it must be on its way. */
 void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);
 
