@@ -87,9 +87,7 @@ bool eddy__inbox_hang_bell(eddy_loop *loop) {
     if (atomic_compare_exchange_strong_explicit(&loop->inbox_head, &head, &loop->inbox_bell,
                                                 memory_order_relaxed, memory_order_relaxed))
         return true;
-    if (head == &loop->inbox_bell) return true;
-    take(loop);
-    return false;
+    return head == &loop->inbox_bell;
 }
 
 static void queue_init(struct inbox_queue *queue) {

@@ -54,7 +54,7 @@ static int64_t prepare(eddy_loop *loop) {
 static int wait(eddy_loop *loop, int64_t timeout_ns) {
     int count = 0;
     if (timeout_ns != 0 && !eddy__inbox_hang_bell(loop)) timeout_ns = 0;
-    if (timeout_ns == 0 && inbox_has_any(loop) && loop->waits_skipped < SKIPS_MAX) {
+    if (timeout_ns == 0 && inbox_is_waiting(loop) && loop->waits_skipped < SKIPS_MAX) {
         loop->waits_skipped++;
     } else {
         loop->waits_skipped = 0;

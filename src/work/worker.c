@@ -60,6 +60,10 @@ static void take_from(struct worker *worker, unsigned number) {
     worker->lane = number;
     lane->counts.queued--;
     lane->counts.running++;
+    /* The next job comes from the memory of the loop's processor; meanwhile this one runs. */
+    eddy_work *next = eddy_container_of(lane->queue.next, eddy_work, link);
+    PREFETCH(next);
+    PREFETCH(&next->state);
     /* The worker's clock was read before it had the lock, maybe before the job was queued. */
     if (worker->now_ns > work->since_ns) lane->counts.wait_ns += worker->now_ns - work->since_ns;
 }

@@ -22,7 +22,7 @@ bool inbox_push(uint8_t post) {
     BEGIN(IN_PUSH);
     touch(LIFE_LOOP);
     t->head = load(HEAD, variant.orders[PUSH_LOAD]);
-    if (variant.change == BYTE_BEFORE_PUSH && t->head == 0) {
+    if (variant.change == BYTE_BEFORE_PUSH && t->head == BELL) {
         STEP();
         write_byte();
     }
@@ -33,7 +33,7 @@ bool inbox_push(uint8_t post) {
     } while (!compare_exchange(HEAD, &t->head, post, variant.orders[PUSH_SWAP], RELAXED));
     if (variant.change == LINK_AFTER_PUSH) plain_write(next_of(post), t->head);
     if (variant.change == BYTE_BEFORE_PUSH) RETURN();
-    if (variant.change == BYTE_NEVER_FIRST ? t->head == 0 : t->head != 0)
+    if (variant.change == BYTE_NEVER_FIRST ? t->head == BELL : t->head != BELL)
         if (variant.change != BYTE_ALWAYS) RETURN();
     STEP();
     write_byte();
@@ -51,12 +51,14 @@ void push_local(uint8_t post) {
     append(post);
 }
 
+static bool is_post(uint8_t head) {
+    return head != BELL && head != NOTHING;
+}
+
 /* take, after its exchange: turns the list around and queues it. */
 static void queue_all(uint8_t newest) {
-    if (newest == 0) return;
-    machine.self->takes++;
     uint8_t oldest = 0;
-    while (newest != 0) {
+    while (is_post(newest)) {
         uint8_t next = plain_read(next_of(newest));
         if (next == POISON) {
             machine_break("a post is in the list after its owner has got it back");
@@ -66,11 +68,21 @@ static void queue_all(uint8_t newest) {
         oldest = newest;
         newest = next;
     }
+    if (newest == BELL) machine.self->begun++;
     while (oldest != 0) {
         uint8_t next = plain_read(next_of(oldest));
         append(oldest);
         oldest = next;
     }
+}
+
+/* take */
+static bool take(void) {
+    BEGIN(IN_TAKE);
+    if (!is_post(load(HEAD, variant.orders[LOOK]))) RETURN();
+    /* In the same step: what is pushed in between might as well have come before the look. */
+    queue_all(exchange(HEAD, NOTHING, variant.orders[TAKE]));
+    END();
 }
 
 /* read_rings */
@@ -79,35 +91,37 @@ static void read_rings(void) {
     t->bytes = (uint8_t)(t->bytes + exchange(PIPE, 0, variant.orders[PIPE_LOCK]));
 }
 
-/* pull: the pipe, or the wait that `is_told`, then take */
-static bool pull(bool is_told) {
-    BEGIN(IN_PULL);
-    if (variant.change == TAKE_BEFORE_READ) {
-        queue_all(exchange(HEAD, 0, variant.orders[TAKE]));
-        STEP();
-    }
-    if (!variant.is_edge) read_rings();
-    if (variant.is_edge && is_told) (void)exchange(EDGE, 0, variant.orders[PIPE_LOCK]);
-    if (variant.change == TAKE_BEFORE_READ) RETURN();
-    STEP();
-    queue_all(exchange(HEAD, 0, variant.orders[TAKE]));
-    END();
-}
-
 /* Whether the backend has something to tell. */
 static bool has_rung(void) {
     return latest(variant.is_edge ? EDGE : PIPE) > 0;
 }
 
-/* What the loop sleeps for; with a post at hand it does not sleep. */
-bool loop_may_turn(void) {
-    return has_rung() || machine.self->queued > 0;
+/* eddy__inbox_hang_bell, and the wait. With a post at hand the loop does not sleep. */
+bool loop_sleep(void) {
+    BEGIN(IN_SLEEP);
+    STEP();
+    if (t->queued > 0) RETURN();
+    uint8_t found = NOTHING;
+    if (variant.change == BELL_BY_STORE)
+        store(HEAD, BELL, variant.orders[HANG]);
+    else if (variant.change != SLEEP_WITHOUT_BELL &&
+             !compare_exchange(HEAD, &found, BELL, variant.orders[HANG], RELAXED) && is_post(found))
+        RETURN();
+    STEP_WHEN(has_rung());
+    END();
 }
 
-/* The first half of eddy__inbox_run: on_readable has set inbox_ready if a ring was told. */
+/* The first half of eddy__inbox_run; on_readable has noted whether a ring was told. */
 bool inbox_turn(void) {
     BEGIN(IN_TURN);
-    if (has_rung()) CALL(pull(true));
+    if (has_rung()) {
+        if (variant.is_edge)
+            (void)exchange(EDGE, 0, variant.orders[PIPE_LOCK]); /* the wait's */
+        else
+            read_rings();
+        STEP();
+    }
+    CALL(take());
     END();
 }
 
@@ -139,34 +153,28 @@ static bool remove_from(uint8_t post) {
     return found;
 }
 
-/* A busy wait that has changed nothing looks again when there is something to see. */
-static bool pull_may_help(void) {
-    return (latest(PIPE) > 0 && !variant.is_edge) || latest(HEAD) != 0;
-}
-
 /* eddy__inbox_withdraw */
 bool inbox_withdraw(uint8_t post) {
     BEGIN(IN_WITHDRAW);
     while (!remove_from(post)) {
-        STEP_WHEN(pull_may_help());
-        CALL(pull(false));
+        STEP_WHEN(is_post(latest(HEAD))); /* before, it would only look again */
+        CALL(take());
     }
     END();
 }
 
 static bool may_close(void) {
     if (variant.change == CLOSE_WITHOUT_COUNT) return true;
-    if (variant.change == CLOSE_WHEN_EMPTY) return latest(HEAD) == 0 && latest(PIPE) == 0;
-    return machine.self->bytes >= machine.self->takes;
+    if (variant.change == CLOSE_WHEN_EMPTY) return !is_post(latest(HEAD)) && latest(PIPE) == 0;
+    return machine.self->bytes >= machine.self->begun;
 }
 
 /* eddy__inbox_close, and the end of eddy_loop_close */
 bool inbox_close(void) {
     BEGIN(IN_CLOSE);
     while (!may_close()) {
-        STEP_WHEN(pull_may_help() || latest(PIPE) > 0);
-        if (variant.is_edge) read_rings();
-        CALL(pull(false));
+        STEP_WHEN(latest(PIPE) > 0);
+        read_rings();
     }
     plain_write(LIFE_PIPE, DEAD);
     plain_write(LIFE_LOOP, DEAD);
@@ -179,8 +187,9 @@ void give_back_post(uint8_t post) {
 
 const char *nothing_is_left(const struct state *state) {
     unsigned last = state->count[HEAD] - 1u;
-    return state->messages[HEAD][last].value != 0 ? "the loop sleeps, with something in the list"
-                                                  : NULL;
+    return is_post(state->messages[HEAD][last].value)
+               ? "the loop sleeps, with something in the list"
+               : NULL;
 }
 
 /* --- Posting: the loop is thread 0, and each sender has the post of its number. --- */
@@ -220,7 +229,7 @@ static void run_posts(void) {
 static bool run_all_posts(void) {
     BEGIN(IN_MAIN);
     for (;;) {
-        STEP_WHEN(loop_may_turn());
+        CALL(loop_sleep());
         CALL(inbox_turn());
         run_posts();
     }
@@ -231,7 +240,7 @@ static bool run_all_posts(void) {
 static bool run_posts_in_order(void) {
     BEGIN(IN_MAIN);
     for (;;) {
-        STEP_WHEN(loop_may_turn());
+        CALL(loop_sleep());
         CALL(inbox_turn());
         for (int i = 1; i < t->queued; i++)
             if (t->queue[i - 1] == 2 && t->queue[i] == 1)
@@ -245,7 +254,7 @@ static bool run_posts_in_order(void) {
 static bool run_posts_and_close(void) {
     BEGIN(IN_MAIN);
     while (t->ran < 2) {
-        STEP_WHEN(loop_may_turn());
+        CALL(loop_sleep());
         CALL(inbox_turn());
         run_posts();
     }

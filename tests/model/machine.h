@@ -44,7 +44,8 @@ enum slot {
     IN_MAIN,
     IN_SEND,
     IN_PUSH,
-    IN_PULL,
+    IN_TAKE,
+    IN_SLEEP,
     IN_RUN,
     IN_STOP,
     IN_WITHDRAW,
@@ -65,7 +66,7 @@ struct thread {
     /* The programs' variables: */
     uint8_t head, next, other, old, job;
     uint8_t queue[QUEUE_MAX], queued; /* of a loop: taken, not run yet */
-    uint8_t takes, bytes, ran, turns;
+    uint8_t begun, bytes, ran, turns;
     uint8_t seen[SEEN_MAX]; /* the senders' data as the last call saw them */
 };
 

@@ -30,6 +30,10 @@ static const struct site_of_code {
                    "atomic_load_explicit(&loop->inbox_head, memory_order_relaxed)"},
     [PUSH_SWAP] = {"push-swap", RELEASE, RELEASE, "src/core/inbox.c",
                    "memory_order_release, memory_order_relaxed)"},
+    [LOOK] = {"look", RELAXED, RELAXED, "src/core/inbox.c",
+              "atomic_load_explicit(&loop->inbox_head, memory_order_relaxed);\n    if (newest"},
+    [HANG] = {"hang", RELAXED, RELAXED, "src/core/inbox.c",
+              "memory_order_relaxed, memory_order_relaxed)"},
     [TAKE] = {"take", ACQUIRE, ACQUIRE, "src/core/inbox.c",
               "atomic_exchange_explicit(&loop->inbox_head, NULL, memory_order_acquire)"},
     [SEND] = {"send", ACQ_REL, ACQ_REL, "src/core/wake.c",
@@ -66,7 +70,7 @@ static const struct site_of_code {
 static const struct {
     const char *file;
     unsigned operations;
-} files[] = {{"src/core/inbox.c", 3}, {"src/core/wake.c", 4}, {"src/core/signal.c", 19},
+} files[] = {{"src/core/inbox.c", 5}, {"src/core/wake.c", 4}, {"src/core/signal.c", 19},
              {"src/work/pool.c", 0},  {"src/work/work.c", 0}, {"src/work/worker.c", 0}};
 
 static const char *const change_names[CHANGES] = {
@@ -74,7 +78,8 @@ static const char *const change_names[CHANGES] = {
     [BYTE_ALWAYS] = "byte-always",
     [BYTE_NEVER_FIRST] = "byte-never-first",
     [BYTE_BEFORE_PUSH] = "byte-before-push",
-    [TAKE_BEFORE_READ] = "take-before-read",
+    [SLEEP_WITHOUT_BELL] = "sleep-without-bell",
+    [BELL_BY_STORE] = "bell-by-store",
     [LINK_AFTER_PUSH] = "link-after-push",
     [CLOSE_WITHOUT_COUNT] = "close-without-count",
     [CLOSE_WHEN_EMPTY] = "close-when-empty",

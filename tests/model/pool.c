@@ -101,7 +101,7 @@ static bool submit_cancel_and_close(void) {
     CALL(cancel());
     while (t->ran == 0) {
         if (t->queued == 0) {
-            STEP_WHEN(loop_may_turn());
+            CALL(loop_sleep());
             CALL(inbox_turn());
         }
         while (next_queued() == POST) deliver();

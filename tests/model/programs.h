@@ -13,7 +13,9 @@ enum site {
     PIPE_LOCK, /* the kernel's, in read, write and wait */
     PUSH_LOAD,
     PUSH_SWAP,
+    LOOK,
     TAKE,
+    HANG,
     SEND,
     WAKE_RUN,
     WAKE_START,
@@ -38,7 +40,8 @@ enum change {
     BYTE_ALWAYS,
     BYTE_NEVER_FIRST,
     BYTE_BEFORE_PUSH,
-    TAKE_BEFORE_READ,
+    SLEEP_WITHOUT_BELL,
+    BELL_BY_STORE,
     LINK_AFTER_PUSH,
     CLOSE_WITHOUT_COUNT,
     CLOSE_WHEN_EMPTY,
@@ -80,7 +83,7 @@ extern struct variant {
 enum { MORE_POSTS = 3 };
 
 enum location {
-    HEAD,                  /* loop->inbox_head */
+    HEAD,                  /* loop->inbox_head: a post, or one of the two below */
     PIPE,                  /* rings in it that were not read */
     EDGE,                  /* with is_edge: a ring that no wait has told of */
     PENDING,               /* of the wake or the signal watcher with post 1; then post 2's */
@@ -103,6 +106,8 @@ enum plain {
     PLAINS_USED
 };
 
+/* NULL, and &loop->inbox_bell, which a loop begins with. */
+enum { BELL = 0, NOTHING = 9 };
 enum { POISON = 0xff };
 
 static inline unsigned pending_of(unsigned post) {
@@ -119,7 +124,7 @@ bool inbox_push(uint8_t post);
 void push_local(uint8_t post);
 bool inbox_withdraw(uint8_t post);
 bool inbox_close(void);
-bool loop_may_turn(void);
+bool loop_sleep(void);
 bool inbox_turn(void);
 /* Takes the first post of the loop's queue, or returns 0. */
 uint8_t next_queued(void);

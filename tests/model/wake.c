@@ -161,7 +161,7 @@ static void wake_start(void) {
 static bool listen(void) {
     BEGIN(IN_MAIN);
     for (;;) {
-        STEP_WHEN(loop_may_turn());
+        CALL(loop_sleep());
         CALL(turn());
     }
     END();
@@ -205,7 +205,7 @@ static bool stop_and_start(void) {
     STEP();
     wake_start();
     for (;;) {
-        STEP_WHEN(loop_may_turn());
+        CALL(loop_sleep());
         CALL(turn());
     }
     END();
