@@ -122,9 +122,10 @@ struct eddy_post {
 };
 
 /* Runs `fn(post)` once in the loop's thread, in the order of arrival. `post` is yours again when
- * `fn` is called. Allocates nothing; writes to the loop's pipe only when its inbox was empty. The
- * loop must not be closed before the call returns. A call that has arrived keeps the loop alive; a
- * loop that is to wait for calls needs a handle as well. Any thread, and safe in signal handlers.
+ * `fn` is called. Allocates nothing; writes to the loop's pipe only when the loop may be asleep.
+ * The loop must not be closed before the call returns. A call that has arrived keeps the loop
+ * alive; a loop that is to wait for calls needs a handle as well. Any thread, and safe in signal
+ * handlers.
  */
 EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn);
 

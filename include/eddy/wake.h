@@ -28,7 +28,8 @@ EDDY_API int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn);
 
 /* Makes the loop call `fn` soon. What the sender wrote before is visible to `fn`. Sends that come
  * before the call begins are one; a send after it has begun gives another call. Allocates nothing;
- * only a send that finds the inbox empty writes to the pipe. Any thread; safe in signal handlers.
+ * only a send that may find the loop asleep writes to the pipe. Any thread; safe in signal
+ * handlers.
  */
 EDDY_API void eddy_wake_send(eddy_wake *wake);
 

@@ -268,11 +268,37 @@ START_TEST(signal_handlers_may_post) {
 }
 END_TEST
 
+enum { CHAIN = 100 };
+static unsigned links;
+
+static void post_next(eddy_post *post) {
+    if (++links < CHAIN) eddy_loop_post(loop, post, post_next);
+}
+
+/* Only the first one may have come to a loop that was about to sleep: the others are found by a
+ * look, and cost neither a write nor an event. */
+START_TEST(a_loop_that_turns_is_not_rung_for) {
+    begin();
+    eddy_metrics before, after;
+    links = 0;
+    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_post(loop, &posts[0], post_next);
+    ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
+    eddy_loop_read_metrics(loop, &after);
+    ck_assert_uint_eq(links, CHAIN);
+    ck_assert_uint_eq(after.completions - before.completions, CHAIN);
+    ck_assert_uint_eq(after.events - before.events, 1);
+    ck_assert_uint_eq(after.wake_reads - before.wake_reads, test_wake_reads());
+    test_loop_close(loop);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("post");
     ck_add(suite, "post", posted_calls_run_once_in_order_of_arrival,
            a_posted_call_keeps_the_loop_running, a_posted_call_may_free_its_struct,
-           completions_per_turn_is_a_bound, a_long_queue_of_calls_does_not_starve_descriptors);
+           completions_per_turn_is_a_bound, a_loop_that_turns_is_not_rung_for,
+           a_long_queue_of_calls_does_not_starve_descriptors);
     ck_add(suite, "threads", four_threads_post_in_order_and_exactly_once,
            a_loop_may_close_after_the_last_posted_call_ran);
     ck_add(suite, "handlers", signal_handlers_may_post);

@@ -130,7 +130,7 @@ START_TEST(a_wake_may_stop_its_neighbour_and_itself) {
 }
 END_TEST
 
-/* Only the send that finds the inbox empty writes to the pipe, and the loop reads it once, or not
+/* Only the send that finds the bell writes to the pipe, and the loop reads it once, or not
  * at all. */
 START_TEST(many_sends_cost_one_read) {
     begin();
