@@ -122,7 +122,7 @@ struct eddy_post {
 };
 
 /* Runs `fn(post)` once in the loop's thread, in the order of arrival. `post` is yours again when
- * `fn` is called. Allocates nothing; writes to the loop's pipe only when its inbox was empty. The
+ * `fn` is called. Allocates nothing; writes to the loop's pipe only if the loop may be asleep. The
  * loop must not be closed before the call returns. A call that has arrived keeps the loop alive; a
  * loop that is to wait for calls needs a handle as well. Any thread, and safe in signal handlers.
  */

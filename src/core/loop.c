@@ -128,7 +128,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
 
 int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     if (loop->running) return -EBUSY;
-    if (inbox_is_waiting(loop)) timeout_ns = 0; /* told of by a wait that was not dispatched */
+    if (inbox_is_waiting(loop)) timeout_ns = 0; /* what the last turn left over */
     return wait(loop, timeout_ns < 0 ? -1 : timeout_ns);
 }
 
