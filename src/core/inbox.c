@@ -17,9 +17,9 @@
  * through its interleavings, and breaks what is weaker.
  *
  * Invariant: for each list that was begun at a bell there is exactly one ring that has been or will
- * be. Counting both is how inbox_close knows that no sender still uses the loop.
- * Threading: eddy__inbox_push from any thread and from signal handlers; the rest from the
- * loop's. */
+ * be, read from the pipe or refused by it. Counting all of them is how inbox_close knows that no
+ * sender still uses the loop. Threading: eddy__inbox_push from any thread and from signal handlers;
+ * the rest from the loop's. */
 #include "loop.h"
 
 #include <errno.h>
@@ -39,7 +39,10 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
      * a pipe just now, and without the ring the loop would sleep on. Test: tests/fault/core.c. */
     static const uint64_t one = 1;
     size_t size = loop->inbox_is_edge ? sizeof one : 1; /* a number to add, or a byte */
-    while (eddy_os_write(loop->pipe[1], &one, size) == -ENOMEM) eddy_os_yield();
+    ssize_t written;
+    while ((written = eddy_os_write(loop->pipe[1], &one, size)) == -ENOMEM) eddy_os_yield();
+    /* Release: the sender has done with the loop then, which close acquires. */
+    if (written < 0) atomic_fetch_add_explicit(&loop->inbox_refused, 1, memory_order_release);
 }
 
 static void append(struct inbox_queue *queue, eddy_post *post) {
@@ -165,6 +168,7 @@ int eddy__inbox_open(eddy_loop *loop) {
     queue_init(&loop->inbox);
     queue_init(&loop->inbox_signals);
     atomic_init(&loop->inbox_head, &loop->inbox_bell);
+    atomic_init(&loop->inbox_refused, 0);
     loop->inbox_is_edge = (loop->backend->capabilities & BACKEND_CAN_RING) != 0;
     int err = open_ends(loop, loop->pipe);
     if (err < 0 && loop->inbox_is_edge) { /* a sandbox may not know eventfds */
@@ -179,13 +183,18 @@ int eddy__inbox_open(eddy_loop *loop) {
     return err;
 }
 
+static bool rings_are_due(eddy_loop *loop) {
+    unsigned refused = atomic_load_explicit(&loop->inbox_refused, memory_order_acquire);
+    return loop->inbox_rings + refused < loop->inbox_begun;
+}
+
 void eddy__inbox_close(eddy_loop *loop) {
     /* A sender pushes and then rings. Its call has been run or withdrawn, or the loop would not be
      * closing, but the ring may still be under way, and the pipe must be there for it: a withdrawal
      * takes the list without waiting for it. */
-    while (loop->inbox_rings < loop->inbox_begun) {
+    while (rings_are_due(loop)) {
         read_rings(loop);
-        if (loop->inbox_rings < loop->inbox_begun) eddy_os_yield();
+        if (rings_are_due(loop)) eddy_os_yield();
     }
     eddy_io_stop(&loop->inbox_io);
     close_ends(loop->pipe);
@@ -208,6 +217,7 @@ int eddy__inbox_reopen(eddy_loop *loop) {
     /* What had arrived rang in the parent's pipe: close must not wait for that. And if that is the
      * only one there is, close must not read it at all, or the parent's own would wait for ever. It
      * need not, as a forked child has no other thread. Test: tests/fault/fork.c. */
+    atomic_store_explicit(&loop->inbox_refused, 0, memory_order_relaxed);
     loop->inbox_rings = err < 0 ? UINT64_MAX / 2 : loop->inbox_begun;
     return err;
 }

@@ -113,7 +113,8 @@ int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {
     }
     loop->running = false;
     loop->stopping = false;
-    (void)eddy__inbox_hang_bell(loop); /* while nobody turns the loop, posts are to be seen */
+    (void)eddy__inbox_hang_bell(
+        loop); /* posts from now on are to be seen; prepare tells of others */
     return err < 0 ? err : eddy_loop_is_alive(loop);
 }
 
@@ -128,7 +129,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
 
 int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     if (loop->running) return -EBUSY;
-    if (inbox_is_waiting(loop)) timeout_ns = 0; /* told of by a wait that was not dispatched */
+    if (inbox_is_waiting(loop)) timeout_ns = 0; /* what the last turn left over */
     return wait(loop, timeout_ns < 0 ? -1 : timeout_ns);
 }
 

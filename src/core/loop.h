@@ -1,8 +1,8 @@
 /* loop.h: the loop from inside, for the other modules of the library.
  *
  * Ownership of the fields is by module: each file of src/core names its own part and the functions
- * through which the others use it. Everything is the loop thread's, except `inbox_head` and
- * `pipe[1]`. */
+ * through which the others use it. Everything is the loop thread's, except `inbox_head`,
+ * `inbox_refused` and `pipe[1]`. */
 #ifndef EDDY_CORE_LOOP_H
 #define EDDY_CORE_LOOP_H
 
@@ -131,6 +131,7 @@ struct eddy_loop {
     eddy_post inbox_bell; /* ends a list whose first push has to ring; nothing else of it is used */
     uint64_t inbox_begun; /* lists that were begun at the bell: each has one ring of the pipe */
     uint64_t inbox_rings; /* read from the pipe */
+    EDDY_ATOMIC(unsigned) inbox_refused; /* rings for which the pipe had no room */
     eddy_io inbox_io;
     int pipe[2];        /* with inbox_is_edge both are one eventfd */
     bool inbox_is_edge; /* each ring is told, though nobody reads the last one */

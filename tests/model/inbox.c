@@ -1,20 +1,30 @@
 /* inbox.c: src/core/inbox.c as programs, and posting in three scenarios. */
 #include "programs.h"
 
-const char *const location_names[] = {"inbox_head", "pipe",     "edge",    "pending", "pending 2",
-                                      "handlers",   "first",    "next",    "next 2",  "lock",
-                                      "data",       "data (2)", "data (3)"};
+const char *const location_names[] = {"inbox_head", "pipe",     "refused",  "edge",    "pending",
+                                      "pending 2",  "handlers", "first",    "next",    "next 2",
+                                      "lock",       "data",     "data (2)", "data (3)"};
 const char *const plain_names[] = {"post->next", "post 2", "post 3",    "loop",  "pipe's fd",
                                    "watcher",    "2nd",    "job state", "queue", "result"};
 _Static_assert(sizeof location_names / sizeof location_names[0] == LOCATIONS_USED, "");
 _Static_assert(sizeof plain_names / sizeof plain_names[0] == PLAINS_USED, "");
 _Static_assert((int)LOCATIONS_USED <= (int)LOCATIONS && (int)PLAINS_USED <= (int)PLAINS, "");
 
-static void write_byte(void) {
+/* The end of eddy__inbox_push. A pipe with bytes in it may be full. */
+static bool write_byte(void) {
+    BEGIN(IN_RING);
     touch(LIFE_LOOP); /* loop->pipe[1] */
     touch(LIFE_PIPE);
+    if (!variant.is_edge && latest(PIPE) > 0 && choose(2) == 1) {
+        (void)fetch_add(PIPE, 0, variant.orders[PIPE_LOCK]); /* the kernel has looked */
+        STEP();
+        touch(LIFE_LOOP);
+        (void)fetch_add(REFUSED, 1, variant.orders[REFUSE]);
+        RETURN();
+    }
     (void)fetch_add(PIPE, 1, variant.orders[PIPE_LOCK]);
     if (variant.is_edge) (void)exchange(EDGE, 1, variant.orders[PIPE_LOCK]);
+    END();
 }
 
 /* eddy__inbox_push */
@@ -24,7 +34,7 @@ bool inbox_push(uint8_t post) {
     t->head = load(HEAD, variant.orders[PUSH_LOAD]);
     if (variant.change == BYTE_BEFORE_PUSH && t->head == BELL) {
         STEP();
-        write_byte();
+        CALL(write_byte());
     }
     do {
         if (variant.change != LINK_AFTER_PUSH) plain_write(next_of(post), t->head);
@@ -36,7 +46,7 @@ bool inbox_push(uint8_t post) {
     if (variant.change == BYTE_NEVER_FIRST ? t->head == BELL : t->head != BELL)
         if (variant.change != BYTE_ALWAYS) RETURN();
     STEP();
-    write_byte();
+    CALL(write_byte());
     END();
 }
 
@@ -166,15 +176,19 @@ bool inbox_withdraw(uint8_t post) {
 static bool may_close(void) {
     if (variant.change == CLOSE_WITHOUT_COUNT) return true;
     if (variant.change == CLOSE_WHEN_EMPTY) return !is_post(latest(HEAD)) && latest(PIPE) == 0;
-    return machine.self->bytes >= machine.self->begun;
+    uint8_t refused = load(REFUSED, variant.orders[REFUSED_LOOK]);
+    return machine.self->bytes + refused >= machine.self->begun;
 }
 
 /* eddy__inbox_close, and the end of eddy_loop_close */
 bool inbox_close(void) {
     BEGIN(IN_CLOSE);
+    STEP();
     while (!may_close()) {
-        STEP_WHEN(latest(PIPE) > 0);
-        read_rings();
+        /* Before, it would only look again. */
+        STEP_WHEN(latest(PIPE) > 0 || latest(REFUSED) > 0);
+        if (latest(PIPE) > 0) read_rings();
+        STEP();
     }
     plain_write(LIFE_PIPE, DEAD);
     plain_write(LIFE_LOOP, DEAD);

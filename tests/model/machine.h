@@ -44,6 +44,7 @@ enum slot {
     IN_MAIN,
     IN_SEND,
     IN_PUSH,
+    IN_RING,
     IN_TAKE,
     IN_SLEEP,
     IN_RUN,

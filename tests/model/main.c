@@ -34,6 +34,10 @@ static const struct site_of_code {
               "atomic_load_explicit(&loop->inbox_head, memory_order_relaxed);\n    if (newest"},
     [HANG] = {"hang", RELAXED, RELAXED, "src/core/inbox.c",
               "memory_order_relaxed, memory_order_relaxed)"},
+    [REFUSE] = {"refuse", RELEASE, RELEASE, "src/core/inbox.c",
+                "atomic_fetch_add_explicit(&loop->inbox_refused, 1, memory_order_release)"},
+    [REFUSED_LOOK] = {"refused", ACQUIRE, ACQUIRE, "src/core/inbox.c",
+                      "atomic_load_explicit(&loop->inbox_refused, memory_order_acquire)"},
     [TAKE] = {"take", ACQUIRE, ACQUIRE, "src/core/inbox.c",
               "atomic_exchange_explicit(&loop->inbox_head, NULL, memory_order_acquire)"},
     [SEND] = {"send", ACQ_REL, ACQ_REL, "src/core/wake.c",
@@ -70,7 +74,7 @@ static const struct site_of_code {
 static const struct {
     const char *file;
     unsigned operations;
-} files[] = {{"src/core/inbox.c", 5}, {"src/core/wake.c", 4}, {"src/core/signal.c", 19},
+} files[] = {{"src/core/inbox.c", 8}, {"src/core/wake.c", 4}, {"src/core/signal.c", 19},
              {"src/work/pool.c", 0},  {"src/work/work.c", 0}, {"src/work/worker.c", 0}};
 
 static const char *const change_names[CHANGES] = {
@@ -178,6 +182,7 @@ static bool is_enough(enum order order, enum order need) {
 static void check_orders(void) {
     printf("\nEach order, weakened, the pipe %s:\n", ways[variant.is_edge]);
     for (unsigned i = 0; i < SITES; i++) {
+        if (variant.is_edge && (i == REFUSE || i == REFUSED_LOOK)) continue; /* of a pipe */
         for (unsigned order = 0; order < sites[i].order; order++) {
             reset();
             variant.orders[i] = (enum order)order;

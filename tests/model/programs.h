@@ -16,6 +16,8 @@ enum site {
     LOOK,
     TAKE,
     HANG,
+    REFUSE,
+    REFUSED_LOOK,
     SEND,
     WAKE_RUN,
     WAKE_START,
@@ -85,6 +87,7 @@ enum { MORE_POSTS = 3 };
 enum location {
     HEAD,                  /* loop->inbox_head: a post, or one of the two below */
     PIPE,                  /* rings in it that were not read */
+    REFUSED,               /* loop->inbox_refused */
     EDGE,                  /* with is_edge: a ring that no wait has told of */
     PENDING,               /* of the wake or the signal watcher with post 1; then post 2's */
     RUNNING = PENDING + 2, /* handlers_running */

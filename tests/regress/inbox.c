@@ -84,6 +84,30 @@ START_TEST(a_stalled_loop_blocks_no_sender_and_loses_nothing) {
 }
 END_TEST
 
+/* Each time a wake is withdrawn before a wait tells of its ring, the ring stays in the pipe, until
+ * that is full and refuses the next ones. The loop sleeps and closes as if it had not. */
+START_TEST(a_loop_whose_pipe_refuses_rings_can_be_closed) {
+    bool open_before[100];
+    for (int fd = 0; fd < 100; fd++) open_before[fd] = fcntl(fd, F_GETFD) >= 0;
+    loop = test_loop_open();
+    shrink_pipes(open_before, 100);
+    eddy_wake wake;
+    eddy_wake_init(&wake, loop);
+    woken = 0;
+    for (int i = 0; i < 70000; i++) {
+        int64_t timeout_ns;
+        ck_assert_int_eq(eddy_wake_start(&wake, on_wake), 0);
+        ck_assert_int_eq(eddy_loop_prepare(loop, &timeout_ns), 0);
+        eddy_wake_send(&wake);
+        eddy_wake_stop(&wake);
+    }
+    ck_assert_int_eq(eddy_loop_wait(loop, -1), 1);
+    ck_assert_int_eq(eddy_loop_dispatch(loop), 0);
+    ck_assert_uint_eq(woken, 0);
+    test_loop_close(loop);
+}
+END_TEST
+
 /* --- stop and free against send --- */
 
 struct shared {
@@ -188,6 +212,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("inbox");
     ck_add(suite, "inbox", a_stalled_loop_blocks_no_sender_and_loses_nothing,
-           a_wake_may_be_freed_after_stop, a_send_while_the_loop_falls_asleep_wakes_it);
+           a_loop_whose_pipe_refuses_rings_can_be_closed, a_wake_may_be_freed_after_stop,
+           a_send_while_the_loop_falls_asleep_wakes_it);
     return suite;
 }
