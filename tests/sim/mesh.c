@@ -145,10 +145,11 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
 static void open_listener(struct house *house) {
     eddy_listener *listener = ledger_new("listener", sizeof *listener);
     eddy_listener_init(listener, house->party.loop);
+    bool was_short = mesh.is_short; /* there may be enough again when the call returns */
     int err =
         CALL(&house->party, eddy_tcp_listen(listener, (const struct sockaddr *)&house->address,
                                             house->address_length, 0, 0, on_accept));
-    bool is_short = err == -EMFILE && mesh.is_short;
+    bool is_short = err == -EMFILE && (was_short || mesh.is_short);
     if (!is_short && ledger_result("eddy_tcp_listen", err) == 0) {
         house->listener = listener;
         house->listener_paused = false;
