@@ -85,12 +85,13 @@ static void read_rings(eddy_loop *loop) {
 }
 
 bool eddy__inbox_hang_bell(eddy_loop *loop) {
-    eddy_post *head = NULL;
-    /* Relaxed: nothing is handed over by it. */
-    if (atomic_compare_exchange_strong_explicit(&loop->inbox_head, &head, &loop->inbox_bell,
-                                                memory_order_relaxed, memory_order_relaxed))
-        return true;
-    return head == &loop->inbox_bell;
+    /* Relaxed: nothing is handed over by it. Mostly it hangs there still, and whoever has found it
+     * since rings. */
+    eddy_post *head = atomic_load_explicit(&loop->inbox_head, memory_order_relaxed);
+    if (head == &loop->inbox_bell) return true;
+    head = NULL;
+    return atomic_compare_exchange_strong_explicit(&loop->inbox_head, &head, &loop->inbox_bell,
+                                                   memory_order_relaxed, memory_order_relaxed);
 }
 
 static void queue_init(struct inbox_queue *queue) {

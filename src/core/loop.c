@@ -113,8 +113,8 @@ int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {
     }
     loop->running = false;
     loop->stopping = false;
-    (void)eddy__inbox_hang_bell(
-        loop); /* posts from now on are to be seen; prepare tells of others */
+    /* Posts from now on are to be seen through the descriptor; prepare tells of earlier ones. */
+    (void)eddy__inbox_hang_bell(loop);
     return err < 0 ? err : eddy_loop_is_alive(loop);
 }
 

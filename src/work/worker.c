@@ -60,7 +60,8 @@ static void take_from(struct worker *worker, unsigned number) {
     worker->lane = number;
     lane->counts.queued--;
     lane->counts.running++;
-    /* The next job comes from the memory of the loop's processor; meanwhile this one runs. */
+    /* The next job, if there is one, comes from the memory of the loop's processor; meanwhile this
+     * one runs. */
     eddy_work *next = eddy_container_of(lane->queue.next, eddy_work, link);
     PREFETCH(next);
     PREFETCH(&next->state);

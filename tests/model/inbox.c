@@ -111,12 +111,14 @@ bool loop_sleep(void) {
     BEGIN(IN_SLEEP);
     STEP();
     if (t->queued > 0) RETURN();
-    uint8_t found = NOTHING;
-    if (variant.change == BELL_BY_STORE)
-        store(HEAD, BELL, variant.orders[HANG]);
-    else if (variant.change != SLEEP_WITHOUT_BELL &&
-             !compare_exchange(HEAD, &found, BELL, variant.orders[HANG], RELAXED) && is_post(found))
-        RETURN();
+    if (load(HEAD, variant.orders[LOOK]) != BELL && variant.change != SLEEP_WITHOUT_BELL) {
+        STEP();
+        uint8_t found = NOTHING;
+        if (variant.change == BELL_BY_STORE)
+            store(HEAD, BELL, variant.orders[HANG]);
+        else if (!compare_exchange(HEAD, &found, BELL, variant.orders[HANG], RELAXED))
+            RETURN();
+    }
     STEP_WHEN(has_rung());
     END();
 }
