@@ -5,7 +5,7 @@
  * staleness, fairness and counting are the loop's. One file, this contract and one line in the
  * build make a backend. Each clause has a test in tests/contract that runs on every backend.
  *
- *  1. Level-triggered, unless BACKEND_EDGE or BACKEND_ONESHOT is asked of a backend that says it
+ *  1. Level-triggered, unless EDDY_EDGE or EDDY_ONESHOT is asked of a backend that says it
  *     can. A descriptor may get two records in one wait if BACKEND_CAN_SPLIT says so.
  *  2. The loop never leaves a descriptor registered with neither READ nor WRITE: what is not wanted
  *     is removed, since epoll and poll report ERROR and HANGUP even of an empty mask.
@@ -24,27 +24,19 @@
 #ifndef EDDY_PLATFORM_BACKEND_H
 #define EDDY_PLATFORM_BACKEND_H
 
+#include <eddy/io.h>
+#include <eddy/loop.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bits of events; the public EDDY_READ and so on have the same values. */
+/* Events are the public ones: EDDY_READ and EDDY_WRITE, asked and told; EDDY_ERROR and EDDY_HANGUP,
+ * told only; EDDY_EDGE and EDDY_ONESHOT, asked only. Of the capabilities those of eddy/loop.h,
+ * EDDY_CAN_BATCH meaning that modify makes no system call, and beside them, for the loop alone: */
 enum {
-    BACKEND_READ = 1 << 0,
-    BACKEND_WRITE = 1 << 1,
-    BACKEND_ERROR = 1 << 2,   /* told only */
-    BACKEND_HANGUP = 1 << 3,  /* told only */
-    BACKEND_EDGE = 1 << 4,    /* asked only */
-    BACKEND_ONESHOT = 1 << 5, /* asked only: silent after one record, until modify */
-};
-
-/* The first four are public, as EDDY_CAN_…. */
-enum {
-    BACKEND_CAN_EDGE = 1 << 0,
-    BACKEND_CAN_ONESHOT = 1 << 1,
-    BACKEND_CAN_NEST = 1 << 2,  /* `descriptor` gives one that another loop can watch */
-    BACKEND_CAN_BATCH = 1 << 3, /* modify makes no system call: changes go with the wait */
-    BACKEND_CAN_SPLIT = 1 << 8, /* READ and WRITE of one descriptor come as two records */
-    BACKEND_CAN_RING = 1 << 9,  /* with EDGE, an eventfd is told of at each write, read or not */
+    BACKEND_CAN_SPLIT = 1 << 8,        /* READ and WRITE of one descriptor come as two records */
+    BACKEND_TELLS_EACH_WRITE = 1 << 9, /* with EDGE, of each write to an eventfd, read or not, and
+                                        * to a pipe too, if the kernel does (core/wakeup.c asks) */
 };
 
 enum {
@@ -61,12 +53,6 @@ struct eddy_record {
     int32_t error; /* negative errno when the backend has lost the descriptor, else 0 */
 };
 
-/* Memory as realloc gives it, with sizes; new_bytes 0 frees. See eddy_allocator. */
-struct eddy_memory {
-    void *(*resize)(void *context, void *memory, size_t old_bytes, size_t new_bytes);
-    void *context;
-};
-
 struct eddy_backend {
     const char *name;
     unsigned capabilities; /* BACKEND_CAN_… */
@@ -75,7 +61,7 @@ struct eddy_backend {
 
     /* Opens the mechanism. `memory` outlives the state and serves what must grow with the number of
      * descriptors. On an error nothing is left to close. */
-    int (*open)(void *state, const struct eddy_memory *memory);
+    int (*open)(void *state, const eddy_allocator *memory);
     void (*close)(void *state);
 
     /* In a forked child: leaves the parent's kernel object alone, and begins anew with nothing
@@ -102,8 +88,8 @@ struct eddy_backend {
      * BACKEND_RECORDS_MAX of them. Returns the count; 0 after the time or a signal. */
     int (*wait)(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns);
 
-    /* With BACKEND_CAN_NEST: the descriptor; NULL without. Once asked for, modify acts at once,
-     * even with BACKEND_CAN_BATCH: whoever watches the descriptor has to see it. */
+    /* With EDDY_CAN_NEST: the descriptor; NULL without. Once asked for, modify acts at once,
+     * even with EDDY_CAN_BATCH: whoever watches the descriptor has to see it. */
     int (*descriptor)(void *state);
 };
 

@@ -44,7 +44,7 @@ static inline int backend_check_watchable(int fd) {
 
 /* `array`, of `*capacity` items, made to hold at least `needed` of them, the new ones zero. NULL if
  * there is no memory: then nothing has changed. */
-static inline void *backend_grow(const struct eddy_memory *memory, void *array, unsigned *capacity,
+static inline void *backend_grow(const eddy_allocator *memory, void *array, unsigned *capacity,
                                  size_t needed, size_t item_bytes) {
     if (needed <= *capacity) return array;
     size_t larger = *capacity < 32 ? 32 : (size_t)*capacity * 2;
@@ -58,7 +58,7 @@ static inline void *backend_grow(const struct eddy_memory *memory, void *array, 
     return grown;
 }
 
-static inline void backend_free(const struct eddy_memory *memory, void *array, unsigned capacity,
+static inline void backend_free(const eddy_allocator *memory, void *array, unsigned capacity,
                                 size_t item_bytes) {
     if (array != NULL) memory->resize(memory->context, array, capacity * item_bytes, 0);
 }

@@ -9,50 +9,49 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 
-struct state {
+struct epoll_state {
     int epoll_fd;
     bool pwait2_missing; /* the kernel is older than the C library */
 };
 
-static uint32_t to_epoll(unsigned events) {
+static uint32_t epoll_mask(unsigned events) {
     uint32_t mask = 0;
-    if (events & BACKEND_READ) mask |= EPOLLIN;
-    if (events & BACKEND_WRITE) mask |= EPOLLOUT;
-    if (events & BACKEND_EDGE) mask |= EPOLLET;
-    if (events & BACKEND_ONESHOT) mask |= EPOLLONESHOT;
+    if (events & EDDY_READ) mask |= EPOLLIN;
+    if (events & EDDY_WRITE) mask |= EPOLLOUT;
+    if (events & EDDY_EDGE) mask |= EPOLLET;
+    if (events & EDDY_ONESHOT) mask |= EPOLLONESHOT;
     return mask;
 }
 
 /* The bits of both sides lie in the same order, WRITE, ERROR and HANGUP one place apart, so that a
  * mask and a shift translate them all. */
-_Static_assert((int)EPOLLIN == BACKEND_READ, "READ is told by the same bit");
-_Static_assert((int)EPOLLOUT == BACKEND_WRITE << 1, "one place apart");
-_Static_assert((int)EPOLLERR == BACKEND_ERROR << 1, "one place apart");
-_Static_assert((int)EPOLLHUP == BACKEND_HANGUP << 1, "one place apart");
+_Static_assert((int)EPOLLIN == EDDY_READ, "READ is told by the same bit");
+_Static_assert((int)EPOLLOUT == EDDY_WRITE << 1, "one place apart");
+_Static_assert((int)EPOLLERR == EDDY_ERROR << 1, "one place apart");
+_Static_assert((int)EPOLLHUP == EDDY_HANGUP << 1, "one place apart");
 
-static uint32_t from_epoll(uint32_t mask) {
-    uint32_t events =
-        (mask & BACKEND_READ) | (mask >> 1 & (BACKEND_WRITE | BACKEND_ERROR | BACKEND_HANGUP));
+static uint32_t epoll_events(uint32_t mask) {
+    uint32_t events = (mask & EDDY_READ) | (mask >> 1 & (EDDY_WRITE | EDDY_ERROR | EDDY_HANGUP));
     /* What was not asked for, the loop takes away again. */
-    if (mask & (EPOLLERR | EPOLLHUP)) events |= BACKEND_READ | BACKEND_WRITE;
+    if (mask & (EPOLLERR | EPOLLHUP)) events |= EDDY_READ | EDDY_WRITE;
     return events;
 }
 
-static int control(const struct state *it, int operation, int fd, unsigned events,
-                   eddy_token token) {
-    struct epoll_event event = {.events = to_epoll(events), .data = {.u64 = token}};
+static int epoll_control(const struct epoll_state *it, int operation, int fd, unsigned events,
+                         eddy_token token) {
+    struct epoll_event event = {.events = epoll_mask(events), .data = {.u64 = token}};
     return epoll_ctl(it->epoll_fd, operation, fd, &event) == 0 ? 0 : -errno;
 }
 
-static int epoll_open(void *state, const struct eddy_memory *memory) {
-    struct state *it = state;
+static int epoll_open(void *state, const eddy_allocator *memory) {
+    struct epoll_state *it = state;
     (void)memory;
     it->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return it->epoll_fd < 0 ? -errno : 0;
 }
 
 static void epoll_close(void *state) {
-    struct state *it = state;
+    struct epoll_state *it = state;
     if (it->epoll_fd >= 0) eddy_os_close(it->epoll_fd);
     it->epoll_fd = -1;
 }
@@ -67,24 +66,24 @@ static int epoll_reopen(void *state) {
 /* EEXIST: this number was closed with its registration left in the set, which a duplicate keeps
  * alive, and now means the same description again. */
 static int epoll_add(void *state, int fd, unsigned events, eddy_token token) {
-    int err = control(state, EPOLL_CTL_ADD, fd, events, token);
-    return err == -EEXIST ? control(state, EPOLL_CTL_MOD, fd, events, token) : err;
+    int err = epoll_control(state, EPOLL_CTL_ADD, fd, events, token);
+    return err == -EEXIST ? epoll_control(state, EPOLL_CTL_MOD, fd, events, token) : err;
 }
 
 /* ENOENT: the number was closed and opened again behind the loop's back. */
 static int epoll_modify(void *state, int fd, unsigned old_events, unsigned events,
                         eddy_token token) {
     (void)old_events;
-    int err = control(state, EPOLL_CTL_MOD, fd, events, token);
-    return err == -ENOENT ? control(state, EPOLL_CTL_ADD, fd, events, token) : err;
+    int err = epoll_control(state, EPOLL_CTL_MOD, fd, events, token);
+    return err == -ENOENT ? epoll_control(state, EPOLL_CTL_ADD, fd, events, token) : err;
 }
 
 static int epoll_remove(void *state, int fd, unsigned events) {
-    return control(state, EPOLL_CTL_DEL, fd, events, 0);
+    return epoll_control(state, EPOLL_CTL_DEL, fd, events, 0);
 }
 
-static int wait_for_events(struct state *it, struct epoll_event *events, int capacity,
-                           int64_t timeout_ns) {
+static int epoll_ask(struct epoll_state *it, struct epoll_event *events, int capacity,
+                     int64_t timeout_ns) {
 #ifdef HAVE_EPOLL_PWAIT2
     if (timeout_ns > 0 && !it->pwait2_missing) {
         struct timespec time = backend_timespec(timeout_ns);
@@ -97,29 +96,34 @@ static int wait_for_events(struct state *it, struct epoll_event *events, int cap
     return epoll_wait(it->epoll_fd, events, capacity, backend_timeout_ms(timeout_ns));
 }
 
-/* More than fit come next time, and fairly: the kernel puts what it told at the end of its list. */
+_Static_assert(sizeof(struct epoll_event) <= sizeof(struct eddy_record), "translated in place");
+
+/* The kernel writes its events where the records are to be, and as they are no larger, they can be
+ * translated from the last to the first without overwriting one. More than fit come next time, and
+ * fairly: the kernel puts what it told at the end of its list. */
 static int epoll_wait_records(void *state, struct eddy_record *records, int capacity,
                               int64_t timeout_ns) {
-    struct epoll_event events[BACKEND_RECORDS_MAX];
-    int count = wait_for_events(state, events, capacity, timeout_ns);
+    struct epoll_event *events = (void *)records;
+    int count = epoll_ask(state, events, capacity, timeout_ns);
     if (count < 0) return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < count; i++) {
-        records[i].token = events[i].data.u64;
-        records[i].events = from_epoll(events[i].events);
-        records[i].error = 0;
+    for (int i = count - 1; i >= 0; i--) {
+        struct epoll_event event;
+        memcpy(&event, &events[i], sizeof event);
+        struct eddy_record record = {.token = event.data.u64, .events = epoll_events(event.events)};
+        memcpy(&records[i], &record, sizeof record);
     }
     return count;
 }
 
 static int epoll_descriptor(void *state) {
-    return ((struct state *)state)->epoll_fd;
+    return ((struct epoll_state *)state)->epoll_fd;
 }
 
 const struct eddy_backend eddy_backend_epoll = {
     .name = "epoll",
-    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_RING,
+    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | BACKEND_TELLS_EACH_WRITE,
     .fd_max = INT_MAX,
-    .state_bytes = sizeof(struct state),
+    .state_bytes = sizeof(struct epoll_state),
     .open = epoll_open,
     .close = epoll_close,
     .reopen = epoll_reopen,

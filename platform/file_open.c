@@ -24,14 +24,14 @@ enum {
 
 /* To pass through a directory takes leave to search it, not to read it. */
 #if defined(O_PATH)
-enum { SEARCH = O_PATH };
+enum { WALK_SEARCH = O_PATH };
 #elif defined(O_SEARCH)
-enum { SEARCH = O_SEARCH };
+enum { WALK_SEARCH = O_SEARCH };
 #else
-enum { SEARCH = O_RDONLY };
+enum { WALK_SEARCH = O_RDONLY };
 #endif
 
-static int open_at(int dir, const char *path, int flags, unsigned mode) {
+static int file_open_at(int dir, const char *path, int flags, unsigned mode) {
     int fd;
     do {
         fd = openat(dir, path, flags, (mode_t)mode);
@@ -46,44 +46,44 @@ struct walk {
     int fds[WALK_DEPTH_MAX + 1]; /* [0] is the caller's */
 };
 
-static bool is_link(int dir, const char *name) {
+static bool walk_is_link(int dir, const char *name) {
     struct stat info;
     return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
 }
 
 /* For a link that it must not follow, open gives ELOOP, ENOTDIR, EMLINK or EFTYPE, depending on the
  * system and the flags. */
-static int tell_link(int dir, const char *name, int err) {
-    return err != -EEXIST && is_link(dir, name) ? -ELOOP : err;
+static int walk_tell_link(int dir, const char *name, int err) {
+    return err != -EEXIST && walk_is_link(dir, name) ? -ELOOP : err;
 }
 
-static int go_up(struct walk *walk) {
+static int walk_up(struct walk *walk) {
     if (walk->depth == 0) return -EXDEV;
     close(walk->fds[walk->depth--]);
     return 0;
 }
 
-static int go_to(struct walk *walk, const char *name) {
+static int walk_to(struct walk *walk, const char *name) {
     if (strcmp(name, ".") == 0) return 0;
-    if (strcmp(name, "..") == 0) return go_up(walk);
+    if (strcmp(name, "..") == 0) return walk_up(walk);
     if (walk->depth == WALK_DEPTH_MAX) return -ENAMETOOLONG;
     int dir = walk->fds[walk->depth];
-    int fd = open_at(dir, name, SEARCH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-    if (fd < 0) return tell_link(dir, name, fd);
+    int fd = file_open_at(dir, name, WALK_SEARCH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0) return walk_tell_link(dir, name, fd);
     walk->fds[++walk->depth] = fd;
     return 0;
 }
 
-static int open_last(struct walk *walk, const char *name, int flags, unsigned mode) {
+static int walk_open_last(struct walk *walk, const char *name, int flags, unsigned mode) {
     if (strcmp(name, "..") == 0) {
-        int err = go_up(walk);
+        int err = walk_up(walk);
         if (err < 0) return err;
         name = ".";
     }
     int dir = walk->fds[walk->depth];
-    if (strcmp(name, ".") == 0) return open_at(dir, name, flags, mode);
-    int fd = open_at(dir, name, flags | O_NOFOLLOW, mode);
-    if (fd < 0) return (flags & O_NOFOLLOW) ? fd : tell_link(dir, name, fd);
+    if (strcmp(name, ".") == 0) return file_open_at(dir, name, flags, mode);
+    int fd = file_open_at(dir, name, flags | O_NOFOLLOW, mode);
+    if (fd < 0) return (flags & O_NOFOLLOW) ? fd : walk_tell_link(dir, name, fd);
 #ifdef O_PATH
     /* With O_PATH the link itself is opened, which the caller has not asked for. */
     struct stat info;
@@ -97,7 +97,7 @@ static int open_last(struct walk *walk, const char *name, int flags, unsigned mo
 }
 
 /* Copies the name that `*path` begins with and moves `*path` to the next one. */
-static int next_name(const char **path, char name[NAME_MAX + 1], bool *slash) {
+static int walk_next_name(const char **path, char name[NAME_MAX + 1], bool *slash) {
     size_t length = strcspn(*path, "/");
     if (length > NAME_MAX) return -ENAMETOOLONG;
     memcpy(name, *path, length);
@@ -112,12 +112,12 @@ static int walk_path(struct walk *walk, const char *path, int flags, unsigned mo
     char name[NAME_MAX + 1];
     for (;;) {
         bool slash;
-        int err = next_name(&path, name, &slash);
+        int err = walk_next_name(&path, name, &slash);
         if (err == 0 && *path == '\0') {
             if (slash && (flags & O_CREAT)) return -EISDIR;
-            return open_last(walk, name, slash ? flags | O_DIRECTORY : flags, mode);
+            return walk_open_last(walk, name, slash ? flags | O_DIRECTORY : flags, mode);
         }
-        if (err == 0) err = go_to(walk, name);
+        if (err == 0) err = walk_to(walk, name);
         if (err < 0) return err;
     }
 }
@@ -125,9 +125,9 @@ static int walk_path(struct walk *walk, const char *path, int flags, unsigned mo
 int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) {
     if (path[0] == '/') return -EXDEV;
     if (path[0] == '\0') return -ENOENT;
-    struct walk walk = {.fds = {dir == EDDY_OS_CWD ? AT_FDCWD : dir}};
+    struct walk walk = {.fds = {dir == EDDY_CWD ? AT_FDCWD : dir}};
     int result = walk_path(&walk, path, flags | O_CLOEXEC, mode);
-    while (walk.depth > 0) (void)go_up(&walk);
+    while (walk.depth > 0) (void)walk_up(&walk);
     return result;
 }
 
@@ -135,7 +135,7 @@ int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) 
 
 #ifdef HAVE_OPENAT2
 /* Other than openat it refuses flags and modes that mean nothing, so those are left out here. */
-static int open_how(int dir, const char *path, int flags, unsigned mode, uint64_t resolve) {
+static int file_open_how(int dir, const char *path, int flags, unsigned mode, uint64_t resolve) {
     bool makes = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -156,21 +156,21 @@ static int open_how(int dir, const char *path, int flags, unsigned mode, uint64_
 /* RESOLVE_CACHED is about the names only. What may block is the opening itself: of a FIFO until
  * there is another end, of a leased file, and where something is created or cut. A directory has
  * none of that. */
-static bool open_may_block(int flags) {
+static bool file_open_may_block(int flags) {
     if ((flags & (O_CREAT | O_TRUNC)) || (flags & O_TMPFILE) == O_TMPFILE) return true;
     return !(flags & (O_NONBLOCK | O_DIRECTORY | O_PATH));
 }
 
-static int open_cached(int dir, const char *path, int flags, uint64_t resolve) {
-    if (open_may_block(flags)) return -EAGAIN;
-    int fd = open_how(dir, path, flags, 0, resolve | RESOLVE_CACHED);
+static int file_open_cached(int dir, const char *path, int flags, uint64_t resolve) {
+    if (file_open_may_block(flags)) return -EAGAIN;
+    int fd = file_open_how(dir, path, flags, 0, resolve | RESOLVE_CACHED);
     /* Not known to the kernel or its sandbox: the other ways will tell what there is to tell. */
     return fd == -ENOSYS || fd == -EINVAL || fd == -EPERM ? -EAGAIN : fd;
 }
 
-static int open_beneath(int dir, const char *path, int flags, unsigned mode) {
+static int file_open_beneath(int dir, const char *path, int flags, unsigned mode) {
     for (int tries = 0; tries < BENEATH_TRIES; tries++) {
-        int fd = open_how(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+        int fd = file_open_how(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
         if (fd == -EAGAIN) continue;
         if (fd == -ENOSYS || fd == -EPERM) break;
         return fd;
@@ -181,14 +181,14 @@ static int open_beneath(int dir, const char *path, int flags, unsigned mode) {
 
 int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
     flags |= O_CLOEXEC;
-    if (dir == EDDY_OS_CWD) dir = AT_FDCWD;
+    if (dir == EDDY_CWD) dir = AT_FDCWD;
 #ifdef HAVE_OPENAT2
-    uint64_t resolve = how & EDDY_OS_BENEATH ? RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS : 0;
-    if (how & EDDY_OS_NOWAIT) return open_cached(dir, path, flags, resolve);
-    if (how & EDDY_OS_BENEATH) return open_beneath(dir, path, flags, mode);
+    uint64_t resolve = how & EDDY_BENEATH ? RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS : 0;
+    if (how & EDDY_OS_NOWAIT) return file_open_cached(dir, path, flags, resolve);
+    if (how & EDDY_BENEATH) return file_open_beneath(dir, path, flags, mode);
 #else
     if (how & EDDY_OS_NOWAIT) return -EAGAIN;
-    if (how & EDDY_OS_BENEATH) return eddy_os_file_open_walk(dir, path, flags, mode);
+    if (how & EDDY_BENEATH) return eddy_os_file_open_walk(dir, path, flags, mode);
 #endif
-    return open_at(dir, path, flags, mode);
+    return file_open_at(dir, path, flags, mode);
 }

@@ -31,11 +31,11 @@ typedef int event_count;
 #endif
 
 enum {
-    FILTERS = BACKEND_READ | BACKEND_WRITE,
-    MODES = BACKEND_EDGE | BACKEND_ONESHOT,
+    FILTERS = EDDY_READ | EDDY_WRITE,
+    MODES = EDDY_EDGE | EDDY_ONESHOT,
 };
 
-struct watch {
+struct kqueue_watch {
     eddy_token token;
     uint8_t wanted;   /* filters and mode; none after a one-shot has fired or the loss is told */
     uint8_t attached; /* the same, as attached: a filter keeps its mode for life */
@@ -44,60 +44,60 @@ struct watch {
     unsigned place;   /* one more than the index in `changed`; 0: not in it */
 };
 
-struct state {
-    struct eddy_memory memory;
+struct kqueue_state {
+    eddy_allocator memory;
     int kqueue_fd;
     pid_t owner; /* the process that opened it */
     unsigned watches_capacity, changed_capacity, changed_count;
-    struct watch *watches; /* by descriptor */
-    int *changed;          /* has room for all of `watches`, so that modify needs no memory */
+    struct kqueue_watch *watches; /* by descriptor */
+    int *changed; /* has room for all of `watches`, so that modify needs no memory */
     unsigned broken_count;
     bool broken_starve; /* the others left no room for them in the last wait */
     bool is_nested;     /* somebody watches the queue: changes must not wait for the wait */
 };
 
-static int kqueue_open(void *state, const struct eddy_memory *memory) {
-    struct state *it = state;
-    *it = (struct state){.memory = *memory, .kqueue_fd = kqueue(), .owner = getpid()};
+static int kqueue_open(void *state, const eddy_allocator *memory) {
+    struct kqueue_state *it = state;
+    *it = (struct kqueue_state){.memory = *memory, .kqueue_fd = kqueue(), .owner = getpid()};
     if (it->kqueue_fd < 0) return -errno;
     fcntl(it->kqueue_fd, F_SETFD, FD_CLOEXEC); /* need not be atomic: a fork does not inherit it */
     return 0;
 }
 
-static void free_tables(struct state *it) {
+static void kqueue_free_tables(struct kqueue_state *it) {
     backend_free(&it->memory, it->watches, it->watches_capacity, sizeof *it->watches);
     backend_free(&it->memory, it->changed, it->changed_capacity, sizeof *it->changed);
 }
 
 static void kqueue_close(void *state) {
-    struct state *it = state;
-    free_tables(it);
+    struct kqueue_state *it = state;
+    kqueue_free_tables(it);
     if (it->kqueue_fd >= 0) eddy_os_close(it->kqueue_fd);
-    *it = (struct state){.memory = it->memory, .kqueue_fd = -1};
+    *it = (struct kqueue_state){.memory = it->memory, .kqueue_fd = -1};
 }
 
 /* A fork does not inherit the queue: its number is free, or somebody else's by now. A queue of this
  * process is from a reopen before, after which something else has failed. */
 static int kqueue_reopen(void *state) {
-    struct state *it = state;
+    struct kqueue_state *it = state;
     if (it->kqueue_fd >= 0 && it->owner == getpid()) eddy_os_close(it->kqueue_fd);
-    struct eddy_memory memory = it->memory;
+    eddy_allocator memory = it->memory;
     bool is_nested = it->is_nested;
-    free_tables(it);
+    kqueue_free_tables(it);
     int err = kqueue_open(state, &memory);
     it->is_nested = is_nested;
     return err;
 }
 
-static void mark_changed(struct state *it, int fd) {
-    struct watch *watch = &it->watches[fd];
+static void kqueue_mark_changed(struct kqueue_state *it, int fd) {
+    struct kqueue_watch *watch = &it->watches[fd];
     if (watch->place != 0) return;
     it->changed[it->changed_count++] = fd;
     watch->place = it->changed_count;
 }
 
-static void unmark_changed(struct state *it, int fd) {
-    struct watch *watch = &it->watches[fd];
+static void kqueue_unmark_changed(struct kqueue_state *it, int fd) {
+    struct kqueue_watch *watch = &it->watches[fd];
     if (watch->place == 0) return;
     int last = it->changed[--it->changed_count];
     it->changed[watch->place - 1] = last;
@@ -105,92 +105,92 @@ static void unmark_changed(struct state *it, int fd) {
     watch->place = 0;
 }
 
-static void set_broken(struct state *it, struct watch *watch, bool broken) {
+static void kqueue_set_broken(struct kqueue_state *it, struct kqueue_watch *watch, bool broken) {
     it->broken_count += (unsigned)broken - (unsigned)watch->broken;
     watch->broken = broken;
 }
 
-static void set_change(struct kevent *change, int fd, unsigned filter, unsigned flags) {
-    EV_SET(change, (uintptr_t)fd, filter == BACKEND_READ ? EVFILT_READ : EVFILT_WRITE,
+static void kqueue_set_change(struct kevent *change, int fd, unsigned filter, unsigned flags) {
+    EV_SET(change, (uintptr_t)fd, filter == EDDY_READ ? EVFILT_READ : EVFILT_WRITE,
            (unsigned short)flags, 0, 0, 0);
 }
 
 /* The next step from what is attached to what is wanted; false when there is none. The step counts
  * as done. Adding an attached filter again makes the kernel look whether it is ready, but would not
  * change its mode: for that it is taken off first. */
-static bool next_change(struct watch *watch, int fd, struct kevent *change) {
+static bool kqueue_next_change(struct kqueue_watch *watch, int fd, struct kevent *change) {
     bool mode_stays = ((watch->attached ^ watch->wanted) & MODES) == 0;
     unsigned surplus =
         watch->attached & FILTERS & (mode_stays ? ~(unsigned)watch->wanted : FILTERS);
     if (surplus != 0) {
-        unsigned filter = surplus & BACKEND_READ ? BACKEND_READ : BACKEND_WRITE;
+        unsigned filter = surplus & EDDY_READ ? EDDY_READ : EDDY_WRITE;
         watch->attached &= (uint8_t)~filter;
-        set_change(change, fd, filter, EV_DELETE);
+        kqueue_set_change(change, fd, filter, EV_DELETE);
         return true;
     }
     if ((watch->attached & FILTERS) == 0) watch->attached = watch->wanted & MODES;
     unsigned missing = watch->wanted & FILTERS & (watch->again | ~(unsigned)watch->attached);
     if (missing == 0) return false;
-    unsigned filter = missing & BACKEND_READ ? BACKEND_READ : BACKEND_WRITE;
+    unsigned filter = missing & EDDY_READ ? EDDY_READ : EDDY_WRITE;
     unsigned flags = EV_ADD;
-    if (watch->wanted & BACKEND_EDGE) flags |= EV_CLEAR;
-    if (watch->wanted & BACKEND_ONESHOT) flags |= EV_ONESHOT;
+    if (watch->wanted & EDDY_EDGE) flags |= EV_CLEAR;
+    if (watch->wanted & EDDY_ONESHOT) flags |= EV_ONESHOT;
     watch->attached |= (uint8_t)filter;
     watch->again &= (uint8_t)~filter;
-    set_change(change, fd, filter, flags);
+    kqueue_set_change(change, fd, filter, flags);
     return true;
 }
 
 /* Makes one change now. Without room for events, kevent returns at once and says what failed. */
-static int make_change(const struct state *it, const struct kevent *change) {
+static int kqueue_make_change(const struct kqueue_state *it, const struct kevent *change) {
     return kevent(it->kqueue_fd, change, 1, NULL, 0, NULL) < 0 ? -errno : 0;
 }
 
-static unsigned filter_of(const struct kevent *event) {
-    return event->filter == EVFILT_READ ? BACKEND_READ : BACKEND_WRITE;
+static unsigned kqueue_filter_of(const struct kevent *event) {
+    return event->filter == EVFILT_READ ? EDDY_READ : EDDY_WRITE;
 }
 
 /* Takes all steps of one descriptor now, up to the first error. ENOENT and EPIPE: see take_error.
  */
-static int change_now(struct state *it, int fd) {
-    struct watch *watch = &it->watches[fd];
-    unmark_changed(it, fd);
+static int kqueue_change_now(struct kqueue_state *it, int fd) {
+    struct kqueue_watch *watch = &it->watches[fd];
+    kqueue_unmark_changed(it, fd);
     struct kevent change;
-    while (next_change(watch, fd, &change)) {
-        int err = make_change(it, &change);
+    while (kqueue_next_change(watch, fd, &change)) {
+        int err = kqueue_make_change(it, &change);
         if (err == 0 || err == -ENOENT) continue;
-        watch->attached &= (uint8_t)~filter_of(&change);
+        watch->attached &= (uint8_t)~kqueue_filter_of(&change);
         if (err != -EPIPE) return err;
-        mark_changed(it, fd);
+        kqueue_mark_changed(it, fd);
         return 0;
     }
     return 0;
 }
 
 static int kqueue_remove(void *state, int fd, unsigned events) {
-    struct state *it = state;
+    struct kqueue_state *it = state;
     (void)events;
-    struct watch *watch = &it->watches[fd];
-    unmark_changed(it, fd);
-    set_broken(it, watch, false);
+    struct kqueue_watch *watch = &it->watches[fd];
+    kqueue_unmark_changed(it, fd);
+    kqueue_set_broken(it, watch, false);
     watch->wanted = 0;
     int result = 0;
     struct kevent change;
-    while (next_change(watch, fd, &change)) {
-        int err = make_change(it, &change);
+    while (kqueue_next_change(watch, fd, &change)) {
+        int err = kqueue_make_change(it, &change);
         /* A close, of this number alone, has taken the filter along. */
         if (err != 0 && err != -EBADF && err != -ENOENT) result = err;
     }
-    *watch = (struct watch){0};
+    *watch = (struct kqueue_watch){0};
     return result;
 }
 
 static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
-    struct state *it = state;
+    struct kqueue_state *it = state;
     int err = backend_check_watchable(fd);
     if (err != 0) return err;
-    struct watch *watches = backend_grow(&it->memory, it->watches, &it->watches_capacity,
-                                         (size_t)fd + 1, sizeof *watches);
+    struct kqueue_watch *watches = backend_grow(&it->memory, it->watches, &it->watches_capacity,
+                                                (size_t)fd + 1, sizeof *watches);
     if (watches == NULL) return -ENOMEM;
     it->watches = watches;
     int *changed = backend_grow(&it->memory, it->changed, &it->changed_capacity, (size_t)fd + 1,
@@ -198,33 +198,33 @@ static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
     if (changed == NULL) return -ENOMEM;
     it->changed = changed;
 
-    watches[fd] = (struct watch){.token = token, .wanted = (uint8_t)events};
-    err = change_now(it, fd);
+    watches[fd] = (struct kqueue_watch){.token = token, .wanted = (uint8_t)events};
+    err = kqueue_change_now(it, fd);
     if (err != 0) kqueue_remove(state, fd, events);
     return err;
 }
 
 static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned events,
                          eddy_token token) {
-    struct state *it = state;
+    struct kqueue_state *it = state;
     (void)old_events;
-    struct watch *watch = &it->watches[fd];
+    struct kqueue_watch *watch = &it->watches[fd];
     watch->token = token;
     watch->wanted = (uint8_t)events;
-    watch->again = events & BACKEND_EDGE ? FILTERS : 0;
-    set_broken(it, watch, false);
-    mark_changed(it, fd);
-    return it->is_nested ? change_now(it, fd) : 0;
+    watch->again = events & EDDY_EDGE ? FILTERS : 0;
+    kqueue_set_broken(it, watch, false);
+    kqueue_mark_changed(it, fd);
+    return it->is_nested ? kqueue_change_now(it, fd) : 0;
 }
 
 /* First come, first sent: what take_error puts back must not keep the others from their turn. */
-static int take_changes(struct state *it, struct kevent *changes, int room) {
+static int kqueue_take_changes(struct kqueue_state *it, struct kevent *changes, int room) {
     unsigned done = 0;
     int count = 0;
     while (done < it->changed_count && count < room) {
         int fd = it->changed[done];
-        struct watch *watch = &it->watches[fd];
-        if (next_change(watch, fd, &changes[count])) {
+        struct kqueue_watch *watch = &it->watches[fd];
+        if (kqueue_next_change(watch, fd, &changes[count])) {
             count++;
         } else {
             watch->place = 0;
@@ -240,9 +240,9 @@ static int take_changes(struct state *it, struct kevent *changes, int room) {
 }
 
 /* Nothing comes of `fd` any more, and the next wait takes off what is still attached. */
-static void silence(struct state *it, int fd) {
+static void kqueue_silence(struct kqueue_state *it, int fd) {
     it->watches[fd].wanted = 0;
-    mark_changed(it, fd);
+    kqueue_mark_changed(it, fd);
 }
 
 /* A change that failed, or a receipt for one that did not: false if it is passed over. The event
@@ -250,58 +250,59 @@ static void silence(struct state *it, int fd) {
  * close has taken away already. EPIPE is an addition to a pipe without its other end, which is no
  * error elsewhere: there it is ready, and stays so, which trying again in later waits comes to. All
  * others have lost the descriptor. */
-static bool take_error(struct state *it, int fd, unsigned filter, int error,
-                       struct eddy_record *record) {
-    struct watch *watch = &it->watches[fd];
+static bool kqueue_take_error(struct kqueue_state *it, int fd, unsigned filter, int error,
+                              struct eddy_record *record) {
+    struct kqueue_watch *watch = &it->watches[fd];
     if (error == 0 || error == ENOENT || watch->wanted == 0) return false;
-    record->events = FILTERS | BACKEND_ERROR;
+    record->events = FILTERS | EDDY_ERROR;
     watch->attached &= (uint8_t)~filter;
     if (error == EPIPE) {
-        record->events |= BACKEND_HANGUP;
-        unmark_changed(it, fd); /* or the next wait would begin with it, before all others */
-        if (watch->wanted & BACKEND_ONESHOT)
-            silence(it, fd);
+        record->events |= EDDY_HANGUP;
+        kqueue_unmark_changed(it, fd); /* or the next wait would begin with it, before all others */
+        if (watch->wanted & EDDY_ONESHOT)
+            kqueue_silence(it, fd);
         else
-            set_broken(it, watch, !(watch->wanted & BACKEND_EDGE));
+            kqueue_set_broken(it, watch, !(watch->wanted & EDDY_EDGE));
         return true;
     }
     record->error = -error;
-    silence(it, fd);
+    kqueue_silence(it, fd);
     return true;
 }
 
-static bool take_event(struct state *it, const struct kevent *event, struct eddy_record *record) {
+static bool kqueue_take_event(struct kqueue_state *it, const struct kevent *event,
+                              struct eddy_record *record) {
     int fd = (int)event->ident;
-    unsigned filter = filter_of(event);
-    struct watch *watch = &it->watches[fd];
+    unsigned filter = kqueue_filter_of(event);
+    struct kqueue_watch *watch = &it->watches[fd];
     *record = (struct eddy_record){.token = watch->token, .events = filter};
-    if (event->flags & EV_ERROR) return take_error(it, fd, filter, (int)event->data, record);
+    if (event->flags & EV_ERROR) return kqueue_take_error(it, fd, filter, (int)event->data, record);
     /* An end is of this filter's direction only, which is ready then: a hang-up would be of both. A
      * socket's error comes along in fflags. */
-    if ((event->flags & EV_EOF) && event->fflags != 0) record->events = FILTERS | BACKEND_ERROR;
+    if ((event->flags & EV_EOF) && event->fflags != 0) record->events = FILTERS | EDDY_ERROR;
     if (watch->attached &
-        BACKEND_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
+        EDDY_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
         watch->attached &= (uint8_t)~filter;
-        silence(it, fd);
+        kqueue_silence(it, fd);
     }
     return true;
 }
 
-static void try_broken(struct state *it) {
+static void kqueue_try_broken(struct kqueue_state *it) {
     for (unsigned fd = 0; it->broken_count > 0 && fd < it->watches_capacity; fd++) {
         if (!it->watches[fd].broken) continue;
-        set_broken(it, &it->watches[fd], false);
-        mark_changed(it, (int)fd);
+        kqueue_set_broken(it, &it->watches[fd], false);
+        kqueue_mark_changed(it, (int)fd);
     }
 }
 
-static int send_and_wait(struct state *it, struct eddy_record *records, int capacity,
-                         int64_t timeout_ns) {
+static int kqueue_send_and_wait(struct kqueue_state *it, struct eddy_record *records, int capacity,
+                                int64_t timeout_ns) {
     struct kevent events[BACKEND_RECORDS_MAX]; /* the changes too: kevent lets them share it */
     int count = 0;
     for (;;) {
         int room = capacity - count;
-        int changes = take_changes(it, events, room);
+        int changes = kqueue_take_changes(it, events, room);
         bool is_last = it->changed_count == 0;
         if (changes == room) /* there may be more: events must not come before those */
             for (int i = 0; i < changes; i++)
@@ -315,7 +316,7 @@ static int send_and_wait(struct state *it, struct eddy_record *records, int capa
         bool had_errors = false;
         for (int i = 0; i < told; i++) {
             if (events[i].flags & EV_ERROR) had_errors = true;
-            if (take_event(it, &events[i], &records[count])) count++;
+            if (kqueue_take_event(it, &events[i], &records[count])) count++;
         }
         /* Errors of changes, and receipts, come as events, at once and in place of all others, if
          * there is room for them. So no more changes are sent than events fit, and the others are
@@ -327,13 +328,14 @@ static int send_and_wait(struct state *it, struct eddy_record *records, int capa
 /* Trying broken pipes gives errors, which come in place of all events: so they have a call of their
  * own, behind the one that asks for the others; before it, when those left no room last time. */
 static int kqueue_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
-    struct state *it = state;
-    if (it->broken_count == 0) return send_and_wait(it, records, capacity, timeout_ns);
-    int count = it->broken_starve ? 0 : send_and_wait(it, records, capacity, 0);
+    struct kqueue_state *it = state;
+    if (it->broken_count == 0) return kqueue_send_and_wait(it, records, capacity, timeout_ns);
+    int count = it->broken_starve ? 0 : kqueue_send_and_wait(it, records, capacity, 0);
     it->broken_starve = count == capacity;
     if (count < 0 || count == capacity) return count;
-    try_broken(it);
-    int more = send_and_wait(it, records + count, capacity - count, count > 0 ? 0 : timeout_ns);
+    kqueue_try_broken(it);
+    int more =
+        kqueue_send_and_wait(it, records + count, capacity - count, count > 0 ? 0 : timeout_ns);
     if (more < 0) return count > 0 ? count : more;
     return count + more;
 }
@@ -341,21 +343,21 @@ static int kqueue_wait(void *state, struct eddy_record *records, int capacity, i
 /* From now on the queue itself must show what is ready, and so must hear of changes at once. What
  * fails is left for the wait to tell. Backwards, since unmarking puts the last in its place. */
 static int kqueue_descriptor(void *state) {
-    struct state *it = state;
+    struct kqueue_state *it = state;
     it->is_nested = true;
     for (unsigned i = it->changed_count; i-- > 0;) {
         int fd = it->changed[i];
-        if (change_now(it, fd) != 0) mark_changed(it, fd);
+        if (kqueue_change_now(it, fd) != 0) kqueue_mark_changed(it, fd);
     }
     return it->kqueue_fd;
 }
 
 const struct eddy_backend eddy_backend_kqueue = {
     .name = "kqueue",
-    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_BATCH |
-                    BACKEND_CAN_SPLIT,
+    .capabilities =
+        EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
     .fd_max = INT_MAX - 1,
-    .state_bytes = sizeof(struct state),
+    .state_bytes = sizeof(struct kqueue_state),
     .open = kqueue_open,
     .close = kqueue_close,
     .reopen = kqueue_reopen,

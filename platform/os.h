@@ -8,6 +8,8 @@
 #ifndef EDDY_PLATFORM_OS_H
 #define EDDY_PLATFORM_OS_H
 
+#include <eddy/file.h>
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -89,27 +91,8 @@ void eddy_os_condition_broadcast(eddy_os_condition *condition);
 /* --- Files: file.c, file_open.c, scan.c --- */
 
 enum {
-    EDDY_OS_CWD = -100,       /* as a directory: the working directory */
-    EDDY_OS_BENEATH = 1 << 0, /* the path may not lead out of its directory */
-    EDDY_OS_NOWAIT = 1 << 1,  /* only if it cannot block; else -EAGAIN, as where this is unknown */
-};
-
-/* Fixed sizes, whatever the off_t; the same layout as the public eddy_stat. */
-struct eddy_os_stat {
-    uint64_t device, inode, links;
-    uint32_t mode, user, group, block_bytes;
-    uint64_t special_device;
-    int64_t size, blocks;
-    int64_t access_s, modify_s, change_s;
-    int32_t access_ns, modify_ns, change_ns;
-};
-
-enum eddy_os_entry_kind {
-    EDDY_OS_ENTRY_UNKNOWN,
-    EDDY_OS_ENTRY_FILE,
-    EDDY_OS_ENTRY_DIRECTORY,
-    EDDY_OS_ENTRY_LINK,
-    EDDY_OS_ENTRY_OTHER,
+    /* Beside EDDY_BENEATH: only if it cannot block; else -EAGAIN, as where this is unknown. */
+    EDDY_OS_NOWAIT = 1 << 16,
 };
 
 /* A name of a scan, ended. Records follow each other from the start of the buffer, each `bytes`
@@ -122,14 +105,14 @@ struct eddy_os_entry {
 };
 
 int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how);
-/* What EDDY_OS_BENEATH does where the kernel cannot: goes from name to name and follows no link
+/* What EDDY_BENEATH does where the kernel cannot: goes from name to name and follows no link
  * (-ELOOP); -EXDEV if a ".." would leave `dir`. */
 int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode);
 ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
                           unsigned how); /* one call; offset -1: the position; count 1 to IOV_MAX */
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset);
-int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how);
-int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_stat *stat);
+int eddy_os_file_fstat(int fd, eddy_stat *stat, unsigned how);
+int eddy_os_file_stat(int dir, const char *path, bool follow, eddy_stat *stat);
 int eddy_os_file_sync(int fd, bool data_only);
 int eddy_os_file_truncate(int fd, int64_t size);
 int eddy_os_file_unlink(int dir, const char *path, bool is_directory);

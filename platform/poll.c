@@ -1,6 +1,6 @@
 /* poll.c: the backend on POSIX's poll.
  * Invariant: `polled` is dense, and watches[fd].place is one more than the descriptor's index in it
- * (0: not registered). An entry whose descriptor was lost is silenced: its number is negative,
+ * (0: not registered). An entry whose descriptor was lost is poll_silenced: its number is negative,
  * which poll passes over, until a modify brings it back. Threading: loop thread only. Read
  * backend.h first. */
 #include "backend.h"
@@ -9,51 +9,51 @@
 
 #include <poll.h>
 
-struct watch {
+struct poll_watch {
     eddy_token token;
     unsigned place;
 };
 
-struct state {
-    struct eddy_memory memory;
+struct poll_state {
+    eddy_allocator memory;
     struct pollfd *polled;
-    struct watch *watches; /* by descriptor */
+    struct poll_watch *watches; /* by descriptor */
     unsigned polled_count, polled_capacity;
     unsigned watches_capacity;
     unsigned next; /* where the scan goes on */
 };
 
-static short to_poll(unsigned events) {
+static short poll_mask(unsigned events) {
     int mask = 0;
-    if (events & BACKEND_READ) mask |= POLLIN;
-    if (events & BACKEND_WRITE) mask |= POLLOUT;
+    if (events & EDDY_READ) mask |= POLLIN;
+    if (events & EDDY_WRITE) mask |= POLLOUT;
     return (short)mask;
 }
 
-static uint32_t from_poll(int mask) {
+static uint32_t poll_events(int mask) {
     uint32_t events = 0;
-    if (mask & POLLIN) events |= BACKEND_READ;
-    if (mask & POLLOUT) events |= BACKEND_WRITE;
-    if (mask & (POLLERR | POLLNVAL)) events |= BACKEND_ERROR | BACKEND_READ | BACKEND_WRITE;
-    if (mask & POLLHUP) events |= BACKEND_HANGUP | BACKEND_READ | BACKEND_WRITE;
+    if (mask & POLLIN) events |= EDDY_READ;
+    if (mask & POLLOUT) events |= EDDY_WRITE;
+    if (mask & (POLLERR | POLLNVAL)) events |= EDDY_ERROR | EDDY_READ | EDDY_WRITE;
+    if (mask & POLLHUP) events |= EDDY_HANGUP | EDDY_READ | EDDY_WRITE;
     return events;
 }
 
-static int silenced(int fd) {
+static int poll_silenced(int fd) {
     return -1 - fd; /* its own inverse */
 }
 
-static int poll_open(void *state, const struct eddy_memory *memory) {
-    *(struct state *)state = (struct state){.memory = *memory};
+static int poll_open(void *state, const eddy_allocator *memory) {
+    *(struct poll_state *)state = (struct poll_state){.memory = *memory};
     return 0;
 }
 
 static void poll_close(void *state) {
-    struct state *it = state;
-    struct eddy_memory memory = it->memory;
+    struct poll_state *it = state;
+    eddy_allocator memory = it->memory;
     backend_free(&memory, it->polled, it->polled_capacity, sizeof *it->polled);
     backend_free(&memory, it->watches, it->watches_capacity, sizeof *it->watches);
-    *it = (struct state){.memory = memory};
+    *it = (struct poll_state){.memory = memory};
 }
 
 static int poll_reopen(void *state) {
@@ -62,7 +62,7 @@ static int poll_reopen(void *state) {
 }
 
 static int poll_add(void *state, int fd, unsigned events, eddy_token token) {
-    struct state *it = state;
+    struct poll_state *it = state;
     int err = backend_check_watchable(fd);
     if (err != 0) return err;
     /* One array may grow although the other one cannot: that changes nothing to be seen. */
@@ -70,38 +70,38 @@ static int poll_add(void *state, int fd, unsigned events, eddy_token token) {
                                          (size_t)it->polled_count + 1, sizeof *polled);
     if (polled == NULL) return -ENOMEM;
     it->polled = polled;
-    struct watch *watches = backend_grow(&it->memory, it->watches, &it->watches_capacity,
-                                         (size_t)fd + 1, sizeof *watches);
+    struct poll_watch *watches = backend_grow(&it->memory, it->watches, &it->watches_capacity,
+                                              (size_t)fd + 1, sizeof *watches);
     if (watches == NULL) return -ENOMEM;
     it->watches = watches;
 
-    it->polled[it->polled_count++] = (struct pollfd){.fd = fd, .events = to_poll(events)};
-    it->watches[fd] = (struct watch){.token = token, .place = it->polled_count};
+    it->polled[it->polled_count++] = (struct pollfd){.fd = fd, .events = poll_mask(events)};
+    it->watches[fd] = (struct poll_watch){.token = token, .place = it->polled_count};
     return 0;
 }
 
 static int poll_modify(void *state, int fd, unsigned old_events, unsigned events,
                        eddy_token token) {
-    struct state *it = state;
+    struct poll_state *it = state;
     (void)old_events;
-    struct watch *watch = &it->watches[fd];
+    struct poll_watch *watch = &it->watches[fd];
     watch->token = token;
-    it->polled[watch->place - 1] = (struct pollfd){.fd = fd, .events = to_poll(events)};
+    it->polled[watch->place - 1] = (struct pollfd){.fd = fd, .events = poll_mask(events)};
     return 0;
 }
 
 static int poll_remove(void *state, int fd, unsigned events) {
-    struct state *it = state;
+    struct poll_state *it = state;
     (void)events;
-    struct watch *watch = &it->watches[fd];
+    struct poll_watch *watch = &it->watches[fd];
     struct pollfd last = it->polled[--it->polled_count];
     it->polled[watch->place - 1] = last;
-    it->watches[last.fd < 0 ? silenced(last.fd) : last.fd].place = watch->place;
+    it->watches[last.fd < 0 ? poll_silenced(last.fd) : last.fd].place = watch->place;
     watch->place = 0;
     return 0;
 }
 
-static int wait_for_events(struct state *it, int64_t timeout_ns) {
+static int poll_ask(struct poll_state *it, int64_t timeout_ns) {
 #ifdef HAVE_PPOLL
     struct timespec time = backend_timespec(timeout_ns < 0 ? 0 : timeout_ns);
     return ppoll(it->polled, it->polled_count, timeout_ns < 0 ? NULL : &time, NULL);
@@ -113,8 +113,8 @@ static int wait_for_events(struct state *it, int64_t timeout_ns) {
 /* A full array ends the scan in its middle; the next one goes on there, so that descriptors at the
  * end of the array have their turn however busy those at its beginning are. */
 static int poll_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
-    struct state *it = state;
-    int ready = wait_for_events(it, timeout_ns);
+    struct poll_state *it = state;
+    int ready = poll_ask(it, timeout_ns);
     if (ready < 0) return errno == EINTR ? 0 : -errno;
     if (ready > capacity) ready = capacity;
     unsigned place = it->next;
@@ -124,10 +124,10 @@ static int poll_wait(void *state, struct eddy_record *records, int capacity, int
         struct pollfd *polled = &it->polled[place];
         if (polled->revents == 0) continue;
         records[count] = (struct eddy_record){.token = it->watches[polled->fd].token,
-                                              .events = from_poll(polled->revents)};
+                                              .events = poll_events(polled->revents)};
         if (polled->revents & POLLNVAL) {
             records[count].error = -EBADF;
-            polled->fd = silenced(polled->fd);
+            polled->fd = poll_silenced(polled->fd);
         }
         count++;
     }
@@ -139,7 +139,7 @@ const struct eddy_backend eddy_backend_poll = {
     .name = "poll",
     .capabilities = 0,
     .fd_max = INT_MAX - 1,
-    .state_bytes = sizeof(struct state),
+    .state_bytes = sizeof(struct poll_state),
     .open = poll_open,
     .close = poll_close,
     .reopen = poll_reopen,

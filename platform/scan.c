@@ -17,14 +17,14 @@
 #include <sys/attr.h>
 #endif
 
-enum { RECORD_ALIGNMENT = 8, SCAN_BYTES_MAX = 1 << 30 };
+enum { SCAN_ALIGNMENT = 8, SCAN_BYTES_MAX = 1 << 30 };
 
 /* Puts a record at `place`; `name` may overlap it. Returns its size. The buffer may begin at any
  * address, so nothing is written but by memcpy. */
-static size_t put_entry(char *place, uint64_t inode, uint8_t kind, const char *name) {
+static size_t scan_put_entry(char *place, uint64_t inode, uint8_t kind, const char *name) {
     enum { HEAD = offsetof(struct eddy_os_entry, name) };
     size_t length = strlen(name) + 1;
-    size_t bytes = (HEAD + length + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
+    size_t bytes = (HEAD + length + SCAN_ALIGNMENT - 1) / SCAN_ALIGNMENT * SCAN_ALIGNMENT;
     struct eddy_os_entry head = {.inode = inode, .bytes = (uint16_t)bytes, .kind = kind};
     memmove(place + HEAD, name, length);
     memcpy(place, &head, HEAD);
@@ -33,7 +33,7 @@ static size_t put_entry(char *place, uint64_t inode, uint8_t kind, const char *n
 
 #ifndef HAVE_GETATTRLISTBULK
 
-static ssize_t read_records(int fd, void *buffer, size_t size) {
+static ssize_t scan_read_records(int fd, void *buffer, size_t size) {
 #ifdef __linux__ /* see above */
     return (ssize_t)syscall(SYS_getdents64, fd, buffer, (unsigned)size);
 #else
@@ -41,7 +41,7 @@ static ssize_t read_records(int fd, void *buffer, size_t size) {
 #endif
 }
 
-static bool is_hidden(const struct dirent *entry) {
+static bool scan_is_hidden(const struct dirent *entry) {
     const char *name = entry->d_name;
 #ifndef __linux__ /* the BSDs leave the records of removed names, with no inode */
     if (entry->d_fileno == 0) return true;
@@ -49,42 +49,42 @@ static bool is_hidden(const struct dirent *entry) {
     return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-static uint8_t kind_of(unsigned type) {
-    if (type == DT_REG) return EDDY_OS_ENTRY_FILE;
-    if (type == DT_DIR) return EDDY_OS_ENTRY_DIRECTORY;
-    if (type == DT_LNK) return EDDY_OS_ENTRY_LINK;
-    return type == DT_UNKNOWN ? EDDY_OS_ENTRY_UNKNOWN : EDDY_OS_ENTRY_OTHER;
+static uint8_t scan_kind_of(unsigned type) {
+    if (type == DT_REG) return EDDY_ENTRY_FILE;
+    if (type == DT_DIR) return EDDY_ENTRY_DIRECTORY;
+    if (type == DT_LNK) return EDDY_ENTRY_LINK;
+    return type == DT_UNKNOWN ? EDDY_ENTRY_UNKNOWN : EDDY_ENTRY_OTHER;
 }
 
-static size_t convert(char *buffer, const char *records, size_t size) {
+static size_t scan_convert(char *buffer, const char *records, size_t size) {
     size_t used = 0;
     for (size_t at = 0; at < size;) {
         const struct dirent *entry = (const void *)(records + at);
         at += entry->d_reclen; /* before the record may be overwritten */
-        if (is_hidden(entry)) continue;
-        used += put_entry(buffer + used, (uint64_t)entry->d_fileno, kind_of(entry->d_type),
-                          entry->d_name);
+        if (scan_is_hidden(entry)) continue;
+        used += scan_put_entry(buffer + used, (uint64_t)entry->d_fileno,
+                               scan_kind_of(entry->d_type), entry->d_name);
     }
     return used;
 }
 
 ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {
     /* The kernel's records need an aligned place. */
-    size_t gap = (RECORD_ALIGNMENT - (uintptr_t)buffer % RECORD_ALIGNMENT) % RECORD_ALIGNMENT;
+    size_t gap = (SCAN_ALIGNMENT - (uintptr_t)buffer % SCAN_ALIGNMENT) % SCAN_ALIGNMENT;
     char *records = (char *)buffer + gap;
     if (size > SCAN_BYTES_MAX) size = SCAN_BYTES_MAX;
     for (;;) {
-        ssize_t count = read_records(fd, records, size - gap);
+        ssize_t count = scan_read_records(fd, records, size - gap);
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) return count < 0 ? -errno : 0;
-        size_t used = convert(buffer, records, (size_t)count);
+        size_t used = scan_convert(buffer, records, (size_t)count);
         if (used > 0) return (ssize_t)used; /* else there were only hidden ones */
     }
 }
 
 #else /* macOS has no getdents, but this */
 
-struct bulk_record {
+struct scan_record {
     uint32_t bytes;
     attribute_set_t returned;
     attrreference_t name; /* its offset counts from itself */
@@ -93,13 +93,13 @@ struct bulk_record {
 } __attribute__((packed));
 
 /* VNON and so on of sys/vnode.h, which cross compilers' headers leave out. */
-enum { TYPE_NONE = 0, TYPE_FILE = 1, TYPE_DIRECTORY = 2, TYPE_LINK = 5 };
+enum { SCAN_TYPE_NONE = 0, SCAN_TYPE_FILE = 1, SCAN_TYPE_DIRECTORY = 2, SCAN_TYPE_LINK = 5 };
 
-static uint8_t kind_of(unsigned type) {
-    if (type == TYPE_FILE) return EDDY_OS_ENTRY_FILE;
-    if (type == TYPE_DIRECTORY) return EDDY_OS_ENTRY_DIRECTORY;
-    if (type == TYPE_LINK) return EDDY_OS_ENTRY_LINK;
-    return type == TYPE_NONE ? EDDY_OS_ENTRY_UNKNOWN : EDDY_OS_ENTRY_OTHER;
+static uint8_t scan_kind_of(unsigned type) {
+    if (type == SCAN_TYPE_FILE) return EDDY_ENTRY_FILE;
+    if (type == SCAN_TYPE_DIRECTORY) return EDDY_ENTRY_DIRECTORY;
+    if (type == SCAN_TYPE_LINK) return EDDY_ENTRY_LINK;
+    return type == SCAN_TYPE_NONE ? EDDY_ENTRY_UNKNOWN : EDDY_ENTRY_OTHER;
 }
 
 ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {
@@ -116,11 +116,12 @@ ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {
     size_t used = 0;
     const char *at = buffer;
     for (; count > 0; count--) {
-        struct bulk_record record;
+        struct scan_record record;
         memcpy(&record, at, sizeof record);
-        const char *name = at + offsetof(struct bulk_record, name) + record.name.attr_dataoffset;
+        const char *name = at + offsetof(struct scan_record, name) + record.name.attr_dataoffset;
         at += record.bytes;
-        used += put_entry((char *)buffer + used, record.inode, kind_of(record.type), name);
+        used +=
+            scan_put_entry((char *)buffer + used, record.inode, scan_kind_of(record.type), name);
     }
     return (ssize_t)used;
 }

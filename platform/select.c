@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <sys/select.h>
 
-struct state {
+struct select_state {
     fd_set read, write; /* wanted */
     fd_set lost;
     fd_set untold; /* of those lost */
@@ -23,8 +23,8 @@ struct state {
     eddy_token tokens[FD_SETSIZE];
 };
 
-static int select_open(void *state, const struct eddy_memory *memory) {
-    struct state *it = state;
+static int select_open(void *state, const eddy_allocator *memory) {
+    struct select_state *it = state;
     (void)memory;
     FD_ZERO(&it->read);
     FD_ZERO(&it->write);
@@ -42,7 +42,7 @@ static int select_reopen(void *state) {
     return select_open(state, NULL); /* there is no kernel object: a fork has copied everything */
 }
 
-static void forget(struct state *it, int fd) {
+static void select_forget(struct select_state *it, int fd) {
     FD_CLR(fd, &it->read);
     FD_CLR(fd, &it->write);
     FD_CLR(fd, &it->lost);
@@ -52,37 +52,37 @@ static void forget(struct state *it, int fd) {
 
 static int select_modify(void *state, int fd, unsigned old_events, unsigned events,
                          eddy_token token) {
-    struct state *it = state;
+    struct select_state *it = state;
     (void)old_events;
-    forget(it, fd);
-    if (events & BACKEND_READ) FD_SET(fd, &it->read);
-    if (events & BACKEND_WRITE) FD_SET(fd, &it->write);
+    select_forget(it, fd);
+    if (events & EDDY_READ) FD_SET(fd, &it->read);
+    if (events & EDDY_WRITE) FD_SET(fd, &it->write);
     it->tokens[fd] = token;
     return 0;
 }
 
 static int select_add(void *state, int fd, unsigned events, eddy_token token) {
-    struct state *it = state;
+    struct select_state *it = state;
     int err = backend_check_watchable(fd);
     if (err != 0) return err;
     if (fd >= it->end) it->end = fd + 1;
     return select_modify(state, fd, 0, events, token);
 }
 
-static bool is_registered(const struct state *it, int fd) {
+static bool select_is_registered(const struct select_state *it, int fd) {
     return FD_ISSET(fd, &it->read) || FD_ISSET(fd, &it->write) || FD_ISSET(fd, &it->lost);
 }
 
 static int select_remove(void *state, int fd, unsigned events) {
-    struct state *it = state;
+    struct select_state *it = state;
     (void)events;
-    forget(it, fd);
-    while (it->end > 0 && !is_registered(it, it->end - 1)) it->end--;
+    select_forget(it, fd);
+    while (it->end > 0 && !select_is_registered(it, it->end - 1)) it->end--;
     return 0;
 }
 
 /* select fails as a whole when one of its descriptors is not open, and does not say which. */
-static void find_lost(struct state *it) {
+static void select_find_lost(struct select_state *it) {
     for (int fd = 0; fd < it->end; fd++) {
         if (!FD_ISSET(fd, &it->read) && !FD_ISSET(fd, &it->write)) continue;
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
@@ -94,31 +94,30 @@ static void find_lost(struct state *it) {
     }
 }
 
-static int tell_lost(struct state *it, struct eddy_record *records, int capacity) {
+static int select_tell_lost(struct select_state *it, struct eddy_record *records, int capacity) {
     int count = 0;
     for (int fd = 0; it->untold_count > 0 && count < capacity; fd++) {
         if (!FD_ISSET(fd, &it->untold)) continue;
         FD_CLR(fd, &it->untold);
         it->untold_count--;
-        records[count++] =
-            (struct eddy_record){.token = it->tokens[fd],
-                                 .events = BACKEND_READ | BACKEND_WRITE | BACKEND_ERROR,
-                                 .error = -EBADF};
+        records[count++] = (struct eddy_record){.token = it->tokens[fd],
+                                                .events = EDDY_READ | EDDY_WRITE | EDDY_ERROR,
+                                                .error = -EBADF};
     }
     return count;
 }
 
 /* `bits` counts a descriptor that can be read and written twice. As in poll.c, a full array ends
  * the scan in its middle and the next one goes on there. */
-static int collect(struct state *it, const fd_set *read, const fd_set *write, int bits,
-                   struct eddy_record *records, int capacity) {
+static int select_collect(struct select_state *it, const fd_set *read, const fd_set *write,
+                          int bits, struct eddy_record *records, int capacity) {
     int fd = it->next;
     int count = 0;
     for (int left = it->end; bits > 0 && count < capacity && left > 0; left--, fd++) {
         if (fd >= it->end) fd = 0;
         unsigned events = 0;
-        if (FD_ISSET(fd, read)) bits--, events |= BACKEND_READ;
-        if (FD_ISSET(fd, write)) bits--, events |= BACKEND_WRITE;
+        if (FD_ISSET(fd, read)) bits--, events |= EDDY_READ;
+        if (FD_ISSET(fd, write)) bits--, events |= EDDY_WRITE;
         if (events == 0) continue;
         records[count++] = (struct eddy_record){.token = it->tokens[fd], .events = events};
     }
@@ -127,24 +126,24 @@ static int collect(struct state *it, const fd_set *read, const fd_set *write, in
 }
 
 static int select_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
-    struct state *it = state;
-    if (it->untold_count > 0) return tell_lost(it, records, capacity);
+    struct select_state *it = state;
+    if (it->untold_count > 0) return select_tell_lost(it, records, capacity);
     /* Whole sets are copied, not just up to `end`: 128 bytes each, and their layout is private. */
     fd_set read = it->read, write = it->write;
     struct timespec time = backend_timespec(timeout_ns < 0 ? 0 : timeout_ns);
     int bits = pselect(it->end, &read, &write, NULL, timeout_ns < 0 ? NULL : &time, NULL);
-    if (bits >= 0) return collect(it, &read, &write, bits, records, capacity);
+    if (bits >= 0) return select_collect(it, &read, &write, bits, records, capacity);
     if (errno == EINTR) return 0;
     if (errno != EBADF) return -errno;
-    find_lost(it);
-    return tell_lost(it, records, capacity);
+    select_find_lost(it);
+    return select_tell_lost(it, records, capacity);
 }
 
 const struct eddy_backend eddy_backend_select = {
     .name = "select",
     .capabilities = 0,
     .fd_max = FD_SETSIZE - 1,
-    .state_bytes = sizeof(struct state),
+    .state_bytes = sizeof(struct select_state),
     .open = select_open,
     .close = select_close,
     .reopen = select_reopen,

@@ -19,7 +19,7 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-static int silence_sigpipe(int fd) {
+static int socket_silence_sigpipe(int fd) {
 #ifdef SO_NOSIGPIPE
     int on = 1;
     return setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) < 0 ? -errno : 0;
@@ -31,12 +31,12 @@ static int silence_sigpipe(int fd) {
 
 int eddy_os_prepare_socket(int fd) {
     int err = eddy_os_prepare_descriptor(fd);
-    return err < 0 ? err : silence_sigpipe(fd);
+    return err < 0 ? err : socket_silence_sigpipe(fd);
 }
 
 /* What a new socket still lacks; closes it if it cannot have it. */
-static int finish(int fd, bool prepared) {
-    int err = prepared ? silence_sigpipe(fd) : eddy_os_prepare_socket(fd);
+static int socket_finish(int fd, bool prepared) {
+    int err = prepared ? socket_silence_sigpipe(fd) : eddy_os_prepare_socket(fd);
     if (err == 0) return fd;
     eddy_os_close(fd);
     return err;
@@ -45,10 +45,10 @@ static int finish(int fd, bool prepared) {
 int eddy_os_socket(int family, int type, int protocol) {
 #if defined(SOCK_NONBLOCK) && defined(SOCK_CLOEXEC)
     int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    return fd < 0 ? -errno : finish(fd, true);
+    return fd < 0 ? -errno : socket_finish(fd, true);
 #else
     int fd = socket(family, type, protocol);
-    return fd < 0 ? -errno : finish(fd, false);
+    return fd < 0 ? -errno : socket_finish(fd, false);
 #endif
 }
 
@@ -71,9 +71,9 @@ int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
     } while (connection < 0 && errno == EINTR);
     if (connection < 0) return -errno;
 #ifdef HAVE_ACCEPT4
-    return finish(connection, true);
+    return socket_finish(connection, true);
 #else
-    return finish(connection, false);
+    return socket_finish(connection, false);
 #endif
 }
 
@@ -141,22 +141,22 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
 
 /* Calls that never wait are not interrupted; if one was, all the same, trying again is up to who
  * hears that the descriptor is still ready. Each message pays for what stands here. */
-static ssize_t failed(void) {
+static ssize_t socket_failed(void) {
     return errno == EINTR ? -EAGAIN : -errno;
 }
 
 ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     ssize_t count = recv(fd, data, size, 0);
-    return count < 0 ? failed() : count;
+    return count < 0 ? socket_failed() : count;
 }
 
 /* One piece, which is the usual case, costs the kernel less without a message around it. */
-static ssize_t send_one(int fd, const struct iovec *vector) {
+static ssize_t socket_send_one(int fd, const struct iovec *vector) {
     ssize_t sent = send(fd, vector->iov_base, vector->iov_len, MSG_NOSIGNAL);
-    return sent < 0 ? failed() : sent;
+    return sent < 0 ? socket_failed() : sent;
 }
 
-static ssize_t send_several(int fd, const struct iovec *vectors, int count) {
+static ssize_t socket_send_several(int fd, const struct iovec *vectors, int count) {
     /* sendmsg takes the vectors as not constant, and does not change them. */
     union {
         const struct iovec *in;
@@ -165,11 +165,11 @@ static ssize_t send_several(int fd, const struct iovec *vectors, int count) {
     struct msghdr message = {.msg_iov = vector.out};
     message.msg_iovlen = (__typeof__(message.msg_iovlen))(count > IOV_MAX ? IOV_MAX : count);
     ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-    return sent < 0 ? failed() : sent;
+    return sent < 0 ? socket_failed() : sent;
 }
 
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
-    return count == 1 ? send_one(fd, vectors) : send_several(fd, vectors, count);
+    return count == 1 ? socket_send_one(fd, vectors) : socket_send_several(fd, vectors, count);
 }
 
 unsigned eddy_os_interface_index(const char *name) {

@@ -13,7 +13,7 @@
  * before the next, where it matters.
  *
  * Errors of each function, after which its callback never runs: as eddy_work_submit; -EINVAL (no
- * path, no place for the answer, no callback, an offset below -1, an end past INT64_MAX). All else,
+ * path, no place for the answer, an offset below -1, an end past INT64_MAX). All else,
  * a bad descriptor too, is the outcome of the operation: `file->result`. EINTR is never an outcome;
  * -EAGAIN and -ENOMEM can be, when after a try that did not work out no thread could be had.
  * Loop thread only. */
@@ -167,8 +167,8 @@ EDDY_API bool eddy_scan_next(const void *buffer, size_t used, size_t *position, 
  * without a thread is done (-EALREADY). */
 EDDY_API int eddy_file_cancel(eddy_file *file);
 
-/* Whether the loop tries file requests without a thread first. On at the start. */
-EDDY_API void eddy_file_set_attempt(eddy_loop *loop, bool on);
+/* Whether the loop tries file requests without a thread first. On at the start. Errors: -ENOMEM. */
+EDDY_API int eddy_file_set_attempt(eddy_loop *loop, bool on);
 
 #ifdef __cplusplus
 }

@@ -23,7 +23,7 @@ struct eddy_hook {
     eddy_link link;
     eddy_hook_fn *fn;
     uint64_t born;  /* the run of hooks that it was started in, or 0 */
-    uint64_t spell; /* of idleness that an idle hook was last called in */
+    uint64_t idle_period; /* of the loop, that an idle hook was last called in */
 };
 
 /* Makes `hook` a stopped hook of `loop`. Cannot fail. */

@@ -42,6 +42,14 @@ typedef struct eddy_backend_info {
  * last. Any thread. */
 EDDY_API int eddy_backend_at(size_t index, eddy_backend_info *info);
 
+/* What wakes a loop that sleeps when another thread, a signal handler or the pool has something for
+ * it. A choice for comparison: they cost the same where the backend tells each write as an edge
+ * (epoll), and else the eventfd is read at each wake-up, as the pipe is. */
+typedef enum eddy_wakeup_kind {
+    EDDY_WAKEUP_PIPE,    /* the default, on every system */
+    EDDY_WAKEUP_EVENTFD, /* one descriptor instead of two, and no page of the kernel for a pipe */
+} eddy_wakeup_kind;
+
 /* How to open a loop. Zeros mean the defaults. */
 typedef struct eddy_loop_config {
     const char *backend;             /* a name of eddy_backend_at; NULL: the best */
@@ -52,12 +60,13 @@ typedef struct eddy_loop_config {
     unsigned completions_per_turn;   /* default 256; further ones come next turn */
     size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */
     size_t stream_bytes_per_turn;    /* one stream's share of a turn; default 256 KiB */
+    eddy_wakeup_kind wakeup;         /* EDDY_WAKEUP_PIPE or EDDY_WAKEUP_EVENTFD */
 } eddy_loop_config;
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
- * a pipe's two; with epoll an eventfd is that pipe. Errors: -ENOENT (no backend of that name),
- * -EINVAL (a setting out of its range), -ENOMEM, -EMFILE, -ENFILE. Any thread; the loop belongs to
- * the one that runs it. */
+ * a pipe's two, or an eventfd. Errors: -ENOENT (no backend of that name), -EINVAL (a setting out of
+ * its range), -ENOSYS (an eventfd, where there is none), -ENOMEM, -EMFILE, -ENFILE. Any thread; the
+ * loop belongs to the one that runs it. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle
@@ -152,7 +161,7 @@ typedef struct eddy_metrics {
     uint64_t deferred;
     uint64_t closed;
     uint64_t backend_adds, backend_modifies, backend_removes; /* calls of the backend */
-    uint64_t wake_reads; /* reads of the loop's pipe: one a wake-up, or none where edges tell it */
+    uint64_t wake_reads; /* reads of the loop's pipe: one a wake-up; where edges tell it, seldom */
     uint64_t reads, writes; /* system calls of streams */
     uint64_t accepts;       /* accept calls of listeners */
     uint64_t accepts_shed;  /* connections closed at once for want of descriptors */

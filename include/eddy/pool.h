@@ -42,7 +42,7 @@ struct eddy_work;
 /* Waits until no request is queued or running, but at most `timeout_ns` (-1: without end). Then
  * calls `visit` for each that is still in flight, in the queue or running, under the pool's lock:
  * it may look, not call the pool; NULL: just counts. Returns how many there are. Requests that a
- * loop will hand over at the end of its turn do not count yet. Completions are not delivered by
+ * loop has not handed over yet (work.h) do not count. Completions are not delivered by
  * this: their loops do that. New requests may be submitted meanwhile. Errors: -EINVAL (time). Not
  * from a job of the pool. */
 EDDY_API int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,

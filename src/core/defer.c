@@ -1,15 +1,18 @@
-/* defer.c: phases 7 and 8: calls put off to the end of the turn.
- * Invariant: a handle in a list is active; one that its phase takes out is not, before it is
- * called. Threading: loop thread only. */
+/* defer.c: phase 7: calls put off to the end of the turn.
+ * Invariant: a call in a list is active; one that its phase takes out is not, before it is called;
+ * DUE_DEFERRED is set exactly while one is queued. Threading: loop thread only. */
+#include "defer.h"
+
+#include "callback.h"
+#include "handle.h"
+#include "list.h"
 #include "loop.h"
 
 #include <errno.h>
 
-void eddy__defer_open(eddy_loop *loop) {
-    link_init(&loop->deferred);
-    link_init(&loop->deferring);
-    link_init(&loop->closing);
-    link_init(&loop->closing_now);
+void eddy__defer_list_open(struct defer_list *list) {
+    link_init(&list->queued);
+    link_init(&list->now);
 }
 
 void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
@@ -19,49 +22,41 @@ void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
 }
 
 int eddy_defer_start(eddy_defer *defer, eddy_defer_fn *fn) {
+    eddy_loop *loop = defer->handle.loop;
     EDDY_ASSERT(fn != NULL);
     if (handle_is_active(&defer->handle)) return -EALREADY;
     defer->fn = fn;
     handle_start(&defer->handle);
-    link_add_last(&defer->handle.loop->deferred, &defer->link);
+    link_add_last(&loop->deferred.queued, &defer->link);
+    loop->due |= DUE_DEFERRED;
     return 0;
 }
 
 void eddy_defer_stop(eddy_defer *defer) {
+    eddy_loop *loop = defer->handle.loop;
     if (!handle_is_active(&defer->handle)) return;
     link_remove(&defer->link);
     handle_stop(&defer->handle);
+    if (link_is_empty(&loop->deferred.queued)) loop->due &= ~(unsigned)DUE_DEFERRED;
 }
 
-/* Calls what is in `queue` now. `now` is empty: what is queued meanwhile waits for the next turn,
- * and what is stopped meanwhile leaves either list. */
-static uint64_t run(eddy_link *queue, eddy_link *now) {
+/* `now` is empty: what is queued meanwhile waits for the next turn, and what is stopped meanwhile
+ * leaves either list. */
+uint64_t eddy__defer_list_run(eddy_loop *loop, struct defer_list *list, unsigned due) {
     uint64_t count = 0;
-    EDDY_ASSERT(link_is_empty(now));
-    link_move_all(now, queue);
-    while (!link_is_empty(now)) {
-        eddy_defer *defer = eddy_container_of(now->next, eddy_defer, link);
-        eddy_defer_stop(defer);
+    EDDY_ASSERT(link_is_empty(&list->now));
+    link_move_all(&list->now, &list->queued);
+    loop->due &= ~due;
+    while (!link_is_empty(&list->now)) {
+        eddy_defer *defer = eddy_container_of(list->now.next, eddy_defer, link);
+        link_remove(&defer->link);
+        handle_stop(&defer->handle);
         count++;
-        defer->fn(defer);
+        CALLBACK(loop, defer, defer->fn(defer)); /* the call may be queued again, or gone */
     }
     return count;
 }
 
 void eddy__defer_run(eddy_loop *loop) {
-    if (link_is_empty(&loop->deferred)) return;
-    loop->metrics.deferred += run(&loop->deferred, &loop->deferring);
-}
-
-void eddy__closing_add(eddy_defer *defer, eddy_defer_fn *fn) {
-    eddy_loop *loop = defer->handle.loop;
-    eddy_defer_stop(defer);
-    defer->fn = fn;
-    handle_start(&defer->handle);
-    link_add_last(&loop->closing, &defer->link);
-}
-
-void eddy__closing_run(eddy_loop *loop) {
-    if (link_is_empty(&loop->closing)) return;
-    loop->metrics.closed += run(&loop->closing, &loop->closing_now);
+    loop->metrics.deferred += eddy__defer_list_run(loop, &loop->deferred, DUE_DEFERRED);
 }

@@ -1,7 +1,7 @@
 /* handle.c: what all handles have in common: whether they keep their loop running.
  * Invariant: loop->active counts the active, referenced handles and the requests in flight.
  * Threading: loop thread only. */
-#include "loop.h"
+#include "handle.h"
 
 void eddy_ref(eddy_handle *handle) {
     if (!(handle->flags & HANDLE_UNREF)) return;

@@ -1,19 +1,6 @@
-/* version.c: what this library is, and texts for its errors. */
+/* version.c: what this library is. */
 #include <eddy.h>
-
-#include <stdio.h>
-#include <string.h>
 
 const char *eddy_version(void) {
     return EDDY_VERSION;
-}
-
-const char *eddy_strerror(int error, char *text, size_t size) {
-    if (size == 0) return text;
-    int positive = error < 0 ? (int)(0U - (unsigned)error) : error; /* INT_MIN stays */
-    /* strerror_r comes in two kinds that only the type of the result tells apart; strerror's texts
-     * are constant for known numbers in every C library, and only the unknown ones share a buffer.
-     */
-    snprintf(text, size, "%s", positive == 0 ? "no error" : strerror(positive));
-    return text;
 }

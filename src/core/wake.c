@@ -3,6 +3,10 @@
  * both cases a sender has nothing to do.
  * Threading: send from any thread, the rest from the loop's. Each order below is the weakest that
  * holds; tests/model breaks every weaker one. */
+#include <eddy/wake.h>
+
+#include "callback.h"
+#include "handle.h"
 #include "loop.h"
 
 #include <errno.h>
@@ -14,31 +18,31 @@ void eddy_wake_init(eddy_wake *wake, eddy_loop *loop) {
     atomic_init(&wake->pending, 1);
 }
 
-static void run(eddy_post *post) {
+static void wake_run(eddy_post *post) {
     eddy_wake *wake = eddy_container_of(post, eddy_wake, post);
     /* Cleared before the call, so that a send during the call gives another one. Acquire: it reads
      * the last sender's 1, and so the call sees what all of them wrote, those that found a 1 as
      * well. Release: the next sender to find the 0 writes the post after the loop has read it. */
     atomic_exchange_explicit(&wake->pending, 0, memory_order_acq_rel);
-    wake->fn(wake);
+    CALLBACK(wake->handle.loop, wake, wake->fn(wake));
 }
 
 int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     if (handle_is_active(&wake->handle)) return -EALREADY;
     wake->fn = fn;
-    wake->post.fn = run;
+    wake->post.fn = wake_run;
     handle_start(&wake->handle);
-    /* Release: as in run, the post is the sender's from here on. */
+    /* Release: as in wake_run, the post is the sender's from here on. */
     atomic_store_explicit(&wake->pending, 0, memory_order_release);
     return 0;
 }
 
 void eddy_wake_send(eddy_wake *wake) {
-    /* Release, even if it finds a 1: run's exchange reads this 1 or a later one. Acquire: see run.
-     * A load before it, to spare the exchange when it finds a 1, would lose wake-ups: it may be
-     * done before the sender's own data is visible and find the old 1, while the loop clears that
-     * and looks too early. It would need a fence on both sides, which costs what it spares. */
+    /* Release, even if it finds a 1: wake_run's exchange reads this 1 or a later one. Acquire: see
+     * wake_run. A load before it, to spare the exchange when it finds a 1, would lose wake-ups: it
+     * may be done before the sender's own data is visible and find the old 1, while the loop clears
+     * that and looks too early. It would need a fence on both sides, which costs what it spares. */
     if (atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) == 0)
         eddy__inbox_push(wake->handle.loop, &wake->post);
 }
@@ -50,10 +54,4 @@ void eddy_wake_stop(eddy_wake *wake) {
     if (atomic_exchange_explicit(&wake->pending, 1, memory_order_relaxed) == 1)
         eddy__inbox_withdraw(wake->handle.loop, &wake->post);
     handle_stop(&wake->handle);
-}
-
-void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
-    post->fn = fn;
-    eddy__inbox_push(loop, post);
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int parse_ipv4(struct sockaddr_storage *address, const char *host, in_port_t port) {
+static int address_parse_ipv4(struct sockaddr_storage *address, const char *host, in_port_t port) {
     struct sockaddr_in *ipv4 = (struct sockaddr_in *)address;
     if (inet_pton(AF_INET, host, &ipv4->sin_addr) != 1) return -EINVAL;
     ipv4->sin_family = AF_INET;
@@ -17,7 +17,7 @@ static int parse_ipv4(struct sockaddr_storage *address, const char *host, in_por
 }
 
 /* The scope of a link-local address is an interface's name or number. */
-static uint32_t parse_scope(const char *scope) {
+static uint32_t address_parse_scope(const char *scope) {
     char *end;
     if (scope[0] < '0' || scope[0] > '9') return eddy_os_interface_index(scope);
     errno = 0;
@@ -25,7 +25,7 @@ static uint32_t parse_scope(const char *scope) {
     return *end == '\0' && errno == 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
-static int parse_ipv6(struct sockaddr_storage *address, const char *host, in_port_t port) {
+static int address_parse_ipv6(struct sockaddr_storage *address, const char *host, in_port_t port) {
     struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)address;
     char text[INET6_ADDRSTRLEN];
     size_t length = strcspn(host, "%");
@@ -34,7 +34,7 @@ static int parse_ipv6(struct sockaddr_storage *address, const char *host, in_por
     text[length] = '\0';
     if (inet_pton(AF_INET6, text, &ipv6->sin6_addr) != 1) return -EINVAL;
     if (host[length] == '%') {
-        ipv6->sin6_scope_id = parse_scope(host + length + 1);
+        ipv6->sin6_scope_id = address_parse_scope(host + length + 1);
         if (ipv6->sin6_scope_id == 0) return -EINVAL;
     }
     ipv6->sin6_family = AF_INET6;
@@ -46,8 +46,8 @@ int eddy_address_parse(struct sockaddr_storage *address, const char *host, unsig
     memset(address, 0, sizeof *address);
     if (port > UINT16_MAX) return -EINVAL;
     in_port_t port_there = htons((uint16_t)port);
-    int length = parse_ipv4(address, host, port_there);
-    return length > 0 ? length : parse_ipv6(address, host, port_there);
+    int length = address_parse_ipv4(address, host, port_there);
+    return length > 0 ? length : address_parse_ipv6(address, host, port_there);
 }
 
 int eddy_address_format(const struct sockaddr *address, char *text, size_t size) {

@@ -1,5 +1,5 @@
 /* listener.c: accepting connections.
- * Invariant: the watcher wishes for EDDY_READ unless somebody has paused it: the user, or the
+ * Invariant: the watcher's interest is EDDY_READ unless somebody has paused it: the user, or the
  * listener itself while the system is short of something. The reserve descriptor is open, or will
  * be tried again after the next pause. Threading: loop thread only. */
 #include "net.h"
@@ -7,11 +7,11 @@
 #include <netinet/in.h>
 
 enum {
-    ACCEPTS_PER_TURN = 64,
-    BACKLOG = 511, /* what servers ask for; the kernel caps it */
+    LISTENER_ACCEPTS_PER_TURN = 64,
+    LISTENER_BACKLOG = 511, /* what servers ask for; the kernel caps it */
 };
 
-#define PAUSE_NS (100 * EDDY_NS_PER_MS)
+#define LISTENER_PAUSE_NS (100 * EDDY_NS_PER_MS)
 
 /* Of `eddy_listener.state`. */
 enum {
@@ -24,73 +24,73 @@ static eddy_loop *listener_loop(const eddy_listener *listener) {
     return listener->io.handle.loop;
 }
 
-static bool is_accepting(const eddy_listener *listener) {
+static bool listener_is_accepting(const eddy_listener *listener) {
     return eddy_io_fd(&listener->io) >= 0 && listener->state == 0;
 }
 
-static void wish(eddy_listener *listener) {
+static void listener_update_interest(eddy_listener *listener) {
     if (eddy_io_fd(&listener->io) < 0) return;
     int err = eddy_io_change(&listener->io, listener->state == 0 ? EDDY_READ : 0);
     EDDY_ASSERT(err == 0);
 }
 
-static void close_reserve(eddy_listener *listener) {
+static void listener_close_reserve(eddy_listener *listener) {
     if (listener->reserve >= 0) eddy_os_close(listener->reserve);
     listener->reserve = -1;
 }
 
-static void close_socket(eddy_listener *listener, int error) {
+static void listener_close_socket(eddy_listener *listener, int error) {
     int fd = eddy_io_fd(&listener->io);
     eddy_io_stop(&listener->io);
     eddy_timer_stop(&listener->pause);
     if (fd >= 0 && error != -EBADF) eddy_os_close(fd);
-    close_reserve(listener);
+    listener_close_reserve(listener);
 }
 
 /* --- Shortage --- */
 
 /* Another thread may have taken the descriptor that the reserve gave up: then it is tried again
  * after the next pause, and until then nothing can be shed. */
-static void reopen_reserve(eddy_listener *listener) {
+static void listener_reopen_reserve(eddy_listener *listener) {
     if (listener->reserve >= 0) return;
     int fd = eddy_os_open_reserve();
     if (fd >= 0) listener->reserve = fd;
 }
 
-static void on_pause_over(eddy_timer *timer) {
+static void listener_on_pause_over(eddy_timer *timer) {
     eddy_listener *listener = eddy_container_of(timer, eddy_listener, pause);
-    reopen_reserve(listener);
+    listener_reopen_reserve(listener);
     listener->state &= ~(uint32_t)LISTENER_SHORT;
-    wish(listener);
+    listener_update_interest(listener);
 }
 
 /* A connection that cannot be accepted stays queued and ready, and the loop would spin on it. If
  * there is no memory even for the timer, spinning is better than never coming back. */
-static void be_short(eddy_listener *listener) {
-    if (eddy_timer_start(&listener->pause, on_pause_over, PAUSE_NS, 0) == 0)
+static void listener_be_short(eddy_listener *listener) {
+    if (eddy_timer_start(&listener->pause, listener_on_pause_over, LISTENER_PAUSE_NS, 0) == 0)
         listener->state |= LISTENER_SHORT;
-    wish(listener);
+    listener_update_interest(listener);
 }
 
 /* One waiting client learns at once that it is not served; the others keep their place. */
-static void shed(eddy_listener *listener) {
+static void listener_shed(eddy_listener *listener) {
     eddy_loop *loop = listener_loop(listener);
     if (listener->reserve < 0) return;
-    close_reserve(listener);
+    listener_close_reserve(listener);
     loop->metrics.accepts++;
     int fd = eddy_os_accept(eddy_io_fd(&listener->io), NULL, NULL);
     if (fd >= 0) {
         eddy_os_close(fd);
         loop->metrics.accepts_shed++;
     }
-    reopen_reserve(listener);
+    listener_reopen_reserve(listener);
 }
 
 /* --- Accepting --- */
 
 /* What only concerns the connection that was about to be accepted. Linux hands on errors that are
  * pending on the new socket, and a firewall's refusal as EPERM. */
-static bool is_of_connection(int error) {
+static bool listener_is_of_connection(int error) {
     switch (-error) {
     case ECONNABORTED:
     case ECONNRESET:
@@ -109,46 +109,47 @@ static bool is_of_connection(int error) {
     }
 }
 
-static void fail(eddy_listener *listener, int error) {
-    close_socket(listener, error);
-    listener->accept_fn(listener, error, NULL);
+static void listener_fail(eddy_listener *listener, int error) {
+    listener_close_socket(listener, error);
+    CALLBACK(listener_loop(listener), listener, listener->accept_fn(listener, error, NULL));
 }
 
-static void get_over(eddy_listener *listener, int error) {
+static void listener_get_over(eddy_listener *listener, int error) {
     switch (-error) {
     case EBADF:
     case EINVAL:
     case ENOTSOCK:
     case EOPNOTSUPP:
-        fail(listener, error);
+        listener_fail(listener, error);
         return;
     case EMFILE:
     case ENFILE:
-        shed(listener);
+        listener_shed(listener);
         break;
     default:
         break; /* ENOMEM, ENOBUFS, or nothing we know: waiting is the best we can do */
     }
-    be_short(listener);
+    listener_be_short(listener);
 }
 
-static void on_ready(eddy_io *io, unsigned events) {
+static void listener_on_ready(eddy_io *io, unsigned events) {
     eddy_listener *listener = eddy_container_of(io, eddy_listener, io);
     int error = events & EDDY_ERROR ? eddy_io_error(io) : 0;
     if (error != 0) { /* the backend could not take the descriptor back after a pause */
-        get_over(listener, error);
+        listener_get_over(listener, error);
         return;
     }
-    for (int i = 0; i < ACCEPTS_PER_TURN && is_accepting(listener); i++) {
+    for (int i = 0; i < LISTENER_ACCEPTS_PER_TURN && listener_is_accepting(listener); i++) {
         struct sockaddr_storage peer;
         socklen_t length = sizeof peer;
         listener_loop(listener)->metrics.accepts++;
         int fd = eddy_os_accept(eddy_io_fd(io), (struct sockaddr *)&peer, &length);
         if (fd == -EAGAIN) return;
         if (fd >= 0) {
-            listener->accept_fn(listener, fd, (const struct sockaddr *)&peer);
-        } else if (!is_of_connection(fd)) {
-            get_over(listener, fd);
+            CALLBACK(listener_loop(listener), listener,
+                     listener->accept_fn(listener, fd, (const struct sockaddr *)&peer));
+        } else if (!listener_is_of_connection(fd)) {
+            listener_get_over(listener, fd);
             return;
         }
     }
@@ -164,7 +165,7 @@ void eddy_listener_init(eddy_listener *listener, eddy_loop *loop) {
     eddy_defer_init(&listener->closing, loop);
 }
 
-static int set_options(int fd, int family, unsigned options) {
+static int listener_set_options(int fd, int family, unsigned options) {
     int err = eddy_os_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (err == 0 && (options & EDDY_REUSEPORT)) err = eddy_os_reuse_port(fd);
     if (err == 0 && family == AF_INET6) {
@@ -175,13 +176,13 @@ static int set_options(int fd, int family, unsigned options) {
     return err;
 }
 
-static int open_socket(const struct sockaddr *address, socklen_t length, int backlog,
-                       unsigned options) {
+static int listener_open_socket(const struct sockaddr *address, socklen_t length, int backlog,
+                                unsigned options) {
     int fd = eddy_os_socket(address->sa_family, SOCK_STREAM, 0);
     if (fd < 0) return fd;
-    int err = set_options(fd, address->sa_family, options);
+    int err = listener_set_options(fd, address->sa_family, options);
     if (err == 0) err = eddy_os_bind(fd, address, length);
-    if (err == 0) err = eddy_os_listen(fd, backlog > 0 ? backlog : BACKLOG);
+    if (err == 0) err = eddy_os_listen(fd, backlog > 0 ? backlog : LISTENER_BACKLOG);
     if (err == 0) return fd;
     eddy_os_close(fd);
     return err;
@@ -193,15 +194,16 @@ int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address, soc
     const unsigned known = EDDY_REUSEPORT | EDDY_IPV6_ONLY;
     if (backlog < 0 || (options & ~known) || (listener->state & LISTENER_CLOSING)) return -EINVAL;
     if (eddy_io_fd(&listener->io) >= 0) return -EALREADY;
-    int fd = open_socket(address, length, backlog, options);
+    int fd = listener_open_socket(address, length, backlog, options);
     if (fd < 0) return fd;
     int err = eddy_os_open_reserve();
     if (err >= 0) {
         listener->reserve = err;
-        err = eddy_io_start(&listener->io, on_ready, fd, listener->state == 0 ? EDDY_READ : 0);
+        err = eddy_io_start(&listener->io, listener_on_ready, fd,
+                            listener->state == 0 ? EDDY_READ : 0);
     }
     if (err < 0) {
-        close_reserve(listener);
+        listener_close_reserve(listener);
         eddy_os_close(fd);
         return err;
     }
@@ -211,13 +213,13 @@ int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address, soc
 
 void eddy_listener_pause(eddy_listener *listener) {
     listener->state |= LISTENER_PAUSED;
-    wish(listener);
+    listener_update_interest(listener);
 }
 
 int eddy_listener_resume(eddy_listener *listener) {
     if (eddy_io_fd(&listener->io) < 0) return -EINVAL;
     listener->state &= ~(uint32_t)LISTENER_PAUSED;
-    wish(listener);
+    listener_update_interest(listener);
     return 0;
 }
 
@@ -227,16 +229,17 @@ int eddy_listener_address(const eddy_listener *listener, struct sockaddr *addres
     return fd < 0 ? -ENOTCONN : eddy_os_local_address(fd, address, length);
 }
 
-static void on_closed(eddy_defer *defer) {
+static void listener_on_closed(eddy_defer *defer) {
     eddy_listener *listener = eddy_container_of(defer, eddy_listener, closing);
-    if (listener->close_fn != NULL) listener->close_fn(listener); /* listener may be gone now */
+    if (listener->close_fn != NULL) /* the listener may be gone after it */
+        CALLBACK(listener_loop(listener), listener, listener->close_fn(listener));
 }
 
 int eddy_listener_close(eddy_listener *listener, eddy_listener_fn *fn) {
     if (listener->state & LISTENER_CLOSING) return -EALREADY;
-    close_socket(listener, 0);
+    listener_close_socket(listener, 0);
     listener->state = LISTENER_CLOSING;
     listener->close_fn = fn;
-    eddy__closing_add(&listener->closing, on_closed);
+    eddy__closing_add(&listener->closing, listener_on_closed);
     return 0;
 }

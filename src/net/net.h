@@ -1,5 +1,6 @@
 /* net.h: what the files of src/net share.
  *
+ *   net_part.c      what the streams of a loop share
  *   stream.c        the life of a stream: attach, detach, readiness, deadlines, close
  *   stream_read.c   reading
  *   stream_write.c  the queue of writes, and shutting down
@@ -12,6 +13,12 @@
 #ifndef EDDY_NET_NET_H
 #define EDDY_NET_NET_H
 
+#include <eddy/stream.h>
+#include <eddy/tcp.h>
+
+#include "../core/callback.h"
+#include "../core/handle.h"
+#include "../core/list.h"
 #include "../core/loop.h"
 
 #include <errno.h>
@@ -21,7 +28,7 @@ enum {
     STREAM_CONNECTING = 1 << 0,
     STREAM_CONNECTED = 1 << 1, /* has a socket that may be read and written */
     STREAM_READING = 1 << 2,
-    STREAM_BLOCKED = 1 << 3,  /* the queue waits for EDDY_WRITE, which is wished for just then */
+    STREAM_BLOCKED = 1 << 3,  /* the queue waits for EDDY_WRITE, which is its interest just then */
     STREAM_WRITABLE = 1 << 4, /* connected, not shut down, and no write has failed */
     STREAM_FULL = 1 << 5,     /* has reached the high mark, and not fallen to the low one since */
     STREAM_CLOSING = 1 << 6,
@@ -43,9 +50,26 @@ static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
     return delay_ns < NEVER_NS - loop->now_ns ? loop->now_ns + delay_ns : NEVER_NS;
 }
 
+/* --- net_part.c: what the streams of a loop share --- */
+struct net_part {
+    struct part part;
+    void *read_buffer;  /* lent to the streams that read; allocated when the first one does */
+    eddy_link flushing; /* streams that have written since phase 7, in order */
+    eddy_defer flush;   /* queued while `flushing` is not empty, and maybe longer */
+};
+
+extern const struct part_kind eddy__net_kind;
+
+/* NULL: no memory. It is there for every stream that has ever had a socket. */
+static inline struct net_part *net_part_of(eddy_loop *loop) {
+    struct part *part = loop->parts;
+    if (part == NULL || part->kind != &eddy__net_kind) part = eddy__part_of(loop, &eddy__net_kind);
+    return (struct net_part *)part;
+}
+
 /* --- stream.c --- */
 void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
-void eddy__stream_wish(eddy_stream *stream);                    /* the events its state calls for */
+void eddy__stream_update_interest(eddy_stream *stream);         /* the events its state calls for */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
 void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBADF if it is gone */
@@ -56,7 +80,8 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last ca
 void eddy__stream_read_late(eddy_stream *stream);
 
 /* --- stream_write.c --- */
-int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7 */
+int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7; 0 */
+void eddy__stream_flush_all(eddy_defer *defer);    /* phase 7 of the part */
 void eddy__stream_flush(eddy_stream *stream);
 void eddy__stream_write_fail(eddy_stream *stream, int error);
 void eddy__stream_write_late(eddy_stream *stream);

@@ -1,31 +1,18 @@
 /* stream.c: the life of a stream: where its socket comes from and goes to, who hears of its
  * readiness, and its deadlines.
- * Invariants: the watcher is started exactly while the stream has a socket, and wishes for what
- * `state` says; the timer, if it runs, is due no later than the nearest deadline.
+ * Invariants: the watcher is started exactly while the stream has a socket, with the interest that
+ * `state` calls for; the timer, if it runs, is due no later than the nearest deadline.
  * Threading: loop thread only. */
 #include "net.h"
 
-enum { HIGH_BYTES = 64 << 10, LOW_BYTES = 16 << 10 };
+enum { STREAM_HIGH_BYTES = 64 << 10, STREAM_LOW_BYTES = 16 << 10 };
 
 /* A server with a million idle connections pays this a million times. */
 _Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 192, "a stream has become fat");
 
-void eddy__net_open(eddy_loop *loop) {
-    link_init(&loop->flushing);
-    eddy_defer_init(&loop->flush, loop);
-    loop->read_buffer = NULL;
-}
-
-void eddy__net_close(eddy_loop *loop) {
-    EDDY_ASSERT(link_is_empty(&loop->flushing));
-    if (loop->read_buffer == NULL) return;
-    eddy__resize(loop, loop->read_buffer, loop->config.read_buffer_bytes, 0);
-    loop->read_buffer = NULL;
-}
-
 /* --- The watcher --- */
 
-void eddy__stream_wish(eddy_stream *stream) {
+void eddy__stream_update_interest(eddy_stream *stream) {
     unsigned events = stream->state & STREAM_READING ? EDDY_READ : 0;
     if (stream->state & (STREAM_BLOCKED | STREAM_CONNECTING)) events |= EDDY_WRITE;
     int err = eddy_io_change(&stream->io, events);
@@ -33,7 +20,7 @@ void eddy__stream_wish(eddy_stream *stream) {
 }
 
 /* The backend does not watch the descriptor any more: nobody would ever be called again. */
-static void lose(eddy_stream *stream, int error) {
+static void stream_lose(eddy_stream *stream, int error) {
     if (stream->state & STREAM_CONNECTING) {
         eddy__connect_end(stream, error);
         return;
@@ -44,11 +31,11 @@ static void lose(eddy_stream *stream, int error) {
 }
 
 /* Writes go first: what they free, a reader that was paused for it may use in the same turn. */
-RARE static void ready_for_more(eddy_stream *stream, unsigned events) {
+RARE static void stream_ready_for_more(eddy_stream *stream, unsigned events) {
     if (events & EDDY_ERROR) {
         int error = eddy_io_error(&stream->io);
         if (error != 0) {
-            lose(stream, error);
+            stream_lose(stream, error);
             return;
         }
     }
@@ -60,29 +47,29 @@ RARE static void ready_for_more(eddy_stream *stream, unsigned events) {
     if ((events & EDDY_READ) && (stream->state & STREAM_READING)) eddy__stream_read(stream);
 }
 
-/* EDDY_READ is told only while it is wished for, which is while the stream reads. */
+/* EDDY_READ is told only while it is asked for, which is while the stream reads. */
 void eddy__stream_ready(eddy_io *io, unsigned events) {
     eddy_stream *stream = eddy_container_of(io, eddy_stream, io);
     if (events == EDDY_READ)
         eddy__stream_read(stream); /* the usual case */
     else
-        ready_for_more(stream, events);
+        stream_ready_for_more(stream, events);
 }
 
 /* --- Deadlines --- */
 
-static int64_t nearest_ns(const eddy_stream *stream) {
+static int64_t stream_nearest_ns(const eddy_stream *stream) {
     return stream->read_due_ns < stream->write_due_ns ? stream->read_due_ns : stream->write_due_ns;
 }
 
 /* Deadlines that were met or pushed away leave the timer where it is: it fires once for nothing,
  * which costs less than moving it with every message. */
-static void on_deadline(eddy_timer *timer) {
+static void stream_on_deadline(eddy_timer *timer) {
     eddy_stream *stream = eddy_container_of(timer, eddy_stream, timer);
     int64_t now_ns = stream_loop(stream)->now_ns;
     /* It has just left a place in the heap, and takes it again before a callback can: so that the
      * deadline that remains needs no memory. */
-    (void)eddy_timer_start(timer, on_deadline, NEVER_NS, 0);
+    (void)eddy_timer_start(timer, stream_on_deadline, NEVER_NS, 0);
     if (stream->write_due_ns <= now_ns) {
         if (stream->state & STREAM_CONNECTING) {
             eddy__connect_late(stream);
@@ -93,7 +80,7 @@ static void on_deadline(eddy_timer *timer) {
     if (stream->state & STREAM_CLOSING) return; /* the timer's place is taken */
     if (stream->read_due_ns <= now_ns) eddy__stream_read_late(stream);
     if (stream->state & STREAM_CLOSING) return;
-    int64_t due_ns = nearest_ns(stream);
+    int64_t due_ns = stream_nearest_ns(stream);
     if (due_ns == NEVER_NS)
         eddy_timer_stop(timer);
     else
@@ -105,13 +92,13 @@ int eddy__stream_arm(eddy_stream *stream, int64_t due_ns) {
     int64_t armed_ns = eddy_timer_due_ns(&stream->timer);
     if (armed_ns >= 0 && armed_ns <= due_ns) return 0;
     int64_t delay_ns = due_ns - stream_loop(stream)->now_ns;
-    return eddy_timer_start(&stream->timer, on_deadline, delay_ns > 0 ? delay_ns : 0, 0);
+    return eddy_timer_start(&stream->timer, stream_on_deadline, delay_ns > 0 ? delay_ns : 0, 0);
 }
 
 /* --- Life --- */
 
 void eddy_stream_init(eddy_stream *stream, eddy_loop *loop) {
-    *stream = (eddy_stream){.low = LOW_BYTES, .high = HIGH_BYTES};
+    *stream = (eddy_stream){.low = STREAM_LOW_BYTES, .high = STREAM_HIGH_BYTES};
     eddy_io_init(&stream->io, loop);
     eddy_timer_init(&stream->timer, loop);
     eddy_unref(&stream->timer.handle); /* the watcher is what keeps the loop alive */
@@ -135,6 +122,7 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     /* Asked only to find out what is no socket, or not open. */
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
     if (err < 0) return err;
+    if (net_part_of(stream_loop(stream)) == NULL) return -ENOMEM;
     err = eddy_os_prepare_socket(fd);
     if (err < 0) return err;
     err = eddy_io_start(&stream->io, eddy__stream_ready, fd, 0);
@@ -166,11 +154,13 @@ void eddy__stream_close_socket(eddy_stream *stream, int error) {
     if (fd >= 0 && error != -EBADF) eddy_os_close(fd);
 }
 
-static void on_closed(eddy_defer *defer) {
+static void stream_on_closed(eddy_defer *defer) {
     eddy_stream *stream = eddy_container_of(defer, eddy_stream, closing);
     eddy__stream_write_cancel(stream);
-    if (stream->state & STREAM_CONNECTING) stream->connect_fn(stream, -ECANCELED);
-    if (stream->close_fn != NULL) stream->close_fn(stream); /* stream may be gone now */
+    if (stream->state & STREAM_CONNECTING)
+        CALLBACK(stream_loop(stream), stream, stream->connect_fn(stream, -ECANCELED));
+    if (stream->close_fn != NULL) /* the stream may be gone after it */
+        CALLBACK(stream_loop(stream), stream, stream->close_fn(stream));
 }
 
 int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
@@ -181,7 +171,7 @@ int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
     stream->state = STREAM_CLOSING | (stream->state & STREAM_CONNECTING);
     stream->close_fn = fn;
     eddy_defer_init(&stream->closing, stream_loop(stream));
-    eddy__closing_add(&stream->closing, on_closed);
+    eddy__closing_add(&stream->closing, stream_on_closed);
     return 0;
 }
 

@@ -4,17 +4,17 @@
  * it is. Threading: loop thread only. */
 #include "net.h"
 
-static int start(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
+static int read_start(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     stream->read_fn = fn;
     stream->read_data = data;
     stream->read_size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
     stream->state |= STREAM_READING;
-    eddy__stream_wish(stream);
+    eddy__stream_update_interest(stream);
     return 0;
 }
 
-static int check(const eddy_stream *stream) {
+static int read_check(const eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
     return stream->state & STREAM_READING ? -EALREADY : 0;
@@ -22,27 +22,28 @@ static int check(const eddy_stream *stream) {
 
 int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
     eddy_loop *loop = stream_loop(stream);
-    int err = check(stream);
+    int err = read_check(stream);
     if (err < 0) return err;
-    if (loop->read_buffer == NULL) {
-        loop->read_buffer = eddy__resize(loop, NULL, 0, loop->config.read_buffer_bytes);
-        if (loop->read_buffer == NULL) return -ENOMEM;
+    struct net_part *net = net_part_of(loop);
+    if (net->read_buffer == NULL) {
+        net->read_buffer = eddy__resize(loop, NULL, 0, loop->config.read_buffer_bytes);
+        if (net->read_buffer == NULL) return -ENOMEM;
     }
-    return start(stream, loop->read_buffer, loop->config.read_buffer_bytes, fn);
+    return read_start(stream, net->read_buffer, loop->config.read_buffer_bytes, fn);
 }
 
 int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
-    int err = check(stream);
+    int err = read_check(stream);
     if (err < 0) return err;
     if (data == NULL || size == 0) return -EINVAL; /* a read of nothing would look like the end */
-    return start(stream, data, size, fn);
+    return read_start(stream, data, size, fn);
 }
 
 void eddy_stream_read_stop(eddy_stream *stream) {
     if (!(stream->state & STREAM_READING)) return;
     stream->state &= (uint16_t)~STREAM_READING;
     stream->read_due_ns = NEVER_NS;
-    eddy__stream_wish(stream);
+    eddy__stream_update_interest(stream);
 }
 
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
@@ -50,10 +51,10 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
     /* The error of a socket is given out once: if a write got it, the read only sees an end. */
     if (verdict == 0 && stream->error != 0) verdict = stream->error;
     eddy_stream_read_stop(stream);
-    stream->read_fn(stream, NULL, verdict);
+    CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, NULL, verdict));
 }
 
-static ssize_t receive(const eddy_stream *stream) {
+static ssize_t read_receive(const eddy_stream *stream) {
     stream_loop(stream)->metrics.reads++;
     return eddy_os_receive(stream_fd(stream), stream->read_data, stream->read_size);
 }
@@ -66,9 +67,9 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
     while (size > 0) {
         bool is_full = (size_t)size == stream->read_size;
         total += (size_t)size;
-        stream->read_fn(stream, stream->read_data, size);
+        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
         if (!is_full || total >= budget || !(stream->state & STREAM_READING)) return;
-        size = receive(stream);
+        size = read_receive(stream);
     }
     if (size != -EAGAIN) eddy__stream_read_end(stream, size);
 }
@@ -76,9 +77,9 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
 /* A read that gives less than was asked has emptied the socket, so the call that would say so is
  * saved. */
 void eddy__stream_read(eddy_stream *stream) {
-    ssize_t size = receive(stream);
+    ssize_t size = read_receive(stream);
     if (size > 0 && (size_t)size < stream->read_size)
-        stream->read_fn(stream, stream->read_data, size);
+        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
     else
         read_on(stream, size);
 }

@@ -7,16 +7,16 @@
 #include <netinet/tcp.h>
 
 /* Errors of the caller's making, which no other address would cure. */
-static bool is_misuse(int error) {
+static bool tcp_is_misuse(int error) {
     return error == -EINVAL || error == -EAFNOSUPPORT;
 }
 
 /* The watcher is started after connect(): an unconnected socket would report EDDY_WRITE and
  * EDDY_HANGUP at once. What connect() says at once is told by phase 7. */
-static int connect_socket(eddy_stream *stream, int fd, const struct sockaddr *address,
-                          socklen_t length, int64_t due_ns) {
+static int tcp_connect_socket(eddy_stream *stream, int fd, const struct sockaddr *address,
+                              socklen_t length, int64_t due_ns) {
     int verdict = eddy_os_connect(fd, address, length);
-    if (verdict < 0 && is_misuse(verdict)) return verdict;
+    if (verdict < 0 && tcp_is_misuse(verdict)) return verdict;
     bool under_way = verdict == -EINPROGRESS;
     int err = eddy__stream_arm(stream, due_ns);
     if (err < 0) return err;
@@ -40,10 +40,11 @@ int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, sockle
     if ((stream->state & STREAM_CLOSING) || timeout_ns < 0) return -EINVAL;
     if (stream->state & STREAM_CONNECTED) return -EISCONN;
     if (stream->state & STREAM_CONNECTING) return -EALREADY;
+    if (net_part_of(stream_loop(stream)) == NULL) return -ENOMEM;
     int fd = eddy_os_socket(address->sa_family, SOCK_STREAM, 0);
     if (fd < 0) return fd;
     int64_t due_ns = timeout_ns > 0 ? due_after_ns(stream_loop(stream), timeout_ns) : NEVER_NS;
-    int err = connect_socket(stream, fd, address, length, due_ns);
+    int err = tcp_connect_socket(stream, fd, address, length, due_ns);
     if (err < 0) {
         eddy_os_close(fd);
         return err;
@@ -56,19 +57,19 @@ void eddy__connect_end(eddy_stream *stream, int verdict) {
     eddy_connect_fn *fn = stream->connect_fn;
     if (verdict == 0) {
         eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_WRITABLE);
-        eddy__stream_wish(stream);
+        eddy__stream_update_interest(stream);
     } else {
         eddy__stream_close_socket(stream, verdict);
         eddy_timer_stop(&stream->timer);
         link_remove(&stream->flush);
         eddy__stream_begin(stream, 0);
     }
-    fn(stream, verdict);
+    CALLBACK(stream_loop(stream), stream, fn(stream, verdict));
 }
 
 /* Readiness is a hint. SO_ERROR is given out once, so whoever asks must use the answer; and it is 0
  * also while connecting is still under way, which only the peer's address tells apart. */
-static int connect_verdict(const eddy_stream *stream) {
+static int tcp_verdict(const eddy_stream *stream) {
     int fd = eddy_io_fd(&stream->io);
     int error = 0;
     int err = eddy_os_socket_error(fd, &error);
@@ -81,13 +82,13 @@ static int connect_verdict(const eddy_stream *stream) {
 }
 
 void eddy__connect_ready(eddy_stream *stream) {
-    int verdict = connect_verdict(stream);
+    int verdict = tcp_verdict(stream);
     if (verdict != -EINPROGRESS) eddy__connect_end(stream, verdict);
 }
 
 /* A loop that was busy past the deadline still looks whether it has succeeded by now. */
 void eddy__connect_late(eddy_stream *stream) {
-    int verdict = link_is_empty(&stream->flush) ? connect_verdict(stream) : stream->error;
+    int verdict = link_is_empty(&stream->flush) ? tcp_verdict(stream) : stream->error;
     eddy__connect_end(stream, verdict != -EINPROGRESS ? verdict : -ETIMEDOUT);
 }
 

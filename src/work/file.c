@@ -3,31 +3,38 @@
  * Threading: loop thread only. file_run.c does the operations. */
 #include "file.h"
 
+#include "../core/callback.h"
+
 #include <errno.h>
 #include <string.h>
 
-static void deliver(eddy_work *work, int status) {
+static void file_deliver(eddy_work *work, int status) {
     eddy_file *file = eddy_container_of(work, eddy_file, work);
     if (status < 0) file->result = status;
-    file->fn(file);
+    CALLBACK(work->loop, file, file->fn(file));
 }
 
-static int submit(eddy_loop *loop, eddy_file *file) {
+static int file_submit(eddy_loop *loop, eddy_file *file) {
     int way = eddy__file_check(file);
     if (way < 0) return way;
-    if (way > 0 && !loop->file_attempt_off) {
-        eddy__work_submit_attempt(loop, &file->work, eddy__file_run, deliver);
+    struct work_part *it = eddy__work_part(loop);
+    if (it == NULL) return -ENOMEM;
+    if (way > 0 && !it->attempt_off) {
+        eddy__work_submit_attempt(loop, &file->work, eddy__file_run, file_deliver);
         return 0;
     }
-    return eddy_work_submit(loop, &file->work, EDDY_LANE_FILE, eddy__file_run, deliver);
+    return eddy_work_submit(loop, &file->work, EDDY_LANE_FILE, eddy__file_run, file_deliver);
 }
 
 int eddy_file_cancel(eddy_file *file) {
     return eddy_work_cancel(&file->work);
 }
 
-void eddy_file_set_attempt(eddy_loop *loop, bool on) {
-    loop->file_attempt_off = !on;
+int eddy_file_set_attempt(eddy_loop *loop, bool on) {
+    struct work_part *it = eddy__work_part(loop);
+    if (it == NULL) return -ENOMEM;
+    it->attempt_off = !on;
+    return 0;
 }
 
 /* --- Files --- */
@@ -39,39 +46,39 @@ int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, 
     file->flags = flags;
     file->mode = mode;
     file->resolve = (uint8_t)resolve;
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_close(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_CLOSE, .fd = fd, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_fstat(eddy_loop *loop, eddy_file *file, int fd, eddy_stat *stat, eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_FSTAT, .fd = fd, .data = stat, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_fsync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_FSYNC, .fd = fd, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_fdatasync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_FDATASYNC, .fd = fd, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_ftruncate(eddy_loop *loop, eddy_file *file, int fd, int64_t size, eddy_file_fn *fn) {
     if (size < 0) return -EINVAL;
     *file = (eddy_file){.operation = FILE_FTRUNCATE, .fd = fd, .total = size, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 /* --- Bytes --- */
 
 /* Adds the vectors up; the whole transfer must have an offset that can be told. */
-static int64_t total_bytes(const struct iovec *vectors, int count, int64_t offset) {
+static int64_t file_total_bytes(const struct iovec *vectors, int count, int64_t offset) {
     int64_t total = 0, most = INT64_MAX - (offset > 0 ? offset : 0);
     if (offset < -1 || count < 0 || (count > 0 && vectors == NULL)) return -EINVAL;
     for (int i = 0; i < count; i++) {
@@ -82,9 +89,9 @@ static int64_t total_bytes(const struct iovec *vectors, int count, int64_t offse
     return total;
 }
 
-static int transfer(eddy_loop *loop, eddy_file *file, enum file_operation operation, int fd,
-                    const struct iovec *vectors, int count, int64_t offset, eddy_file_fn *fn) {
-    int64_t total = total_bytes(vectors, count, offset);
+static int file_transfer(eddy_loop *loop, eddy_file *file, enum file_operation operation, int fd,
+                         const struct iovec *vectors, int count, int64_t offset, eddy_file_fn *fn) {
+    int64_t total = file_total_bytes(vectors, count, offset);
     if (total < 0) return (int)total;
     /* Requests of this kind come by the million, and leave the other fields as they are. */
     file->result = 0;
@@ -99,29 +106,29 @@ static int transfer(eddy_loop *loop, eddy_file *file, enum file_operation operat
         file->one = vectors[0]; /* so eddy_file_read's may be on its stack */
         file->data = &file->one;
     }
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_readv(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,
                     int count, int64_t offset, eddy_file_fn *fn) {
-    return transfer(loop, file, FILE_READ, fd, vectors, count, offset, fn);
+    return file_transfer(loop, file, FILE_READ, fd, vectors, count, offset, fn);
 }
 
 int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,
                      int count, int64_t offset, eddy_file_fn *fn) {
-    return transfer(loop, file, FILE_WRITE, fd, vectors, count, offset, fn);
+    return file_transfer(loop, file, FILE_WRITE, fd, vectors, count, offset, fn);
 }
 
 int eddy_file_read(eddy_loop *loop, eddy_file *file, int fd, void *data, size_t size,
                    int64_t offset, eddy_file_fn *fn) {
     struct iovec one = {.iov_base = data, .iov_len = size};
-    return transfer(loop, file, FILE_READ, fd, &one, 1, offset, fn);
+    return file_transfer(loop, file, FILE_READ, fd, &one, 1, offset, fn);
 }
 
 int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data, size_t size,
                     int64_t offset, eddy_file_fn *fn) {
     struct iovec one = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-    return transfer(loop, file, FILE_WRITE, fd, &one, 1, offset, fn);
+    return file_transfer(loop, file, FILE_WRITE, fd, &one, 1, offset, fn);
 }
 
 /* --- Names --- */
@@ -129,19 +136,19 @@ int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data, 
 int eddy_file_stat(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_stat *stat,
                    eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_STAT, .fd = dir, .path = path, .data = stat, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_lstat(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_stat *stat,
                     eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_LSTAT, .fd = dir, .path = path, .data = stat, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_unlink(eddy_loop *loop, eddy_file *file, int dir, const char *path,
                      eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_UNLINK, .fd = dir, .path = path, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_rename(eddy_loop *loop, eddy_file *file, int from_dir, const char *from, int to_dir,
@@ -149,18 +156,18 @@ int eddy_file_rename(eddy_loop *loop, eddy_file *file, int from_dir, const char 
     *file = (eddy_file){.operation = FILE_RENAME, .fd = from_dir, .path = from, .fn = fn};
     file->to_fd = to_dir;
     file->to = to;
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_mkdir(eddy_loop *loop, eddy_file *file, int dir, const char *path, unsigned mode,
                     eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_MKDIR, .fd = dir, .path = path, .mode = mode, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 int eddy_file_rmdir(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_file_fn *fn) {
     *file = (eddy_file){.operation = FILE_RMDIR, .fd = dir, .path = path, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
 
 /* --- Scans --- */
@@ -169,10 +176,8 @@ int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buffer, size_
                    eddy_file_fn *fn) {
     if (size < EDDY_SCAN_BYTES_MIN) return -EINVAL;
     *file = (eddy_file){.operation = FILE_SCAN, .fd = fd, .data = buffer, .size = size, .fn = fn};
-    return submit(loop, file);
+    return file_submit(loop, file);
 }
-
-_Static_assert((int)EDDY_ENTRY_OTHER == (int)EDDY_OS_ENTRY_OTHER, "the kinds are the same");
 
 bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry) {
     enum { HEAD = offsetof(struct eddy_os_entry, name) };

@@ -3,6 +3,8 @@
 #ifndef EDDY_WORK_FILE_H
 #define EDDY_WORK_FILE_H
 
+#include <eddy/file.h>
+
 #include "pool.h"
 
 enum file_operation {

@@ -10,21 +10,22 @@
 #include <sys/stat.h>
 
 enum {
-    WINDOW = 64,                  /* vectors of one call: 1 KiB of stack, below any IOV_MAX */
-    CALL_BYTES_MAX = 1 << 30,     /* some systems refuse a call for more than INT_MAX */
-    ATTEMPT_BYTES_MAX = 256 << 10 /* copying more would hold up the loop longer than a hand-over */
+    RUN_WINDOW = 64,              /* vectors of one call: 1 KiB of stack, below any IOV_MAX */
+    RUN_CALL_BYTES_MAX = 1 << 30, /* some systems refuse a call for more than INT_MAX */
+    RUN_ATTEMPT_BYTES_MAX =
+        256 << 10 /* copying more would hold up the loop longer than a hand-over */
 };
 
 /* --- Bytes --- */
 
 /* Where in the vectors of a request the next byte is. The caller's vectors stay as they are. */
-struct cursor {
+struct run_cursor {
     const struct iovec *vector;
     size_t vectors; /* from there on */
     size_t skip;    /* bytes done of the first one */
 };
 
-static void advance(struct cursor *cursor, size_t bytes) {
+static void run_advance(struct run_cursor *cursor, size_t bytes) {
     cursor->skip += bytes;
     while (cursor->vectors > 0 && cursor->skip >= cursor->vector->iov_len) {
         cursor->skip -= cursor->vector->iov_len;
@@ -34,15 +35,17 @@ static void advance(struct cursor *cursor, size_t bytes) {
 }
 
 /* Copies what the next call is to do into `window`. Returns its bytes; `*count` is at least 1. */
-static size_t look_ahead(const struct cursor *cursor, struct iovec window[WINDOW], int *count) {
+static size_t run_look_ahead(const struct run_cursor *cursor, struct iovec window[RUN_WINDOW],
+                             int *count) {
     size_t bytes = 0, skip = cursor->skip;
     *count = 0;
-    for (size_t i = 0; i < cursor->vectors && *count < WINDOW && bytes < CALL_BYTES_MAX; i++) {
+    for (size_t i = 0; i < cursor->vectors && *count < RUN_WINDOW && bytes < RUN_CALL_BYTES_MAX;
+         i++) {
         struct iovec part = cursor->vector[i];
         part.iov_base = (char *)part.iov_base + skip;
         part.iov_len -= skip;
         skip = 0;
-        if (part.iov_len > CALL_BYTES_MAX - bytes) part.iov_len = CALL_BYTES_MAX - bytes;
+        if (part.iov_len > RUN_CALL_BYTES_MAX - bytes) part.iov_len = RUN_CALL_BYTES_MAX - bytes;
         bytes += part.iov_len;
         window[(*count)++] = part;
     }
@@ -50,11 +53,11 @@ static size_t look_ahead(const struct cursor *cursor, struct iovec window[WINDOW
     return bytes;
 }
 
-static ssize_t transfer_some(const eddy_file *file, const struct cursor *cursor, int64_t done,
-                             unsigned how, size_t *asked) {
-    struct iovec window[WINDOW];
+static ssize_t run_transfer_some(const eddy_file *file, const struct run_cursor *cursor,
+                                 int64_t done, unsigned how, size_t *asked) {
+    struct iovec window[RUN_WINDOW];
     int count;
-    *asked = look_ahead(cursor, window, &count);
+    *asked = run_look_ahead(cursor, window, &count);
     int64_t offset = file->offset < 0 ? -1 : file->offset + done;
     if (file->operation == FILE_WRITE) return eddy_os_file_write(file->fd, window, count, offset);
     return eddy_os_file_read(file->fd, window, count, offset, how);
@@ -62,17 +65,17 @@ static ssize_t transfer_some(const eddy_file *file, const struct cursor *cursor,
 
 /* Goes on from `file->result` until all is done, nothing more comes, or an error. One read at the
  * position is all there is: the next one could wait for a terminal or a pipe. */
-static int64_t transfer(eddy_file *file, unsigned how) {
+static int64_t run_transfer(eddy_file *file, unsigned how) {
     bool one_call = file->operation == FILE_READ && file->offset < 0;
     int64_t done = file->result;
-    struct cursor cursor = {.vector = file->data, .vectors = file->size};
-    advance(&cursor, (size_t)done);
+    struct run_cursor cursor = {.vector = file->data, .vectors = file->size};
+    run_advance(&cursor, (size_t)done);
     do {
         size_t asked;
-        ssize_t count = transfer_some(file, &cursor, done, how, &asked);
+        ssize_t count = run_transfer_some(file, &cursor, done, how, &asked);
         if (count < 0) return done > 0 ? done : count;
         done += count;
-        advance(&cursor, (size_t)count);
+        run_advance(&cursor, (size_t)count);
         if (count == 0 || one_call) break;
         if ((how & EDDY_OS_NOWAIT) && (size_t)count < asked) break;
     } while (done < file->total);
@@ -81,32 +84,31 @@ static int64_t transfer(eddy_file *file, unsigned how) {
 
 /* A short read of the cache ends at a hole or at the end of the file. Asking for 0 more bytes would
  * not tell: on Linux 5.9 and 5.10 a hole gives 0 as well. */
-static bool is_at_end(const eddy_file *file, int64_t done) {
-    struct eddy_os_stat stat;
+static bool run_is_at_end(const eddy_file *file, int64_t done) {
+    eddy_stat stat;
     if (eddy_os_file_fstat(file->fd, &stat, EDDY_OS_NOWAIT) < 0) return false;
     return S_ISREG(stat.mode) && stat.size > 0 && file->offset + done >= stat.size;
 }
 
 static int64_t run_read(eddy_file *file, unsigned how) {
-    if (!(how & EDDY_OS_NOWAIT)) return transfer(file, how);
-    if (file->offset < 0 || file->total > ATTEMPT_BYTES_MAX) return -EAGAIN;
+    if (!(how & EDDY_OS_NOWAIT)) return run_transfer(file, how);
+    if (file->offset < 0 || file->total > RUN_ATTEMPT_BYTES_MAX) return -EAGAIN;
     /* One call is all an attempt of one piece can come to. */
     int64_t done = file->size == 1 ? eddy_os_file_read(file->fd, file->data, 1, file->offset, how)
-                                   : transfer(file, how);
-    if (done < 0 || done == file->total || is_at_end(file, done)) return done;
+                                   : run_transfer(file, how);
+    if (done < 0 || done == file->total || run_is_at_end(file, done)) return done;
     file->result = done;
     return -EAGAIN;
 }
 
 static int64_t run_write(eddy_file *file, unsigned how) {
-    return transfer(file, how);
+    return run_transfer(file, how);
 }
 
 /* --- Files --- */
 
 static int64_t run_open(eddy_file *file, unsigned how) {
-    if (file->resolve & EDDY_BENEATH) how |= EDDY_OS_BENEATH;
-    return eddy_os_file_open(file->fd, file->path, file->flags, file->mode, how);
+    return eddy_os_file_open(file->fd, file->path, file->flags, file->mode, file->resolve | how);
 }
 
 static int64_t run_close(eddy_file *file, unsigned how) {
@@ -114,26 +116,21 @@ static int64_t run_close(eddy_file *file, unsigned how) {
     return eddy_os_close(file->fd);
 }
 
-_Static_assert(sizeof(eddy_stat) == sizeof(struct eddy_os_stat), "one layout");
-_Static_assert(offsetof(eddy_stat, size) == offsetof(struct eddy_os_stat, size), "one layout");
-_Static_assert(offsetof(eddy_stat, change_ns) == offsetof(struct eddy_os_stat, change_ns),
-               "one layout");
-
-static int64_t tell_stat(eddy_file *file, int err, const struct eddy_os_stat *stat) {
+static int64_t run_tell_stat(eddy_file *file, int err, const eddy_stat *stat) {
     if (err == 0) memcpy(file->data, stat, sizeof *stat);
     return err;
 }
 
 static int64_t run_fstat(eddy_file *file, unsigned how) {
-    struct eddy_os_stat stat;
-    return tell_stat(file, eddy_os_file_fstat(file->fd, &stat, how), &stat);
+    eddy_stat stat;
+    return run_tell_stat(file, eddy_os_file_fstat(file->fd, &stat, how), &stat);
 }
 
 static int64_t run_stat(eddy_file *file, unsigned how) {
     (void)how;
-    struct eddy_os_stat stat;
+    eddy_stat stat;
     bool follow = file->operation == FILE_STAT;
-    return tell_stat(file, eddy_os_file_stat(file->fd, file->path, follow, &stat), &stat);
+    return run_tell_stat(file, eddy_os_file_stat(file->fd, file->path, follow, &stat), &stat);
 }
 
 static int64_t run_sync(eddy_file *file, unsigned how) {
@@ -170,42 +167,42 @@ static int64_t run_scan(eddy_file *file, unsigned how) {
 
 /* --- The table --- */
 
-enum { PATH = 1 << 0, TO = 1 << 1, DATA = 1 << 2, ATTEMPT = 1 << 3 };
+enum { RUN_PATH = 1 << 0, RUN_TO = 1 << 1, RUN_DATA = 1 << 2, RUN_ATTEMPT = 1 << 3 };
 
-static const struct operation {
+static const struct run_operation {
     int64_t (*run)(eddy_file *file, unsigned how);
     unsigned needs; /* and whether it may be attempted */
-} operations[FILE_OPERATIONS] = {
-    [FILE_OPEN] = {run_open, PATH | ATTEMPT},
+} run_operations[FILE_OPERATIONS] = {
+    [FILE_OPEN] = {run_open, RUN_PATH | RUN_ATTEMPT},
     [FILE_CLOSE] = {run_close, 0},
-    [FILE_READ] = {run_read, ATTEMPT},
+    [FILE_READ] = {run_read, RUN_ATTEMPT},
     [FILE_WRITE] = {run_write, 0},
-    [FILE_FSTAT] = {run_fstat, DATA | ATTEMPT},
-    [FILE_STAT] = {run_stat, PATH | DATA},
-    [FILE_LSTAT] = {run_stat, PATH | DATA},
+    [FILE_FSTAT] = {run_fstat, RUN_DATA | RUN_ATTEMPT},
+    [FILE_STAT] = {run_stat, RUN_PATH | RUN_DATA},
+    [FILE_LSTAT] = {run_stat, RUN_PATH | RUN_DATA},
     [FILE_FSYNC] = {run_sync, 0},
     [FILE_FDATASYNC] = {run_sync, 0},
     [FILE_FTRUNCATE] = {run_truncate, 0},
-    [FILE_UNLINK] = {run_unlink, PATH},
-    [FILE_RENAME] = {run_rename, PATH | TO},
-    [FILE_MKDIR] = {run_mkdir, PATH},
-    [FILE_RMDIR] = {run_unlink, PATH},
-    [FILE_SCAN] = {run_scan, DATA},
+    [FILE_UNLINK] = {run_unlink, RUN_PATH},
+    [FILE_RENAME] = {run_rename, RUN_PATH | RUN_TO},
+    [FILE_MKDIR] = {run_mkdir, RUN_PATH},
+    [FILE_RMDIR] = {run_unlink, RUN_PATH},
+    [FILE_SCAN] = {run_scan, RUN_DATA},
 };
 
 int eddy__file_check(const eddy_file *file) {
-    unsigned needs = operations[file->operation].needs;
-    if (file->fn == NULL) return -EINVAL;
-    if ((needs & PATH) && file->path == NULL) return -EINVAL;
-    if ((needs & TO) && file->to == NULL) return -EINVAL;
-    if ((needs & DATA) && file->data == NULL) return -EINVAL;
-    return (needs & ATTEMPT) != 0;
+    unsigned needs = run_operations[file->operation].needs;
+    EDDY_ASSERT(file->fn != NULL);
+    if ((needs & RUN_PATH) && file->path == NULL) return -EINVAL;
+    if ((needs & RUN_TO) && file->to == NULL) return -EINVAL;
+    if ((needs & RUN_DATA) && file->data == NULL) return -EINVAL;
+    return (needs & RUN_ATTEMPT) != 0;
 }
 
 bool eddy__file_attempt(eddy_work *work) {
     eddy_file *file = eddy_container_of(work, eddy_file, work);
     work->loop->metrics.file_attempts++;
-    int64_t result = operations[file->operation].run(file, EDDY_OS_NOWAIT);
+    int64_t result = run_operations[file->operation].run(file, EDDY_OS_NOWAIT);
     if (result == -EAGAIN) return false;
     work->loop->metrics.file_hits++;
     file->result = result;
@@ -214,5 +211,5 @@ bool eddy__file_attempt(eddy_work *work) {
 
 void eddy__file_run(eddy_work *work) {
     eddy_file *file = eddy_container_of(work, eddy_file, work);
-    file->result = operations[file->operation].run(file, 0);
+    file->result = run_operations[file->operation].run(file, 0);
 }

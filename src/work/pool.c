@@ -3,34 +3,36 @@
  * Threading: any thread; everything that changes is guarded by pool->lock. */
 #include "pool.h"
 
+#include "../core/callback.h"
+
 #include <errno.h>
 #include <string.h>
 
 enum {
-    THREADS_DEFAULT = 4,
-    THREADS_MAX = 1024,
-    STACK_BYTES_DEFAULT = 256 * 1024,
-    STACK_BYTES_MIN = 16 * 1024, /* less is refused by every system */
+    POOL_THREADS_DEFAULT = 4,
+    POOL_THREADS_MAX = 1024,
+    POOL_STACK_BYTES_DEFAULT = 256 * 1024,
+    POOL_STACK_BYTES_MIN = 16 * 1024, /* less is refused by every system */
 };
 
-static const int64_t idle_default_ns = 10 * EDDY_NS_PER_S;
+static const int64_t pool_idle_default_ns = 10 * EDDY_NS_PER_S;
 
 /* --- Opening and closing --- */
 
-static unsigned default_quota(eddy_lane lane, unsigned threads) {
+static unsigned pool_default_quota(eddy_lane lane, unsigned threads) {
     if (lane == EDDY_LANE_FILE || threads == 1) return threads;
     return lane == EDDY_LANE_LOOKUP ? threads / 2 : threads - 1;
 }
 
-static bool apply_defaults(eddy_pool_config *config) {
-    if (config->threads == 0) config->threads = THREADS_DEFAULT;
-    if (config->idle_ns == 0) config->idle_ns = idle_default_ns;
-    if (config->stack_bytes == 0) config->stack_bytes = STACK_BYTES_DEFAULT;
-    if (config->threads > THREADS_MAX || config->idle_ns < 0) return false;
-    if (config->stack_bytes < STACK_BYTES_MIN) return false;
+static bool pool_apply_defaults(eddy_pool_config *config) {
+    if (config->threads == 0) config->threads = POOL_THREADS_DEFAULT;
+    if (config->idle_ns == 0) config->idle_ns = pool_idle_default_ns;
+    if (config->stack_bytes == 0) config->stack_bytes = POOL_STACK_BYTES_DEFAULT;
+    if (config->threads > POOL_THREADS_MAX || config->idle_ns < 0) return false;
+    if (config->stack_bytes < POOL_STACK_BYTES_MIN) return false;
     for (int i = 0; i < EDDY_LANES; i++) {
         if (config->quotas[i] == 0)
-            config->quotas[i] = default_quota((eddy_lane)i, config->threads);
+            config->quotas[i] = pool_default_quota((eddy_lane)i, config->threads);
         if (config->quotas[i] > config->threads) return false;
     }
     return true;
@@ -40,13 +42,13 @@ static size_t pool_bytes(unsigned threads) {
     return offsetof(eddy_pool, workers) + threads * sizeof(struct worker);
 }
 
-static void free_memory(eddy_pool *pool) {
+static void pool_free_memory(eddy_pool *pool) {
     eddy_allocator allocator = pool->allocator;
     allocator.resize(allocator.context, pool, pool_bytes(pool->threads_max), 0);
 }
 
 /* How many places got their condition; fewer than asked for on an error. */
-static int open_places(eddy_pool *pool, unsigned *opened) {
+static int pool_open_places(eddy_pool *pool, unsigned *opened) {
     for (*opened = 0; *opened < pool->threads_max; ++*opened) {
         struct worker *worker = &pool->workers[*opened];
         int err = eddy_os_condition_open(&worker->call);
@@ -57,22 +59,22 @@ static int open_places(eddy_pool *pool, unsigned *opened) {
     return 0;
 }
 
-static void close_places(eddy_pool *pool, unsigned opened) {
+static void pool_close_places(eddy_pool *pool, unsigned opened) {
     while (opened > 0) eddy_os_condition_close(&pool->workers[--opened].call);
 }
 
-static int open_parts(eddy_pool *pool) {
+static int pool_open_parts(eddy_pool *pool) {
     unsigned opened = 0;
     int err = eddy_os_mutex_open(&pool->lock);
     if (err < 0) return err;
     err = eddy_os_condition_open(&pool->quiet);
     if (err < 0) goto close_mutex;
-    err = open_places(pool, &opened);
+    err = pool_open_places(pool, &opened);
     if (err < 0) goto close_conditions;
     return 0;
 
 close_conditions:
-    close_places(pool, opened);
+    pool_close_places(pool, opened);
     eddy_os_condition_close(&pool->quiet);
 close_mutex:
     eddy_os_mutex_close(&pool->lock);
@@ -81,14 +83,14 @@ close_mutex:
 
 int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
     eddy_pool_config config = given != NULL ? *given : (eddy_pool_config){0};
-    if (result == NULL || !apply_defaults(&config)) return -EINVAL;
+    if (result == NULL || !pool_apply_defaults(&config)) return -EINVAL;
     eddy_allocator allocator = {.resize = eddy_os_resize};
     if (config.allocator != NULL) allocator = *config.allocator;
     eddy_pool *pool = allocator.resize(allocator.context, NULL, 0, pool_bytes(config.threads));
     if (pool == NULL) return -ENOMEM;
 
     memset(pool, 0, pool_bytes(config.threads));
-    pool->base.calls = &eddy__work_calls;
+    pool->source.join = eddy__work_join;
     pool->allocator = allocator;
     pool->idle_ns = config.idle_ns;
     pool->stack_bytes = config.stack_bytes;
@@ -99,9 +101,9 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
         link_init(&pool->lanes[i].queue);
         pool->lanes[i].counts.quota = config.quotas[i];
     }
-    int err = open_parts(pool);
+    int err = pool_open_parts(pool);
     if (err < 0) {
-        free_memory(pool);
+        pool_free_memory(pool);
         return err;
     }
     *result = pool;
@@ -123,16 +125,16 @@ int eddy_pool_close(eddy_pool *pool) {
 
     /* The last one to leave ends after it has joined the one before, and so on. */
     if (pool->has_left) eddy_os_thread_join(pool->left);
-    close_places(pool, pool->threads_max);
+    pool_close_places(pool, pool->threads_max);
     eddy_os_condition_close(&pool->quiet);
     eddy_os_mutex_close(&pool->lock);
-    free_memory(pool);
+    pool_free_memory(pool);
     return 0;
 }
 
 /* A thread that is not there any more may have held the lock: nothing but the memory is touched. */
 void eddy__pool_forget(eddy_pool *pool) {
-    free_memory(pool);
+    pool_free_memory(pool);
 }
 
 void eddy__pool_enter(eddy_pool *pool) {
@@ -159,7 +161,7 @@ int eddy__pool_expect(eddy_pool *pool) {
 }
 
 /* Moves all of `from` to the end of `to`. */
-static void splice_last(eddy_link *to, eddy_link *from) {
+static void pool_splice_last(eddy_link *to, eddy_link *from) {
     if (link_is_empty(from)) return;
     from->next->prev = to->prev;
     to->prev->next = from->next;
@@ -176,7 +178,7 @@ void eddy__pool_hand_over(eddy_pool *pool, eddy_link jobs[EDDY_LANES],
     pool->start_failed = false;
     for (int i = 0; i < EDDY_LANES; i++) {
         eddy_lane_metrics *lane = &pool->lanes[i].counts;
-        splice_last(&pool->lanes[i].queue, &jobs[i]);
+        pool_splice_last(&pool->lanes[i].queue, &jobs[i]);
         lane->queued += counts[i];
         if (lane->queued_max < lane->queued) lane->queued_max = lane->queued;
     }
@@ -219,18 +221,20 @@ int64_t eddy__pool_until_ns(int64_t time_ns) {
     return time_ns < INT64_MAX - now_ns ? now_ns + time_ns : -1;
 }
 
-static int visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_work *work),
-                     void *context) {
+static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_work *work),
+                          void *context) {
     int count = 0;
     for (unsigned i = 0; i < pool->threads_max; i++) {
-        if (pool->workers[i].work == NULL) continue;
-        if (visit != NULL) visit(context, pool->workers[i].work);
+        eddy_work *work = pool->workers[i].work;
+        if (work == NULL) continue;
+        if (visit != NULL) CALLBACK(NULL, work, visit(context, work));
         count++;
     }
     for (int i = 0; i < EDDY_LANES; i++) {
         eddy_link *queue = &pool->lanes[i].queue;
         for (eddy_link *link = queue->next; link != queue; link = link->next) {
-            if (visit != NULL) visit(context, eddy_container_of(link, eddy_work, link));
+            eddy_work *work = eddy_container_of(link, eddy_work, link);
+            if (visit != NULL) CALLBACK(NULL, work, visit(context, work));
             count++;
         }
     }
@@ -246,23 +250,23 @@ int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
     while (!eddy__pool_is_quiet(pool))
         if (!eddy_os_condition_wait(&pool->quiet, &pool->lock, until_ns)) break;
     pool->drains--;
-    int count = visit_all(pool, visit, context);
+    int count = pool_visit_all(pool, visit, context);
     eddy_os_unlock(&pool->lock);
     return count;
 }
 
-static unsigned length(const eddy_link *list) {
+static unsigned pool_length(const eddy_link *list) {
     unsigned count = 0;
     for (const eddy_link *link = list->next; link != list; link = link->next) count++;
     return count;
 }
 
-static const char *verify_lanes(const eddy_pool *pool, bool *has_work) {
+static const char *pool_verify_lanes(const eddy_pool *pool, bool *has_work) {
     unsigned running = 0;
     *has_work = false;
     for (int i = 0; i < EDDY_LANES; i++) {
         const struct lane *lane = &pool->lanes[i];
-        if (length(&lane->queue) != lane->counts.queued)
+        if (pool_length(&lane->queue) != lane->counts.queued)
             return "a lane's queue is as it is counted";
         if (lane->counts.running > lane->counts.quota) return "a lane keeps to its quota";
         if (lane->counts.queued > 0 && lane->counts.running < lane->counts.quota) *has_work = true;
@@ -272,12 +276,14 @@ static const char *verify_lanes(const eddy_pool *pool, bool *has_work) {
     return running == 0 ? NULL : "each running job has a worker";
 }
 
-static const char *verify(const eddy_pool *pool) {
+static const char *pool_verify(const eddy_pool *pool) {
     bool has_work;
-    const char *broken = verify_lanes(pool, &has_work);
+    const char *broken = pool_verify_lanes(pool, &has_work);
     if (broken != NULL) return broken;
-    if (length(&pool->idle) != pool->threads_idle) return "idle workers are as they are counted";
-    if (length(&pool->spare) + pool->threads != pool->threads_max) return "each place has a state";
+    if (pool_length(&pool->idle) != pool->threads_idle)
+        return "idle workers are as they are counted";
+    if (pool_length(&pool->spare) + pool->threads != pool->threads_max)
+        return "each place has a state";
     if (pool->coming + pool->threads_idle > pool->threads) return "only threads can come or idle";
     bool can_call =
         pool->threads_idle > 0 || (pool->threads < pool->threads_max && !pool->start_failed);
@@ -286,7 +292,7 @@ static const char *verify(const eddy_pool *pool) {
 
 const char *eddy__pool_verify(eddy_pool *pool) {
     eddy_os_lock(&pool->lock);
-    const char *broken = verify(pool);
+    const char *broken = pool_verify(pool);
     eddy_os_unlock(&pool->lock);
     return broken;
 }

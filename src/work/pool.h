@@ -14,6 +14,10 @@
 #ifndef EDDY_WORK_POOL_H
 #define EDDY_WORK_POOL_H
 
+#include <eddy/work.h>
+
+#include "../core/handle.h"
+#include "../core/list.h"
 #include "../core/loop.h"
 
 enum work_state {
@@ -48,7 +52,7 @@ struct worker {
 
 /* All that changes after eddy_pool_open is guarded by `lock`. */
 struct eddy_pool {
-    struct pool_base base;
+    struct part_source source; /* a loop that is opened with this pool joins it so */
     eddy_os_mutex lock;
     eddy_allocator allocator;
     int64_t idle_ns;
@@ -99,7 +103,20 @@ struct worker *eddy__worker_call(eddy_pool *pool);
 void eddy__worker_call_all_idle(eddy_pool *pool);
 
 /* --- work.c --- */
-extern const struct work_calls eddy__work_calls;
+/* The loop's side of the pool. Invariant: the pool expects a hand-over exactly while there are jobs
+ * in the queue, so there is a thread for them when they come. */
+struct work_part {
+    struct part part;
+    eddy_pool *pool;
+    eddy_link queue; /* submitted, to be handed over before the wait */
+    unsigned queued;
+    bool pool_is_own;
+    bool attempt_off; /* file requests always take a thread */
+};
+
+struct work_part *eddy__work_part(eddy_loop *loop); /* NULL: no memory */
+int eddy__work_join(eddy_loop *loop, struct part_source *pool);
+
 /* A submission of a file request that phase 6 attempts to do without a thread. */
 void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *fn,
                                eddy_work_done_fn *done);

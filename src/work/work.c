@@ -4,148 +4,83 @@
  * Threading: loop thread only. Read pool.h first. */
 #include "file.h"
 
+#include "../core/callback.h"
+
 #include <errno.h>
 
-static void enter(eddy_loop *loop) {
-    eddy__pool_enter(loop->pool);
+/* --- The part --- */
+
+static void work_open(struct part *part) {
+    link_init(&((struct work_part *)part)->queue);
 }
 
-static int leave(eddy_loop *loop) {
-    EDDY_ASSERT(link_is_empty(&loop->work_queue));
-    eddy_pool *pool = loop->pool;
+static int work_close(struct part *part) {
+    struct work_part *it = (struct work_part *)part;
+    EDDY_ASSERT(link_is_empty(&it->queue));
+    eddy_pool *pool = it->pool;
     if (pool == NULL) return 0;
     eddy__pool_leave(pool);
-    if (loop->pool_is_own) {
+    if (it->pool_is_own) {
         int err = eddy_pool_close(pool);
         if (err < 0) { /* the program gave this pool to another loop as well */
             eddy__pool_enter(pool);
             return err;
         }
     }
-    loop->pool = NULL;
+    it->pool = NULL;
     return 0;
 }
 
-static const char *verify(const eddy_loop *loop) {
+static const char *work_verify(const struct part *part) {
+    const struct work_part *it = (const struct work_part *)part;
     unsigned count = 0;
-    const eddy_link *queue = &loop->work_queue;
-    for (const eddy_link *link = queue->next; link != queue; link = link->next) {
+    for (const eddy_link *link = it->queue.next; link != &it->queue; link = link->next) {
         const eddy_work *work = eddy_container_of(link, eddy_work, link);
-        if (work->loop != loop || work->state != WORK_SUBMITTED || work->handed_over)
+        if (work->loop != part->loop || work->state != WORK_SUBMITTED || work->handed_over)
             return "a submitted job is the loop's own";
         count++;
     }
-    if (count != loop->work_queued) return "submitted jobs are as they are counted";
-    return loop->pool != NULL ? eddy__pool_verify(loop->pool) : NULL;
+    if (count != it->queued) return "submitted jobs are as they are counted";
+    return it->pool != NULL ? eddy__pool_verify(it->pool) : NULL;
 }
 
-static int open_own_pool(eddy_loop *loop) {
+static int work_open_own_pool(struct work_part *it) {
     eddy_pool_config config = {
-        .allocator = &loop->allocator,
-        .threads = loop->config.pool_threads,
+        .allocator = &it->part.loop->allocator,
+        .threads = it->part.loop->config.pool_threads,
     };
-    int err = eddy_pool_open(&loop->pool, &config);
+    int err = eddy_pool_open(&it->pool, &config);
     if (err < 0) return err;
-    eddy__pool_enter(loop->pool);
-    loop->work = &eddy__work_calls;
-    loop->pool_is_own = true;
+    eddy__pool_enter(it->pool);
+    it->pool_is_own = true;
     return 0;
 }
 
-eddy_pool *eddy_loop_pool(eddy_loop *loop) {
-    if (loop->pool == NULL) (void)open_own_pool(loop);
-    return loop->pool;
+static int work_expect_hand_over(struct work_part *it) {
+    int err = it->pool != NULL ? 0 : work_open_own_pool(it);
+    return err < 0 ? err : eddy__pool_expect(it->pool);
 }
 
-static int expect_hand_over(eddy_loop *loop) {
-    int err = loop->pool != NULL ? 0 : open_own_pool(loop);
-    return err < 0 ? err : eddy__pool_expect(loop->pool);
+/* The threads stayed in the parent, and one of them may have held the pool's lock. What was
+ * submitted before the fork gets a pool anew. */
+static int work_after_fork(struct part *part) {
+    struct work_part *it = (struct work_part *)part;
+    if (it->pool_is_own) eddy__pool_forget(it->pool);
+    it->pool_is_own = false;
+    it->pool = NULL;
+    return link_is_empty(&it->queue) ? 0 : work_expect_hand_over(it);
 }
 
-/* The threads stayed in the parent, and one of them may have held the pool's lock. */
-static void forget_pool(eddy_loop *loop) {
-    if (loop->pool_is_own) eddy__pool_forget(loop->pool);
-    loop->pool_is_own = false;
-    loop->pool = NULL;
-}
-
-static int after_fork(eddy_loop *loop) {
-    return link_is_empty(&loop->work_queue) ? 0 : expect_hand_over(loop);
-}
-
-static void finish(eddy_work *work, int status) {
-    request_end(work->loop);
-    work->done(work, status);
-}
-
-static void deliver(eddy_post *post) {
-    eddy_work *work = eddy_container_of(post, eddy_work, post);
-    finish(work, work->state == WORK_CANCELLED ? -ECANCELED : 0);
-}
-
-static void prepare(eddy_loop *loop, eddy_work *work, enum work_state state,
-                    eddy_work_done_fn *done) {
-    work->post.fn = deliver;
-    work->loop = loop;
-    work->done = done;
-    work->state = (uint8_t)state;
-    work->handed_over = 0;
-    request_begin(loop);
-}
-
-/* Puts a prepared job into the loop's list. */
-static int enqueue(eddy_loop *loop, eddy_work *work) {
-    int err = link_is_empty(&loop->work_queue) ? expect_hand_over(loop) : 0;
-    if (err < 0) return err;
-    link_add_last(&loop->work_queue, &work->link);
-    loop->work_queued++;
-    return 0;
-}
-
-int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
-                     eddy_work_done_fn *done) {
-    if ((unsigned)lane >= EDDY_LANES || fn == NULL || done == NULL) return -EINVAL;
-    int err = enqueue(loop, work);
-    if (err < 0) return err;
-    prepare(loop, work, WORK_SUBMITTED, done);
-    work->fn = fn;
-    work->lane = (uint8_t)lane;
-    return 0;
-}
-
-/* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome. */
-static void attempt(eddy_post *post) {
-    eddy_work *work = eddy_container_of(post, eddy_work, post);
-    int status = -ECANCELED;
-    if (work->state == WORK_ATTEMPT) {
-        status = 0;
-        if (!eddy__file_attempt(work)) {
-            work->state = WORK_SUBMITTED;
-            work->post.fn = deliver;
-            status = enqueue(work->loop, work);
-            if (status == 0) return;
-        }
-    }
-    finish(work, status);
-}
-
-void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *fn,
-                               eddy_work_done_fn *done) {
-    prepare(loop, work, WORK_ATTEMPT, done);
-    work->post.fn = attempt;
-    work->fn = fn;
-    work->lane = EDDY_LANE_FILE;
-    eddy__inbox_push_local(loop, &work->post);
-}
-
-static void flush(eddy_loop *loop) {
+static void work_hand_over(struct part *part) {
+    struct work_part *it = (struct work_part *)part;
     eddy_link jobs[EDDY_LANES];
     unsigned counts[EDDY_LANES] = {0};
+    if (link_is_empty(&it->queue)) return;
     for (int i = 0; i < EDDY_LANES; i++) link_init(&jobs[i]);
 
     int64_t now_ns = eddy_os_clock_ns(); /* the turn's time is as old as its callbacks are long */
-    eddy_link *link = loop->work_queue.next;
-    while (link != &loop->work_queue) {
+    eddy_link *link = it->queue.next;
+    while (link != &it->queue) {
         eddy_work *work = eddy_container_of(link, eddy_work, link);
         link = link->next;
         work->since_ns = now_ns;
@@ -154,45 +89,139 @@ static void flush(eddy_loop *loop) {
         link_add_last(&jobs[work->lane], &work->link);
         counts[work->lane]++;
     }
-    link_init(&loop->work_queue);
-    loop->metrics.jobs += loop->work_queued;
-    loop->work_queued = 0;
-    eddy__pool_hand_over(loop->pool, jobs, counts);
+    link_init(&it->queue);
+    part->loop->metrics.jobs += it->queued;
+    it->queued = 0;
+    eddy__pool_hand_over(it->pool, jobs, counts);
+}
+
+static const struct part_kind work_kind = {
+    .bytes = sizeof(struct work_part),
+    .open = work_open,
+    .before_wait = work_hand_over,
+    .after_fork = work_after_fork,
+    .close = work_close,
+    .verify = work_verify,
+};
+
+struct work_part *eddy__work_part(eddy_loop *loop) {
+    return (struct work_part *)eddy__part_of(loop, &work_kind);
+}
+
+int eddy__work_join(eddy_loop *loop, struct part_source *pool) {
+    struct work_part *it = eddy__work_part(loop);
+    if (it == NULL) return -ENOMEM;
+    it->pool = eddy_container_of(pool, eddy_pool, source);
+    eddy__pool_enter(it->pool);
+    return 0;
+}
+
+eddy_pool *eddy_loop_pool(eddy_loop *loop) {
+    struct work_part *it = eddy__work_part(loop);
+    if (it == NULL) return NULL;
+    if (it->pool == NULL) (void)work_open_own_pool(it);
+    return it->pool;
+}
+
+/* --- Submission and delivery --- */
+
+static void work_finish(eddy_work *work, int status) {
+    request_end(work->loop);
+    CALLBACK(work->loop, work, work->done(work, status));
+}
+
+static void work_deliver(eddy_post *post) {
+    eddy_work *work = eddy_container_of(post, eddy_work, post);
+    work_finish(work, work->state == WORK_CANCELLED ? -ECANCELED : 0);
+}
+
+static void work_prepare(eddy_loop *loop, eddy_work *work, enum work_state state,
+                         eddy_work_done_fn *done) {
+    work->post.fn = work_deliver;
+    work->loop = loop;
+    work->done = done;
+    work->state = (uint8_t)state;
+    work->handed_over = 0;
+    request_begin(loop);
+}
+
+/* Puts a prepared job into the loop's list. */
+static int work_enqueue(struct work_part *it, eddy_work *work) {
+    int err = link_is_empty(&it->queue) ? work_expect_hand_over(it) : 0;
+    if (err < 0) return err;
+    link_add_last(&it->queue, &work->link);
+    it->queued++;
+    part_is_due(it->part.loop);
+    return 0;
+}
+
+int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
+                     eddy_work_done_fn *done) {
+    EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(done != NULL);
+    if ((unsigned)lane >= EDDY_LANES) return -EINVAL;
+    struct work_part *it = eddy__work_part(loop);
+    if (it == NULL) return -ENOMEM;
+    int err = work_enqueue(it, work);
+    if (err < 0) return err;
+    work_prepare(loop, work, WORK_SUBMITTED, done);
+    work->fn = fn;
+    work->lane = (uint8_t)lane;
+    return 0;
+}
+
+/* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome. */
+static void work_attempt(eddy_post *post) {
+    eddy_work *work = eddy_container_of(post, eddy_work, post);
+    int status = -ECANCELED;
+    if (work->state == WORK_ATTEMPT) {
+        status = 0;
+        if (!eddy__file_attempt(work)) {
+            work->state = WORK_SUBMITTED;
+            work->post.fn = work_deliver;
+            struct work_part *it = eddy__work_part(work->loop);
+            status = it != NULL ? work_enqueue(it, work) : -ENOMEM;
+            if (status == 0) return;
+        }
+    }
+    work_finish(work, status);
+}
+
+void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *fn,
+                               eddy_work_done_fn *done) {
+    work_prepare(loop, work, WORK_ATTEMPT, done);
+    work->post.fn = work_attempt;
+    work->fn = fn;
+    work->lane = EDDY_LANE_FILE;
+    eddy__inbox_push_local(loop, &work->post);
 }
 
 /* Takes a job out of the loop's own list. */
-static void withdraw(eddy_loop *loop, eddy_work *work) {
+static void work_withdraw(struct work_part *it, eddy_work *work) {
     link_remove(&work->link);
     work->state = WORK_CANCELLED;
-    loop->work_queued--;
-    if (loop->work_queued > 0) return;
+    it->queued--;
+    if (it->queued > 0) return;
     eddy_link none[EDDY_LANES];
     for (int i = 0; i < EDDY_LANES; i++) link_init(&none[i]);
-    eddy__pool_hand_over(loop->pool, none, (const unsigned[EDDY_LANES]){0});
+    eddy__pool_hand_over(it->pool, none, (const unsigned[EDDY_LANES]){0});
 }
 
 int eddy_work_cancel(eddy_work *work) {
     eddy_loop *loop = work->loop;
-    int err = -EALREADY;
-    /* The state of a job that was handed over is the pool's, and not to be looked at from here. */
-    if (work->handed_over) {
-        err = eddy__pool_take_back(loop->pool, work);
-    } else if (work->state == WORK_ATTEMPT) { /* its turn in the inbox tells of it */
+    if (work->state == WORK_ATTEMPT && !work->handed_over) { /* its turn in the inbox tells of it */
         work->state = WORK_CANCELLED;
         return 0;
+    }
+    int err = -EALREADY;
+    struct work_part *it = eddy__work_part(loop); /* there since it was submitted */
+    /* The state of a job that was handed over is the pool's, and not to be looked at from here. */
+    if (work->handed_over) {
+        err = eddy__pool_take_back(it->pool, work);
     } else if (work->state == WORK_SUBMITTED) {
-        withdraw(loop, work);
+        work_withdraw(it, work);
         err = 0;
     }
     if (err == 0) eddy__inbox_push_local(loop, &work->post);
     return err;
 }
-
-const struct work_calls eddy__work_calls = {
-    .enter = enter,
-    .flush = flush,
-    .close = leave,
-    .forget_pool = forget_pool,
-    .after_fork = after_fork,
-    .verify = verify,
-};

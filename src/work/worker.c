@@ -4,56 +4,58 @@
  * Threading: the pool's threads; the functions of pool.h are called by any, with the lock held. */
 #include "pool.h"
 
+#include "../core/callback.h"
+
 enum {
-    SHORT_NS = 2000, /* after so little time since it was read last, */
-    UNREAD_MAX = 7,  /* the clock is not read after this many further jobs */
+    WORKER_SHORT_NS = 2000, /* after so little time since it was read last, */
+    WORKER_UNREAD_MAX = 7,  /* the clock is not read after this many further jobs */
 };
 
 /* --- Time --- */
 
 /* A clock read ends one job and begins the next. It costs as much as all the rest of an empty job,
  * so while jobs are short it is left out now and then; what it then tells is shared by them all. */
-static void read_clock(struct worker *worker) {
+static void worker_read_clock(struct worker *worker) {
     if (worker->unread > 0) {
         worker->unread--;
         return;
     }
     int64_t now_ns = eddy_os_clock_ns();
-    worker->unread = now_ns - worker->now_ns < SHORT_NS ? UNREAD_MAX : 0;
+    worker->unread = now_ns - worker->now_ns < WORKER_SHORT_NS ? WORKER_UNREAD_MAX : 0;
     worker->now_ns = now_ns;
 }
 
 /* Adds the time since the last call to the worker's lane. pool->lock. */
-static void settle(struct worker *worker) {
+static void worker_settle(struct worker *worker) {
     eddy_lane_metrics *counts = &worker->pool->lanes[worker->lane].counts;
     counts->run_ns += worker->now_ns - worker->settled_ns;
     worker->settled_ns = worker->now_ns;
 }
 
 /* The worker's lane changes, or it has nothing to do: what comes is not that lane's time. */
-static void settle_now(struct worker *worker) {
+static void worker_settle_now(struct worker *worker) {
     worker->unread = 0;
     worker->now_ns = eddy_os_clock_ns();
-    settle(worker);
+    worker_settle(worker);
 }
 
 /* --- Jobs --- */
 
-static bool lane_has_work(const struct lane *lane) {
+static bool worker_lane_has_work(const struct lane *lane) {
     return lane->counts.queued > 0 && lane->counts.running < lane->counts.quota;
 }
 
-static bool has_work(const eddy_pool *pool) {
+static bool worker_has_work(const eddy_pool *pool) {
     for (int i = 0; i < EDDY_LANES; i++)
-        if (lane_has_work(&pool->lanes[i])) return true;
+        if (worker_lane_has_work(&pool->lanes[i])) return true;
     return false;
 }
 
-static void take_from(struct worker *worker, unsigned number) {
+static void worker_take_from(struct worker *worker, unsigned number) {
     struct lane *lane = &worker->pool->lanes[number];
     eddy_work *work = eddy_container_of(lane->queue.next, eddy_work, link);
     EDDY_ASSERT(work->state == WORK_QUEUED);
-    if (worker->lane != number) settle_now(worker);
+    if (worker->lane != number) worker_settle_now(worker);
     link_remove(&work->link);
     work->state = WORK_RUNNING;
     worker->work = work;
@@ -70,18 +72,18 @@ static void take_from(struct worker *worker, unsigned number) {
 }
 
 /* The lanes that have work take turns, each in its own order. */
-static void take(struct worker *worker) {
+static void worker_take(struct worker *worker) {
     eddy_pool *pool = worker->pool;
     for (unsigned i = 0; i < EDDY_LANES; i++) {
         unsigned number = (pool->lane_next + i) % EDDY_LANES;
-        if (!lane_has_work(&pool->lanes[number])) continue;
+        if (!worker_lane_has_work(&pool->lanes[number])) continue;
         pool->lane_next = (number + 1) % EDDY_LANES;
-        take_from(worker, number);
+        worker_take_from(worker, number);
         return;
     }
 }
 
-static eddy_work *give_back(struct worker *worker) {
+static eddy_work *worker_give_back(struct worker *worker) {
     eddy_work *work = worker->work;
     eddy_pool *pool = worker->pool;
     eddy_lane_metrics *counts = &pool->lanes[work->lane].counts;
@@ -91,7 +93,7 @@ static eddy_work *give_back(struct worker *worker) {
     worker->work = NULL;
     counts->running--;
     counts->done++;
-    settle(worker);
+    worker_settle(worker);
     if (pool->drains > 0 && eddy__pool_is_quiet(pool)) eddy_os_condition_broadcast(&pool->quiet);
     return work;
 }
@@ -99,10 +101,10 @@ static eddy_work *give_back(struct worker *worker) {
 /* --- Coming and going --- */
 
 /* Waits to be called. False if the thread is to leave. */
-static bool wait_for_call(struct worker *worker) {
+static bool worker_wait_for_call(struct worker *worker) {
     eddy_pool *pool = worker->pool;
     if (pool->closing) return false;
-    settle_now(worker);
+    worker_settle_now(worker);
     int64_t until_ns = eddy__pool_until_ns(pool->idle_ns);
     link_add_last(&pool->idle, &worker->link);
     pool->threads_idle++;
@@ -125,7 +127,7 @@ static bool wait_for_call(struct worker *worker) {
 
 /* Each thread that leaves joins the one that left before it, and eddy_pool_close joins the last: no
  * thread is left behind, and at most one that has ended is waiting to be joined. Unlocks. */
-static void leave(struct worker *worker) {
+static void worker_leave(struct worker *worker) {
     eddy_pool *pool = worker->pool;
     bool has_left = pool->has_left;
     eddy_os_thread left = pool->left;
@@ -138,7 +140,7 @@ static void leave(struct worker *worker) {
     if (has_left) eddy_os_thread_join(left);
 }
 
-static void *run(void *argument) {
+static void *worker_run(void *argument) {
     struct worker *worker = argument;
     eddy_pool *pool = worker->pool;
     eddy_work *finished = NULL;
@@ -147,10 +149,10 @@ static void *run(void *argument) {
     eddy_os_lock(&pool->lock);
     pool->coming--;
     for (;;) {
-        if (worker->work != NULL) finished = give_back(worker);
-        take(worker);
+        if (worker->work != NULL) finished = worker_give_back(worker);
+        worker_take(worker);
         if (worker->work == NULL && finished == NULL) {
-            if (!wait_for_call(worker)) break;
+            if (!worker_wait_for_call(worker)) break;
             continue;
         }
         struct worker *other = eddy__worker_call(pool);
@@ -159,12 +161,13 @@ static void *run(void *argument) {
         if (finished != NULL) eddy__inbox_push(finished->loop, &finished->post);
         finished = NULL;
         if (worker->work != NULL) {
-            worker->work->fn(worker->work);
-            read_clock(worker);
+            eddy_work *work = worker->work;
+            CALLBACK(work->loop, work, work->fn(work));
+            worker_read_clock(worker);
         }
         eddy_os_lock(&pool->lock);
     }
-    leave(worker);
+    worker_leave(worker);
     return NULL;
 }
 
@@ -173,7 +176,7 @@ static void *run(void *argument) {
 int eddy__worker_start(eddy_pool *pool) {
     struct worker *worker = eddy_container_of(pool->spare.prev, struct worker, link);
     EDDY_ASSERT(!link_is_empty(&pool->spare));
-    int err = eddy_os_thread_start(&worker->thread, run, worker, pool->stack_bytes);
+    int err = eddy_os_thread_start(&worker->thread, worker_run, worker, pool->stack_bytes);
     pool->start_failed = err < 0;
     if (err < 0) return err;
     link_remove(&worker->link);
@@ -183,7 +186,7 @@ int eddy__worker_start(eddy_pool *pool) {
     return 0;
 }
 
-static struct worker *call_idle(eddy_pool *pool) {
+static struct worker *worker_call_idle(eddy_pool *pool) {
     struct worker *worker = eddy_container_of(pool->idle.prev, struct worker, link);
     link_remove(&worker->link);
     pool->threads_idle--;
@@ -193,12 +196,12 @@ static struct worker *call_idle(eddy_pool *pool) {
 }
 
 struct worker *eddy__worker_call(eddy_pool *pool) {
-    if (pool->coming > 0 || !has_work(pool)) return NULL;
-    if (!link_is_empty(&pool->idle)) return call_idle(pool);
+    if (pool->coming > 0 || !worker_has_work(pool)) return NULL;
+    if (!link_is_empty(&pool->idle)) return worker_call_idle(pool);
     if (pool->threads < pool->threads_max && !pool->start_failed) (void)eddy__worker_start(pool);
     return NULL;
 }
 
 void eddy__worker_call_all_idle(eddy_pool *pool) {
-    while (!link_is_empty(&pool->idle)) eddy_os_condition_signal(&call_idle(pool)->call);
+    while (!link_is_empty(&pool->idle)) eddy_os_condition_signal(&worker_call_idle(pool)->call);
 }

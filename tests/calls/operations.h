@@ -207,7 +207,7 @@ static int64_t do_open_walk(struct world *it) {
     return closed(eddy_os_file_open_walk(it->dir, "d/../a", O_RDONLY, 0));
 }
 static int64_t do_open_beneath(struct world *it) {
-    return closed(eddy_os_file_open(it->dir, "d/../a", O_RDONLY, 0, EDDY_OS_BENEATH));
+    return closed(eddy_os_file_open(it->dir, "d/../a", O_RDONLY, 0, EDDY_BENEATH));
 }
 /* In one piece and in two, each of which is a system call of its own. */
 static int64_t read_file(struct world *it, int count, int64_t offset) {
@@ -255,12 +255,12 @@ static int64_t do_truncate(struct world *it) {
     return eddy_os_file_truncate(it->file, 2);
 }
 static int64_t do_fstat(struct world *it) {
-    struct eddy_os_stat stat = {0};
+    eddy_stat stat = {0};
     int err = eddy_os_file_fstat(it->file, &stat, 0);
     return err < 0 ? err : stat.size;
 }
 static int64_t do_stat(struct world *it) {
-    struct eddy_os_stat stat = {0};
+    eddy_stat stat = {0};
     int err = eddy_os_file_stat(it->dir, "link", true, &stat);
     return err < 0 ? err : stat.size;
 }

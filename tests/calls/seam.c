@@ -106,9 +106,9 @@ START_TEST(without_openat2_there_is_the_walk) {
         world_open(&world);
         calls_refuse(CALL_syscall, UINT_MAX, unknown[i]);
         ck_assert_int_eq(do_open_beneath(&world), 1);
-        ck_assert_int_eq(eddy_os_file_open(world.dir, "d/../../x", O_RDONLY, 0, EDDY_OS_BENEATH),
+        ck_assert_int_eq(eddy_os_file_open(world.dir, "d/../../x", O_RDONLY, 0, EDDY_BENEATH),
                          -EXDEV);
-        ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_OS_BENEATH),
+        ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_BENEATH),
                          -ELOOP);
         ck_assert_int_eq(
             eddy_os_file_open(world.dir, "a", O_RDONLY | O_NONBLOCK, 0, EDDY_OS_NOWAIT), -EAGAIN);
@@ -174,7 +174,7 @@ START_TEST(what_cannot_be_had_at_once_is_not_now) {
     static const int errors[] = {EOPNOTSUPP, ENOSYS, EINVAL, EPERM, EINTR, EAGAIN};
     bool is_plain = getenv("EDDY_TEST_PLAIN") != NULL;
     struct world world;
-    struct eddy_os_stat stat;
+    eddy_stat stat;
     world_open(&world);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         calls_refuse(CALL_preadv2, 1, errors[i]);

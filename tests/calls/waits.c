@@ -36,7 +36,7 @@ START_TEST(a_wait_that_fails_can_be_made_again) {
     int ends[2];
     test_pipe(ends);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     static const int64_t timeouts_ns[] = {0, 1, MS, -1};
     for (size_t i = 0; i < 4; i++) {
         fail_next(EINTR);
@@ -45,9 +45,9 @@ START_TEST(a_wait_that_fails_can_be_made_again) {
         fail_next(ENOMEM);
         ck_assert_int_eq(it->backend->wait(it->state, it->records, 8, timeouts_ns[i]), -ENOMEM);
         ck_assert_uint_eq(calls.failed, 1);
-        ck_assert_uint_eq(told(it, ends[0], timeouts_ns[i]), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], timeouts_ns[i]), EDDY_READ);
     }
-    remove_fd(it, ends[0], BACKEND_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     close_both(ends);
     tested_close(it);
 }
@@ -84,14 +84,14 @@ START_TEST(a_modify_that_fails_can_be_removed) {
     test_socket_pair(ends);
     put(ends[1], "x");
     for (unsigned nth = 0; nth < 4; nth++) {
-        add(it, ends[0], BACKEND_WRITE);
+        add(it, ends[0], EDDY_WRITE);
         calls = (struct calls){.skip = nth, .times = 1, .error = ENOMEM};
-        int err = it->backend->modify(it->state, ends[0], BACKEND_WRITE, BACKEND_READ,
+        int err = it->backend->modify(it->state, ends[0], EDDY_WRITE, EDDY_READ,
                                       token_of(ends[0], 1));
         ck_assert(err == 0 || err == -ENOMEM);
         ck_assert(err == 0 || calls.failed == 1);
         calls.times = 0;
-        remove_fd(it, ends[0], BACKEND_READ);
+        remove_fd(it, ends[0], EDDY_READ);
         ck_silent(it);
     }
     close_both(ends);

@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BOTH = BACKEND_READ | BACKEND_WRITE };
+enum { BOTH = EDDY_READ | EDDY_WRITE };
 
 #define MS EDDY_NS_PER_MS
 
 /* Memory that counts, and that fails when `left` has come to 0. */
 struct counted_memory {
-    struct eddy_memory memory;
+    eddy_allocator memory;
     unsigned calls;
     unsigned left;
 };

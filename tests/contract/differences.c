@@ -1,5 +1,5 @@
 /* differences.c: where the backends differ by nature, asserted, so that the documentation's matrix
- * cannot grow stale. What a test here calls a hint is BACKEND_ERROR or BACKEND_HANGUP. */
+ * cannot grow stale. What a test here calls a hint is EDDY_ERROR or EDDY_HANGUP. */
 #include "contract.h"
 
 #include <limits.h>
@@ -23,40 +23,40 @@ struct nature {
 
 static const struct nature natures[] = {
     {.backend = "epoll",
-     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_RING,
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | BACKEND_TELLS_EACH_WRITE,
      .fd_max = INT_MAX,
-     .pipe_end_hint = BACKEND_HANGUP,
-     .pipe_error_hint = BACKEND_ERROR,
+     .pipe_end_hint = EDDY_HANGUP,
+     .pipe_error_hint = EDDY_ERROR,
      .edge_tells_both = true,
      .has_ghosts = true,
      .remove_tells_loss = true,
      .refuses_devices = true},
     {.backend = "kqueue",
-     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_NEST | BACKEND_CAN_BATCH |
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH |
                      BACKEND_CAN_SPLIT,
      .fd_max = INT_MAX - 1,
      .grows = true},
     {.backend = "poll",
      .fd_max = INT_MAX - 1,
-     .pipe_end_hint = BACKEND_HANGUP,
-     .pipe_error_hint = BACKEND_ERROR,
+     .pipe_end_hint = EDDY_HANGUP,
+     .pipe_error_hint = EDDY_ERROR,
      .tells_loss = true,
      .grows = true},
     {.backend = "select", .fd_max = FD_SETSIZE - 1, .tells_loss = true},
     {.backend = "sim",
-     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_RING,
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | BACKEND_TELLS_EACH_WRITE,
      .fd_max = 1023,
-     .pipe_end_hint = BACKEND_HANGUP,
-     .pipe_error_hint = BACKEND_ERROR,
+     .pipe_end_hint = EDDY_HANGUP,
+     .pipe_error_hint = EDDY_ERROR,
      .edge_tells_both = true,
      .has_ghosts = true,
      .remove_tells_loss = true,
      .refuses_devices = true},
     {.backend = "sim-split",
-     .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_BATCH | BACKEND_CAN_SPLIT,
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
      .fd_max = 1023,
-     .pipe_end_hint = BACKEND_HANGUP,
-     .pipe_error_hint = BACKEND_ERROR,
+     .pipe_end_hint = EDDY_HANGUP,
+     .pipe_error_hint = EDDY_ERROR,
      .tells_loss = true,
      .refuses_devices = true},
 };
@@ -67,7 +67,7 @@ static const struct nature *nature(void) {
     ck_abort_msg("no row for backend %s", test_backend);
 }
 
-enum { HINTS = BACKEND_ERROR | BACKEND_HANGUP };
+enum { HINTS = EDDY_ERROR | EDDY_HANGUP };
 
 START_TEST(capabilities_and_limits_are_as_documented) {
     struct tested *it = tested_open();
@@ -81,7 +81,7 @@ START_TEST(pipe_without_writers_hints) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     close(ends[1]);
     ck_assert_uint_eq(told(it, ends[0], -1) & HINTS, nature()->pipe_end_hint);
     tested_close(it);
@@ -94,7 +94,7 @@ START_TEST(pipe_without_readers_hints) {
     int ends[2];
     test_pipe(ends);
     fill(ends[1]);
-    add(it, ends[1], BACKEND_WRITE);
+    add(it, ends[1], EDDY_WRITE);
     close(ends[0]);
     ck_assert_uint_eq(told(it, ends[1], -1) & HINTS, nature()->pipe_error_hint);
     tested_close(it);
@@ -106,10 +106,10 @@ START_TEST(half_closed_connection_is_readable_and_hints_at_nothing) {
     struct tested *it = tested_open();
     int ends[2];
     test_socket_pair(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     shutdown(ends[1], SHUT_WR);
     unsigned events = told(it, ends[0], -1);
-    ck_assert_uint_ne(events & BACKEND_READ, 0);
+    ck_assert_uint_ne(events & EDDY_READ, 0);
     ck_assert_uint_eq(events & HINTS, 0);
     tested_close(it);
     close_both(ends);
@@ -118,17 +118,17 @@ END_TEST
 
 START_TEST(edge_tells_of_both_directions_or_its_own) {
     struct tested *it = tested_open();
-    if (!can(it, BACKEND_CAN_EDGE)) {
+    if (!can(it, EDDY_CAN_EDGE)) {
         tested_close(it);
         return;
     }
     int ends[2];
     test_socket_pair(ends);
-    add(it, ends[0], BACKEND_READ | BACKEND_WRITE | BACKEND_EDGE);
-    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_WRITE);
+    add(it, ends[0], EDDY_READ | EDDY_WRITE | EDDY_EDGE);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
     put(ends[1], "x");
-    unsigned both = BACKEND_READ | BACKEND_WRITE;
-    ck_assert_uint_eq(told(it, ends[0], -1), nature()->edge_tells_both ? both : BACKEND_READ);
+    unsigned both = EDDY_READ | EDDY_WRITE;
+    ck_assert_uint_eq(told(it, ends[0], -1), nature()->edge_tells_both ? both : EDDY_READ);
     tested_close(it);
     close_both(ends);
 }
@@ -138,11 +138,11 @@ START_TEST(loss_is_told_or_not) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     close(ends[0]);
     ck_assert_int_eq(wait_once(it, 8, MS), nature()->tells_loss ? 1 : 0);
     if (it->count == 1) ck_assert_int_eq(it->records[0].error, -EBADF);
-    int err = it->backend->remove(it->state, ends[0], BACKEND_READ);
+    int err = it->backend->remove(it->state, ends[0], EDDY_READ);
     ck_assert_int_eq(err, nature()->remove_tells_loss ? -EBADF : 0);
     tested_close(it);
     close(ends[1]);
@@ -155,18 +155,18 @@ START_TEST(ghost_of_a_duplicate_is_laid_by_reopen) {
     int ends[2];
     test_pipe(ends);
     int duplicate = dup(ends[0]);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     put(ends[1], "x");
     close(ends[0]);
-    int err = it->backend->remove(it->state, ends[0], BACKEND_READ);
+    int err = it->backend->remove(it->state, ends[0], EDDY_READ);
     bool fires = wait_once(it, 8, MS) > 0;
     ck_assert(fires == nature()->has_ghosts);
     if (fires) {
         ck_assert_int_eq(err, -EBADF);
         ck_assert_int_eq(it->backend->reopen(it->state), 0);
         ck_silent(it);
-        add(it, duplicate, BACKEND_READ);
-        ck_assert_uint_eq(told(it, duplicate, -1), BACKEND_READ);
+        add(it, duplicate, EDDY_READ);
+        ck_assert_uint_eq(told(it, duplicate, -1), EDDY_READ);
     }
     tested_close(it);
     close(duplicate);
@@ -178,7 +178,7 @@ START_TEST(memory_grows_with_descriptors_or_not) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     ck_assert((it->memory.calls > 0) == nature()->grows);
     tested_close(it);
     close_both(ends);
@@ -191,7 +191,7 @@ START_TEST(device_that_cannot_be_polled) {
     struct tested *it = tested_open();
     int fd = open("/dev/null", O_RDWR);
     if (nature()->refuses_devices) {
-        ck_assert_int_eq(it->backend->add(it->state, fd, BACKEND_READ, token_of(fd, 1)), -EPERM);
+        ck_assert_int_eq(it->backend->add(it->state, fd, EDDY_READ, token_of(fd, 1)), -EPERM);
     } else if (!is_backend("kqueue")) {
         add(it, fd, BOTH);
         ck_assert_uint_eq(told(it, fd, -1), BOTH);

@@ -11,13 +11,13 @@ START_TEST(readable_is_told_until_it_is_drained) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     ck_silent(it);
     put(ends[1], "x");
-    for (int i = 0; i < 3; i++) ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+    for (int i = 0; i < 3; i++) ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
     drain(ends[0]);
     ck_silent(it);
-    remove_fd(it, ends[0], BACKEND_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     tested_close(it);
     close_both(ends);
 }
@@ -27,13 +27,13 @@ START_TEST(writable_is_told_until_it_is_full) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
-    add(it, ends[1], BACKEND_WRITE);
-    for (int i = 0; i < 3; i++) ck_assert_uint_eq(told(it, ends[1], -1), BACKEND_WRITE);
+    add(it, ends[1], EDDY_WRITE);
+    for (int i = 0; i < 3; i++) ck_assert_uint_eq(told(it, ends[1], -1), EDDY_WRITE);
     fill(ends[1]);
     ck_silent(it);
     drain(ends[0]);
-    ck_assert_uint_eq(told(it, ends[1], -1), BACKEND_WRITE);
-    remove_fd(it, ends[1], BACKEND_WRITE);
+    ck_assert_uint_eq(told(it, ends[1], -1), EDDY_WRITE);
+    remove_fd(it, ends[1], EDDY_WRITE);
     tested_close(it);
     close_both(ends);
 }
@@ -44,7 +44,7 @@ START_TEST(both_directions_are_told_in_one_wait) {
     int ends[2];
     test_socket_pair(ends);
     add(it, ends[0], BOTH);
-    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_WRITE);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
     put(ends[1], "x");
     ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
     remove_fd(it, ends[0], BOTH);
@@ -59,10 +59,10 @@ START_TEST(modify_changes_what_is_told) {
     int ends[2];
     test_socket_pair(ends);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     for (unsigned from = 1; from <= BOTH; from++) {
         for (unsigned to = 1; to <= BOTH; to++) {
-            modify(it, ends[0], BACKEND_READ, from);
+            modify(it, ends[0], EDDY_READ, from);
             ck_assert_uint_eq(told(it, ends[0], -1), from);
             modify(it, ends[0], from, to);
             ck_assert_uint_eq(told(it, ends[0], -1), to);
@@ -70,10 +70,10 @@ START_TEST(modify_changes_what_is_told) {
             modify(it, ends[0], from, BOTH);
             modify(it, ends[0], BOTH, to);
             ck_assert_uint_eq(told(it, ends[0], -1), to);
-            modify(it, ends[0], to, BACKEND_READ);
+            modify(it, ends[0], to, EDDY_READ);
         }
     }
-    remove_fd(it, ends[0], BACKEND_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     ck_silent(it);
     tested_close(it);
     close_both(ends);
@@ -93,11 +93,11 @@ START_TEST(records_carry_the_last_token_given) {
     ck_assert_uint_eq(told_token(it, last), BOTH);
     ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), 0);
     remove_fd(it, ends[0], BOTH);
-    ck_assert_int_eq(it->backend->add(it->state, ends[0], BACKEND_READ, token_of(ends[0], 7)), 0);
+    ck_assert_int_eq(it->backend->add(it->state, ends[0], EDDY_READ, token_of(ends[0], 7)), 0);
     wait_once(it, BACKEND_RECORDS_MAX, -1);
     ck_assert_int_eq(it->count, 1);
-    ck_assert_uint_eq(told_token(it, token_of(ends[0], 7)), BACKEND_READ);
-    remove_fd(it, ends[0], BACKEND_READ);
+    ck_assert_uint_eq(told_token(it, token_of(ends[0], 7)), EDDY_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     tested_close(it);
     close_both(ends);
 }
@@ -108,10 +108,10 @@ START_TEST(hangup_makes_a_reader_readable) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     close(ends[1]);
-    for (int i = 0; i < 2; i++) ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
-    remove_fd(it, ends[0], BACKEND_READ);
+    for (int i = 0; i < 2; i++) ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_READ, 0);
+    remove_fd(it, ends[0], EDDY_READ);
     ck_silent(it); /* clause 2: not even a hang-up comes of what is not registered */
     tested_close(it);
     close(ends[0]);
@@ -123,11 +123,11 @@ START_TEST(error_makes_a_blocked_writer_writable) {
     int ends[2];
     test_pipe(ends);
     fill(ends[1]);
-    add(it, ends[1], BACKEND_WRITE);
+    add(it, ends[1], EDDY_WRITE);
     ck_silent(it);
     close(ends[0]);
-    for (int i = 0; i < 2; i++) ck_assert_uint_ne(told(it, ends[1], -1) & BACKEND_WRITE, 0);
-    remove_fd(it, ends[1], BACKEND_WRITE);
+    for (int i = 0; i < 2; i++) ck_assert_uint_ne(told(it, ends[1], -1) & EDDY_WRITE, 0);
+    remove_fd(it, ends[1], EDDY_WRITE);
     ck_silent(it);
     tested_close(it);
     close(ends[1]);
@@ -141,11 +141,11 @@ START_TEST(broken_pipe_can_be_added_and_is_writable) {
     test_pipe(ends);
     test_pipe(other);
     close(ends[0]);
-    add(it, ends[1], BACKEND_WRITE);
-    for (int i = 0; i < 3; i++) ck_assert_uint_ne(told(it, ends[1], -1) & BACKEND_WRITE, 0);
+    add(it, ends[1], EDDY_WRITE);
+    for (int i = 0; i < 3; i++) ck_assert_uint_ne(told(it, ends[1], -1) & EDDY_WRITE, 0);
     /* Neither does it keep others from being told or changed, nor they it, however little room
      * there is. */
-    add(it, other[0], BACKEND_READ);
+    add(it, other[0], EDDY_READ);
     put(other[1], "x");
     int others = 0, broken = 0;
     for (int i = 0; i < 8; i++) {
@@ -155,8 +155,8 @@ START_TEST(broken_pipe_can_be_added_and_is_writable) {
     }
     ck_assert_int_ge(others, 2);
     ck_assert_int_ge(broken, 2);
-    remove_fd(it, other[0], BACKEND_READ);
-    remove_fd(it, ends[1], BACKEND_WRITE);
+    remove_fd(it, other[0], EDDY_READ);
+    remove_fd(it, ends[1], EDDY_WRITE);
     ck_silent(it);
     tested_close(it);
     close_both(other);
@@ -169,15 +169,15 @@ START_TEST(hangup_comes_with_data_still_to_read) {
     struct tested *it = tested_open();
     int ends[2];
     test_socket_pair(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     put(ends[1], "data");
     close(ends[1]);
-    ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+    ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_READ, 0);
     char data[8];
     ck_assert_int_eq(read(ends[0], data, sizeof data), 4);
-    ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+    ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_READ, 0);
     ck_assert_int_eq(read(ends[0], data, sizeof data), 0);
-    remove_fd(it, ends[0], BACKEND_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     tested_close(it);
     close(ends[0]);
 }
@@ -220,7 +220,7 @@ START_TEST(reset_connection_is_told_in_every_direction_asked_for) {
         for (int i = 0; i < 100 && (all & events) != events; i++) {
             wait_once(it, 1, 100 * MS);
             unsigned now = told_token(it, token_of(ends[0], 1));
-            if (now & BACKEND_ERROR) ck_assert_uint_eq(now & events, events);
+            if (now & EDDY_ERROR) ck_assert_uint_eq(now & events, events);
             all |= now;
         }
         ck_assert_uint_eq(all & events, events);
@@ -237,22 +237,22 @@ END_TEST
 
 START_TEST(edge_is_told_once_per_arrival) {
     struct tested *it = tested_open();
-    if (can(it, BACKEND_CAN_EDGE)) {
+    if (can(it, EDDY_CAN_EDGE)) {
         int ends[2];
         test_socket_pair(ends);
-        const unsigned edge = BACKEND_READ | BACKEND_EDGE;
+        const unsigned edge = EDDY_READ | EDDY_EDGE;
         add(it, ends[0], edge);
         put(ends[1], "x");
-        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
         ck_silent(it); /* although nothing was read */
         put(ends[1], "x");
-        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
         ck_silent(it);
         modify(it, ends[0], edge, edge); /* looks again, and it is still ready */
-        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
         ck_silent(it);
         close(ends[1]);
-        ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+        ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_READ, 0);
         remove_fd(it, ends[0], edge);
         ck_silent(it);
         close(ends[0]);
@@ -263,19 +263,19 @@ END_TEST
 
 START_TEST(edges_of_both_directions_are_apart) {
     struct tested *it = tested_open();
-    if (can(it, BACKEND_CAN_EDGE)) {
+    if (can(it, EDDY_CAN_EDGE)) {
         int ends[2];
         test_socket_pair(ends);
-        add(it, ends[0], BOTH | BACKEND_EDGE);
-        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_WRITE);
+        add(it, ends[0], BOTH | EDDY_EDGE);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
         ck_silent(it);
         fill(ends[0]);
         put(ends[1], "x");
-        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
         ck_silent(it);
         drain(ends[1]);
-        ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_WRITE, 0);
-        remove_fd(it, ends[0], BOTH | BACKEND_EDGE);
+        ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_WRITE, 0);
+        remove_fd(it, ends[0], BOTH | EDDY_EDGE);
         close_both(ends);
     }
     tested_close(it);
@@ -285,15 +285,15 @@ END_TEST
 /* One shot is one for both directions, and a hang-up does not get past it either. */
 START_TEST(oneshot_is_silent_after_one_record_until_modify) {
     struct tested *it = tested_open();
-    if (can(it, BACKEND_CAN_ONESHOT)) {
+    if (can(it, EDDY_CAN_ONESHOT)) {
         int ends[2];
         test_socket_pair(ends);
-        const unsigned shot = BOTH | BACKEND_ONESHOT;
+        const unsigned shot = BOTH | EDDY_ONESHOT;
         fill(ends[0]);
         add(it, ends[0], shot);
         ck_silent(it);
         put(ends[1], "x");
-        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
         ck_silent(it);
         drain(ends[1]);
         ck_silent(it); /* it can be written now, but the shot is fired */
@@ -303,7 +303,7 @@ START_TEST(oneshot_is_silent_after_one_record_until_modify) {
         close(ends[1]);
         ck_silent(it);
         modify(it, ends[0], shot, shot);
-        ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_READ, 0);
+        ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_READ, 0);
         ck_silent(it);
         remove_fd(it, ends[0], shot);
         close(ends[0]);
@@ -314,14 +314,14 @@ END_TEST
 
 START_TEST(fired_oneshot_can_be_removed_and_added) {
     struct tested *it = tested_open();
-    if (can(it, BACKEND_CAN_ONESHOT)) {
+    if (can(it, EDDY_CAN_ONESHOT)) {
         int ends[2];
         test_socket_pair(ends);
         put(ends[1], "x");
         for (int i = 0; i < 3; i++) {
-            add(it, ends[0], BOTH | BACKEND_ONESHOT);
+            add(it, ends[0], BOTH | EDDY_ONESHOT);
             ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
-            remove_fd(it, ends[0], BOTH | BACKEND_ONESHOT);
+            remove_fd(it, ends[0], BOTH | EDDY_ONESHOT);
             ck_silent(it);
         }
         close_both(ends);
@@ -332,12 +332,12 @@ END_TEST
 
 START_TEST(modify_moves_between_level_edge_and_oneshot) {
     struct tested *it = tested_open();
-    const unsigned both_modes = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT;
+    const unsigned both_modes = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT;
     if ((it->backend->capabilities & both_modes) == both_modes) {
         int ends[2];
         test_socket_pair(ends);
         put(ends[1], "x");
-        const unsigned modes[] = {0, BACKEND_EDGE, BACKEND_ONESHOT, BACKEND_EDGE | BACKEND_ONESHOT};
+        const unsigned modes[] = {0, EDDY_EDGE, EDDY_ONESHOT, EDDY_EDGE | EDDY_ONESHOT};
         unsigned now = BOTH;
         add(it, ends[0], now);
         for (unsigned i = 0; i < 16; i++) {
@@ -363,18 +363,18 @@ START_TEST(eventfd_is_told_at_each_write_though_nobody_reads) {
     uint64_t number = 1;
     int fd = eddy_os_eventfd();
     ck_assert_int_ge(fd, getenv("EDDY_TEST_PLAIN") != NULL ? -ENOSYS : 0);
-    if (can(it, BACKEND_CAN_RING) && fd >= 0) {
-        add(it, fd, BACKEND_READ | BACKEND_EDGE);
+    if (can(it, BACKEND_TELLS_EACH_WRITE) && fd >= 0) {
+        add(it, fd, EDDY_READ | EDDY_EDGE);
         ck_silent(it);
         for (int i = 0; i < 10; i++) {
             ck_assert_int_eq(eddy_os_write(fd, &number, sizeof number), sizeof number);
-            ck_assert_uint_eq(told(it, fd, -1), BACKEND_READ);
+            ck_assert_uint_eq(told(it, fd, -1), EDDY_READ);
             ck_silent(it);
         }
         ck_assert_int_eq(eddy_os_read(fd, &number, sizeof number), sizeof number);
         ck_assert_uint_eq(number, 10);
         ck_assert_int_eq(eddy_os_read(fd, &number, sizeof number), -EAGAIN);
-        remove_fd(it, fd, BACKEND_READ | BACKEND_EDGE);
+        remove_fd(it, fd, EDDY_READ | EDDY_EDGE);
     }
     if (fd >= 0) eddy_os_close(fd);
     tested_close(it);

@@ -19,7 +19,7 @@ START_TEST(close_leaves_no_descriptor_behind) {
         struct tested *it = tested_open();
         int ends[2];
         test_pipe(ends);
-        add(it, ends[0], BACKEND_READ);
+        add(it, ends[0], EDDY_READ);
         wait_once(it, 1, 0);
         tested_close(it);
         close_both(ends);
@@ -54,10 +54,10 @@ static void child_begins_anew(struct tested *it, const int *ends) {
     must(backend->reopen(it->state) == 0);
     /* Nothing is registered, although the parent's pipe has data. */
     must(backend->wait(it->state, it->records, 8, MS) == 0);
-    must(backend->add(it->state, ends[0], BACKEND_READ, 42) == 0);
+    must(backend->add(it->state, ends[0], EDDY_READ, 42) == 0);
     must(backend->wait(it->state, it->records, 8, -1) == 1);
-    must(it->records[0].token == 42 && it->records[0].events == BACKEND_READ);
-    must(backend->remove(it->state, ends[0], BACKEND_READ) == 0);
+    must(it->records[0].token == 42 && it->records[0].events == EDDY_READ);
+    must(backend->remove(it->state, ends[0], EDDY_READ) == 0);
     must(backend->wait(it->state, it->records, 8, MS) == 0);
     backend->close(it->state);
 }
@@ -69,16 +69,16 @@ START_TEST(forked_child_begins_anew_and_leaves_the_parent_alone) {
     test_pipe(ends);
     test_socket_pair(other);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
-    add(it, other[0], BACKEND_READ);
-    modify(it, other[0], BACKEND_READ, BACKEND_WRITE); /* on its way at the fork */
+    add(it, ends[0], EDDY_READ);
+    add(it, other[0], EDDY_READ);
+    modify(it, other[0], EDDY_READ, EDDY_WRITE); /* on its way at the fork */
     in_child(child_begins_anew, it, ends);
     in_child(child_begins_anew, it, ends);
     ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, -1), 2);
-    ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), BACKEND_READ);
-    ck_assert_uint_eq(told_token(it, token_of(other[0], 1)), BACKEND_WRITE);
-    remove_fd(it, ends[0], BACKEND_READ);
-    remove_fd(it, other[0], BACKEND_WRITE);
+    ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), EDDY_READ);
+    ck_assert_uint_eq(told_token(it, token_of(other[0], 1)), EDDY_WRITE);
+    remove_fd(it, ends[0], EDDY_READ);
+    remove_fd(it, other[0], EDDY_WRITE);
     ck_silent(it);
     tested_close(it);
     close_both(ends);
@@ -106,10 +106,10 @@ START_TEST(reopen_that_fails_can_be_closed) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     in_child(child_without_descriptors, it, ends);
     put(ends[1], "x");
-    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
     tested_close(it);
     close_both(ends);
 }
@@ -135,18 +135,18 @@ END_TEST
 /* What another loop sees: readable as long as a wait would tell something. */
 START_TEST(descriptor_is_readable_when_there_are_records) {
     struct tested *it = tested_open();
-    ck_assert(can(it, BACKEND_CAN_NEST) == (it->backend->descriptor != NULL));
-    if (can(it, BACKEND_CAN_NEST)) {
+    ck_assert(can(it, EDDY_CAN_NEST) == (it->backend->descriptor != NULL));
+    if (can(it, EDDY_CAN_NEST)) {
         int ends[2];
         test_pipe(ends);
         struct pollfd outer = {.fd = it->backend->descriptor(it->state), .events = POLLIN};
         ck_assert_int_ge(outer.fd, 0);
         ck_assert_int_eq(fcntl(outer.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-        add(it, ends[0], BACKEND_READ);
+        add(it, ends[0], EDDY_READ);
         ck_assert_int_eq(poll(&outer, 1, 0), 0);
         put(ends[1], "x");
         ck_assert_int_eq(poll(&outer, 1, 1000), 1);
-        ck_assert_uint_eq(told(it, ends[0], 0), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], 0), EDDY_READ);
         drain(ends[0]);
         ck_silent(it);
         ck_assert_int_eq(poll(&outer, 1, 0), 0);
@@ -159,20 +159,20 @@ END_TEST
 /* Also those that were on their way when the descriptor was asked for. */
 START_TEST(descriptor_shows_changes_without_a_wait) {
     struct tested *it = tested_open();
-    if (can(it, BACKEND_CAN_NEST)) {
+    if (can(it, EDDY_CAN_NEST)) {
         int first[2], second[2];
         test_socket_pair(first);
         test_socket_pair(second);
-        add(it, first[0], BACKEND_READ);
-        add(it, second[0], BACKEND_READ);
-        modify(it, first[0], BACKEND_READ, BACKEND_WRITE);
+        add(it, first[0], EDDY_READ);
+        add(it, second[0], EDDY_READ);
+        modify(it, first[0], EDDY_READ, EDDY_WRITE);
         struct pollfd outer = {.fd = it->backend->descriptor(it->state), .events = POLLIN};
         ck_assert_int_eq(poll(&outer, 1, 1000), 1);
-        modify(it, first[0], BACKEND_WRITE, BACKEND_READ);
+        modify(it, first[0], EDDY_WRITE, EDDY_READ);
         ck_assert_int_eq(poll(&outer, 1, 0), 0);
-        modify(it, second[0], BACKEND_READ, BOTH);
+        modify(it, second[0], EDDY_READ, BOTH);
         ck_assert_int_eq(poll(&outer, 1, 1000), 1);
-        ck_assert_uint_eq(told(it, second[0], 0), BACKEND_WRITE);
+        ck_assert_uint_eq(told(it, second[0], 0), EDDY_WRITE);
         close_both(first);
         close_both(second);
     }
@@ -183,18 +183,18 @@ END_TEST
 /* One backend's descriptor in another of its kind. */
 START_TEST(descriptor_can_be_watched_by_another_backend) {
     struct tested *it = tested_open();
-    if (can(it, BACKEND_CAN_NEST)) {
+    if (can(it, EDDY_CAN_NEST)) {
         struct tested *outer = tested_open();
         int ends[2];
         test_pipe(ends);
         int inner_fd = it->backend->descriptor(it->state);
-        add(outer, inner_fd, BACKEND_READ);
-        add(it, ends[0], BACKEND_READ);
+        add(outer, inner_fd, EDDY_READ);
+        add(it, ends[0], EDDY_READ);
         ck_silent(outer);
         put(ends[1], "x");
-        ck_assert_uint_eq(told(outer, inner_fd, -1), BACKEND_READ);
-        ck_assert_uint_eq(told(it, ends[0], 0), BACKEND_READ);
-        remove_fd(outer, inner_fd, BACKEND_READ);
+        ck_assert_uint_eq(told(outer, inner_fd, -1), EDDY_READ);
+        ck_assert_uint_eq(told(it, ends[0], 0), EDDY_READ);
+        remove_fd(outer, inner_fd, EDDY_READ);
         tested_close(outer);
         close_both(ends);
     }
@@ -207,13 +207,13 @@ START_TEST(two_of_a_kind_do_not_share_anything) {
     int ends[2];
     test_pipe(ends);
     put(ends[1], "x");
-    add(first, ends[0], BACKEND_READ);
-    add(second, ends[0], BACKEND_READ);
-    ck_assert_uint_eq(told(first, ends[0], -1), BACKEND_READ);
-    ck_assert_uint_eq(told(second, ends[0], -1), BACKEND_READ);
-    remove_fd(first, ends[0], BACKEND_READ);
+    add(first, ends[0], EDDY_READ);
+    add(second, ends[0], EDDY_READ);
+    ck_assert_uint_eq(told(first, ends[0], -1), EDDY_READ);
+    ck_assert_uint_eq(told(second, ends[0], -1), EDDY_READ);
+    remove_fd(first, ends[0], EDDY_READ);
     ck_silent(first);
-    ck_assert_uint_eq(told(second, ends[0], -1), BACKEND_READ);
+    ck_assert_uint_eq(told(second, ends[0], -1), EDDY_READ);
     tested_close(second);
     tested_close(first);
     close_both(ends);

@@ -8,12 +8,12 @@ START_TEST(lost_descriptor_that_was_removed_is_not_told) {
     int lost[LOST][2];
     for (int i = 0; i < LOST; i++) {
         test_pipe(lost[i]);
-        add(it, lost[i][0], BACKEND_READ);
+        add(it, lost[i][0], EDDY_READ);
     }
     for (int i = 0; i < LOST; i++) close(lost[i][0]);
     int told_first = wait_once(it, 1, MS);
     for (int i = 0; i < LOST; i++) {
-        int err = it->backend->remove(it->state, lost[i][0], BACKEND_READ);
+        int err = it->backend->remove(it->state, lost[i][0], EDDY_READ);
         ck_assert(err == 0 || err == -EBADF);
         close(lost[i][1]);
     }
@@ -26,14 +26,14 @@ END_TEST
 /* A pipe without readers is writable, for one shot as for good: told once, and again when armed. */
 START_TEST(broken_pipe_is_told_once_to_a_oneshot) {
     struct tested *it = tested_open();
-    unsigned once = BACKEND_WRITE | BACKEND_ONESHOT;
+    unsigned once = EDDY_WRITE | EDDY_ONESHOT;
     int ends[2];
     test_pipe(ends);
     close(ends[0]);
-    if (can(it, BACKEND_CAN_ONESHOT)) {
+    if (can(it, EDDY_CAN_ONESHOT)) {
         add(it, ends[1], once);
         for (int i = 0; i < 3; i++) {
-            ck_assert_uint_eq(told(it, ends[1], -1) & BACKEND_WRITE, BACKEND_WRITE);
+            ck_assert_uint_eq(told(it, ends[1], -1) & EDDY_WRITE, EDDY_WRITE);
             ck_silent(it);
             modify(it, ends[1], once, once);
         }
@@ -48,16 +48,16 @@ END_TEST
 /* The same to an edge: it is told of what has happened, and not again before something happens. */
 START_TEST(broken_pipe_is_told_once_to_an_edge) {
     struct tested *it = tested_open();
-    unsigned edge = BACKEND_WRITE | BACKEND_EDGE;
+    unsigned edge = EDDY_WRITE | EDDY_EDGE;
     int ends[2];
     test_pipe(ends);
     close(ends[0]);
-    if (can(it, BACKEND_CAN_EDGE)) {
+    if (can(it, EDDY_CAN_EDGE)) {
         add(it, ends[1], edge);
-        ck_assert_uint_eq(told(it, ends[1], -1) & BACKEND_WRITE, BACKEND_WRITE);
+        ck_assert_uint_eq(told(it, ends[1], -1) & EDDY_WRITE, EDDY_WRITE);
         ck_silent(it);
         modify(it, ends[1], edge, edge);
-        ck_assert_uint_eq(told(it, ends[1], -1) & BACKEND_WRITE, BACKEND_WRITE);
+        ck_assert_uint_eq(told(it, ends[1], -1) & EDDY_WRITE, EDDY_WRITE);
         remove_fd(it, ends[1], edge);
         ck_silent(it);
     }

@@ -30,7 +30,7 @@ START_TEST(closed_descriptor_is_refused) {
     int ends[2];
     test_pipe(ends);
     close_both(ends);
-    ck_assert_int_eq(it->backend->add(it->state, ends[0], BACKEND_READ, token_of(ends[0], 1)),
+    ck_assert_int_eq(it->backend->add(it->state, ends[0], EDDY_READ, token_of(ends[0], 1)),
                      -EBADF);
     ck_silent(it);
     tested_close(it);
@@ -46,13 +46,13 @@ START_TEST(removed_descriptor_is_silent_at_once) {
     remove_fd(it, ends[0], BOTH);
     ck_silent(it);
     /* Nor does a change that was on its way come after the removal. */
-    add(it, ends[0], BACKEND_READ);
-    modify(it, ends[0], BACKEND_READ, BOTH);
+    add(it, ends[0], EDDY_READ);
+    modify(it, ends[0], EDDY_READ, BOTH);
     remove_fd(it, ends[0], BOTH);
     ck_silent(it);
-    add(it, ends[0], BACKEND_READ);
-    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
-    remove_fd(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     tested_close(it);
     close_both(ends);
 }
@@ -65,16 +65,16 @@ START_TEST(removal_before_close_silences_a_duplicated_description) {
     int ends[2];
     test_pipe(ends);
     int duplicate = dup(ends[0]);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     put(ends[1], "x");
-    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
-    remove_fd(it, ends[0], BACKEND_READ);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     close(ends[0]);
     ck_silent(it);
     /* The duplicate is a descriptor like any other, under its own number. */
-    add(it, duplicate, BACKEND_READ);
-    ck_assert_uint_eq(told(it, duplicate, -1), BACKEND_READ);
-    remove_fd(it, duplicate, BACKEND_READ);
+    add(it, duplicate, EDDY_READ);
+    ck_assert_uint_eq(told(it, duplicate, -1), EDDY_READ);
+    remove_fd(it, duplicate, EDDY_READ);
     tested_close(it);
     close(duplicate);
     close(ends[1]);
@@ -87,14 +87,14 @@ START_TEST(two_duplicates_are_watched_apart) {
     test_pipe(ends);
     int duplicate = dup(ends[0]);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
-    add(it, duplicate, BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
+    add(it, duplicate, EDDY_READ);
     ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, -1), 2);
-    ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), BACKEND_READ);
-    ck_assert_uint_eq(told_token(it, token_of(duplicate, 1)), BACKEND_READ);
-    remove_fd(it, ends[0], BACKEND_READ);
-    ck_assert_uint_eq(told(it, duplicate, -1), BACKEND_READ);
-    remove_fd(it, duplicate, BACKEND_READ);
+    ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), EDDY_READ);
+    ck_assert_uint_eq(told_token(it, token_of(duplicate, 1)), EDDY_READ);
+    remove_fd(it, ends[0], EDDY_READ);
+    ck_assert_uint_eq(told(it, duplicate, -1), EDDY_READ);
+    remove_fd(it, duplicate, EDDY_READ);
     tested_close(it);
     close(duplicate);
     close_both(ends);
@@ -107,18 +107,18 @@ START_TEST(remove_after_close_frees_the_number) {
     int ends[2], again[2];
     for (int i = 0; i < 3; i++) {
         test_pipe(ends);
-        add(it, ends[0], BACKEND_READ);
+        add(it, ends[0], EDDY_READ);
         close(ends[0]);
-        int err = it->backend->remove(it->state, ends[0], BACKEND_READ);
+        int err = it->backend->remove(it->state, ends[0], EDDY_READ);
         ck_assert(err == 0 || err == -EBADF || err == -ENOENT);
         ck_silent(it);
         test_pipe(again);
         ck_assert_int_eq(again[0], ends[0]);
-        add(it, again[0], BACKEND_READ);
+        add(it, again[0], EDDY_READ);
         ck_silent(it);
         put(again[1], "x");
-        ck_assert_uint_eq(told(it, again[0], -1), BACKEND_READ);
-        remove_fd(it, again[0], BACKEND_READ);
+        ck_assert_uint_eq(told(it, again[0], -1), EDDY_READ);
+        remove_fd(it, again[0], EDDY_READ);
         close_both(again);
         close(ends[1]);
     }
@@ -140,18 +140,18 @@ START_TEST(number_reopened_behind_the_back_can_be_modified_and_removed) {
     struct tested *it = tested_open();
     int ends[2], peers[3];
     test_socket_pair(ends);
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     peers[0] = replace(ends[0]);
-    modify(it, ends[0], BACKEND_READ, BOTH);
-    ck_assert_uint_ne(told(it, ends[0], -1) & BACKEND_WRITE, 0);
+    modify(it, ends[0], EDDY_READ, BOTH);
+    ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_WRITE, 0);
     /* What the close has undone already is no reason to end a wait. */
     peers[1] = replace(ends[0]);
-    modify(it, ends[0], BOTH, BACKEND_READ);
+    modify(it, ends[0], BOTH, EDDY_READ);
     int64_t start_ns = test_now_ns();
     ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, 5 * MS), 0);
     ck_assert_int_ge(test_now_ns() - start_ns, 5 * MS);
     peers[2] = replace(ends[0]);
-    int err = it->backend->remove(it->state, ends[0], BACKEND_READ);
+    int err = it->backend->remove(it->state, ends[0], EDDY_READ);
     ck_assert(err == 0 || err == -ENOENT);
     ck_silent(it);
     tested_close(it);
@@ -168,15 +168,15 @@ START_TEST(number_that_means_the_same_again_can_be_added) {
     int ends[2];
     test_pipe(ends);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     int duplicate = dup(ends[0]);
     close(ends[0]);
-    it->backend->remove(it->state, ends[0], BACKEND_READ);
+    it->backend->remove(it->state, ends[0], EDDY_READ);
     ck_assert_int_eq(dup(duplicate), ends[0]); /* the lowest that is free */
-    ck_assert_int_eq(it->backend->add(it->state, ends[0], BACKEND_READ, token_of(ends[0], 2)), 0);
+    ck_assert_int_eq(it->backend->add(it->state, ends[0], EDDY_READ, token_of(ends[0], 2)), 0);
     wait_once(it, BACKEND_RECORDS_MAX, -1);
-    ck_assert_uint_eq(told_token(it, token_of(ends[0], 2)), BACKEND_READ);
-    remove_fd(it, ends[0], BACKEND_READ);
+    ck_assert_uint_eq(told_token(it, token_of(ends[0], 2)), EDDY_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     ck_silent(it);
     close(duplicate);
     close_both(ends);
@@ -189,8 +189,8 @@ START_TEST(descriptor_closed_behind_the_back_is_told_at_most_once) {
     int ends[2], other[2];
     test_pipe(ends);
     test_pipe(other);
-    add(it, ends[0], BACKEND_READ);
-    add(it, other[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
+    add(it, other[0], EDDY_READ);
     close(ends[0]);
     int told_lost = 0;
     for (int i = 0; i < 5; i++) {
@@ -206,10 +206,10 @@ START_TEST(descriptor_closed_behind_the_back_is_told_at_most_once) {
     ck_assert_int_le(told_lost, 1);
     /* The others go on. */
     put(other[1], "x");
-    ck_assert_uint_eq(told(it, other[0], -1), BACKEND_READ);
+    ck_assert_uint_eq(told(it, other[0], -1), EDDY_READ);
     /* A change of the lost one tells of the loss at once or with the wait, once. */
     int err =
-        it->backend->modify(it->state, ends[0], BACKEND_READ, BACKEND_WRITE, token_of(ends[0], 1));
+        it->backend->modify(it->state, ends[0], EDDY_READ, EDDY_WRITE, token_of(ends[0], 1));
     ck_assert(err == 0 || err == -EBADF);
     drain(other[0]);
     told_lost = 0;
@@ -219,7 +219,7 @@ START_TEST(descriptor_closed_behind_the_back_is_told_at_most_once) {
             told_lost++;
         }
     ck_assert_int_eq(told_lost, err == 0 ? 1 : 0);
-    err = it->backend->remove(it->state, ends[0], BACKEND_WRITE);
+    err = it->backend->remove(it->state, ends[0], EDDY_WRITE);
     ck_assert(err == 0 || err == -EBADF);
     ck_silent(it);
     tested_close(it);
@@ -236,10 +236,10 @@ START_TEST(many_lost_descriptors_leave_the_others_alone) {
     int lost[LOST][2], other[2];
     test_pipe(other);
     put(other[1], "x");
-    add(it, other[0], BACKEND_READ);
+    add(it, other[0], EDDY_READ);
     for (int i = 0; i < LOST; i++) {
         test_pipe(lost[i]);
-        add(it, lost[i][0], BACKEND_READ);
+        add(it, lost[i][0], EDDY_READ);
     }
     for (int i = 0; i < LOST; i++) close(lost[i][0]);
     int told_lost = 0, told_other = 0;
@@ -253,8 +253,8 @@ START_TEST(many_lost_descriptors_leave_the_others_alone) {
     ck_assert_int_ge(told_other, LOST);
     ck_assert_int_eq(told_lost + told_other, 3 * LOST);
     ck_assert_int_le(told_lost, LOST);
-    for (int i = 0; i < LOST; i++) it->backend->remove(it->state, lost[i][0], BACKEND_READ);
-    remove_fd(it, other[0], BACKEND_READ);
+    for (int i = 0; i < LOST; i++) it->backend->remove(it->state, lost[i][0], EDDY_READ);
+    remove_fd(it, other[0], EDDY_READ);
     ck_silent(it);
     tested_close(it);
     for (int i = 0; i < LOST; i++) close(lost[i][1]);
@@ -268,21 +268,21 @@ START_TEST(add_without_memory_changes_nothing) {
     int ends[2];
     test_pipe(ends);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     int far = fcntl(ends[0], F_DUPFD_CLOEXEC, 300);
     ck_assert_int_ge(far, 300);
     int err = -ENOMEM;
     for (unsigned left = 0; err != 0; left++) {
         ck_assert_uint_le(left, 8);
         it->memory.left = left;
-        err = it->backend->add(it->state, far, BACKEND_READ, token_of(far, 1));
+        err = it->backend->add(it->state, far, EDDY_READ, token_of(far, 1));
         if (err == 0) break;
         ck_assert_int_eq(err, -ENOMEM);
-        ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
     }
     ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, -1), 2);
-    remove_fd(it, far, BACKEND_READ);
-    remove_fd(it, ends[0], BACKEND_READ);
+    remove_fd(it, far, EDDY_READ);
+    remove_fd(it, ends[0], EDDY_READ);
     ck_silent(it);
     tested_close(it);
     close(far);
@@ -296,24 +296,24 @@ START_TEST(changes_waits_and_additions_again_take_no_memory) {
     int ends[2];
     test_socket_pair(ends);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
+    add(it, ends[0], EDDY_READ);
     it->memory.calls = 0;
     for (int i = 0; i < 20; i++) {
-        modify(it, ends[0], BACKEND_READ, BACKEND_WRITE);
-        modify(it, ends[0], BACKEND_WRITE, BOTH);
+        modify(it, ends[0], EDDY_READ, EDDY_WRITE);
+        modify(it, ends[0], EDDY_WRITE, BOTH);
         ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
-        modify(it, ends[0], BOTH, BACKEND_READ);
-        remove_fd(it, ends[0], BACKEND_READ);
-        add(it, ends[0], BACKEND_READ);
+        modify(it, ends[0], BOTH, EDDY_READ);
+        remove_fd(it, ends[0], EDDY_READ);
+        add(it, ends[0], EDDY_READ);
     }
     /* However often, without a wait in between. */
     for (int i = 0; i < 5000; i++) {
-        modify(it, ends[0], BACKEND_READ, BOTH);
+        modify(it, ends[0], EDDY_READ, BOTH);
         remove_fd(it, ends[0], BOTH);
-        add(it, ends[0], BACKEND_READ);
+        add(it, ends[0], EDDY_READ);
     }
     ck_assert_uint_eq(it->memory.calls, 0);
-    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_READ);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
     tested_close(it);
     close_both(ends);
 }
@@ -348,7 +348,7 @@ START_TEST(a_thousand_descriptors_are_all_told) {
             break;
         }
         fds[count++] = fd;
-        add(it, fd, BACKEND_READ);
+        add(it, fd, EDDY_READ);
     }
     ck_assert_int_gt(count, 500);
     for (int round = 0; round < 3; round++) {
@@ -362,10 +362,10 @@ START_TEST(a_thousand_descriptors_are_all_told) {
                 seen[fd] = true;
             }
         ck_assert_int_eq(left, 0);
-        for (int i = 0; i < count; i += 2 + round) remove_fd(it, fds[i], BACKEND_READ);
-        for (int i = 0; i < count; i += 2 + round) add(it, fds[i], BACKEND_READ);
+        for (int i = 0; i < count; i += 2 + round) remove_fd(it, fds[i], EDDY_READ);
+        for (int i = 0; i < count; i += 2 + round) add(it, fds[i], EDDY_READ);
     }
-    for (int i = 0; i < count; i++) remove_fd(it, fds[i * 7 % count], BACKEND_READ);
+    for (int i = 0; i < count; i++) remove_fd(it, fds[i * 7 % count], EDDY_READ);
     ck_silent(it);
     tested_close(it);
     for (int i = 0; i < count; i++) close(fds[i]);

@@ -16,7 +16,7 @@ struct quiet {
 static struct quiet quiet_open(void) {
     struct quiet quiet = {.it = tested_open()};
     test_pipe(quiet.ends);
-    add(quiet.it, quiet.ends[0], BACKEND_READ);
+    add(quiet.it, quiet.ends[0], EDDY_READ);
     return quiet;
 }
 
@@ -118,7 +118,7 @@ START_TEST(long_waits_end_with_the_event) {
         pthread_t writer;
         ck_assert_int_eq(pthread_create(&writer, NULL, write_later, &quiet.ends[1]), 0);
         int64_t start_ns = test_now_ns();
-        ck_assert_uint_eq(told(quiet.it, quiet.ends[0], timeouts_ns[i]), BACKEND_READ);
+        ck_assert_uint_eq(told(quiet.it, quiet.ends[0], timeouts_ns[i]), EDDY_READ);
         ck_assert_int_ge(test_now_ns() - start_ns, 10 * MS);
         pthread_join(writer, NULL);
         quiet_close(&quiet);
@@ -149,7 +149,7 @@ START_TEST(signal_ends_a_wait_with_nothing) {
     sigaction(SIGALRM, &before, NULL);
     /* Changes that were on their way are not lost with it. */
     put(quiet.ends[1], "x");
-    ck_assert_uint_eq(told(quiet.it, quiet.ends[0], -1), BACKEND_READ);
+    ck_assert_uint_eq(told(quiet.it, quiet.ends[0], -1), EDDY_READ);
     quiet_close(&quiet);
 }
 END_TEST
@@ -160,8 +160,8 @@ START_TEST(changes_survive_an_interrupted_wait) {
     test_socket_pair(ends);
     fill(ends[0]);
     put(ends[1], "x");
-    add(it, ends[0], BACKEND_READ);
-    modify(it, ends[0], BACKEND_READ, BACKEND_WRITE);
+    add(it, ends[0], EDDY_READ);
+    modify(it, ends[0], EDDY_READ, EDDY_WRITE);
     struct sigaction action = {.sa_handler = on_alarm}, before;
     ck_assert_int_eq(sigaction(SIGALRM, &action, &before), 0);
     struct itimerval soon = {.it_value.tv_usec = 5000};
@@ -171,7 +171,7 @@ START_TEST(changes_survive_an_interrupted_wait) {
     sigaction(SIGALRM, &before, NULL);
     ck_silent(it);
     drain(ends[1]);
-    ck_assert_uint_eq(told(it, ends[0], -1), BACKEND_WRITE);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
     tested_close(it);
     close_both(ends);
 }
@@ -211,17 +211,17 @@ START_TEST(everyone_has_a_turn_while_others_come_and_go) {
     for (int i = 0; i < MANY; i++) {
         test_pipe(ends[i]);
         put(ends[i][1], "x");
-        add(it, ends[i][0], BACKEND_READ);
+        add(it, ends[i][0], EDDY_READ);
     }
     unsigned seen[MANY] = {0};
     for (int wait = 0; wait < 20 * MANY; wait++) {
         ck_assert_int_eq(wait_once(it, 1, -1), 1);
         for (int i = 0; i < MANY; i++) seen[i] |= told_token(it, token_of(ends[i][0], 1));
         int comes_and_goes = wait % (MANY / 2);
-        remove_fd(it, ends[comes_and_goes][0], BACKEND_READ);
-        add(it, ends[comes_and_goes][0], BACKEND_READ);
+        remove_fd(it, ends[comes_and_goes][0], EDDY_READ);
+        add(it, ends[comes_and_goes][0], EDDY_READ);
     }
-    for (int i = MANY / 2; i < MANY; i++) ck_assert_uint_eq(seen[i], BACKEND_READ);
+    for (int i = MANY / 2; i < MANY; i++) ck_assert_uint_eq(seen[i], EDDY_READ);
     tested_close(it);
     for (int i = 0; i < MANY; i++) close_both(ends[i]);
 }
@@ -234,20 +234,20 @@ START_TEST(many_changes_pass_through_a_narrow_wait) {
     int ends[MANY][2];
     for (int i = 0; i < MANY; i++) {
         test_socket_pair(ends[i]);
-        add(it, ends[i][0], BACKEND_READ);
+        add(it, ends[i][0], EDDY_READ);
     }
-    for (int i = 0; i < MANY; i++) modify(it, ends[i][0], BACKEND_READ, BACKEND_WRITE);
+    for (int i = 0; i < MANY; i++) modify(it, ends[i][0], EDDY_READ, EDDY_WRITE);
     unsigned seen[MANY] = {0};
     for (int wait = 0; wait < 4 * MANY; wait++) {
         wait_once(it, 1, -1);
         for (int i = 0; i < MANY; i++) seen[i] |= told_token(it, token_of(ends[i][0], 1));
     }
-    for (int i = 0; i < MANY; i++) ck_assert_uint_eq(seen[i], BACKEND_WRITE);
-    for (int i = 0; i < MANY; i++) modify(it, ends[i][0], BACKEND_WRITE, BACKEND_READ);
+    for (int i = 0; i < MANY; i++) ck_assert_uint_eq(seen[i], EDDY_WRITE);
+    for (int i = 0; i < MANY; i++) modify(it, ends[i][0], EDDY_WRITE, EDDY_READ);
     int64_t start_ns = test_now_ns();
     ck_assert_int_eq(wait_once(it, 1, 5 * MS), 0);
     ck_assert_int_ge(test_now_ns() - start_ns, 5 * MS);
-    for (int i = 0; i < MANY; i++) remove_fd(it, ends[i][0], BACKEND_READ);
+    for (int i = 0; i < MANY; i++) remove_fd(it, ends[i][0], EDDY_READ);
     tested_close(it);
     for (int i = 0; i < MANY; i++) close_both(ends[i]);
 }

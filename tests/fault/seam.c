@@ -143,8 +143,8 @@ PASS_ON(reuse_port, (int fd), (fd))
 PASS_ON(peer_address, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 PASS_ON(file_open, (int dir, const char *path, int flags, unsigned mode, unsigned how),
         (dir, path, flags, mode, how))
-PASS_ON(file_fstat, (int fd, struct eddy_os_stat *stat, unsigned how), (fd, stat, how))
-PASS_ON(file_stat, (int dir, const char *path, bool follow, struct eddy_os_stat *stat),
+PASS_ON(file_fstat, (int fd, eddy_stat *stat, unsigned how), (fd, stat, how))
+PASS_ON(file_stat, (int dir, const char *path, bool follow, eddy_stat *stat),
         (dir, path, follow, stat))
 PASS_ON(file_truncate, (int fd, int64_t size), (fd, size))
 PASS_ON(file_unlink, (int dir, const char *path, bool is_directory), (dir, path, is_directory))

@@ -59,15 +59,15 @@ END_TEST
 START_TEST(a_full_pipe_loses_no_completion) {
     eddy_loop *loop = test_loop_open();
     static char bytes[65536];
-    while (!loop->inbox_is_edge && write(loop->pipe[1], bytes, sizeof bytes) > 0) continue;
-    while (!loop->inbox_is_edge && write(loop->pipe[1], bytes, 1) > 0) continue;
+    while (!loop->wakeup.is_edge && write(loop->wakeup.ends[1], bytes, sizeof bytes) > 0) continue;
+    while (!loop->wakeup.is_edge && write(loop->wakeup.ends[1], bytes, 1) > 0) continue;
     struct job jobs[40];
     memset(jobs, 0, sizeof jobs);
     for (int i = 0; i < 40; i++) job_submit(loop, &jobs[i], EDDY_LANE_FILE);
     run_out(loop);
     for (int i = 0; i < 40; i++) ck_assert_int_eq(jobs[i].done, 1);
     int left = 1; /* the bytes of the test's own go before the loop counts its own again */
-    while (ioctl(loop->pipe[0], FIONREAD, &left) == 0 && left > 0) hand_over(loop);
+    while (!loop->wakeup.is_edge && ioctl(loop->wakeup.ends[0], FIONREAD, &left) == 0 && left > 0) hand_over(loop);
     test_loop_close(loop);
 }
 END_TEST

@@ -120,12 +120,12 @@ static int backend_open(void *state, bool is_split) {
     return err < 0 ? err : open_state(it, is_split);
 }
 
-static int sim_backend_open(void *state, const struct eddy_memory *memory) {
+static int sim_backend_open(void *state, const eddy_allocator *memory) {
     (void)memory;
     return backend_open(state, false);
 }
 
-static int split_backend_open(void *state, const struct eddy_memory *memory) {
+static int split_backend_open(void *state, const eddy_allocator *memory) {
     (void)memory;
     return backend_open(state, true);
 }
@@ -290,7 +290,7 @@ static int split_backend_remove(void *state, int fd, unsigned events) {
 
 static const struct eddy_backend backend_sim = {
     .name = "sim",
-    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_RING,
+    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | BACKEND_TELLS_EACH_WRITE,
     .fd_max = SET_NUMBERS - 1,
     .state_bytes = sizeof(struct sim_backend_state),
     .open = sim_backend_open,
@@ -304,7 +304,7 @@ static const struct eddy_backend backend_sim = {
 
 static const struct eddy_backend backend_split = {
     .name = "sim-split",
-    .capabilities = BACKEND_CAN_EDGE | BACKEND_CAN_ONESHOT | BACKEND_CAN_BATCH | BACKEND_CAN_SPLIT,
+    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
     .fd_max = SET_NUMBERS - 1,
     .state_bytes = sizeof(struct sim_backend_state),
     .open = split_backend_open,

@@ -85,8 +85,8 @@ int sim_descriptor_close(int fd) {
 
 void sim_description_changed(struct sim_description *description, unsigned filters) {
     if (description == NULL) return;
-    if (filters & BACKEND_READ) description->changes[0]++;
-    if (filters & BACKEND_WRITE) description->changes[1]++;
+    if (filters & EDDY_READ) description->changes[0]++;
+    if (filters & EDDY_WRITE) description->changes[1]++;
     sim_readiness_changed();
 }
 
@@ -101,13 +101,13 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
     if (description->kind->read == NULL) return -EINVAL;
     if (err < 0 && description->kind->can_be_watched) {
         /* What is there has only come after this call. */
-        sim_description_changed(description, BACKEND_READ);
+        sim_description_changed(description, EDDY_READ);
         return -EAGAIN;
     }
     if (err < 0) return err;
     size_t asked = description->kind->reads_whole ? size : sim_shorten(size);
     ssize_t count = description->kind->read(description->object, data, asked);
-    if (count == (ssize_t)asked && asked < size) sim_description_changed(description, BACKEND_READ);
+    if (count == (ssize_t)asked && asked < size) sim_description_changed(description, EDDY_READ);
     sim_note("read %d: %zd", fd, count);
     return count;
 }

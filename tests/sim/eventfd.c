@@ -28,13 +28,13 @@ static ssize_t counter_write(void *object, const void *data, size_t size) {
     memcpy(&number, data, sizeof number);
     counter->sum += number;
     sim_progress();
-    sim_description_changed(counter->end, BACKEND_READ);
+    sim_description_changed(counter->end, EDDY_READ);
     return sizeof number;
 }
 
 static unsigned counter_ready(void *object) {
     const struct counter *counter = object;
-    return counter->sum > 0 ? BACKEND_READ | BACKEND_WRITE : BACKEND_WRITE;
+    return counter->sum > 0 ? EDDY_READ | EDDY_WRITE : EDDY_WRITE;
 }
 
 static const struct sim_kind counter_kind = {

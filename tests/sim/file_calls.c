@@ -63,7 +63,7 @@ static ssize_t kind_write(void *object, const void *data, size_t size) {
 
 static unsigned kind_ready(void *object) {
     (void)object;
-    return BACKEND_READ | BACKEND_WRITE;
+    return EDDY_READ | EDDY_WRITE;
 }
 
 static void kind_close(void *object) {
@@ -86,7 +86,7 @@ struct open_file *file_get(int fd) {
 
 int file_start(int dir, const char *path, struct node **start) {
     *start = file_tree_root();
-    if (path[0] == '/' || dir == EDDY_OS_CWD) return 0;
+    if (path[0] == '/' || dir == EDDY_CWD) return 0;
     if (sim_descriptor_get(dir) == NULL) return -EBADF;
     const struct open_file *file = file_get(dir);
     if (file == NULL || file->node->kind != NODE_DIRECTORY) return -ENOTDIR;
@@ -189,7 +189,7 @@ int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsig
     if (!(how & EDDY_OS_NOWAIT)) file_wait();
     err = file_start(dir, path, &start);
     if (err < 0) return err;
-    unsigned resolve = how & EDDY_OS_BENEATH ? STAY_BENEATH : 0;
+    unsigned resolve = how & EDDY_BENEATH ? STAY_BENEATH : 0;
     if (how & EDDY_OS_NOWAIT) return open_at_once(start, path, flags, resolve);
     int fd = file_open(start, path, flags, mode, resolve);
     sim_note("opens %s: %d", path, fd);

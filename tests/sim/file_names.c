@@ -11,8 +11,8 @@ enum { BLOCK_BYTES = 4096, SECTOR_BYTES = 512, UMASK = 022 };
 
 /* --- What is known of a file --- */
 
-static void fill_stat(struct eddy_os_stat *stat, const struct node *node) {
-    *stat = (struct eddy_os_stat){
+static void fill_stat(eddy_stat *stat, const struct node *node) {
+    *stat = (eddy_stat){
         .device = 1,
         .inode = node->inode,
         .links = node->links,
@@ -29,7 +29,7 @@ static void fill_stat(struct eddy_os_stat *stat, const struct node *node) {
     };
 }
 
-int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how) {
+int eddy_os_file_fstat(int fd, eddy_stat *stat, unsigned how) {
     int err = sim_enter(OS_CALL_file_fstat);
     bool waits = !(how & EDDY_OS_NOWAIT);
     if (err < 0 && !(waits && err == -EAGAIN)) return err;
@@ -42,7 +42,7 @@ int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how) {
         return 0;
     }
     bool is_pipe = strcmp(description->kind->name, "pipe") == 0;
-    *stat = (struct eddy_os_stat){
+    *stat = (eddy_stat){
         .device = 2,
         .inode = description->serial,
         .links = 1,
@@ -60,7 +60,7 @@ static int find(int dir, const char *path, unsigned how, struct place *place) {
     return err < 0 ? err : file_tree_resolve(start, path, how, place);
 }
 
-int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_stat *stat) {
+int eddy_os_file_stat(int dir, const char *path, bool follow, eddy_stat *stat) {
     struct place place;
     int err = sim_enter(OS_CALL_file_stat);
     if (err == 0) err = find(dir, path, follow ? FOLLOW_LAST : 0, &place);
@@ -139,8 +139,8 @@ int eddy_os_file_mkdir(int dir, const char *path, unsigned mode) {
 /* --- Scans --- */
 
 static size_t put_entry(char *place, const struct entry *entry) {
-    static const uint8_t kinds[] = {EDDY_OS_ENTRY_FILE, EDDY_OS_ENTRY_DIRECTORY,
-                                    EDDY_OS_ENTRY_LINK};
+    static const uint8_t kinds[] = {EDDY_ENTRY_FILE, EDDY_ENTRY_DIRECTORY,
+                                    EDDY_ENTRY_LINK};
     enum { HEAD = offsetof(struct eddy_os_entry, name) };
     size_t length = strlen(entry->name) + 1, bytes = (HEAD + length + 7) / 8 * 8;
     struct eddy_os_entry head = {.inode = entry->node->inode, .bytes = (uint16_t)bytes};

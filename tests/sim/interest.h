@@ -11,7 +11,7 @@
 #include "world.h"
 
 enum {
-    INTEREST_BOTH = BACKEND_READ | BACKEND_WRITE,
+    INTEREST_BOTH = EDDY_READ | EDDY_WRITE,
     SET_NUMBERS = 1024,
     SET_REMOVED = 8, /* that stale records are made of */
 };

@@ -20,13 +20,13 @@ static void expect_at(int fd, const char *text, size_t size, int64_t offset) {
 }
 
 static int open_at(const char *path, int flags) {
-    int fd = eddy_os_file_open(EDDY_OS_CWD, path, flags, 0666, 0);
+    int fd = eddy_os_file_open(EDDY_CWD, path, flags, 0666, 0);
     ck_assert_int_ge(fd, 0);
     return fd;
 }
 
 static int64_t size_of(int fd) {
-    struct eddy_os_stat stat;
+    eddy_stat stat;
     ck_assert_int_eq(eddy_os_file_fstat(fd, &stat, 0), 0);
     return stat.size;
 }
@@ -59,9 +59,9 @@ START_TEST(bytes_go_where_they_do_on_a_real_system) {
     ck_assert_int_eq((int)eddy_os_file_write(other, &none, 1, -1), 0);
     eddy_os_close(other);
 
-    ck_assert_int_eq(eddy_os_file_unlink(EDDY_OS_CWD, "file", false), 0);
+    ck_assert_int_eq(eddy_os_file_unlink(EDDY_CWD, "file", false), 0);
     expect_at(fd, "Jell\0\0more", 10, 0);
-    struct eddy_os_stat stat;
+    eddy_stat stat;
     ck_assert_int_eq(eddy_os_file_fstat(fd, &stat, 0), 0);
     ck_assert_int_eq((int)stat.links, 0);
     int next = open_at("file", O_RDWR | O_CREAT);
@@ -83,7 +83,7 @@ START_TEST(a_descriptor_of_the_wrong_kind_is_told_as_on_a_real_system) {
     struct iovec vector = {data, sizeof data};
     memset(data, 'x', sizeof data);
     begin();
-    ck_assert_int_eq(eddy_os_file_mkdir(EDDY_OS_CWD, "d", 0777), 0);
+    ck_assert_int_eq(eddy_os_file_mkdir(EDDY_CWD, "d", 0777), 0);
     int directory_fd = open_at("d", O_RDONLY);
     int file_fd = open_at("file", O_RDONLY | O_CREAT);
     int ends[2];
@@ -106,7 +106,7 @@ START_TEST(a_descriptor_of_the_wrong_kind_is_told_as_on_a_real_system) {
     ck_assert_int_eq(eddy_os_file_open(999, "x", O_RDONLY, 0, 0), -EBADF);
     int fd = eddy_os_file_open(directory_fd, "../file", O_RDONLY, 0, 0);
     ck_assert_int_ge(fd, 0);
-    struct eddy_os_stat one, two;
+    eddy_stat one, two;
     ck_assert_int_eq(eddy_os_file_fstat(fd, &one, 0), 0);
     ck_assert_int_eq(eddy_os_file_stat(directory_fd, "../file", false, &two), 0);
     ck_assert(one.inode == two.inode && one.device == two.device);
@@ -117,11 +117,11 @@ START_TEST(a_descriptor_of_the_wrong_kind_is_told_as_on_a_real_system) {
     eddy_os_close(ends[0]);
     eddy_os_close(ends[1]);
 
-    ck_assert_int_eq(eddy_os_file_unlink(EDDY_OS_CWD, "d", true), 0);
+    ck_assert_int_eq(eddy_os_file_unlink(EDDY_CWD, "d", true), 0);
     ck_assert_int_eq((int)eddy_os_file_scan(directory_fd, data, sizeof data), -ENOENT);
     ck_assert_int_eq(eddy_os_file_open(directory_fd, "x", O_CREAT | O_WRONLY, 0, 0), -ENOENT);
     ck_assert_int_eq(eddy_os_file_mkdir(directory_fd, "x", 0), -ENOENT);
-    ck_assert_int_eq(eddy_os_file_rename(EDDY_OS_CWD, "file", directory_fd, "x"), -ENOENT);
+    ck_assert_int_eq(eddy_os_file_rename(EDDY_CWD, "file", directory_fd, "x"), -ENOENT);
     eddy_os_close(directory_fd);
     eddy_os_close(file_fd);
     end();
@@ -140,7 +140,7 @@ START_TEST(a_scan_gives_each_name_once) {
         snprintf(name, sizeof name, "file %d", i);
         eddy_os_close(open_at(name, O_WRONLY | O_CREAT));
     }
-    ck_assert_int_eq(eddy_os_file_mkdir(EDDY_OS_CWD, "file 40", 0777), 0);
+    ck_assert_int_eq(eddy_os_file_mkdir(EDDY_CWD, "file 40", 0777), 0);
     int fd = open_at(".", O_RDONLY | O_DIRECTORY);
     ssize_t size;
     while ((size = eddy_os_file_scan(fd, buffer, sizeof buffer)) > 0) {
@@ -151,8 +151,8 @@ START_TEST(a_scan_gives_each_name_once) {
             ck_assert(number >= 0 && number <= FILES);
             seen[number]++;
             ck_assert_int_eq(entry.bytes % 8, 0);
-            int kind = number == FILES ? EDDY_OS_ENTRY_DIRECTORY : EDDY_OS_ENTRY_FILE;
-            ck_assert(entry.kind == kind || entry.kind == EDDY_OS_ENTRY_UNKNOWN);
+            int kind = number == FILES ? EDDY_ENTRY_DIRECTORY : EDDY_ENTRY_FILE;
+            ck_assert(entry.kind == kind || entry.kind == EDDY_ENTRY_UNKNOWN);
         }
     }
     ck_assert_int_eq((int)size, 0);

@@ -43,14 +43,14 @@ static inline void begin(void) {
 static inline void remove_all(const char *path) {
     char buffer[4096];
     struct eddy_os_entry entry;
-    int fd = eddy_os_file_open(EDDY_OS_CWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
+    int fd = eddy_os_file_open(EDDY_CWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(chdir(path), 0);
     ssize_t size = eddy_os_file_scan(fd, buffer, sizeof buffer);
     for (ssize_t at = 0; at < size; at += entry.bytes) {
         memcpy(&entry, buffer + at, sizeof entry);
         const char *name = buffer + at + offsetof(struct eddy_os_entry, name);
-        if (entry.kind == EDDY_OS_ENTRY_DIRECTORY)
+        if (entry.kind == EDDY_ENTRY_DIRECTORY)
             remove_all(name);
         else
             unlink(name);

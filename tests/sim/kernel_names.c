@@ -17,15 +17,15 @@ enum { CREATE = O_WRONLY | O_CREAT, READ = O_RDONLY, MAKE_ONLY = O_WRONLY | O_CR
 static int open_step(const struct step *step) {
     int fd;
     if (step->operation == WALK)
-        fd = eddy_os_file_open_walk(EDDY_OS_CWD, step->path, step->flags, 0666);
+        fd = eddy_os_file_open_walk(EDDY_CWD, step->path, step->flags, 0666);
     else
-        fd = eddy_os_file_open(EDDY_OS_CWD, step->path, step->flags, 0666,
-                               step->operation == BENEATH ? EDDY_OS_BENEATH : 0);
+        fd = eddy_os_file_open(EDDY_CWD, step->path, step->flags, 0666,
+                               step->operation == BENEATH ? EDDY_BENEATH : 0);
     return fd < 0 ? fd : eddy_os_close(fd);
 }
 
 static int do_step(const struct step *step) {
-    struct eddy_os_stat stat;
+    eddy_stat stat;
     switch (step->operation) {
     case OPEN:
     case BENEATH:
@@ -33,14 +33,14 @@ static int do_step(const struct step *step) {
         return open_step(step);
     case STAT:
     case LSTAT:
-        return eddy_os_file_stat(EDDY_OS_CWD, step->path, step->operation == STAT, &stat);
+        return eddy_os_file_stat(EDDY_CWD, step->path, step->operation == STAT, &stat);
     case MKDIR:
-        return eddy_os_file_mkdir(EDDY_OS_CWD, step->path, 0777);
+        return eddy_os_file_mkdir(EDDY_CWD, step->path, 0777);
     case RMDIR:
     case UNLINK:
-        return eddy_os_file_unlink(EDDY_OS_CWD, step->path, step->operation == RMDIR);
+        return eddy_os_file_unlink(EDDY_CWD, step->path, step->operation == RMDIR);
     case RENAME:
-        return eddy_os_file_rename(EDDY_OS_CWD, step->path, EDDY_OS_CWD, step->other);
+        return eddy_os_file_rename(EDDY_CWD, step->path, EDDY_CWD, step->other);
     case LINK:
         make_link(step->path, step->other);
         return 0;

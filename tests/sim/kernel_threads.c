@@ -179,8 +179,8 @@ static void leave_a_block(void) {
 }
 
 static void wait_for_a_file(void) {
-    struct eddy_os_stat stat;
-    (void)eddy_os_file_stat(EDDY_OS_CWD, ".", true, &stat);
+    eddy_stat stat;
+    (void)eddy_os_file_stat(EDDY_CWD, ".", true, &stat);
 }
 
 static void die_of_a_signal(void) {

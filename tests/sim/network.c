@@ -233,7 +233,7 @@ static void enter_queue(void *context) {
     *listener->queue_last = end;
     listener->queue_last = &end->next;
     listener->queued++;
-    sim_description_changed(listener->description, BACKEND_READ);
+    sim_description_changed(listener->description, EDDY_READ);
 }
 
 static void set_names(struct sim_attempt *it, struct sim_end *client, bool is_mapped) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS = 100, BOTH = BACKEND_READ | BACKEND_WRITE };
+enum { SEEDS = 100, BOTH = EDDY_READ | EDDY_WRITE };
 
 /* --- Bytes --- */
 
@@ -204,7 +204,7 @@ static void *resize(void *context, void *memory, size_t old_bytes, size_t new_by
 }
 
 static void open_backend(unsigned which) {
-    static const struct eddy_memory memory = {resize, NULL};
+    static const eddy_allocator memory = {resize, NULL};
     backend = eddy_backend_table[which];
     state = calloc(1, backend->state_bytes);
     ck_assert_int_eq(backend->open(state, &memory), 0);
@@ -229,19 +229,19 @@ START_TEST(what_is_ready_is_not_hidden_for_long) {
         open_backend(seed % 2);
         int ends[2];
         sim_pipe(ends);
-        ck_assert_int_eq(backend->add(state, ends[0], BACKEND_READ, (eddy_token)ends[0]), 0);
+        ck_assert_int_eq(backend->add(state, ends[0], EDDY_READ, (eddy_token)ends[0]), 0);
         ck_assert_int_eq(sim_write(ends[1], "x", 1), 1);
         for (int round = 0; round < 5; round++) {
             bool told = false;
             for (int i = 0; i < 4 && !told; i++)
-                told = is_told(ends[0], backend->wait(state, records, 8, 0), BACKEND_READ);
+                told = is_told(ends[0], backend->wait(state, records, 8, 0), EDDY_READ);
             ck_assert(told);
             int count;
             do count = backend->wait(state, records, 8, -1);
             while (count == 0); /* interrupted */
-            ck_assert(is_told(ends[0], count, BACKEND_READ));
+            ck_assert(is_told(ends[0], count, EDDY_READ));
         }
-        backend->remove(state, ends[0], BACKEND_READ);
+        backend->remove(state, ends[0], EDDY_READ);
         sim_close(ends[0]);
         sim_close(ends[1]);
         close_backend();
@@ -259,17 +259,17 @@ START_TEST(edges_are_enough_to_move_all_bytes) {
         int ends[2];
         sim_tcp_pair(ends);
         struct flow flow = {0, 0};
-        unsigned edge = BOTH | BACKEND_EDGE;
+        unsigned edge = BOTH | EDDY_EDGE;
         for (int i = 0; i < 2; i++)
             ck_assert_int_eq(backend->add(state, ends[i], edge, (eddy_token)ends[i]), 0);
         while (flow.received < 2000) {
             int count = backend->wait(state, records, 8, -1);
             uint64_t before;
-            if (is_told(ends[0], count, BACKEND_WRITE)) do {
+            if (is_told(ends[0], count, EDDY_WRITE)) do {
                     before = flow.sent;
                     send_some(&flow, ends[0]);
                 } while (flow.sent > before && flow.sent < 4000);
-            if (is_told(ends[1], count, BACKEND_READ)) do {
+            if (is_told(ends[1], count, EDDY_READ)) do {
                     before = flow.received;
                     receive_some(&flow, ends[1]);
                 } while (flow.received > before);

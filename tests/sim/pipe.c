@@ -24,7 +24,7 @@ static ssize_t pipe_read(void *object, void *data, size_t size) {
     bool had_room = has_room(pipe);
     size_t taken = channel_take(&pipe->channel, data, size);
     sim_progress();
-    if (!had_room && has_room(pipe)) sim_description_changed(pipe->ends[WRITER], BACKEND_WRITE);
+    if (!had_room && has_room(pipe)) sim_description_changed(pipe->ends[WRITER], EDDY_WRITE);
     return (ssize_t)taken;
 }
 
@@ -36,20 +36,20 @@ static ssize_t pipe_write(void *object, const void *data, size_t size) {
     if (size > room) size = room;
     channel_put(&pipe->channel, data, size);
     sim_progress();
-    sim_description_changed(pipe->ends[READER], BACKEND_READ);
+    sim_description_changed(pipe->ends[READER], EDDY_READ);
     return (ssize_t)size;
 }
 
 static unsigned reader_ready(void *object) {
     const struct pipe *pipe = object;
-    unsigned ready = pipe->channel.arrived > 0 ? BACKEND_READ : 0;
-    return pipe->ends[WRITER] == NULL ? ready | BACKEND_HANGUP : ready;
+    unsigned ready = pipe->channel.arrived > 0 ? EDDY_READ : 0;
+    return pipe->ends[WRITER] == NULL ? ready | EDDY_HANGUP : ready;
 }
 
 static unsigned writer_ready(void *object) {
     const struct pipe *pipe = object;
-    unsigned ready = has_room(pipe) ? BACKEND_WRITE : 0;
-    return pipe->ends[READER] == NULL ? ready | BACKEND_ERROR : ready;
+    unsigned ready = has_room(pipe) ? EDDY_WRITE : 0;
+    return pipe->ends[READER] == NULL ? ready | EDDY_ERROR : ready;
 }
 
 static void close_end(struct pipe *pipe, int end) {

@@ -176,10 +176,10 @@ static short look(const struct pollfd *polled) {
     if (it == NULL) return POLLNVAL;
     unsigned ready = it->kind->ready(it->object);
     int told = 0;
-    if (ready & BACKEND_READ) told |= POLLIN;
-    if (ready & BACKEND_WRITE) told |= POLLOUT;
-    if (ready & BACKEND_ERROR) told |= POLLERR;
-    if (ready & BACKEND_HANGUP) told |= POLLHUP;
+    if (ready & EDDY_READ) told |= POLLIN;
+    if (ready & EDDY_WRITE) told |= POLLOUT;
+    if (ready & EDDY_ERROR) told |= POLLERR;
+    if (ready & EDDY_HANGUP) told |= POLLHUP;
     return (short)(told & (polled->events | POLLERR | POLLHUP));
 }
 

@@ -47,14 +47,14 @@ static unsigned socket_ready(void *object) {
     case SOCKET_CONNECTING:
         return 0;
     case SOCKET_LISTENING:
-        return socket->queue != NULL ? BACKEND_READ : 0;
+        return socket->queue != NULL ? EDDY_READ : 0;
     case SOCKET_FAILED:
-        return BACKEND_READ | BACKEND_WRITE | BACKEND_HANGUP |
-               (socket->error != 0 ? BACKEND_ERROR : 0U);
+        return EDDY_READ | EDDY_WRITE | EDDY_HANGUP |
+               (socket->error != 0 ? EDDY_ERROR : 0U);
     case SOCKET_NEW:
         break;
     }
-    return BACKEND_WRITE | BACKEND_HANGUP;
+    return EDDY_WRITE | EDDY_HANGUP;
 }
 
 static void socket_close(void *object) {
@@ -216,7 +216,7 @@ static int fail_accept(struct sim_socket *listener, int err) {
     bool takes = err == -ECONNABORTED || err == -EPROTO || err == -EPERM;
     if (takes && listener->queue == NULL) return -EAGAIN;
     if (takes) sim_end_close(take_queued(listener), true);
-    sim_description_changed(listener->description, BACKEND_READ);
+    sim_description_changed(listener->description, EDDY_READ);
     return err;
 }
 

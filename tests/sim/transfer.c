@@ -74,7 +74,7 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     size_t asked = sim_shorten(size);
     ssize_t count = socket_receive(socket, data, asked);
     if (count == (ssize_t)asked && asked < size)
-        sim_description_changed(socket->description, BACKEND_READ);
+        sim_description_changed(socket->description, EDDY_READ);
     sim_note("receive %d: %zd", fd, count);
     return count;
 }
@@ -104,7 +104,7 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     size_t limit = sim_shorten(size);
     ssize_t sent = send_vectors(socket, vectors, count, limit);
     if (sent == (ssize_t)limit && limit < size)
-        sim_description_changed(socket->description, BACKEND_WRITE);
+        sim_description_changed(socket->description, EDDY_WRITE);
     sim_note("send %d: %zd", fd, sent);
     return sent;
 }

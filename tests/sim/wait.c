@@ -37,17 +37,17 @@ static struct sim_description *look_at(const struct sim_set *set, struct sim_int
 /* Whether an edge is to be told of the filters. */
 static bool is_new(const struct sim_interest *it, const struct sim_description *description,
                    unsigned filter) {
-    if (!(it->events & BACKEND_EDGE) || (it->again & filter)) return true;
-    return (filter & BACKEND_READ && it->changes[0] != description->changes[0]) ||
-           (filter & BACKEND_WRITE && it->changes[1] != description->changes[1]);
+    if (!(it->events & EDDY_EDGE) || (it->again & filter)) return true;
+    return (filter & EDDY_READ && it->changes[0] != description->changes[0]) ||
+           (filter & EDDY_WRITE && it->changes[1] != description->changes[1]);
 }
 
 /* Marks the edges of the filters as told, or as gone by unseen. */
 static void see(struct sim_interest *it, const struct sim_description *description,
                 unsigned filter) {
     if (description == NULL) return;
-    if (filter & BACKEND_READ) it->changes[0] = description->changes[0];
-    if (filter & BACKEND_WRITE) it->changes[1] = description->changes[1];
+    if (filter & EDDY_READ) it->changes[0] = description->changes[0];
+    if (filter & EDDY_WRITE) it->changes[1] = description->changes[1];
     it->again &= ~filter;
 }
 
@@ -61,7 +61,7 @@ static void add_candidate(struct sim_set *set, unsigned *count, struct sim_inter
 static void look_whole(struct sim_set *set, unsigned *count, struct sim_interest *it,
                        const struct sim_description *description, unsigned ready) {
     unsigned asked = it->events & INTEREST_BOTH;
-    unsigned bad = ready & (BACKEND_ERROR | BACKEND_HANGUP);
+    unsigned bad = ready & (EDDY_ERROR | EDDY_HANGUP);
     unsigned told = bad != 0 ? bad | asked : ready & asked;
     if (told == 0)
         see(it, description, INTEREST_BOTH);
@@ -72,9 +72,9 @@ static void look_whole(struct sim_set *set, unsigned *count, struct sim_interest
 /* One record a filter. */
 static void look_split(struct sim_set *set, unsigned *count, struct sim_interest *it,
                        const struct sim_description *description, unsigned ready) {
-    for (unsigned filter = BACKEND_READ; filter <= BACKEND_WRITE; filter <<= 1) {
+    for (unsigned filter = EDDY_READ; filter <= EDDY_WRITE; filter <<= 1) {
         if (!(it->events & filter)) continue;
-        unsigned bad = ready & (BACKEND_ERROR | BACKEND_HANGUP);
+        unsigned bad = ready & (EDDY_ERROR | EDDY_HANGUP);
         unsigned told = bad != 0 ? bad | INTEREST_BOTH : ready & filter;
         if (told == 0)
             see(it, description, filter);
@@ -93,7 +93,7 @@ static bool collect(struct sim_set *set, unsigned *count) {
         if (description == NULL && it->lost == 0) it->lost = -EBADF;
         unsigned before = *count;
         if (it->lost != 0)
-            add_candidate(set, count, it, INTEREST_BOTH, INTEREST_BOTH | BACKEND_ERROR);
+            add_candidate(set, count, it, INTEREST_BOTH, INTEREST_BOTH | EDDY_ERROR);
         else if (set->is_split)
             look_split(set, count, it, description, description->kind->ready(description->object));
         else
@@ -119,7 +119,7 @@ static void swap(struct sim_candidate *a, struct sim_candidate *b) {
 
 /* The wait that first had no room for it, or this one. */
 static uint64_t ready_since(const struct sim_set *set, const struct sim_candidate *it) {
-    uint64_t since = set->interests[it->place].passed_over[it->filter == BACKEND_WRITE];
+    uint64_t since = set->interests[it->place].passed_over[it->filter == EDDY_WRITE];
     return since != 0 ? since : set->waits;
 }
 
@@ -152,7 +152,7 @@ static void tell(struct sim_set *set, const struct sim_candidate *candidate,
     *record = (struct eddy_record){it->token, candidate->events, it->lost};
     it->told = set->waits;
     it->held = 0;
-    it->passed_over[candidate->filter == BACKEND_WRITE] = 0;
+    it->passed_over[candidate->filter == EDDY_WRITE] = 0;
     see(it, look_at(set, it), candidate->filter);
 }
 
@@ -160,7 +160,7 @@ static void tell(struct sim_set *set, const struct sim_candidate *candidate,
 static void silence(struct sim_set *set, unsigned told) {
     for (unsigned i = 0; i < told; i++) {
         struct sim_interest *it = &set->interests[set->candidates[i].place];
-        if (it->lost != 0 || (it->events & BACKEND_ONESHOT)) it->is_silent = true;
+        if (it->lost != 0 || (it->events & EDDY_ONESHOT)) it->is_silent = true;
     }
 }
 
@@ -175,10 +175,10 @@ static bool tell_spurious(struct sim_set *set, struct eddy_record *record) {
     if (!is_listening(set, it) || look_at(set, it) == NULL) return false;
     unsigned asked = it->events & INTEREST_BOTH;
     unsigned events = 1 + sim_below(INTEREST_BOTH);
-    if (set->is_split && events == INTEREST_BOTH) events = BACKEND_READ;
+    if (set->is_split && events == INTEREST_BOTH) events = EDDY_READ;
     if ((events & asked) == 0) events = asked;
     *record = (struct eddy_record){it->token, events & asked, 0};
-    if (it->events & BACKEND_ONESHOT) it->is_silent = true;
+    if (it->events & EDDY_ONESHOT) it->is_silent = true;
     it->told = set->waits;
     sim_note("spurious: %d", it->fd);
     return true;
@@ -210,7 +210,7 @@ static int tell_of_nothing(struct sim_set *set, struct eddy_record *records, int
 }
 
 static void pass_over(struct sim_set *set, const struct sim_candidate *it) {
-    set->interests[it->place].passed_over[it->filter == BACKEND_WRITE] = ready_since(set, it);
+    set->interests[it->place].passed_over[it->filter == EDDY_WRITE] = ready_since(set, it);
 }
 
 static void note_records(const struct eddy_record *records, int count) {

@@ -31,30 +31,30 @@ void sim_watch_close(struct sim_watch *watch) {
 /* --- The backend and the loop agree --- */
 
 static void check_slot(const struct eddy_loop *loop, const struct sim_set *set, unsigned fd) {
-    const struct io_slot *slot = &loop->io_slots[fd];
+    const struct io_slot *slot = &loop->io.slots[fd];
     unsigned has = 0;
     if (fd < SET_NUMBERS && set->places[fd] > 0) has = set->interests[set->places[fd] - 1].events;
     /* What was closed behind its back, "sim" has forgotten, or goes on telling of. */
     if (has == 0 && fd < SET_NUMBERS && set->forgotten[fd]) return;
     sim_check(has == slot->registered, "the backend has %x of descriptor %u, the loop believes %x",
               has, fd, (unsigned)slot->registered);
-    sim_check(slot->registered == slot->wanted ||
+    sim_check(slot->registered == slot->interest ||
                   (slot->flags & (IO_SLOT_CHANGED | IO_SLOT_DISARMED)),
-              "%x is wanted of descriptor %u, and %x registered", (unsigned)slot->wanted, fd,
+              "%x is wanted of descriptor %u, and %x registered", (unsigned)slot->interest, fd,
               (unsigned)slot->registered);
 }
 
 /* A loop that turns has flushed all changes when it waits, but for those that were refused. Between
  * eddy_loop_prepare and eddy_loop_wait, the program may have made others. */
 static void check_interest(const struct eddy_loop *loop, const struct sim_set *set) {
-    if (loop->io_rebuild_due) return;
-    sim_check(!loop->running || loop->io_changes_count == loop->io_lost_count,
+    if (loop->io.rebuild_due) return;
+    sim_check(!loop->running || loop->io.changes_count == loop->io.lost_count,
               "%u changes were not flushed before the wait",
-              loop->io_changes_count - loop->io_lost_count);
-    for (unsigned fd = 0; fd < loop->io_slots_count; fd++) check_slot(loop, set, fd);
+              loop->io.changes_count - loop->io.lost_count);
+    for (unsigned fd = 0; fd < loop->io.slots_count; fd++) check_slot(loop, set, fd);
     for (unsigned i = 0; i < set->count; i++)
         sim_check(set->interests[i].is_ghost ||
-                      (unsigned)set->interests[i].fd < loop->io_slots_count,
+                      (unsigned)set->interests[i].fd < loop->io.slots_count,
                   "the backend has descriptor %d, which the loop never had", set->interests[i].fd);
 }
 

@@ -104,7 +104,7 @@ static void bytes_arrive(void *context) {
     size_t size = channel_arrive(&end->in); /* 0: a reset has overtaken it */
     end->coming--;
     if (size > 0 && end->is_open && !end->is_broken) {
-        tell(end, BACKEND_READ);
+        tell(end, EDDY_READ);
     } else if (size > 0) { /* nobody is there to read it */
         end->in.arrived -= size;
         reset(end->other);
@@ -118,7 +118,7 @@ static void end_arrives(void *context) {
     end->wire->events--;
     end->coming--;
     end->end_arrived = true;
-    if (!end->is_broken) tell(end, end->end_sent ? SIM_BOTH : BACKEND_READ);
+    if (!end->is_broken) tell(end, end->end_sent ? SIM_BOTH : EDDY_READ);
     free_if_over(end->wire);
 }
 
@@ -171,7 +171,7 @@ static ssize_t take(struct sim_end *end, void *data, size_t size) {
     size_t taken = channel_take(&end->in, data, size);
     sim_progress();
     bool has_room_now = !was_writable && is_writable(end->other);
-    if (end->other->is_open) tell(end->other, has_room_now ? BACKEND_WRITE : 0);
+    if (end->other->is_open) tell(end->other, has_room_now ? EDDY_WRITE : 0);
     return (ssize_t)taken;
 }
 
@@ -188,11 +188,11 @@ ssize_t sim_end_receive(struct sim_end *end, void *data, size_t size) {
 
 unsigned sim_end_ready(const struct sim_end *end) {
     unsigned ready = 0;
-    if (end->in.arrived > 0) ready |= BACKEND_READ;
-    if (end->end_arrived || end->is_broken) ready |= BACKEND_READ;
-    if (end->end_sent || end->is_broken || is_writable(end)) ready |= BACKEND_WRITE;
-    if (end->error != 0) ready |= BACKEND_ERROR;
-    if (end->is_broken || (end->end_sent && end->end_arrived)) ready |= BACKEND_HANGUP;
+    if (end->in.arrived > 0) ready |= EDDY_READ;
+    if (end->end_arrived || end->is_broken) ready |= EDDY_READ;
+    if (end->end_sent || end->is_broken || is_writable(end)) ready |= EDDY_WRITE;
+    if (end->error != 0) ready |= EDDY_ERROR;
+    if (end->is_broken || (end->end_sent && end->end_arrived)) ready |= EDDY_HANGUP;
     return ready;
 }
 

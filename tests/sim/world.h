@@ -88,14 +88,14 @@ void sim_backends_end(void);
 
 /* --- descriptor.c: numbers and what they stand for --- */
 
-enum { SIM_BOTH = BACKEND_READ | BACKEND_WRITE };
+enum { SIM_BOTH = EDDY_READ | EDDY_WRITE };
 
 /* Calls of an open descriptor; each may be NULL if its kind has nothing to say. */
 struct sim_kind {
     const char *name;
     ssize_t (*read)(void *object, void *data, size_t size);
     ssize_t (*write)(void *object, const void *data, size_t size);
-    unsigned (*ready)(void *object); /* BACKEND_READ, WRITE, ERROR, HANGUP that hold now */
+    unsigned (*ready)(void *object); /* EDDY_READ, WRITE, ERROR, HANGUP that hold now */
     void (*close)(void *object);     /* after its last descriptor */
     bool can_be_watched;
     bool reads_whole; /* a read gives a whole record or nothing */

@@ -1,10 +1,12 @@
 /* verify.c: that eddy_loop_verify sees. Each invariant of a loop is broken on purpose, from inside,
  * and has to be named; put right again, the loop is whole. */
+#include "src/net/net.h"
 #include "src/work/pool.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static eddy_loop *loop;
@@ -76,7 +78,7 @@ START_TEST(a_watcher_is_its_descriptors) {
     ck_assert_int_eq(eddy_io_start(&second, on_io, ends[0], EDDY_READ), 0);
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 1);
-    struct io_slot *slot = &loop->io_slots[ends[0]];
+    struct io_slot *slot = &loop->io.slots[ends[0]];
     eddy_io *first = slot->first;
     BREAKS(io.handle.loop, NULL, "io->handle.loop == loop");
     BREAKS(io.handle.flags, io.handle.flags & ~active, "handle_is_active(&io->handle)");
@@ -85,12 +87,12 @@ START_TEST(a_watcher_is_its_descriptors) {
     BREAKS(io.born, loop->turn + 1, "io->born <= loop->turn");
     BREAKS(first->events, first->events | EDDY_ONESHOT, "io->next == NULL");
     BREAKS(first->next->events, first->next->events | EDDY_ONESHOT, "slot->first == io");
-    BREAKS(slot->wanted, EDDY_WRITE, "slot->wanted == wanted");
+    BREAKS(slot->interest, EDDY_WRITE, "slot->interest == interest");
     BREAKS(slot->flags, slot->flags | IO_SLOT_MERGING, "IO_SLOT_MERGING");
     BREAKS(slot->registered, EDDY_WRITE, "IO_SLOT_CHANGED | IO_SLOT_DISARMED");
     BREAKS(slot[1].registered, EDDY_READ, "slot->registered == 0");
     eddy_io_stop(&io);
-    BREAKS(loop->io_next, &io, "handle_is_active(&loop->io_next->handle)");
+    BREAKS(loop->io.next, &io, "handle_is_active(&loop->io.next->handle)");
     eddy_io_stop(&second);
     close(ends[0]);
     close(ends[1]);
@@ -104,14 +106,14 @@ START_TEST(what_is_to_be_flushed_is_noted) {
     eddy_io_init(&io, loop);
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
     ck_assert_int_eq(eddy_io_change(&io, 0), 0); /* one change, not flushed */
-    ck_assert_uint_eq(loop->io_changes_count, 1);
-    struct io_slot *slot = &loop->io_slots[ends[0]];
-    BREAKS(loop->io_lost_count, 2, "loop->io_lost_count <= loop->io_changes_count");
-    BREAKS(loop->io_changes_count, loop->io_slots_count + 1,
-           "loop->io_changes_count <= loop->io_slots_count");
-    BREAKS(slot[1].flags, IO_SLOT_CHANGED, "changed == loop->io_changes_count");
-    BREAKS(loop->io_changes[0], (int)loop->io_slots_count, "< loop->io_slots_count");
-    BREAKS(loop->io_changes[0], ends[1], "loop->io_slots[loop->io_changes[i]].flags");
+    ck_assert_uint_eq(loop->io.changes_count, 1);
+    struct io_slot *slot = &loop->io.slots[ends[0]];
+    BREAKS(loop->io.lost_count, 2, "loop->io.lost_count <= loop->io.changes_count");
+    BREAKS(loop->io.changes_count, loop->io.slots_count + 1,
+           "loop->io.changes_count <= loop->io.slots_count");
+    BREAKS(slot[1].flags, IO_SLOT_CHANGED, "changed == loop->io.changes_count");
+    BREAKS(loop->io.changes[0], (int)loop->io.slots_count, "< loop->io.slots_count");
+    BREAKS(loop->io.changes[0], ends[1], "loop->io.slots[loop->io.changes[i]].flags");
     eddy_io_stop(&io);
     close(ends[0]);
     close(ends[1]);
@@ -124,20 +126,20 @@ START_TEST(timers_are_a_heap) {
         eddy_timer_init(&timers[i], loop);
         ck_assert_int_eq(eddy_timer_start(&timers[i], on_timer, EDDY_NS_PER_S, 0), 0);
     }
-    eddy_timer *first = loop->timers[0].timer;
-    struct timer_entry *entries = loop->timers;
-    BREAKS(loop->timers_capacity, 1, "loop->timers_count <= loop->timers_capacity");
+    eddy_timer *first = loop->timers.entries[0].timer;
+    struct timer_entry *entries = loop->timers.entries;
+    BREAKS(loop->timers.capacity, 1, "loop->timers.count <= loop->timers.capacity");
     BREAKS(first->handle.loop, NULL, "timer->handle.loop == loop");
     BREAKS(first->handle.flags, first->handle.flags & ~active, "handle_is_active(&timer->handle)");
     BREAKS(first->handle.place, 1, "timer->handle.place == i");
     BREAKS(first->due_ns, first->due_ns - 1, "entry->due_ns <= timer->due_ns");
     BREAKS(entries[0].order, first->order + 1, "entry->order <= timer->order");
-    BREAKS(loop->timer_order, 0, "timer->order <= loop->timer_order");
+    BREAKS(loop->timers.order, 0, "timer->order <= loop->timers.order");
     BREAKS(entries[0].due_ns, entries[0].due_ns - 1, "entry->due_ns == timer->due_ns");
     /* Its order is another by now, so the entry may be early; but not earlier than its parent. */
     eddy_timer *second = entries[1].timer;
     second->order++;
-    loop->timer_order++;
+    loop->timers.order++;
     expect_whole();
     BREAKS(entries[1].due_ns, entries[0].due_ns - 1, "parent->due_ns < entry->due_ns");
     BREAKS(entries[1].order, 0, "parent->order < entry->order");
@@ -158,7 +160,7 @@ START_TEST(hooks_are_in_the_list_of_their_kind) {
     BREAKS(handle->loop, NULL, "hook->handle.loop == loop");
     BREAKS(handle->flags, handle->flags & ~active, "handle_is_active(&hook->handle)");
     BREAKS(handle->flags, handle->flags ^ HANDLE_KIND, "HANDLE_KIND_SHIFT == kind");
-    BREAKS(hooks[0].born, loop->hook_runs + 1, "hook->born <= loop->hook_runs");
+    BREAKS(hooks[0].born, loop->hooks.runs + 1, "hook->born <= loop->hooks.runs");
     for (int i = 0; i < 2; i++) eddy_hook_stop(&hooks[i]);
 }
 END_TEST
@@ -180,7 +182,8 @@ END_TEST
 
 /* Each of the lists of phases 7 and 8 is looked at. */
 START_TEST(every_list_of_deferred_calls_is_looked_at) {
-    eddy_link *lists[] = {&loop->deferred, &loop->deferring, &loop->closing, &loop->closing_now};
+    eddy_link *lists[] = {&loop->deferred.queued, &loop->deferred.now, &loop->closing.queued,
+                          &loop->closing.now};
     eddy_defer stray;
     for (size_t i = 0; i < 4; i++) {
         eddy_defer_init(&stray, loop);
@@ -194,11 +197,12 @@ END_TEST
 
 /* Both queues of phase 6: what has come, and signals. */
 START_TEST(queues_know_their_ends) {
-    struct inbox_queue *queues[] = {&loop->inbox, &loop->inbox_signals};
+    struct inbox_queue *queues[] = {&loop->inbox.posts, &loop->inbox.signals};
     for (size_t i = 0; i < 2; i++) {
         struct inbox_queue *queue = queues[i], empty = *queues[i];
         eddy_post second = {.fn = on_post}, first = {.next = &second, .fn = on_post};
         *queue = (struct inbox_queue){&first, &second.next, &queue->first};
+        loop->due |= DUE_INBOX;
         expect_whole();
         BREAKS(second.fn, NULL, "post->fn != NULL");
         BREAKS(queue->last, &first.next, "queue->last == last");
@@ -208,7 +212,73 @@ START_TEST(queues_know_their_ends) {
         queue->end = &second.next;
         expect_whole();
         *queue = empty;
+        loop->due &= ~(unsigned)DUE_INBOX;
     }
+}
+END_TEST
+
+/* A bit of `due` that is missing is work that is never done; one too many is a loop that never
+ * sleeps. */
+START_TEST(each_bit_of_due_stands_for_something) {
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } bits[] = {{DUE_PREPARE, "DUE_PREPARE"},   {DUE_FLUSH, "DUE_FLUSH"},
+                {DUE_IDLE, "DUE_IDLE"},         {DUE_CHECK, "DUE_CHECK"},
+                {DUE_LOST, "DUE_LOST"},         {DUE_INBOX, "DUE_INBOX"},
+                {DUE_DEFERRED, "DUE_DEFERRED"}, {DUE_CLOSING, "DUE_CLOSING"}};
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++)
+        BREAKS(loop->due, loop->due | bits[i].bit, bits[i].name);
+    eddy_hook hook;
+    eddy_defer defer;
+    eddy_hook_init(&hook, loop);
+    eddy_defer_init(&defer, loop);
+    ck_assert_int_eq(eddy_hook_start(&hook, EDDY_HOOK_IDLE, on_hook), 0);
+    ck_assert_int_eq(eddy_defer_start(&defer, on_defer), 0);
+    BREAKS(loop->due, loop->due & ~(unsigned)DUE_IDLE, "DUE_IDLE");
+    BREAKS(loop->due, loop->due & ~(unsigned)DUE_DEFERRED, "DUE_DEFERRED");
+    eddy_hook_stop(&hook);
+    eddy_defer_stop(&defer);
+    expect_whole();
+    ck_assert_uint_eq(loop->due, 0);
+}
+END_TEST
+
+static void on_read(eddy_stream *stream, void *data, ssize_t size) {
+    (void)stream, (void)data, (void)size;
+}
+static void on_written(eddy_write *write, int status) {
+    (void)write, (void)status;
+}
+
+/* A stream that reads and has a write under way. */
+START_TEST(a_stream_is_what_its_state_says) {
+    int ends[2];
+    eddy_stream stream;
+    eddy_write write;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    eddy_stream_init(&stream, loop);
+    ck_assert_int_eq(eddy_stream_attach(&stream, ends[0]), 0);
+    ck_assert_int_eq(eddy_stream_read_start(&stream, on_read), 0);
+    ck_assert_int_eq(eddy_stream_set_read_deadline(&stream, EDDY_NS_PER_S), 0);
+    expect_whole();
+    BREAKS(stream.queued, 999, "stream->queued == bytes");
+    ck_assert_int_eq(eddy_stream_write(&stream, &write, "ab", 2, on_written), 0);
+    expect_whole();
+    BREAKS(stream.queued, 1, "stream->queued == bytes");
+    BREAKS(write.stream, NULL, "write->stream == stream");
+    BREAKS(write.fn, NULL, "write->fn != NULL");
+    BREAKS(stream.state, 0, "STREAM_CONNECTING");
+    BREAKS(stream.state, (uint16_t)(stream.state | STREAM_CLOSING), "STREAM_CLOSING");
+    BREAKS(stream.state, (uint16_t)(stream.state & ~STREAM_READING), "reads ==");
+    BREAKS(stream.state, (uint16_t)(stream.state | STREAM_BLOCKED), "writes ==");
+    BREAKS(stream.read_fn, NULL, "stream->read_fn != NULL");
+    BREAKS(stream.read_due_ns, 0, "armed_ns <= due_ns");
+    BREAKS(stream.low, stream.high + 1, "stream->low <= stream->high");
+    BREAKS(stream.flush.next, &stream.flush, "link->prev->next == link");
+    eddy_stream_close(&stream, NULL);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    close(ends[1]);
 }
 END_TEST
 
@@ -232,7 +302,7 @@ START_TEST(what_was_submitted_is_the_loops) {
     BREAKS(work.loop, NULL, "a submitted job is the loop's own");
     BREAKS(work.state, WORK_QUEUED, "a submitted job is the loop's own");
     BREAKS(work.handed_over, 1, "a submitted job is the loop's own");
-    BREAKS(loop->work_queued, 0, "submitted jobs are as they are counted");
+    BREAKS(((struct work_part *)loop->parts)->queued, 0, "submitted jobs are as they are counted");
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
 }
 END_TEST
@@ -275,6 +345,8 @@ Suite *make_suite(void) {
                                   what_is_deferred_is_linked_both_ways,
                                   every_list_of_deferred_calls_is_looked_at,
                                   queues_know_their_ends,
+                                  each_bit_of_due_stands_for_something,
+                                  a_stream_is_what_its_state_says,
                                   what_is_active_is_counted,
                                   what_was_submitted_is_the_loops,
                                   a_pool_counts_its_jobs_and_threads};

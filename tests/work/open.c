@@ -5,11 +5,11 @@
 #include "os.h"
 
 static int way_beneath(int dir, const char *path, int flags, unsigned mode) {
-    return eddy_os_file_open(dir, path, flags, mode, EDDY_OS_BENEATH);
+    return eddy_os_file_open(dir, path, flags, mode, EDDY_BENEATH);
 }
 
 static int way_cached(int dir, const char *path, int flags, unsigned mode) {
-    int fd = eddy_os_file_open(dir, path, flags, mode, EDDY_OS_BENEATH | EDDY_OS_NOWAIT);
+    int fd = eddy_os_file_open(dir, path, flags, mode, EDDY_BENEATH | EDDY_OS_NOWAIT);
     return fd == -EAGAIN ? way_beneath(dir, path, flags, mode) : fd;
 }
 

@@ -27,14 +27,12 @@ START_TEST(a_job_runs_on_another_thread_and_is_told_on_the_loop) {
 END_TEST
 
 /* What is wrong with a request is told at once, and then nothing of it is left. */
-START_TEST(a_job_without_lane_or_functions_is_refused) {
+START_TEST(a_job_without_lane_is_refused) {
     eddy_loop *loop = test_loop_open();
     struct job job = {0};
     eddy_work *work = &job.work;
     ck_assert_int_eq(eddy_work_submit(loop, work, EDDY_LANES, job_run, job_done), -EINVAL);
     ck_assert_int_eq(eddy_work_submit(loop, work, (eddy_lane)-1, job_run, job_done), -EINVAL);
-    ck_assert_int_eq(eddy_work_submit(loop, work, EDDY_LANE_CPU, NULL, job_done), -EINVAL);
-    ck_assert_int_eq(eddy_work_submit(loop, work, EDDY_LANE_CPU, job_run, NULL), -EINVAL);
     ck_assert(!eddy_loop_is_alive(loop));
     test_loop_close(loop);
 }
@@ -362,7 +360,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("work");
     ck_add(suite, "jobs", a_job_runs_on_another_thread_and_is_told_on_the_loop,
-           a_job_without_lane_or_functions_is_refused,
+           a_job_without_lane_is_refused,
            jobs_of_a_lane_run_in_the_order_of_submission,
            a_request_is_the_callers_again_in_its_callback);
     ck_add(suite, "cancel", a_job_not_handed_over_yet_is_cancelled_once,

@@ -14,11 +14,11 @@
 
 #include "eddy_config.h"
 
-static int directory(int dir) {
-    return dir == EDDY_OS_CWD ? AT_FDCWD : dir;
+static int file_directory(int dir) {
+    return dir == EDDY_CWD ? AT_FDCWD : dir;
 }
 
-static int outcome(int result) {
+static int file_outcome(int result) {
     return result < 0 ? -errno : result;
 }
 
@@ -26,7 +26,7 @@ static int outcome(int result) {
 
 #ifndef HAVE_PREADV
 /* Only the first vector that is not empty: a short count is always right. */
-static struct iovec first_vector(const struct iovec *vectors, int count) {
+static struct iovec file_first_vector(const struct iovec *vectors, int count) {
     struct iovec none = {0};
     for (int i = 0; i < count; i++)
         if (vectors[i].iov_len > 0) return vectors[i];
@@ -34,19 +34,19 @@ static struct iovec first_vector(const struct iovec *vectors, int count) {
 }
 
 static ssize_t preadv(int fd, const struct iovec *vectors, int count, off_t offset) {
-    struct iovec one = first_vector(vectors, count);
+    struct iovec one = file_first_vector(vectors, count);
     return pread(fd, one.iov_base, one.iov_len, offset);
 }
 
 static ssize_t pwritev(int fd, const struct iovec *vectors, int count, off_t offset) {
-    struct iovec one = first_vector(vectors, count);
+    struct iovec one = file_first_vector(vectors, count);
     return pwrite(fd, one.iov_base, one.iov_len, offset);
 }
 #endif
 
 /* Old kernels do not know the call or the flag, many file systems not the flag, and a sandbox may
  * refuse what it has never heard of: each time the ordinary read knows better. */
-static ssize_t read_cached(int fd, const struct iovec *vectors, int count, int64_t offset) {
+static ssize_t file_read_cached(int fd, const struct iovec *vectors, int count, int64_t offset) {
 #if defined(HAVE_PREADV2) && defined(RWF_NOWAIT)
     ssize_t done = preadv2(fd, vectors, count, (off_t)offset, RWF_NOWAIT);
     if (done >= 0) return done;
@@ -60,7 +60,7 @@ static ssize_t read_cached(int fd, const struct iovec *vectors, int count, int64
 
 /* One piece, which is the usual case, costs the kernel less without a list around it: a seventh of
  * what 4 KiB from the cache take. */
-static ssize_t read_once(int fd, const struct iovec *vectors, int count, int64_t offset) {
+static ssize_t file_read_once(int fd, const struct iovec *vectors, int count, int64_t offset) {
     if (count > 1)
         return offset < 0 ? readv(fd, vectors, count) : preadv(fd, vectors, count, (off_t)offset);
     void *data = vectors->iov_base;
@@ -68,7 +68,7 @@ static ssize_t read_once(int fd, const struct iovec *vectors, int count, int64_t
     return offset < 0 ? read(fd, data, size) : pread(fd, data, size, (off_t)offset);
 }
 
-static ssize_t write_once(int fd, const struct iovec *vectors, int count, int64_t offset) {
+static ssize_t file_write_once(int fd, const struct iovec *vectors, int count, int64_t offset) {
     if (count > 1)
         return offset < 0 ? writev(fd, vectors, count) : pwritev(fd, vectors, count, (off_t)offset);
     const void *data = vectors->iov_base;
@@ -78,10 +78,10 @@ static ssize_t write_once(int fd, const struct iovec *vectors, int count, int64_
 
 ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
                           unsigned how) {
-    if (how & EDDY_OS_NOWAIT) return read_cached(fd, vectors, count, offset);
+    if (how & EDDY_OS_NOWAIT) return file_read_cached(fd, vectors, count, offset);
     ssize_t done;
     do {
-        done = read_once(fd, vectors, count, offset);
+        done = file_read_once(fd, vectors, count, offset);
     } while (done < 0 && errno == EINTR);
     return done < 0 ? -errno : done;
 }
@@ -89,7 +89,7 @@ ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset) {
     ssize_t done;
     do {
-        done = write_once(fd, vectors, count, offset);
+        done = file_write_once(fd, vectors, count, offset);
     } while (done < 0 && errno == EINTR);
     return done < 0 ? -errno : done;
 }
@@ -107,7 +107,7 @@ int eddy_os_file_sync(int fd, bool data_only) {
         result = data_only ? fdatasync(fd) : fsync(fd);
 #endif
     } while (result < 0 && errno == EINTR);
-    return outcome(result);
+    return file_outcome(result);
 }
 
 int eddy_os_file_truncate(int fd, int64_t size) {
@@ -115,7 +115,7 @@ int eddy_os_file_truncate(int fd, int64_t size) {
     do {
         result = ftruncate(fd, (off_t)size);
     } while (result < 0 && errno == EINTR);
-    return outcome(result);
+    return file_outcome(result);
 }
 
 /* --- What is known of a file --- */
@@ -126,8 +126,8 @@ int eddy_os_file_truncate(int fd, int64_t size) {
 #define NANOSECONDS(info, which) (int32_t)(info)->st_##which##timespec.tv_nsec
 #endif
 
-static void fill_stat(struct eddy_os_stat *stat, const struct stat *info) {
-    *stat = (struct eddy_os_stat){
+static void file_fill_stat(eddy_stat *stat, const struct stat *info) {
+    *stat = (eddy_stat){
         .device = (uint64_t)info->st_dev,
         .inode = (uint64_t)info->st_ino,
         .links = (uint64_t)info->st_nlink,
@@ -148,13 +148,13 @@ static void fill_stat(struct eddy_os_stat *stat, const struct stat *info) {
 }
 
 /* A network file system answers from what it has cached, where it would ask its server. */
-static int fstat_cached(int fd, struct eddy_os_stat *stat) {
+static int file_fstat_cached(int fd, eddy_stat *stat) {
 #if defined(HAVE_STATX) && defined(AT_STATX_DONT_SYNC)
     struct statx info;
     if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &info) < 0)
         return errno == EBADF ? -EBADF : -EAGAIN;
     if ((info.stx_mask & STATX_BASIC_STATS) != STATX_BASIC_STATS) return -EAGAIN;
-    *stat = (struct eddy_os_stat){
+    *stat = (eddy_stat){
         .device = (uint64_t)makedev(info.stx_dev_major, info.stx_dev_minor),
         .inode = info.stx_ino,
         .links = info.stx_nlink,
@@ -179,25 +179,25 @@ static int fstat_cached(int fd, struct eddy_os_stat *stat) {
 #endif
 }
 
-int eddy_os_file_fstat(int fd, struct eddy_os_stat *stat, unsigned how) {
-    if (how & EDDY_OS_NOWAIT) return fstat_cached(fd, stat);
+int eddy_os_file_fstat(int fd, eddy_stat *stat, unsigned how) {
+    if (how & EDDY_OS_NOWAIT) return file_fstat_cached(fd, stat);
     struct stat info;
     int result;
     do {
         result = fstat(fd, &info);
     } while (result < 0 && errno == EINTR);
-    if (result == 0) fill_stat(stat, &info);
-    return outcome(result);
+    if (result == 0) file_fill_stat(stat, &info);
+    return file_outcome(result);
 }
 
-int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_stat *stat) {
+int eddy_os_file_stat(int dir, const char *path, bool follow, eddy_stat *stat) {
     struct stat info;
     int result;
     do {
-        result = fstatat(directory(dir), path, &info, follow ? 0 : AT_SYMLINK_NOFOLLOW);
+        result = fstatat(file_directory(dir), path, &info, follow ? 0 : AT_SYMLINK_NOFOLLOW);
     } while (result < 0 && errno == EINTR);
-    if (result == 0) fill_stat(stat, &info);
-    return outcome(result);
+    if (result == 0) file_fill_stat(stat, &info);
+    return file_outcome(result);
 }
 
 /* --- Names --- */
@@ -205,23 +205,23 @@ int eddy_os_file_stat(int dir, const char *path, bool follow, struct eddy_os_sta
 int eddy_os_file_unlink(int dir, const char *path, bool is_directory) {
     int result;
     do {
-        result = unlinkat(directory(dir), path, is_directory ? AT_REMOVEDIR : 0);
+        result = unlinkat(file_directory(dir), path, is_directory ? AT_REMOVEDIR : 0);
     } while (result < 0 && errno == EINTR);
-    return outcome(result);
+    return file_outcome(result);
 }
 
 int eddy_os_file_rename(int from_dir, const char *from, int to_dir, const char *to) {
     int result;
     do {
-        result = renameat(directory(from_dir), from, directory(to_dir), to);
+        result = renameat(file_directory(from_dir), from, file_directory(to_dir), to);
     } while (result < 0 && errno == EINTR);
-    return outcome(result);
+    return file_outcome(result);
 }
 
 int eddy_os_file_mkdir(int dir, const char *path, unsigned mode) {
     int result;
     do {
-        result = mkdirat(directory(dir), path, (mode_t)mode);
+        result = mkdirat(file_directory(dir), path, (mode_t)mode);
     } while (result < 0 && errno == EINTR);
-    return outcome(result);
+    return file_outcome(result);
 }

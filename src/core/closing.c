@@ -1,0 +1,19 @@
+/* closing.c: phase 8: handles whose memory goes back to their owner.
+ * Invariant: DUE_CLOSING is set exactly while one waits. Threading: loop thread only. */
+#include "defer.h"
+#include "handle.h"
+#include "list.h"
+#include "loop.h"
+
+void eddy__closing_add(eddy_defer *defer, eddy_defer_fn *fn) {
+    eddy_loop *loop = defer->handle.loop;
+    eddy_defer_stop(defer);
+    defer->fn = fn;
+    handle_start(&defer->handle);
+    link_add_last(&loop->closing.queued, &defer->link);
+    loop->due |= DUE_CLOSING;
+}
+
+void eddy__closing_run(eddy_loop *loop) {
+    loop->metrics.closed += eddy__defer_list_run(loop, &loop->closing, DUE_CLOSING);
+}

@@ -1,0 +1,22 @@
+/* defer.h: the calls of phases 7 and 8. */
+#ifndef EDDY_CORE_DEFER_H
+#define EDDY_CORE_DEFER_H
+
+#include <eddy/defer.h>
+
+struct defer_list {
+    eddy_link queued;
+    eddy_link now; /* those of the phase under way */
+};
+
+/* --- defer.c: phase 7 --- */
+void eddy__defer_list_open(struct defer_list *list);
+/* Calls what is queued in `list`, whose bit of `due` is cleared. Returns how many. */
+uint64_t eddy__defer_list_run(eddy_loop *loop, struct defer_list *list, unsigned due);
+void eddy__defer_run(eddy_loop *loop);
+
+/* --- closing.c: phase 8. An eddy_defer is also the place of a handle in the closing list. --- */
+void eddy__closing_add(eddy_defer *defer, eddy_defer_fn *fn); /* `fn` runs in phase 8, and must */
+void eddy__closing_run(eddy_loop *loop);
+
+#endif

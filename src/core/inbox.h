@@ -1,0 +1,57 @@
+/* inbox.h: what comes to a loop from other threads and from signal handlers, and what completed at
+ * once. */
+#ifndef EDDY_CORE_INBOX_H
+#define EDDY_CORE_INBOX_H
+
+#include <eddy/loop.h>
+
+#include <stdatomic.h>
+
+/* Posts in the order of arrival, taken out of the list and not run yet. */
+struct inbox_queue {
+    eddy_post *first, **last;
+    eddy_post **end; /* where the phase under way ends */
+};
+
+struct inbox {
+    EDDY_ATOMIC(eddy_post *) head; /* pushed by any thread (release), taken whole (acquire) */
+    eddy_post waiting;             /* the marker: head is this while the loop may be asleep */
+    bool is_marked;                /* it is there, or at the end of what has been pushed since */
+    struct inbox_queue posts;
+    struct inbox_queue signals; /* run last */
+};
+
+/* From here on a push wakes the loop. False: something has arrived already. Relaxed: nothing is
+ * handed over by it. The marker may be there still, and a push that has found it wakes. */
+static inline bool inbox_set_waiting(struct inbox *inbox) {
+    eddy_post *head = NULL;
+    if (!atomic_compare_exchange_strong_explicit(&inbox->head, &head, &inbox->waiting,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return head == &inbox->waiting;
+    inbox->is_marked = true;
+    return true;
+}
+
+/* From here on the loop looks by itself. A push that was first stays: it has woken the loop. */
+static inline void inbox_set_awake(struct inbox *inbox) {
+    eddy_post *head = &inbox->waiting;
+    if (atomic_compare_exchange_strong_explicit(&inbox->head, &head, NULL, memory_order_relaxed,
+                                                memory_order_relaxed))
+        inbox->is_marked = false;
+}
+
+/* Something that nobody has taken yet. Relaxed: only a look. */
+static inline bool inbox_has_arrived(const struct inbox *inbox) {
+    const eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
+    return head != NULL && head != &inbox->waiting;
+}
+
+void eddy__inbox_open(eddy_loop *loop);
+void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; post->fn is set */
+void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
+void eddy__inbox_take(eddy_loop *loop); /* puts what has arrived into the queues */
+void eddy__inbox_run(eddy_loop *loop);  /* phase 6 */
+/* Takes `post` out, waiting for a sender that is just pushing it: it must be on its way. */
+void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);
+
+#endif

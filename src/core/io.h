@@ -1,0 +1,51 @@
+/* io.h: the table of descriptors: what their watchers want, and what the backend has. */
+#ifndef EDDY_CORE_IO_H
+#define EDDY_CORE_IO_H
+
+#include <eddy/io.h>
+
+/* Flags of io_slot. */
+enum {
+    IO_SLOT_CHANGED = 1 << 0,  /* in io.changes */
+    IO_SLOT_REARM = 1 << 1,    /* to be modified even if nothing differs */
+    IO_SLOT_DISARMED = 1 << 2, /* its one-shot has been told */
+    IO_SLOT_MERGING = 1 << 3,  /* only within eddy__io_run */
+    IO_SLOT_SPECIAL = 1 << 4,  /* several watchers, or one that is muted or a one-shot */
+};
+
+enum { IO_BOTH = EDDY_READ | EDDY_WRITE };
+
+/* What the watchers of a descriptor come to. */
+struct io_slot {
+    eddy_io *first;
+    uint32_t generation; /* changes when the last watcher leaves: old tokens never match */
+    uint8_t interest;    /* of the watchers together */
+    uint8_t registered;  /* what the backend has; 0: not registered */
+    uint8_t flags;       /* IO_SLOT_… */
+    uint8_t record;      /* with IO_SLOT_MERGING: its first record of this wait */
+};
+_Static_assert(sizeof(void *) != 8 || sizeof(struct io_slot) == 16, "four slots a cache line");
+
+struct io_table {
+    struct io_slot *slots; /* by descriptor */
+    int *changes;          /* behind the slots in the same block, as many */
+    unsigned slots_count;
+    unsigned changes_count;
+    unsigned lost_count; /* of `changes`, the first ones: the backend refused them */
+    bool leak_suspected; /* a descriptor was closed before it was taken out of the backend */
+    bool rebuild_due;    /* and the backend still tells of it */
+    eddy_io *next;       /* the next watcher to be told of the slot at hand; stop moves it on */
+};
+
+/* --- io.c --- */
+void eddy__io_flush(eddy_loop *loop);  /* phase 1 */
+int eddy__io_rebuild(eddy_loop *loop); /* registers everything again, after fork */
+void eddy__io_close(eddy_loop *loop);
+void eddy__io_note_change(eddy_loop *loop, int fd);
+/* Mutes the watchers of a descriptor that the backend has lost. */
+void eddy__io_mute_lost(eddy_loop *loop, int fd, int error);
+
+/* --- ready.c --- */
+void eddy__io_run(eddy_loop *loop); /* phase 5: the records of the wait */
+
+#endif

@@ -1,0 +1,155 @@
+/* life.c: opening and closing a loop, what becomes of it in a forked child, and its counts.
+ * Invariant: a loop is either whole or not there; what open got, its ladder or close gives back.
+ * Threading: open in any thread, the rest in the loop's. */
+#include "handle.h"
+#include "loop.h"
+#include "signal.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+    LIFE_EVENTS_DEFAULT = BACKEND_RECORDS_MAX,
+    LIFE_COMPLETIONS_DEFAULT = 256,
+    LIFE_POOL_THREADS_DEFAULT = 4,
+    LIFE_POOL_THREADS_MAX = 1024, /* more are a mistake in the caller's arithmetic */
+    LIFE_READ_BUFFER_DEFAULT = 64 * 1024,
+    LIFE_STREAM_BYTES_DEFAULT = 256 * 1024,
+    /* Only the wake-up's watcher. */
+    LIFE_HANDLES_OF_ITS_OWN = 1,
+};
+
+void *eddy__resize(eddy_loop *loop, void *memory, size_t old_bytes, size_t new_bytes) {
+    if (new_bytes > 0) loop->metrics.allocations++;
+    return loop->allocator.resize(loop->allocator.context, memory, old_bytes, new_bytes);
+}
+
+/* The backend's way to the same memory; its context is the loop, so that it is counted. */
+static void *life_resize_for_backend(void *context, void *memory, size_t old_bytes,
+                                     size_t new_bytes) {
+    return eddy__resize(context, memory, old_bytes, new_bytes);
+}
+
+/* --- Opening --- */
+
+static int life_check_config(eddy_loop_config *config) {
+    if (config->events_per_turn == 0) config->events_per_turn = LIFE_EVENTS_DEFAULT;
+    if (config->completions_per_turn == 0) config->completions_per_turn = LIFE_COMPLETIONS_DEFAULT;
+    if (config->pool_threads == 0) config->pool_threads = LIFE_POOL_THREADS_DEFAULT;
+    if (config->read_buffer_bytes == 0) config->read_buffer_bytes = LIFE_READ_BUFFER_DEFAULT;
+    if (config->stream_bytes_per_turn == 0)
+        config->stream_bytes_per_turn = LIFE_STREAM_BYTES_DEFAULT;
+    if (config->events_per_turn > BACKEND_RECORDS_MAX) return -EINVAL;
+    if (config->pool_threads > LIFE_POOL_THREADS_MAX) return -EINVAL;
+    if (config->read_buffer_bytes > SIZE_MAX / 2) return -EINVAL; /* a read must fit ssize_t */
+    if ((unsigned)config->wakeup > EDDY_WAKEUP_EVENTFD) return -EINVAL;
+    return 0;
+}
+
+static size_t life_loop_bytes(const eddy_loop_config *config) {
+    return sizeof(eddy_loop) + config->events_per_turn * sizeof(struct eddy_record);
+}
+
+static int life_open_backend(eddy_loop *loop) {
+    loop->backend_allocator = (eddy_allocator){life_resize_for_backend, loop};
+    size_t bytes = loop->backend->state_bytes;
+    loop->backend_state = eddy__resize(loop, NULL, 0, bytes);
+    if (loop->backend_state == NULL) return -ENOMEM;
+    memset(loop->backend_state, 0, bytes);
+    int err = loop->backend->open(loop->backend_state, &loop->backend_allocator);
+    if (err < 0) eddy__resize(loop, loop->backend_state, bytes, 0);
+    return err;
+}
+
+static void life_close_backend(eddy_loop *loop) {
+    loop->backend->close(loop->backend_state);
+    eddy__resize(loop, loop->backend_state, loop->backend->state_bytes, 0);
+}
+
+static int life_join_pool(eddy_loop *loop, eddy_pool *pool) {
+    if (pool == NULL) return 0;
+    struct part_source *source = (void *)pool;
+    return source->join(loop, source);
+}
+
+int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
+    eddy_loop_config config = {0};
+    if (given != NULL) config = *given;
+    int err = life_check_config(&config);
+    if (err < 0) return err;
+    const struct eddy_backend *backend = eddy__backend_find(config.backend);
+    if (backend == NULL) return -ENOENT;
+    eddy_allocator allocator = {eddy_os_resize, NULL};
+    if (config.allocator != NULL) allocator = *config.allocator;
+
+    size_t bytes = life_loop_bytes(&config);
+    eddy_loop *loop = allocator.resize(allocator.context, NULL, 0, bytes);
+    if (loop == NULL) return -ENOMEM;
+    memset(loop, 0, bytes);
+    loop->metrics.allocations = 1;
+    loop->allocator = allocator;
+    loop->config = config;
+    loop->backend = backend;
+    loop->backend_info = eddy__backend_info(backend);
+    loop->now_ns = eddy_os_clock_ns();
+    loop->turn = 1; /* a watcher's `born` is 0 before it is started */
+    eddy__hook_open(loop);
+    eddy__defer_list_open(&loop->deferred);
+    eddy__defer_list_open(&loop->closing);
+    eddy__inbox_open(loop);
+
+    err = life_open_backend(loop);
+    if (err < 0) goto free_loop;
+    err = eddy__wakeup_open(loop);
+    if (err < 0) goto close_backend;
+    err = life_join_pool(loop, config.pool);
+    if (err < 0) goto close_wakeup;
+    *opened = loop;
+    return 0;
+
+close_wakeup:
+    eddy__wakeup_close(loop);
+close_backend:
+    life_close_backend(loop);
+    eddy__io_close(loop);
+free_loop:
+    allocator.resize(allocator.context, loop, bytes, 0);
+    return err;
+}
+
+/* --- Closing --- */
+
+int eddy_loop_close(eddy_loop *loop) {
+    if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
+    if (loop->handles > LIFE_HANDLES_OF_ITS_OWN) return -EBUSY;
+    int err = eddy__part_close(loop);
+    if (err < 0) return err;
+    eddy__wakeup_close(loop);
+    life_close_backend(loop);
+    eddy__io_close(loop);
+    eddy__timer_close(loop);
+    eddy_allocator allocator = loop->allocator;
+    allocator.resize(allocator.context, loop, life_loop_bytes(&loop->config), 0);
+    return 0;
+}
+
+/* Everything lets go of what is the parent's, whatever becomes of the rest: after an error the loop
+ * can still be closed without disturbing the parent. */
+int eddy_loop_after_fork(eddy_loop *loop) {
+    if (loop->running) return -EBUSY;
+    eddy__signal_after_fork();
+    int err = eddy__io_rebuild(loop);
+    int wakeup_err = eddy__wakeup_reopen(loop);
+    int part_err = eddy__part_after_fork(loop);
+    if (err == 0) err = wakeup_err;
+    return err < 0 ? err : part_err;
+}
+
+/* --- Counts --- */
+
+void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics) {
+    *metrics = loop->metrics;
+    metrics->turns = loop->turn - 1;
+    metrics->active = loop->active;
+    metrics->timers_active = loop->timers.count;
+}

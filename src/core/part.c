@@ -1,0 +1,56 @@
+/* part.c: the modules that have joined a loop.
+ * Invariant: a loop has at most one part of a kind. Threading: loop thread only. */
+#include "part.h"
+
+#include "loop.h"
+
+#include <string.h>
+
+struct part *eddy__part_of(eddy_loop *loop, const struct part_kind *kind) {
+    struct part **at = &loop->parts;
+    for (; *at != NULL; at = &(*at)->next)
+        if ((*at)->kind == kind) return *at;
+    struct part *part = eddy__resize(loop, NULL, 0, kind->bytes);
+    if (part == NULL) return NULL;
+    memset(part, 0, kind->bytes);
+    part->kind = kind;
+    part->loop = loop;
+    *at = part;
+    if (kind->open != NULL) kind->open(part);
+    return part;
+}
+
+void eddy__part_before_wait(eddy_loop *loop) {
+    loop->due &= ~(unsigned)DUE_PARTS;
+    for (struct part *part = loop->parts; part != NULL; part = part->next)
+        if (part->kind->before_wait != NULL) part->kind->before_wait(part);
+}
+
+int eddy__part_after_fork(eddy_loop *loop) {
+    int err = 0;
+    for (struct part *part = loop->parts; part != NULL; part = part->next) {
+        int result = part->kind->after_fork != NULL ? part->kind->after_fork(part) : 0;
+        if (err == 0) err = result;
+    }
+    return err;
+}
+
+/* A part that has been closed is made anew should its module be used again, so that one that
+ * refuses leaves the loop as it was. */
+int eddy__part_close(eddy_loop *loop) {
+    while (loop->parts != NULL) {
+        struct part *part = loop->parts;
+        int err = part->kind->close != NULL ? part->kind->close(part) : 0;
+        if (err < 0) return err;
+        loop->parts = part->next;
+        eddy__resize(loop, part, part->kind->bytes, 0);
+    }
+    return 0;
+}
+
+const char *eddy__part_verify(const eddy_loop *loop) {
+    const char *broken = NULL;
+    for (const struct part *part = loop->parts; part != NULL && broken == NULL; part = part->next)
+        if (part->kind->verify != NULL) broken = part->kind->verify(part);
+    return broken;
+}

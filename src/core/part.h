@@ -1,0 +1,60 @@
+/* part.h: how a module above the core has its share in a loop.
+ *
+ * The core names no module above it. One that has something to do before a wait, after a fork, at
+ * the loop's end or in eddy_loop_verify joins the loop as a part, the first time that it is used
+ * there: a constant part_kind says what is to be called, and a struct that begins with a part holds
+ * what belongs to the module in that loop. A program that never uses a module neither runs nor
+ * links its code. docs/12-adding-a-module.md goes through it.
+ *
+ * Threading: loop thread only. */
+#ifndef EDDY_CORE_PART_H
+#define EDDY_CORE_PART_H
+
+#include <eddy/base.h>
+
+struct part;
+
+/* Each function may be NULL. */
+struct part_kind {
+    size_t bytes; /* of the struct that begins with the part */
+
+    /* Makes the rest of it, which is zero. Cannot fail. */
+    void (*open)(struct part *part);
+
+    /* Called before the loop waits, and before it returns to its caller, after part_is_due. */
+    void (*before_wait)(struct part *part);
+
+    /* In a forked child, with the loop's backend and wake-up anew: lets go of what is the parent's,
+     * whatever the outcome. An error is eddy_loop_after_fork's. */
+    int (*after_fork)(struct part *part);
+
+    /* At eddy_loop_close, when nothing is active any longer: gives back all but the part's own
+     * memory. On an error nothing has happened, and the loop stays open. */
+    int (*close)(struct part *part);
+
+    /* The invariant that does not hold, as a constant text, or NULL. */
+    const char *(*verify)(const struct part *part);
+};
+
+struct part {
+    const struct part_kind *kind;
+    eddy_loop *loop;
+    struct part *next; /* in the order of joining: what a program uses first is found first */
+};
+
+/* What a loop's configuration may name (eddy_loop_config.pool) begins with this: how it joins the
+ * loop that is being opened. Returns 0 or a negative errno. */
+struct part_source {
+    int (*join)(eddy_loop *loop, struct part_source *source);
+};
+
+/* The loop's part of that kind, made now if need be. NULL: there is no memory for it. */
+struct part *eddy__part_of(eddy_loop *loop, const struct part_kind *kind);
+
+/* --- For life.c, loop.c and verify.c --- */
+void eddy__part_before_wait(eddy_loop *loop);
+int eddy__part_after_fork(eddy_loop *loop); /* all of them; the first error */
+int eddy__part_close(eddy_loop *loop);      /* up to the first that refuses */
+const char *eddy__part_verify(const eddy_loop *loop);
+
+#endif

@@ -1,0 +1,162 @@
+/* wakeup.c: a byte in a pipe wakes a loop that sleeps in its backend.
+ *
+ * Where each write is told as an edge, though nobody has read the one before (epoll), the pipe is
+ * read only now and then, long before it can be full: a wake-up costs two system calls, write and
+ * wait, not three. An eventfd does the same, and is there for comparison.
+ *
+ * Invariant: for each list that was begun at the waiting marker there is exactly one write that has
+ * been or will be, read back or refused. Counting all of them is how a close knows that no sender
+ * still uses the loop. Threading: eddy__wakeup_send from any thread and from signal handlers, the
+ * rest from the loop's. */
+#include "wakeup.h"
+
+#include "handle.h"
+#include "loop.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+/* Bytes that may lie in the pipe unread. The smallest pipe holds 4,096: one page, which is all that
+ * Linux gives to a user who has many (fs.pipe-user-pages-soft). A read takes all that is there, as
+ * Linux uses a page anew only when it has been read to its end; at most one list is begun and not
+ * taken, so that is one byte more. */
+enum { WAKEUP_UNREAD_MAX = 1024, WAKEUP_READ_BYTES = 2 * WAKEUP_UNREAD_MAX };
+
+void eddy__wakeup_send(eddy_loop *loop) {
+    struct wakeup *wakeup = &loop->wakeup;
+    static const uint64_t one = 1;
+    size_t size = wakeup->is_eventfd ? sizeof one : 1; /* a number to add, or a byte */
+    ssize_t written;
+    /* A full pipe is as good as a byte more: the list is the truth. But Linux may have no page for
+     * a pipe just now, and without the byte the loop would sleep on. Test: tests/fault/core.c. */
+    while ((written = eddy_os_write(wakeup->ends[1], &one, size)) == -ENOMEM) eddy_os_yield();
+    /* Release: the sender has done with the loop then, which close acquires. */
+    if (written < 0) atomic_fetch_add_explicit(&wakeup->refused, 1, memory_order_release);
+}
+
+void eddy__wakeup_read(eddy_loop *loop) {
+    struct wakeup *wakeup = &loop->wakeup;
+    uint64_t data[WAKEUP_READ_BYTES / sizeof(uint64_t)];
+    ssize_t bytes = eddy_os_read(wakeup->ends[0], data, sizeof data);
+    loop->metrics.wake_reads++;
+    if (bytes > 0) wakeup->read += wakeup->is_eventfd ? data[0] : (uint64_t)bytes;
+}
+
+void eddy__wakeup_expect(eddy_loop *loop) {
+    struct wakeup *wakeup = &loop->wakeup;
+    wakeup->due++;
+    if (!wakeup->is_edge || wakeup->is_eventfd) return;
+    /* Signed: in a child that has only its parent's pipe, more than will ever be due counts as
+     * read. */
+    if ((int64_t)(wakeup->due - wakeup->read) >= WAKEUP_UNREAD_MAX) eddy__wakeup_read(loop);
+}
+
+static unsigned wakeup_interest(const struct wakeup *wakeup) {
+    return wakeup->is_edge ? EDDY_READ | EDDY_EDGE : EDDY_READ;
+}
+
+/* Phase 5 sees it first; its turn is phase 6. After a fork, or when leaked registrations were
+ * ended, the backend may have had no memory for it. Nobody else would ever ask for it again, so the
+ * loop does so in each turn until it has, and looks into its inbox meanwhile. */
+static void on_wakeup(eddy_io *io, unsigned events) {
+    struct wakeup *wakeup = &io->handle.loop->wakeup;
+    int error = events & EDDY_ERROR ? eddy_io_error(io) : 0;
+    if (error != 0 && error != -EBADF) (void)eddy_io_change(io, wakeup_interest(wakeup));
+    io->handle.loop->due |= DUE_WAKEUP;
+    io->handle.loop->metrics.callbacks--; /* nobody's but the loop's */
+}
+
+/* --- Opening and closing --- */
+
+static int wakeup_open_ends(const struct wakeup *wakeup, int ends[2]) {
+    if (!wakeup->is_eventfd) return eddy_os_pipe(ends);
+    ends[0] = ends[1] = eddy_os_eventfd();
+    return ends[0] < 0 ? ends[0] : 0;
+}
+
+static void wakeup_close_ends(const int ends[2]) {
+    eddy_os_close(ends[0]);
+    if (ends[1] != ends[0]) eddy_os_close(ends[1]);
+}
+
+/* Whether this kernel tells of a byte that is written behind one that nobody has read. Linux does,
+ * but not from 5.5 to 5.13 (5.10 again since .56); sleeping there would be for ever. */
+static bool wakeup_tells_each_write(eddy_loop *loop) {
+    for (int i = 0; i < 2; i++) {
+        struct eddy_record record = {0};
+        int count = 0;
+        eddy__wakeup_send(loop);
+        loop->wakeup.due++;
+        /* A signal may end a wait, so one that found nothing has not said no. */
+        for (int tries = 0; tries < 4 && count == 0; tries++)
+            count = loop->backend->wait(loop->backend_state, &record, 1, 0);
+        if (count != 1 || (int)(uint32_t)record.token != loop->wakeup.ends[0]) return false;
+    }
+    return true;
+}
+
+static int wakeup_watch(eddy_loop *loop) {
+    struct wakeup *wakeup = &loop->wakeup;
+    return eddy_io_start(&wakeup->io, on_wakeup, wakeup->ends[0], wakeup_interest(wakeup));
+}
+
+int eddy__wakeup_open(eddy_loop *loop) {
+    struct wakeup *wakeup = &loop->wakeup;
+    atomic_init(&wakeup->refused, 0);
+    wakeup->is_eventfd = loop->config.wakeup == EDDY_WAKEUP_EVENTFD;
+    wakeup->is_edge = (loop->backend->capabilities & BACKEND_TELLS_EACH_WRITE) != 0;
+    eddy_io_init(&wakeup->io, loop);
+    eddy_unref(&wakeup->io.handle);
+    int err = wakeup_open_ends(wakeup, wakeup->ends);
+    if (err < 0) return err;
+    err = wakeup_watch(loop);
+    if (err == 0 && wakeup->is_edge && !wakeup->is_eventfd && !wakeup_tells_each_write(loop)) {
+        eddy_io_stop(&wakeup->io);
+        eddy__wakeup_read(loop);
+        wakeup->is_edge = false;
+        err = wakeup_watch(loop);
+    }
+    if (err < 0) wakeup_close_ends(wakeup->ends);
+    return err;
+}
+
+static bool wakeup_is_under_way(eddy_loop *loop) {
+    struct wakeup *wakeup = &loop->wakeup;
+    unsigned refused = atomic_load_explicit(&wakeup->refused, memory_order_acquire);
+    return wakeup->read + refused < wakeup->due;
+}
+
+void eddy__wakeup_close(eddy_loop *loop) {
+    /* A sender pushes and then writes. Its call has been run or withdrawn, or the loop would not be
+     * closing, but the write may still be under way, and the pipe must be there for it: a
+     * withdrawal takes the list without waiting for it. */
+    while (wakeup_is_under_way(loop)) {
+        eddy__wakeup_read(loop);
+        if (wakeup_is_under_way(loop)) eddy_os_yield();
+    }
+    eddy_io_stop(&loop->wakeup.io);
+    wakeup_close_ends(loop->wakeup.ends);
+}
+
+/* The new pipe takes the numbers of the old one, so that whoever watches it need not know. */
+static int wakeup_replace(struct wakeup *wakeup) {
+    int ends[2];
+    int err = wakeup_open_ends(wakeup, ends);
+    if (err < 0) return err;
+    err = eddy_os_replace(wakeup->ends[0], ends[0]);
+    if (ends[1] == ends[0]) return err;
+    int result = eddy_os_replace(wakeup->ends[1], ends[1]);
+    return err < 0 ? err : result;
+}
+
+int eddy__wakeup_reopen(eddy_loop *loop) {
+    struct wakeup *wakeup = &loop->wakeup;
+    int err = wakeup_replace(wakeup);
+    eddy__inbox_take(loop);
+    /* What had arrived was told through the parent's pipe: close must not wait for that. And if
+     * that is the only one there is, close must not read it at all, or the parent's own would wait
+     * for ever. It need not, as a forked child has no other thread. Test: tests/fault/fork.c. */
+    atomic_store_explicit(&wakeup->refused, 0, memory_order_relaxed);
+    wakeup->read = err < 0 ? UINT64_MAX / 2 : wakeup->due;
+    return err;
+}

@@ -1,0 +1,24 @@
+/* wakeup.h: the pipe, or the eventfd, that wakes a sleeping loop. */
+#ifndef EDDY_CORE_WAKEUP_H
+#define EDDY_CORE_WAKEUP_H
+
+#include <eddy/io.h>
+
+struct wakeup {
+    eddy_io io;
+    int ends[2];     /* [0] is watched, [1] written; both are one eventfd */
+    bool is_eventfd; /* eddy_loop_config.wakeup */
+    bool is_edge;    /* each write is told, read or not: it need not be read */
+    uint64_t due;    /* writes that have been or will be: lists that were begun at the marker */
+    uint64_t read;   /* of these, read back */
+    EDDY_ATOMIC(unsigned) refused; /* of these, those for which there was no room */
+};
+
+int eddy__wakeup_open(eddy_loop *loop);
+void eddy__wakeup_close(eddy_loop *loop);  /* waits for senders that are still writing */
+int eddy__wakeup_reopen(eddy_loop *loop);  /* in a forked child */
+void eddy__wakeup_send(eddy_loop *loop);   /* any thread, and signal handlers */
+void eddy__wakeup_expect(eddy_loop *loop); /* a list that was begun at the marker has been taken */
+void eddy__wakeup_read(eddy_loop *loop);
+
+#endif

@@ -1,0 +1,90 @@
+/* net_part.c: what the streams of a loop share: the buffer that is lent to those that read, and the
+ * list of those that phase 7 is to flush.
+ * Invariant: while `flushing` is not empty, `flush` is queued. Threading: loop thread only.
+ */
+#include "net.h"
+
+#include "../core/verify.h"
+
+static void net_open(struct part *part) {
+    struct net_part *net = (struct net_part *)part;
+    link_init(&net->flushing);
+    eddy_defer_init(&net->flush, part->loop);
+}
+
+static int net_close(struct part *part) {
+    struct net_part *net = (struct net_part *)part;
+    EDDY_ASSERT(link_is_empty(&net->flushing));
+    if (net->read_buffer != NULL)
+        eddy__resize(part->loop, net->read_buffer, part->loop->config.read_buffer_bytes, 0);
+    net->read_buffer = NULL;
+    return 0;
+}
+
+/* --- Invariants --- */
+
+static const char *net_verify_queue(const eddy_stream *stream) {
+    size_t bytes = 0;
+    const eddy_write *write = stream->write_last;
+    while (write != NULL) {
+        write = write->next;
+        HOLDS(write->stream == stream);
+        HOLDS(write->fn != NULL);
+        for (int i = 0; i < write->count; i++) bytes += write->vectors[i].iov_len;
+        if (write == stream->write_last) break;
+    }
+    HOLDS(stream->queued == bytes);
+    return NULL;
+}
+
+/* Of a stream that has a socket. */
+static const char *net_verify_stream(const eddy_stream *stream) {
+    unsigned state = stream->state;
+    HOLDS(!(state & STREAM_CONNECTING) != !(state & STREAM_CONNECTED));
+    HOLDS(!(state & STREAM_CLOSING));
+    if (state & (STREAM_READING | STREAM_BLOCKED | STREAM_WRITABLE))
+        HOLDS(state & STREAM_CONNECTED);
+    if (state & STREAM_READING) HOLDS(stream->read_fn != NULL && stream->read_size > 0);
+    /* A watcher that has lost its descriptor is muted until its callback hears of it. */
+    bool reads = (stream->io.events & EDDY_READ) != 0,
+         writes = (stream->io.events & EDDY_WRITE) != 0;
+    if (stream->io.error == 0) {
+        HOLDS(reads == ((state & STREAM_READING) != 0));
+        if (state & STREAM_CONNECTED) HOLDS(writes == ((state & STREAM_BLOCKED) != 0));
+    }
+    /* A queue waits for phase 7, for EDDY_WRITE, or for its requests to be told. */
+    if (state & STREAM_BLOCKED) HOLDS(stream->write_last != NULL);
+    int64_t due_ns =
+        stream->read_due_ns < stream->write_due_ns ? stream->read_due_ns : stream->write_due_ns;
+    int64_t armed_ns = eddy_timer_due_ns(&stream->timer);
+    if (due_ns != NEVER_NS) HOLDS(armed_ns >= 0 && armed_ns <= due_ns);
+    HOLDS(stream->low <= stream->high);
+    return net_verify_queue(stream);
+}
+
+/* The streams are found where their watchers are. */
+static const char *net_verify(const struct part *part) {
+    const struct net_part *net = (const struct net_part *)part;
+    const struct io_table *table = &part->loop->io;
+    if (!link_is_empty(&net->flushing)) HOLDS(eddy_is_active(&net->flush.handle));
+    for (const eddy_link *link = net->flushing.next; link != &net->flushing; link = link->next) {
+        const eddy_stream *stream = eddy_container_of(link, eddy_stream, flush);
+        HOLDS(link->next->prev == link && link->prev->next == link);
+        HOLDS(stream->state & (STREAM_CONNECTING | STREAM_CONNECTED));
+    }
+    for (unsigned fd = 0; fd < table->slots_count; fd++) {
+        for (const eddy_io *io = table->slots[fd].first; io != NULL; io = io->next) {
+            if (io->fn != eddy__stream_ready) continue;
+            const char *broken = net_verify_stream(eddy_container_of(io, eddy_stream, io));
+            if (broken != NULL) return broken;
+        }
+    }
+    return NULL;
+}
+
+const struct part_kind eddy__net_kind = {
+    .bytes = sizeof(struct net_part),
+    .open = net_open,
+    .close = net_close,
+    .verify = net_verify,
+};
