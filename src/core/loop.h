@@ -60,6 +60,7 @@ struct eddy_loop {
     struct defer_list deferred, closing;
     struct hook_table hooks;
     struct part *parts;
+    struct part *hot_part; /* of part_kind.is_hot */
 
     /* life.c */
     eddy_metrics metrics;

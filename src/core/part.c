@@ -16,6 +16,10 @@ struct part *eddy__part_of(eddy_loop *loop, const struct part_kind *kind) {
     part->kind = kind;
     part->loop = loop;
     *at = part;
+    if (kind->is_hot) {
+        EDDY_ASSERT(loop->hot_part == NULL);
+        loop->hot_part = part;
+    }
     if (kind->open != NULL) kind->open(part);
     return part;
 }
@@ -43,6 +47,7 @@ int eddy__part_close(eddy_loop *loop) {
         int err = part->kind->close != NULL ? part->kind->close(part) : 0;
         if (err < 0) return err;
         loop->parts = part->next;
+        if (loop->hot_part == part) loop->hot_part = NULL;
         eddy__resize(loop, part, part->kind->bytes, 0);
     }
     return 0;

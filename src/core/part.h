@@ -17,6 +17,7 @@ struct part;
 /* Each function may be NULL. */
 struct part_kind {
     size_t bytes; /* of the struct that begins with the part */
+    bool is_hot;  /* is loop->hot_part, without a search. One kind may be */
 
     /* Makes the rest of it, which is zero. Cannot fail. */
     void (*open)(struct part *part);

@@ -60,11 +60,14 @@ struct net_part {
 
 extern const struct part_kind eddy__net_kind;
 
-/* NULL: no memory. It is there for every stream that has ever had a socket. */
-static inline struct net_part *net_part_of(eddy_loop *loop) {
-    struct part *part = loop->parts;
-    if (part == NULL || part->kind != &eddy__net_kind) part = eddy__part_of(loop, &eddy__net_kind);
-    return (struct net_part *)part;
+/* Of a stream that has, or has had, a socket: joining is part of getting one. Each write asks for
+ * it, so the loop keeps it at hand. */
+static inline struct net_part *net_part_of(const eddy_stream *stream) {
+    return (struct net_part *)stream_loop(stream)->hot_part;
+}
+
+static inline int net_join(eddy_loop *loop) {
+    return eddy__part_of(loop, &eddy__net_kind) != NULL ? 0 : -ENOMEM;
 }
 
 /* --- stream.c --- */

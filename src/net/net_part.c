@@ -84,6 +84,7 @@ static const char *net_verify(const struct part *part) {
 
 const struct part_kind eddy__net_kind = {
     .bytes = sizeof(struct net_part),
+    .is_hot = true,
     .open = net_open,
     .close = net_close,
     .verify = net_verify,

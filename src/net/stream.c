@@ -122,7 +122,8 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     /* Asked only to find out what is no socket, or not open. */
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
     if (err < 0) return err;
-    if (net_part_of(stream_loop(stream)) == NULL) return -ENOMEM;
+    err = net_join(stream_loop(stream));
+    if (err < 0) return err;
     err = eddy_os_prepare_socket(fd);
     if (err < 0) return err;
     err = eddy_io_start(&stream->io, eddy__stream_ready, fd, 0);

@@ -24,7 +24,7 @@ int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
     eddy_loop *loop = stream_loop(stream);
     int err = read_check(stream);
     if (err < 0) return err;
-    struct net_part *net = net_part_of(loop);
+    struct net_part *net = net_part_of(stream);
     if (net->read_buffer == NULL) {
         net->read_buffer = eddy__resize(loop, NULL, 0, loop->config.read_buffer_bytes);
         if (net->read_buffer == NULL) return -ENOMEM;

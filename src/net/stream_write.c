@@ -62,10 +62,9 @@ void eddy__stream_flush_all(eddy_defer *defer) {
     }
 }
 
-/* Returns 0, so that it can be the last call of what cannot fail either. */
 int eddy__stream_flush_later(eddy_stream *stream) {
     if (!link_is_empty(&stream->flush)) return 0;
-    struct net_part *net = net_part_of(stream_loop(stream));
+    struct net_part *net = net_part_of(stream);
     link_add_last(&net->flushing, &stream->flush);
     if (handle_is_active(&net->flush.handle)) return 0;
     return eddy_defer_start(&net->flush, eddy__stream_flush_all);

@@ -40,11 +40,12 @@ int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, sockle
     if ((stream->state & STREAM_CLOSING) || timeout_ns < 0) return -EINVAL;
     if (stream->state & STREAM_CONNECTED) return -EISCONN;
     if (stream->state & STREAM_CONNECTING) return -EALREADY;
-    if (net_part_of(stream_loop(stream)) == NULL) return -ENOMEM;
+    int err = net_join(stream_loop(stream));
+    if (err < 0) return err;
     int fd = eddy_os_socket(address->sa_family, SOCK_STREAM, 0);
     if (fd < 0) return fd;
     int64_t due_ns = timeout_ns > 0 ? due_after_ns(stream_loop(stream), timeout_ns) : NEVER_NS;
-    int err = tcp_connect_socket(stream, fd, address, length, due_ns);
+    err = tcp_connect_socket(stream, fd, address, length, due_ns);
     if (err < 0) {
         eddy_os_close(fd);
         return err;
