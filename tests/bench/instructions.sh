@@ -40,6 +40,10 @@ timer-stop eddy timer-stop 10000 20000
 timer-fire eddy timer-fire 10000 20000
 timer-push eddy timer-push 10000 50000
 watch eddy watch 100 2000
+turn-io eddy turn-io 1 5000
+turn-far eddy turn-far 1 5000
+turn-tick eddy turn-tick 1 5000
+turn-post eddy turn-post 1 5000
 wake-send eddy wake-send 1 200000
 post eddy post 1 6400
 try-write eddy try-write 1 6400

@@ -13,6 +13,7 @@
 #endif
 
 void (*peers_ready)(unsigned i);
+void (*peers_ticked)(void);
 void (*peers_woken)(unsigned side);
 void (*peers_done)(unsigned i, int64_t result);
 unsigned long peers_fired;

@@ -149,6 +149,19 @@ static int timers_push(int64_t delay_ns, unsigned count) {
     return err;
 }
 
+static void on_tick(eddy_timer *timer) {
+    (void)timer;
+    peers_ticked();
+}
+
+/* A turn takes longer than a nanosecond, so that such a timer is due again. */
+static int tick_start(int64_t period_ns) {
+    static eddy_timer timer;
+    int64_t repeat_ns = period_ns == 0 ? 1 : period_ns;
+    eddy_timer_init(&timer, loops[0]);
+    return eddy_timer_start(&timer, on_tick, repeat_ns, repeat_ns);
+}
+
 /* --- Wake-ups --- */
 
 static eddy_wake wakes[PEERS_SIDES];
@@ -164,6 +177,20 @@ static int wake_open(unsigned side) {
 
 static void wake_send(unsigned side, unsigned times) {
     for (unsigned i = 0; i < times; i++) eddy_wake_send(&wakes[side]);
+}
+
+static void on_post(eddy_post *post) {
+    (void)post;
+    peers_woken(0);
+}
+
+static int post_open(void) {
+    return 0;
+}
+
+static void post(void) {
+    static eddy_post message;
+    eddy_loop_post(loops[0], &message, on_post);
 }
 
 /* --- Jobs --- */
@@ -216,8 +243,11 @@ const struct peer peer_eddy = {
     .timers_start = timers_start,
     .timers_stop = timers_stop,
     .timers_push = timers_push,
+    .tick_start = tick_start,
     .wake_open = wake_open,
     .wake_send = wake_send,
+    .post_open = post_open,
+    .post = post,
     .jobs_make = jobs_make,
     .job_submit = job_submit,
     .file_submit = file_submit,

@@ -151,6 +151,23 @@ static int timers_push(int64_t delay_ns, unsigned count) {
     return 0;
 }
 
+static struct event ticker;
+
+static void on_tick(int fd, short events, void *argument) {
+    const struct timeval *period = argument;
+    (void)fd, (void)events;
+    if (event_add(&ticker, period) < 0) peers_fail(-EIO);
+    peers_ticked();
+}
+
+/* Added again in its callback: what persists counts from a reading before that, and sleeps. */
+static int tick_start(int64_t period_ns) {
+    static struct timeval period;
+    period = time_of(period_ns);
+    if (evtimer_assign(&ticker, loops[0], on_tick, &period) < 0) return -EIO;
+    return event_add(&ticker, &period) < 0 ? -EIO : 0;
+}
+
 /* --- Wake-ups --- */
 
 static struct event wakes[PEERS_SIDES];
@@ -167,6 +184,16 @@ static int wake_open(unsigned side) {
 
 static void wake_send(unsigned side, unsigned times) {
     for (unsigned i = 0; i < times; i++) event_active(&wakes[side], EV_READ, 0);
+}
+
+static int post_open(void) {
+    return wake_open(0);
+}
+
+/* Left alone, libevent would run it in the same turn. */
+static void post(void) {
+    event_active(&wakes[0], EV_READ, 0);
+    event_base_loopcontinue(loops[0]);
 }
 
 static const char *library(void) {
@@ -189,8 +216,11 @@ const struct peer peer_libevent = {
     .timers_start = timers_start,
     .timers_stop = timers_stop,
     .timers_push = timers_push,
+    .tick_start = tick_start,
     .wake_open = wake_open,
     .wake_send = wake_send,
+    .post_open = post_open,
+    .post = post,
 };
 
 const struct peer peer_bufferevent = {

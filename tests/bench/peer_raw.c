@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,7 +16,9 @@ enum { EVENTS = 256 };
 static struct {
     int epoll;
     const int *fds;
-    bool is_stopped;
+    bool is_stopped, has_timer;
+    int64_t due_ns, period_ns; /* of the one timer */
+    int wake;
 } loop;
 
 static int open_epoll(bool has_threads) {
@@ -32,11 +35,21 @@ static int turn(int timeout_ms) {
     return 0;
 }
 
+static int turn_with_timer(void) {
+    int64_t left_ns = loop.due_ns - bench_now_ns();
+    int err = turn(left_ns < 0 ? 0 : (int)((left_ns + EDDY_NS_PER_MS - 1) / EDDY_NS_PER_MS));
+    int64_t now_ns = bench_now_ns();
+    if (err < 0 || loop.due_ns > now_ns) return err;
+    loop.due_ns = now_ns + loop.period_ns;
+    peers_ticked();
+    return 0;
+}
+
 static int run_epoll(unsigned side) {
     (void)side;
     loop.is_stopped = false;
     int err = 0;
-    while (!loop.is_stopped && err == 0) err = turn(-1);
+    while (!loop.is_stopped && err == 0) err = loop.has_timer ? turn_with_timer() : turn(-1);
     return err;
 }
 
@@ -89,6 +102,32 @@ static int serve_epoll(const int *fds, unsigned count, unsigned active) {
     return watch_epoll(fds, count);
 }
 
+/* One timer needs no heap. */
+static int start_timer(int64_t period_ns) {
+    loop.has_timer = true;
+    loop.period_ns = period_ns;
+    loop.due_ns = bench_now_ns() + period_ns;
+    return 0;
+}
+
+static void on_wake(unsigned i) {
+    uint64_t count;
+    (void)i;
+    if (read(loop.wake, &count, sizeof count) != sizeof count) peers_fail(-errno);
+    peers_woken(0);
+}
+
+static int open_wake(void) {
+    peers_ready = on_wake;
+    loop.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return loop.wake < 0 ? -errno : watch_epoll(&loop.wake, 1);
+}
+
+static void wake(void) {
+    uint64_t one = 1;
+    if (write(loop.wake, &one, sizeof one) != sizeof one) peers_fail(-errno);
+}
+
 const struct peer peer_epoll = {
     .name = "epoll",
     .open = open_epoll,
@@ -98,6 +137,9 @@ const struct peer peer_epoll = {
     .watch = watch_epoll,
     .unwatch = unwatch_epoll,
     .serve = serve_epoll,
+    .tick_start = start_timer,
+    .post_open = open_wake,
+    .post = wake,
 };
 
 /* --- Pipes --- */

@@ -104,7 +104,7 @@ static void help(void) {
           "Runs the same workloads on eddy and its peers, in turn, and compares.\n\nworkloads:\n",
           stdout);
     for (size_t i = 0; i < peers_workload_count; i++)
-        printf("  %-13s %s\n", peers_workloads[i].name, peers_workloads[i].help);
+        printf("  %-17s %s\n", peers_workloads[i].name, peers_workloads[i].help);
     fputs("\nsubjects:\n ", stdout);
     for (size_t i = 0; peers_all[i] != NULL; i++) printf(" %s", peers_all[i]->name);
     fputs("\n\nlibraries:\n  ", stdout);

@@ -36,9 +36,17 @@ struct peer {
     void (*timers_stop)(unsigned count);
     int (*timers_push)(int64_t delay_ns, unsigned count); /* all have this delay */
 
+    /* A timer that repeats after `period_ns` each; 0: so that every turn fires it, and none waits.
+     * Calls peers_ticked(). */
+    int (*tick_start)(int64_t period_ns);
+
     /* Makes peers_woken(side) run on that loop. */
     int (*wake_open)(unsigned side);
     void (*wake_send)(unsigned side, unsigned times);
+
+    /* From the loop's own callbacks: makes peers_woken(0) run once, in the next turn. */
+    int (*post_open)(void);
+    void (*post)(void);
 
     /* Work for a thread, of `depth` kinds: peers_done(i) when it is done. */
     int (*jobs_make)(unsigned depth);
@@ -60,6 +68,7 @@ extern const struct peer peer_libevent, peer_bufferevent;
 enum { PEERS_MESSAGE_BYTES = 64 };
 
 extern void (*peers_ready)(unsigned i);
+extern void (*peers_ticked)(void);
 extern void (*peers_woken)(unsigned side);
 extern void (*peers_done)(unsigned i, int64_t result);
 extern unsigned long peers_fired;
@@ -107,6 +116,10 @@ void peers_timer_start_run(const struct bench_case *it, struct bench_sample *sam
 void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_fire_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_push_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_turn_io_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_turn_far_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_turn_tick_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_turn_post_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_wake_send_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_wake_trip_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_pool_run(const struct bench_case *it, struct bench_sample *sample);

@@ -26,6 +26,8 @@ const struct peer *const peers_all[] = {
 
 /* --- Workloads --- */
 
+#define MORE "\n                    " /* a further line of the help */
+
 static bool can_watch(const struct peer *it) {
     return it->watch != NULL;
 }
@@ -44,6 +46,18 @@ static bool can_be_behind(const struct peer *it) {
 
 static bool can_be_woken(const struct peer *it) {
     return it->wake_send != NULL;
+}
+
+static bool can_watch_beside_timer(const struct peer *it) {
+    return it->watch != NULL && it->tick_start != NULL;
+}
+
+static bool can_tick(const struct peer *it) {
+    return it->tick_start != NULL;
+}
+
+static bool can_post(const struct peer *it) {
+    return it->post != NULL;
 }
 
 static bool has_pool(const struct peer *it) {
@@ -66,6 +80,45 @@ const struct peers_workload peers_workloads[] = {
      peers_ring_run,
      can_watch,
      {100, 1000, 9900},
+     false,
+     false},
+    {"turn-io",
+     "a turn with one ready descriptor",
+     "turn",
+     "%u descriptor",
+     peers_turn_io_run,
+     can_watch,
+     {1},
+     false,
+     false},
+    {"turn-far",
+     "the same, with a timer an hour away in the loop",
+     "turn",
+     "%u descriptor and a far timer",
+     peers_turn_far_run,
+     can_watch_beside_timer,
+     {1},
+     false,
+     false},
+    {"turn-tick",
+     "a turn that fires a timer and does nothing else; the timer is" MORE
+     "due again at once, so that no turn waits (by delay 0, or the" MORE "shortest period)",
+     "turn",
+     "%u timer",
+     peers_turn_tick_run,
+     can_tick,
+     {1},
+     false,
+     false},
+    {"turn-post",
+     "a turn that runs a call posted in the turn before: eddy, libev" MORE
+     "and libevent know of it, and ask the kernel without waiting;" MORE
+     "libuv, ae and the loop by hand read a descriptor of theirs",
+     "turn",
+     "%u call",
+     peers_turn_post_run,
+     can_post,
+     {1},
      false,
      false},
     {"watch",
