@@ -3,6 +3,7 @@
  * descriptor. Threading: loop thread only. Read backend.h first. */
 #include "backend.h"
 #include "backend_common.h"
+#include "compiler.h"
 #include "eddy_config.h"
 #include "os.h"
 
@@ -82,16 +83,22 @@ static int epoll_remove(void *state, int fd, unsigned events) {
     return epoll_control(state, EPOLL_CTL_DEL, fd, events, 0);
 }
 
-static int epoll_ask(struct epoll_state *it, struct epoll_event *events, int capacity,
-                     int64_t timeout_ns) {
 #ifdef HAVE_EPOLL_PWAIT2
-    if (timeout_ns > 0 && !it->pwait2_missing) {
-        struct timespec time = backend_timespec(timeout_ns);
-        int count = epoll_pwait2(it->epoll_fd, events, capacity, &time, NULL);
-        /* Linux before 5.11 says ENOSYS; sandboxes that do not know the call say EPERM. */
-        if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
-        it->pwait2_missing = true;
-    }
+APART static int epoll_ask_to_the_ns(struct epoll_state *it, struct epoll_event *events,
+                                     int capacity, int64_t timeout_ns) {
+    struct timespec time = backend_timespec(timeout_ns);
+    int count = epoll_pwait2(it->epoll_fd, events, capacity, &time, NULL);
+    /* Linux before 5.11 says ENOSYS; sandboxes that do not know the call say EPERM. */
+    if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+    it->pwait2_missing = true;
+    return epoll_wait(it->epoll_fd, events, capacity, backend_timeout_ms(timeout_ns));
+}
+#endif
+
+APART static int epoll_ask_timed(struct epoll_state *it, struct epoll_event *events, int capacity,
+                                 int64_t timeout_ns) {
+#ifdef HAVE_EPOLL_PWAIT2
+    if (!it->pwait2_missing) return epoll_ask_to_the_ns(it, events, capacity, timeout_ns);
 #endif
     return epoll_wait(it->epoll_fd, events, capacity, backend_timeout_ms(timeout_ns));
 }
@@ -99,19 +106,33 @@ static int epoll_ask(struct epoll_state *it, struct epoll_event *events, int cap
 _Static_assert(sizeof(struct epoll_event) <= sizeof(struct eddy_record), "translated in place");
 
 /* The kernel writes its events where the records are to be, and as they are no larger, they can be
- * translated from the last to the first without overwriting one. More than fit come next time, and
- * fairly: the kernel puts what it told at the end of its list. */
+ * translated from the last to the first without overwriting one. */
+static inline void epoll_translate(struct eddy_record *records, int count) {
+    const char *at = (const char *)records + (size_t)count * sizeof(struct epoll_event);
+    struct eddy_record *record = records + count;
+    do {
+        struct epoll_event event;
+        at -= sizeof event;
+        memcpy(&event, at, sizeof event);
+        record--;
+        record->token = event.data.u64;
+        record->events = event.events == EPOLLIN ? EDDY_READ : epoll_events(event.events);
+        record->error = 0;
+    } while (record != records);
+}
+
+/* More than fit come next time, and fairly: the kernel puts what it told at the end of its list. */
 static int epoll_wait_records(void *state, struct eddy_record *records, int capacity,
                               int64_t timeout_ns) {
+    struct epoll_state *it = state;
     struct epoll_event *events = (void *)records;
-    int count = epoll_ask(state, events, capacity, timeout_ns);
-    if (count < 0) return errno == EINTR ? 0 : -errno;
-    for (int i = count - 1; i >= 0; i--) {
-        struct epoll_event event;
-        memcpy(&event, &events[i], sizeof event);
-        struct eddy_record record = {.token = event.data.u64, .events = epoll_events(event.events)};
-        memcpy(&records[i], &record, sizeof record);
-    }
+    int count = timeout_ns > 0
+                    ? epoll_ask_timed(it, events, capacity, timeout_ns)
+                    : epoll_wait(it->epoll_fd, events, capacity, timeout_ns < 0 ? -1 : 0);
+    if (count > 0)
+        epoll_translate(records, count);
+    else if (count < 0)
+        return errno == EINTR ? 0 : -errno;
     return count;
 }
 

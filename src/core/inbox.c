@@ -54,29 +54,48 @@ void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post) {
     loop->due |= DUE_INBOX;
 }
 
-/* The list is last in, first out; it is queued in the order of arrival. */
-void eddy__inbox_take(eddy_loop *loop) {
-    struct inbox *inbox = &loop->inbox;
-    /* Relaxed: a look, so that a marker with nothing before it stays. */
-    eddy_post *newest = atomic_load_explicit(&inbox->head, memory_order_relaxed);
-    if (newest == NULL || newest == &inbox->waiting) return;
-    /* Acquire: reads the last push, and with it sees what it and those before it released. */
-    newest = atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire);
-    inbox->is_marked = false;
-    eddy_post *oldest = NULL;
-    while (newest != NULL && newest != &inbox->waiting) {
-        eddy_post *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    if (newest != NULL) eddy__wakeup_expect(loop);
+RARE static void inbox_sort(struct inbox *inbox, eddy_post *oldest) {
     while (oldest != NULL) {
         eddy_post *next = oldest->next;
         inbox_append(oldest->fn == eddy__signal_run ? &inbox->signals : &inbox->posts, oldest);
         oldest = next;
     }
+}
+
+/* What has been pushed, newest first, or NULL. */
+static inline eddy_post *inbox_take_list(struct inbox *inbox) {
+    /* Relaxed: a look, so that a marker with nothing before it stays. */
+    eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
+    if (head == NULL || head == &inbox->waiting) return NULL;
+    /* Acquire: reads the last push, and with it sees what it and those before it released. */
+    return atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire);
+}
+
+/* The list is last in, first out; it is queued in the order of arrival. */
+static void inbox_queue_list(eddy_loop *loop, eddy_post *newest) {
+    struct inbox *inbox = &loop->inbox;
+    eddy_post *last = newest, *oldest = NULL;
+    bool has_signals = false;
+    do {
+        eddy_post *next = newest->next;
+        has_signals |= newest->fn == eddy__signal_run;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    } while (newest != NULL && newest != &inbox->waiting);
+    if (newest != NULL) eddy__wakeup_expect(loop);
     loop->due |= DUE_INBOX;
+    if (has_signals) {
+        inbox_sort(inbox, oldest);
+    } else {
+        *inbox->posts.last = oldest;
+        inbox->posts.last = &last->next;
+    }
+}
+
+void eddy__inbox_take(eddy_loop *loop) {
+    eddy_post *newest = inbox_take_list(&loop->inbox);
+    if (newest != NULL) inbox_queue_list(loop, newest);
 }
 
 static void inbox_note_queued(eddy_loop *loop) {
@@ -84,31 +103,48 @@ static void inbox_note_queued(eddy_loop *loop) {
         loop->due &= ~(unsigned)DUE_INBOX;
 }
 
-static void inbox_run_queue(eddy_loop *loop, struct inbox_queue *queue, unsigned limit) {
+static inline void inbox_run_queue(eddy_loop *loop, struct inbox_queue *queue) {
+    unsigned limit = loop->config.completions_per_turn;
     queue->end = queue->last; /* what is queued from here on waits for the next turn */
-    while (limit-- > 0 && queue->end != &queue->first) {
+    while (queue->end != &queue->first && limit-- > 0) {
         eddy_post *post = queue->first;
+        if (queue->end == &post->next) queue->end = &queue->first;
         queue->first = post->next;
         if (queue->first == NULL) {
             queue->last = &queue->first;
             inbox_note_queued(loop);
         }
-        if (queue->end == &post->next) queue->end = &queue->first;
         loop->metrics.completions++;
         CALLBACK(loop, post, post->fn(post)); /* the post may be gone now */
     }
     queue->end = &queue->first;
 }
 
-void eddy__inbox_run(eddy_loop *loop) {
-    struct inbox *inbox = &loop->inbox;
-    if ((loop->due & DUE_WAKEUP) && !loop->wakeup.is_edge) eddy__wakeup_read(loop);
+RARE static void inbox_run_signals(eddy_loop *loop) {
+    inbox_run_queue(loop, &loop->inbox.signals);
+}
+
+RARE static void inbox_see_wakeup(eddy_loop *loop) {
     loop->due &= ~(unsigned)DUE_WAKEUP;
-    eddy__inbox_take(loop);
-    if (inbox->posts.first != NULL)
-        inbox_run_queue(loop, &inbox->posts, loop->config.completions_per_turn);
-    if (inbox->signals.first != NULL)
-        inbox_run_queue(loop, &inbox->signals, loop->config.completions_per_turn);
+    if (!loop->wakeup.is_edge) eddy__wakeup_read(loop);
+}
+
+APART static void inbox_run_queues(eddy_loop *loop, eddy_post *newest) {
+    if (newest != NULL) inbox_queue_list(loop, newest);
+    inbox_run_queue(loop, &loop->inbox.posts);
+    if (loop->inbox.signals.first != NULL) inbox_run_signals(loop);
+}
+
+/* One post, pushed while the loop was awake, and nothing queued before it, goes without a queue. */
+void eddy__inbox_run(eddy_loop *loop) {
+    if (loop->due & DUE_WAKEUP) inbox_see_wakeup(loop);
+    eddy_post *newest = inbox_take_list(&loop->inbox);
+    if (newest != NULL && newest->next == NULL && !(loop->due & DUE_INBOX)) {
+        loop->metrics.completions++;
+        CALLBACK(loop, newest, newest->fn(newest)); /* the post may be gone now */
+    } else {
+        inbox_run_queues(loop, newest);
+    }
 }
 
 /* --- Taking back --- */
@@ -144,5 +180,4 @@ void eddy__inbox_open(eddy_loop *loop) {
     inbox_queue_init(&inbox->posts);
     inbox_queue_init(&inbox->signals);
     atomic_init(&inbox->head, &inbox->waiting);
-    inbox->is_marked = true;
 }

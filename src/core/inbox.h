@@ -16,7 +16,6 @@ struct inbox_queue {
 struct inbox {
     EDDY_ATOMIC(eddy_post *) head; /* pushed by any thread (release), taken whole (acquire) */
     eddy_post waiting;             /* the marker: head is this while the loop may be asleep */
-    bool is_marked;                /* it is there, or at the end of what has been pushed since */
     struct inbox_queue posts;
     struct inbox_queue signals; /* run last */
 };
@@ -25,19 +24,21 @@ struct inbox {
  * handed over by it. The marker may be there still, and a push that has found it wakes. */
 static inline bool inbox_set_waiting(struct inbox *inbox) {
     eddy_post *head = NULL;
-    if (!atomic_compare_exchange_strong_explicit(&inbox->head, &head, &inbox->waiting,
-                                                 memory_order_relaxed, memory_order_relaxed))
-        return head == &inbox->waiting;
-    inbox->is_marked = true;
-    return true;
+    return atomic_compare_exchange_strong_explicit(&inbox->head, &head, &inbox->waiting,
+                                                   memory_order_relaxed, memory_order_relaxed) ||
+           head == &inbox->waiting;
 }
 
 /* From here on the loop looks by itself. A push that was first stays: it has woken the loop. */
 static inline void inbox_set_awake(struct inbox *inbox) {
     eddy_post *head = &inbox->waiting;
-    if (atomic_compare_exchange_strong_explicit(&inbox->head, &head, NULL, memory_order_relaxed,
-                                                memory_order_relaxed))
-        inbox->is_marked = false;
+    (void)atomic_compare_exchange_strong_explicit(&inbox->head, &head, NULL, memory_order_relaxed,
+                                                  memory_order_relaxed);
+}
+
+/* Not even the marker. */
+static inline bool inbox_is_empty(const struct inbox *inbox) {
+    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL;
 }
 
 /* Something that nobody has taken yet. Relaxed: only a look. */

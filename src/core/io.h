@@ -9,7 +9,7 @@ enum {
     IO_SLOT_CHANGED = 1 << 0,  /* in io.changes */
     IO_SLOT_REARM = 1 << 1,    /* to be modified even if nothing differs */
     IO_SLOT_DISARMED = 1 << 2, /* its one-shot has been told */
-    IO_SLOT_MERGING = 1 << 3,  /* only within eddy__io_run */
+    IO_SLOT_MERGING = 1 << 3,  /* only within phase 5 */
     IO_SLOT_SPECIAL = 1 << 4,  /* several watchers, or one that is muted or a one-shot */
 };
 
@@ -37,15 +37,11 @@ struct io_table {
     eddy_io *next;       /* the next watcher to be told of the slot at hand; stop moves it on */
 };
 
-/* --- io.c --- */
 void eddy__io_flush(eddy_loop *loop);  /* phase 1 */
 int eddy__io_rebuild(eddy_loop *loop); /* registers everything again, after fork */
 void eddy__io_close(eddy_loop *loop);
 void eddy__io_note_change(eddy_loop *loop, int fd);
 /* Mutes the watchers of a descriptor that the backend has lost. */
 void eddy__io_mute_lost(eddy_loop *loop, int fd, int error);
-
-/* --- ready.c --- */
-void eddy__io_run(eddy_loop *loop); /* phase 5: the records of the wait */
 
 #endif

@@ -92,11 +92,14 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
     loop->backend = backend;
     loop->backend_info = eddy__backend_info(backend);
     loop->now_ns = eddy_os_clock_ns();
+    if (backend->capabilities & BACKEND_CAN_SPLIT) loop->due = DUE_SPLIT;
     loop->turn = 1; /* a watcher's `born` is 0 before it is started */
     eddy__hook_open(loop);
     eddy__defer_list_open(&loop->deferred);
     eddy__defer_list_open(&loop->closing);
     eddy__inbox_open(loop);
+    loop->was_marked = true;
+    eddy__timer_open(&loop->timers);
 
     err = life_open_backend(loop);
     if (err < 0) goto free_loop;

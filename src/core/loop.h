@@ -6,9 +6,9 @@
 #define EDDY_CORE_LOOP_H
 
 #include "../../platform/backend.h"
+#include "../../platform/compiler.h"
 #include "../../platform/os.h"
 #include "assert.h"
-#include "compiler.h"
 #include "defer.h"
 #include "hook.h"
 #include "inbox.h"
@@ -32,11 +32,16 @@ enum {
     DUE_DEFERRED = 1 << 8,  /* calls of phase 7 */
     DUE_CLOSING = 1 << 9,   /* calls of phase 8 */
     DUE_IDLE_NOW = 1 << 10, /* this turn waits for nothing because idle hooks are to run */
-    DUE_STOP = 1 << 11,     /* the run under way, or the next one, is to end */
+    DUE_SPLIT = 1 << 11,    /* the backend gives READ and WRITE in two records: always there */
+    DUE_STOP = 1 << 12,     /* the run under way, or the next one, is to end */
 
-    DUE_BEFORE_WAIT = DUE_PREPARE | DUE_FLUSH | DUE_PARTS,
     /* Work that needs no event to go on: the wait does not wait. */
     DUE_AT_HAND = DUE_LOST | DUE_INBOX | DUE_DEFERRED | DUE_CLOSING,
+    /* Phases 6 to 8, beside what has arrived in the inbox. */
+    DUE_LATE = DUE_INBOX | DUE_WAKEUP | DUE_DEFERRED | DUE_CLOSING,
+    /* A turn that is more than a wait and what it found. */
+    DUE_NOT_PLAIN = DUE_PREPARE | DUE_FLUSH | DUE_PARTS | DUE_IDLE | DUE_CHECK | DUE_IDLE_NOW |
+                    DUE_AT_HAND | DUE_STOP,
 };
 
 struct eddy_loop {
@@ -44,14 +49,14 @@ struct eddy_loop {
     unsigned due;     /* DUE_… */
     unsigned active;  /* referenced active handles, and requests in flight */
     unsigned handles; /* active handles, referenced or not */
-    int record_count;
+    int record_count; /* told by a wait, and not dispatched yet */
     int64_t now_ns;
     uint64_t turn;
     const struct eddy_backend *backend;
     void *backend_state;
-    bool running; /* inside a call that runs callbacks */
-    bool is_busy; /* the last wait gave records: the next one hardly lasts */
-    unsigned waits_skipped;
+    bool running;           /* inside a call that runs callbacks */
+    bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
+    unsigned waits_skipped; /* in a row */
 
     struct io_table io;
     struct timer_heap timers;

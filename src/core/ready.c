@@ -1,25 +1,13 @@
 /* ready.c: phase 5: what the wait found is told to the watchers.
  * Invariant: of a record nothing reaches a watcher but what it asked for before the wait; records
  * of a descriptor's earlier owner reach nobody. Threading: loop thread only. */
+#include "ready.h"
+
 #include "callback.h"
 #include "handle.h"
 #include "loop.h"
 
-enum { READY_TOLD_ALWAYS = EDDY_ERROR | EDDY_HANGUP };
-
 _Static_assert(BACKEND_RECORDS_MAX <= UINT8_MAX + 1, "slot->record is a uint8_t");
-
-/* A watcher that was started after the wait hears nothing of what the wait found. */
-static unsigned ready_heard(const eddy_loop *loop, const eddy_io *io, unsigned events) {
-    return io->born == loop->turn ? 0 : events & (io->events | READY_TOLD_ALWAYS);
-}
-
-static void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned events) {
-    unsigned told = ready_heard(loop, io, events);
-    if (told == 0) return;
-    loop->metrics.callbacks++;
-    CALLBACK(loop, io, io->fn(io, told)); /* the watcher may be gone now */
-}
 
 /* Tells all watchers of `fd`. Only `io.next` survives a callback: watchers, the slot's owner and
  * the whole table may change. */
@@ -44,9 +32,9 @@ static void ready_tell_lost(eddy_loop *loop) {
 }
 
 /* Backends that split give READ and WRITE of one descriptor in two records; one call tells both. */
-static void ready_merge(eddy_loop *loop) {
+static int ready_merge(eddy_loop *loop, int found) {
     int count = 0;
-    for (int i = 0; i < loop->record_count; i++) {
+    for (int i = 0; i < found; i++) {
         const struct eddy_record *record = &loop->records[i];
         struct io_slot *slot = &loop->io.slots[(uint32_t)record->token];
         bool is_current = slot->generation == record->token >> 32;
@@ -62,9 +50,9 @@ static void ready_merge(eddy_loop *loop) {
         }
         loop->records[count++] = *record;
     }
-    loop->record_count = count;
     for (int i = 0; i < count; i++)
         loop->io.slots[(uint32_t)loop->records[i].token].flags &= (uint8_t)~IO_SLOT_MERGING;
+    return count;
 }
 
 /* Of an owner that is gone, or of a one-shot that was told. */
@@ -89,7 +77,7 @@ static void ready_disarm(eddy_loop *loop, int fd, unsigned events) {
     if (!is_heard) eddy__io_note_change(loop, fd);
 }
 
-RARE static void ready_run_special(eddy_loop *loop, const struct eddy_record *record) {
+RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *record) {
     int fd = (int)(uint32_t)record->token;
     struct io_slot *slot = &loop->io.slots[fd];
     unsigned events = record->events;
@@ -105,21 +93,7 @@ RARE static void ready_run_special(eddy_loop *loop, const struct eddy_record *re
     ready_tell(loop, fd, events);
 }
 
-/* The usual case is one watcher, and nothing to come back to after its call. A slot without any is
- * not special either: no record has its generation. */
-static inline void ready_run(eddy_loop *loop, const struct eddy_record *record) {
-    const struct io_slot *slot = &loop->io.slots[(uint32_t)record->token];
-    bool is_plain = !(slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED));
-    if (is_plain && slot->generation == record->token >> 32 && record->error == 0)
-        ready_tell_one(loop, slot->first, record->events);
-    else
-        ready_run_special(loop, record);
-}
-
-void eddy__io_run(eddy_loop *loop) {
+RARE int eddy__ready_begin(eddy_loop *loop, int count) {
     if (loop->due & DUE_LOST) ready_tell_lost(loop);
-    if (loop->backend->capabilities & BACKEND_CAN_SPLIT) ready_merge(loop);
-    const struct eddy_record *end = loop->records + loop->record_count;
-    for (const struct eddy_record *at = loop->records; at < end; at++) ready_run(loop, at);
-    loop->record_count = 0;
+    return loop->due & DUE_SPLIT ? ready_merge(loop, count) : count;
 }

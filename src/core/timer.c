@@ -23,6 +23,9 @@
 
 enum { TIMER_GROUPS = 4, TIMER_CAPACITY_MIN = 16 };
 
+/* The top of a heap that has never had a timer. */
+static const struct timer_entry timer_none = {.due_ns = INT64_MAX};
+
 /* Equal keys are seldom, or else the rule: either way the processor foresees the branch. */
 static bool timer_is_before(struct timer_entry a, struct timer_entry b) {
     if (a.due_ns == b.due_ns) return a.order < b.order;
@@ -104,7 +107,10 @@ static struct timer_entry timer_entry_of(eddy_timer *timer) {
 
 static void timer_remove_at(struct timer_heap *heap, uint32_t place) {
     struct timer_entry last = heap->entries[--heap->count];
-    if (place == heap->count) return;
+    if (place == heap->count) {
+        heap->entries[place].due_ns = INT64_MAX; /* it may be the top */
+        return;
+    }
     if (place > 0 && timer_is_before(last, heap->entries[(place - 1) / TIMER_ARITY]))
         timer_sift_up(heap, place, last);
     else if (timer_child_of(place) < heap->count)
@@ -113,11 +119,17 @@ static void timer_remove_at(struct timer_heap *heap, uint32_t place) {
         timer_put(heap, place, last);
 }
 
-/* Puts the top right until it shows a real deadline. The heap is not empty. */
-static eddy_timer *timer_settle_top(struct timer_heap *heap) {
+/* Of two that are not negative; beyond the clock's range is never. */
+static int64_t timer_sum_ns(int64_t time_ns, int64_t delay_ns) {
+    uint64_t sum_ns = (uint64_t)time_ns + (uint64_t)delay_ns;
+    return sum_ns > INT64_MAX ? INT64_MAX : (int64_t)sum_ns;
+}
+
+/* The heap is not empty. */
+int64_t eddy__timer_settle_ns(struct timer_heap *heap) {
     for (;;) {
         eddy_timer *timer = heap->entries[0].timer;
-        if (heap->entries[0].order == timer->order) return timer;
+        if (heap->entries[0].order == timer->order) return timer->due_ns;
         timer_sift_down(heap, 0, timer_entry_of(timer));
     }
 }
@@ -125,7 +137,8 @@ static eddy_timer *timer_settle_top(struct timer_heap *heap) {
 static int timer_grow(eddy_loop *loop) {
     struct timer_heap *heap = &loop->timers;
     unsigned capacity = heap->capacity == 0 ? TIMER_CAPACITY_MIN : heap->capacity * 2;
-    void *entries = eddy__resize(loop, heap->entries, heap->capacity * sizeof *heap->entries,
+    void *before = heap->capacity > 0 ? heap->entries : NULL;
+    void *entries = eddy__resize(loop, before, heap->capacity * sizeof *heap->entries,
                                  capacity * sizeof *heap->entries);
     if (entries == NULL) return -ENOMEM;
     heap->entries = entries;
@@ -142,9 +155,8 @@ void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
 
 static int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
     struct timer_heap *heap = &timer->handle.loop->timers;
-    uint64_t due_ns = (uint64_t)timer->handle.loop->now_ns + (uint64_t)delay_ns;
     timer->fn = fn;
-    timer->due_ns = due_ns > INT64_MAX ? INT64_MAX : (int64_t)due_ns;
+    timer->due_ns = timer_sum_ns(timer->handle.loop->now_ns, delay_ns);
     timer->repeat_ns = repeat_ns;
     timer->order = ++heap->order;
     uint32_t place = timer->handle.place;
@@ -184,30 +196,38 @@ int64_t eddy_timer_due_ns(const eddy_timer *timer) {
     return handle_is_active(&timer->handle) ? timer->due_ns : -1;
 }
 
-int64_t eddy__timer_next_ns(struct timer_heap *heap) {
-    return timer_settle_top(heap)->due_ns;
-}
-
 /* The next tick on the timer's grid after now. */
 static int64_t timer_next_tick_ns(const eddy_timer *timer, int64_t now_ns) {
-    int64_t missed_ns = (now_ns - timer->due_ns) / timer->repeat_ns * timer->repeat_ns;
-    int64_t last_ns = timer->due_ns + missed_ns; /* at most now */
-    return timer->repeat_ns > INT64_MAX - last_ns ? INT64_MAX : last_ns + timer->repeat_ns;
+    int64_t late_ns = now_ns - timer->due_ns;
+    int64_t last_ns = timer->due_ns; /* at most now */
+    if (late_ns >= timer->repeat_ns) last_ns += late_ns / timer->repeat_ns * timer->repeat_ns;
+    return timer_sum_ns(last_ns, timer->repeat_ns);
+}
+
+/* The top's deadline or order is another by now. */
+APART static void timer_resift_top(struct timer_heap *heap) {
+    timer_sift_down(heap, 0, timer_entry_of(heap->entries[0].timer));
 }
 
 void eddy__timer_run(eddy_loop *loop) {
     struct timer_heap *heap = &loop->timers;
     int64_t now_ns = loop->now_ns;
     uint64_t last_order = heap->order; /* what callbacks start comes behind it */
-    while (heap->count > 0) {
-        eddy_timer *timer = timer_settle_top(heap);
+    while (timer_is_due(heap, now_ns)) {
+        eddy_timer *timer = heap->entries[0].timer;
+        if (heap->entries[0].order != timer->order) { /* it was pushed away */
+            timer_resift_top(heap);
+            continue;
+        }
         /* A timer that a callback started is due now or later, so behind all that were due before:
          * when one is at the top, this phase is over. */
-        if (timer->due_ns > now_ns || timer->order > last_order) break;
+        if (timer->order > last_order) break;
         if (timer->repeat_ns > 0) {
             timer->due_ns = timer_next_tick_ns(timer, now_ns);
             timer->order = ++heap->order;
-            timer_sift_down(heap, 0, timer_entry_of(timer));
+            heap->entries[0].due_ns = timer->due_ns;
+            heap->entries[0].order = timer->order;
+            if (heap->count > 1) timer_resift_top(heap);
         } else {
             eddy_timer_stop(timer);
         }
@@ -216,7 +236,12 @@ void eddy__timer_run(eddy_loop *loop) {
     }
 }
 
+void eddy__timer_open(struct timer_heap *heap) {
+    heap->entries = (struct timer_entry *)(uintptr_t)&timer_none; /* not written: no capacity */
+}
+
 void eddy__timer_close(eddy_loop *loop) {
     struct timer_heap *heap = &loop->timers;
-    eddy__resize(loop, heap->entries, heap->capacity * sizeof *heap->entries, 0);
+    if (heap->capacity > 0)
+        eddy__resize(loop, heap->entries, heap->capacity * sizeof *heap->entries, 0);
 }

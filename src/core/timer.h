@@ -15,13 +15,26 @@ struct timer_entry {
 enum { TIMER_ARITY = 16 };
 
 struct timer_heap {
-    struct timer_entry *entries;
+    struct timer_entry *entries; /* the first one is never due while there is none */
     unsigned count, capacity;
     uint64_t order; /* of the last start */
 };
 
-int64_t eddy__timer_next_ns(struct timer_heap *heap); /* the nearest deadline; not if empty */
-void eddy__timer_run(eddy_loop *loop);                /* phase 4 */
+void eddy__timer_open(struct timer_heap *heap);
+int64_t eddy__timer_settle_ns(struct timer_heap *heap); /* puts the top right; its deadline */
+void eddy__timer_run(eddy_loop *loop);                  /* phase 4 */
 void eddy__timer_close(eddy_loop *loop);
+
+/* Whether phase 4 may have something to do. */
+static inline bool timer_is_due(const struct timer_heap *heap, int64_t now_ns) {
+    return heap->entries[0].due_ns <= now_ns;
+}
+
+/* The nearest deadline, or INT64_MAX. */
+static inline int64_t timer_next_ns(struct timer_heap *heap) {
+    const struct timer_entry *top = &heap->entries[0];
+    if (top->due_ns == INT64_MAX || top->order == top->timer->order) return top->due_ns;
+    return eddy__timer_settle_ns(heap);
+}
 
 #endif

@@ -475,7 +475,8 @@ START_TEST(a_check_hook_started_by_prepare_is_called_in_the_same_turn) {
 }
 END_TEST
 
-/* None of the greedy ones keeps the others from being called. */
+/* None of the greedy ones keeps the others from being called. A turn with posts at hand may go
+ * without a wait, but not two in a row. */
 START_TEST(those_who_ask_for_more_starve_nobody) {
     begin();
     put(ends[1], "x");
@@ -486,7 +487,10 @@ START_TEST(those_who_ask_for_more_starve_nobody) {
     eddy_wake_send(&wake);
     for (int i = 0; i < 10; i++) {
         turn();
-        trace_is("trwd");
+        bool has_waited = strchr(trace, 'r') != NULL;
+        trace_is(has_waited ? "trwd" : "twd");
+        turn();
+        if (!has_waited) trace_is("trwd");
     }
     end();
 }

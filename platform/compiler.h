@@ -1,0 +1,18 @@
+/* compiler.h: what the compiler is told beyond C11, and nothing where it does not understand. */
+#ifndef EDDY_PLATFORM_COMPILER_H
+#define EDDY_PLATFORM_COMPILER_H
+
+/* APART: a function that stays out of its caller's body, which then saves fewer registers each
+ * time. RARE: one that is seldom called, beside. PREFETCH begins to bring memory that is about to
+ * be written. */
+#if defined(__GNUC__) || defined(__clang__)
+#define APART             __attribute__((noinline))
+#define RARE              __attribute__((noinline, cold))
+#define PREFETCH(address) __builtin_prefetch(address, 1)
+#else
+#define APART
+#define RARE
+#define PREFETCH(address) ((void)(address))
+#endif
+
+#endif

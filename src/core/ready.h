@@ -1,0 +1,46 @@
+/* ready.h: phase 5, the records of the wait. What nearly every record comes to is here, to be part
+ * of the turn: a call, and what it saves and restores, is a tenth of a turn with one record.
+ * ready.c has the rest. */
+#ifndef EDDY_CORE_READY_H
+#define EDDY_CORE_READY_H
+
+#include "callback.h"
+#include "loop.h"
+
+enum { READY_TOLD_ALWAYS = EDDY_ERROR | EDDY_HANGUP };
+
+/* Descriptors that were lost, and backends that split. Returns how many records are left. */
+int eddy__ready_begin(eddy_loop *loop, int count);
+/* A record of anything but one watcher, which only waits for it. */
+void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *record);
+
+/* A watcher that was started after the wait hears nothing of what the wait found. */
+static inline unsigned ready_heard(const eddy_loop *loop, const eddy_io *io, unsigned events) {
+    return io->born == loop->turn ? 0 : events & (io->events | READY_TOLD_ALWAYS);
+}
+
+static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned events) {
+    unsigned told = ready_heard(loop, io, events);
+    if (told == 0) return;
+    loop->metrics.callbacks++;
+    CALLBACK(loop, io, io->fn(io, told)); /* the watcher may be gone now */
+}
+
+/* The usual case is one watcher, and nothing to come back to after its call. A slot without any is
+ * not special either: no record has its generation. */
+static inline void ready_run_one(eddy_loop *loop, const struct eddy_record *record) {
+    const struct io_slot *slot = &loop->io.slots[(uint32_t)record->token];
+    bool is_plain = !(slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED));
+    if (is_plain && slot->generation == record->token >> 32 && record->error == 0)
+        ready_tell_one(loop, slot->first, record->events);
+    else
+        eddy__ready_run_special(loop, record);
+}
+
+static inline void ready_run(eddy_loop *loop, int count) {
+    if (loop->due & (DUE_LOST | DUE_SPLIT)) count = eddy__ready_begin(loop, count);
+    const struct eddy_record *at = loop->records, *end = at + count;
+    for (; at != end; at++) ready_run_one(loop, at);
+}
+
+#endif
