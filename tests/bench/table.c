@@ -9,6 +9,9 @@ const struct peer *const peers_all[] = {
     &peer_eddy,
     &peer_eddy_stream,
     &peer_eddy_pool,
+#ifdef PEERS_AE
+    &peer_ae,
+#endif
 #ifdef PEERS_LIBEV
     &peer_libev,
 #endif
