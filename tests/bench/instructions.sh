@@ -58,7 +58,8 @@ echo-stream eddy-stream echo 64 6400
 timer-start eddy timer-start 10000 20000
 timer-stop eddy timer-stop 10000 20000
 timer-fire eddy timer-fire 10000 20000
-timer-push eddy timer-push 10000 50000
+timer-push eddy timer-push 1000 50000
+timer-push-random eddy timer-push-random 1000 50000
 watch eddy watch 100 2000
 turn-io eddy turn-io 1 5000
 turn-far eddy turn-far 1 5000
@@ -83,13 +84,13 @@ status=0
 while read -r name subject workload size count; do
     now=$(measure "$subject" "$workload" "$size" "$count") || exit 1
     was=$(awk -v name="$name" '$1 == name {print $2}' "$figures" 2> /dev/null || true)
-    printf '%-14s %8s\n' "$name" "$now" >> "$scratch/now"
+    printf '%-17s %8s\n' "$name" "$now" >> "$scratch/now"
     verdict=$(awk -v now="$now" -v was="${was:-0}" 'BEGIN {
         if (was == 0) print "new"
         else if (now > was * 1.03) print "MORE"
         else if (now < was * 0.97) print "less: lower the figure"
     }')
-    printf '%-14s %8s instructions, %8s kept  %s\n' "$name" "$now" "${was:--}" "$verdict"
+    printf '%-17s %8s instructions, %8s kept  %s\n' "$name" "$now" "${was:--}" "$verdict"
     case $verdict in MORE | new) [ -n "$update" ] || status=1 ;; esac
 done < <(operations)
 

@@ -173,10 +173,11 @@ static void timers_stop(unsigned count) {
     for (unsigned i = 0; i < count; i++) uv_timer_stop(&timers[i]);
 }
 
-static int timers_push(int64_t delay_ns, unsigned count) {
+static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) {
+    uint64_t delay_ms = (uint64_t)(delay_ns / EDDY_NS_PER_MS);
     int err = 0;
     for (unsigned i = 0; i < count && err == 0; i++)
-        err = uv_timer_start(&timers[i], on_timer, (uint64_t)(delay_ns / EDDY_NS_PER_MS), 0);
+        err = uv_timer_start(&timers[which[i]], on_timer, delay_ms, 0);
     return err;
 }
 
