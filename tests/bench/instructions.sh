@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# instructions.sh [--update] [EDDY-PEERS]: user-space instructions per operation, counted by
+# instructions.sh [--update | --peers] [EDDY-PEERS]: user-space instructions per operation, counted by
 # callgrind, against those in instructions.txt. They repeat to the last digit or nearly so, on any
 # machine, busy or not, with the same compiler and C library. Fails where one is more than 3 % above
 # its figure, and tells where one is as far below, so that the figure can be lowered. --update writes
-# the file anew. Ends with 77 without valgrind.
+# the file anew. --peers prints a table of what a turn takes in each loop that EDDY-PEERS has, for
+# docs/11-benchmarks.md, and compares nothing. Ends with 77 without valgrind.
 set -euo pipefail
-update=
+update= peers=
 [ "${1:-}" = --update ] && update=yes && shift
+[ "${1:-}" = --peers ] && peers=yes && shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
 program=${1:-$root/build/tests/bench/eddy-peers}
 figures=$(dirname "$0")/instructions.txt
@@ -30,6 +32,24 @@ measure() {
     awk -v all="$instructions" -v operations="$done" 'BEGIN {printf "%.1f", all / operations}'
 }
 
+turns='turn-io turn-far turn-tick turn-post'
+
+# One row for each loop; the others of eddy-peers' subjects are the same loops, used otherwise.
+tell_peers() {
+    local subject workload row subjects
+    subjects=$("$program" --help | sed -n '/^subjects:/{n;p;}')
+    echo "| instructions per turn | ${turns// / | } |"
+    echo '|---|---|---|---|---|'
+    for subject in epoll eddy ae libev libuv libevent; do
+        [[ " $subjects " == *" $subject "* ]] || continue
+        row="| $subject |"
+        for workload in $turns; do
+            row+=" $(measure "$subject" "$workload" 1 5000) |" || return 1
+        done
+        echo "$row"
+    done
+}
+
 # The first word of a line in instructions.txt stands for what is measured so.
 operations() {
     cat << 'END'
@@ -38,7 +58,8 @@ echo-stream eddy-stream echo 64 6400
 timer-start eddy timer-start 10000 20000
 timer-stop eddy timer-stop 10000 20000
 timer-fire eddy timer-fire 10000 20000
-timer-push eddy timer-push 10000 50000
+timer-push eddy timer-push 1000 50000
+timer-push-random eddy timer-push-random 1000 50000
 watch eddy watch 100 2000
 turn-io eddy turn-io 1 5000
 turn-far eddy turn-far 1 5000
@@ -51,6 +72,8 @@ request eddy request 1 6400
 END
 }
 
+[ -z "$peers" ] || { tell_peers; exit; }
+
 # Another compiler makes other instructions.
 compiler=$(readelf -p .comment "$program" | awk '/GCC: / && !found {sub(/.*GCC: \([^)]*\) /, ""); sub(/\..*/, ""); found = "GCC " $0} /clang/ {found = "clang"} END {print found}')
 kept=$(sed -n '1s/.*: \(GCC [0-9]*\).*/\1/p' "$figures" 2> /dev/null || true)
@@ -61,13 +84,13 @@ status=0
 while read -r name subject workload size count; do
     now=$(measure "$subject" "$workload" "$size" "$count") || exit 1
     was=$(awk -v name="$name" '$1 == name {print $2}' "$figures" 2> /dev/null || true)
-    printf '%-14s %8s\n' "$name" "$now" >> "$scratch/now"
+    printf '%-17s %8s\n' "$name" "$now" >> "$scratch/now"
     verdict=$(awk -v now="$now" -v was="${was:-0}" 'BEGIN {
         if (was == 0) print "new"
         else if (now > was * 1.03) print "MORE"
         else if (now < was * 0.97) print "less: lower the figure"
     }')
-    printf '%-14s %8s instructions, %8s kept  %s\n' "$name" "$now" "${was:--}" "$verdict"
+    printf '%-17s %8s instructions, %8s kept  %s\n' "$name" "$now" "${was:--}" "$verdict"
     case $verdict in MORE | new) [ -n "$update" ] || status=1 ;; esac
 done < <(operations)
 

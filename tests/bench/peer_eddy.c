@@ -142,10 +142,10 @@ static void timers_stop(unsigned count) {
     for (unsigned i = 0; i < count; i++) eddy_timer_stop(&timers[i]);
 }
 
-static int timers_push(int64_t delay_ns, unsigned count) {
+static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) {
     int err = 0;
     for (unsigned i = 0; i < count && err == 0; i++)
-        err = eddy_timer_start(&timers[i], on_timer, delay_ns, 0);
+        err = eddy_timer_start(&timers[which[i]], on_timer, delay_ns, 0);
     return err;
 }
 

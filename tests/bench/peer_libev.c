@@ -107,10 +107,10 @@ static void timers_stop(unsigned count) {
     for (unsigned i = 0; i < count; i++) ev_timer_stop(loops[0], &timers[i]);
 }
 
-static int timers_push(int64_t delay_ns, unsigned count) {
+static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        timers[i].repeat = (double)delay_ns * 1e-9;
-        ev_timer_again(loops[0], &timers[i]);
+        timers[which[i]].repeat = (double)delay_ns * 1e-9;
+        ev_timer_again(loops[0], &timers[which[i]]);
     }
     return 0;
 }

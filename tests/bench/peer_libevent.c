@@ -142,12 +142,13 @@ static void timers_stop(unsigned count) {
     for (unsigned i = 0; i < count; i++) evtimer_del(&timers[i]);
 }
 
-static int timers_push(int64_t delay_ns, unsigned count) {
+static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) {
+    static const struct timeval *common;
     struct timeval delay = time_of(delay_ns);
-    const struct timeval *common = event_base_init_common_timeout(loops[0], &delay);
+    if (common == NULL) common = event_base_init_common_timeout(loops[0], &delay);
     if (common == NULL) return -EIO;
     for (unsigned i = 0; i < count; i++)
-        if (evtimer_add(&timers[i], common) < 0) return -EIO;
+        if (evtimer_add(&timers[which[i]], common) < 0) return -EIO;
     return 0;
 }
 

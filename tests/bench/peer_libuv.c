@@ -173,10 +173,11 @@ static void timers_stop(unsigned count) {
     for (unsigned i = 0; i < count; i++) uv_timer_stop(&timers[i]);
 }
 
-static int timers_push(int64_t delay_ns, unsigned count) {
+static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) {
+    uint64_t delay_ms = (uint64_t)(delay_ns / EDDY_NS_PER_MS);
     int err = 0;
     for (unsigned i = 0; i < count && err == 0; i++)
-        err = uv_timer_start(&timers[i], on_timer, (uint64_t)(delay_ns / EDDY_NS_PER_MS), 0);
+        err = uv_timer_start(&timers[which[i]], on_timer, delay_ms, 0);
     return err;
 }
 
@@ -194,7 +195,7 @@ static void on_prepare(uv_prepare_t *prepare) {
 
 /* Its shortest period is a millisecond, which it would sleep. So the timer is started again with
  * delay 0: not in its own callback, where libuv before 1.45 fires it again in the same turn, but in
- * that which comes before the wait; some 30 of the instructions are that one's. */
+ * that of a hook before the wait, whose call is counted with it. */
 static int tick_start(int64_t period_ns) {
     static uv_prepare_t prepare;
     uint64_t repeat_ms = (uint64_t)(period_ns / EDDY_NS_PER_MS);

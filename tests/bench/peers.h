@@ -34,7 +34,8 @@ struct peer {
     int (*timers_make)(unsigned count);
     int (*timers_start)(const int64_t *delays_ns, unsigned count);
     void (*timers_stop)(unsigned count);
-    int (*timers_push)(int64_t delay_ns, unsigned count); /* all have this delay */
+    /* Restarts them with this delay, the same in each call. */
+    int (*timers_push)(int64_t delay_ns, const unsigned *which, unsigned count);
 
     /* A timer that repeats after `period_ns` each; 0: so that every turn fires it, and none waits.
      * Calls peers_ticked(). */
@@ -57,8 +58,9 @@ struct peer {
 /* The raw ones first; NULL ends it. */
 extern const struct peer *const peers_all[];
 
-extern const struct peer peer_epoll, peer_pipe, peer_pread;
+extern const struct peer peer_epoll, peer_epoll_large, peer_pipe, peer_pread;
 extern const struct peer peer_eddy, peer_eddy_stream, peer_eddy_pool;
+extern const struct peer peer_ae;
 extern const struct peer peer_libev;
 extern const struct peer peer_libuv, peer_libuv_try, peer_libuv_poll;
 extern const struct peer peer_libevent, peer_bufferevent;
@@ -116,6 +118,7 @@ void peers_timer_start_run(const struct bench_case *it, struct bench_sample *sam
 void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_fire_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_push_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_timer_push_random_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_turn_io_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_turn_far_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_turn_tick_run(const struct bench_case *it, struct bench_sample *sample);

@@ -4,11 +4,15 @@
 
 const struct peer *const peers_all[] = {
     &peer_epoll,
+    &peer_epoll_large,
     &peer_pipe,
     &peer_pread,
     &peer_eddy,
     &peer_eddy_stream,
     &peer_eddy_pool,
+#ifdef PEERS_AE
+    &peer_ae,
+#endif
 #ifdef PEERS_LIBEV
     &peer_libev,
 #endif
@@ -176,12 +180,22 @@ const struct peers_workload peers_workloads[] = {
      false,
      false},
     {"timer-push",
-     "push idle timeouts away, again and again",
+     "push idle timeouts away, in order, 16 in each turn; with a" MORE
+     "sixteenth of the turn that follows",
      "push",
      "%u timers",
      peers_timer_push_run,
      has_timers,
-     {100000},
+     {1000, 100000},
+     false,
+     false},
+    {"timer-push-random",
+     "the same, at random",
+     "push",
+     "%u timers",
+     peers_timer_push_random_run,
+     has_timers,
+     {1000, 100000},
      false,
      false},
     {"wake-send",

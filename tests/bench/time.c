@@ -1,10 +1,15 @@
-/* time.c: timers: many are started at random times, stopped, fired, and pushed away. */
+/* time.c: timers: many are started at random times, stopped, fired, and pushed away. What one of
+ * these puts off until the turn is measured with it. */
 #include "peers.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-enum part { START, STOP, FIRE, PUSH };
+enum part { START, STOP, FIRE };
+
+/* A part that counts has TURNS turns; each pushes PUSHES timers first, as a server that reads so
+ * many messages in a turn. */
+enum { PUSHES = 16, TURNS = 64, PUSHES_ALL = PUSHES * TURNS };
 
 static const int64_t push_ns = 60 * EDDY_NS_PER_S;
 
@@ -41,15 +46,6 @@ static int fire(const struct peer *peer, const int64_t *delays_ns, unsigned coun
     return err < 0 ? err : peers_fired == count ? 0 : -EIO;
 }
 
-/* As an idle timeout at each request. The clock moves on between the rounds. */
-static int push(const struct peer *peer, unsigned count, struct bench_sample *sample) {
-    int err = peer->turn();
-    peers_begin();
-    if (err == 0) err = peer->timers_push(push_ns, count);
-    peers_end(sample, count);
-    return err;
-}
-
 static void run(const struct bench_case *it, struct bench_sample *sample, enum part what) {
     const struct peer *peer = peers_of(it);
     unsigned count = it->numbers[0];
@@ -60,8 +56,6 @@ static void run(const struct bench_case *it, struct bench_sample *sample, enum p
     while (err == 0 && peers_go_on(it, sample)) {
         if (what == FIRE)
             err = fire(peer, delays_ns, count, sample);
-        else if (what == PUSH)
-            err = push(peer, count, sample);
         else
             err = start_and_stop(peer, what, delays_ns, count, sample);
     }
@@ -81,6 +75,66 @@ void peers_timer_fire_run(const struct bench_case *it, struct bench_sample *samp
     run(it, sample, FIRE);
 }
 
+/* --- Pushing --- */
+
+struct order {
+    bool is_random;
+    unsigned count, next;
+    uint64_t random;
+    unsigned which[PUSHES_ALL];
+};
+
+static void choose(struct order *order) {
+    for (unsigned i = 0; i < PUSHES_ALL; i++) {
+        order->which[i] = order->next;
+        order->next = order->is_random ? (unsigned)(bench_random(&order->random) % order->count)
+                      : order->next + 1 == order->count ? 0
+                                                        : order->next + 1;
+    }
+}
+
+/* As idle timeouts at each message. The turn that follows does what the pushes have put off. */
+static int push(const struct peer *peer, const unsigned *which) {
+    int err = 0;
+    for (unsigned i = 0; i < PUSHES_ALL && err == 0; i += PUSHES) {
+        err = peer->timers_push(push_ns, &which[i], PUSHES);
+        if (err == 0) err = peer->turn();
+    }
+    return err;
+}
+
+/* All are started, in order, and then pushed until as much is put off as is made up for. At random
+ * the last of n is reached after n ln n pushes, and that has to happen some times over. */
+static int make_steady(const struct peer *peer, struct order *order) {
+    int err = peer->timers_make(order->count);
+    for (unsigned i = 0; i < order->count && err == 0; i++) err = peer->timers_push(push_ns, &i, 1);
+    unsigned enough = (order->is_random ? 32 : 4) * order->count;
+    for (unsigned pushed = 0; pushed < enough && err == 0; pushed += PUSHES_ALL) {
+        choose(order);
+        err = push(peer, order->which);
+    }
+    return err;
+}
+
+static void run_pushes(const struct bench_case *it, struct bench_sample *sample, bool is_random) {
+    static struct order order;
+    const struct peer *peer = peers_of(it);
+    order = (struct order){.is_random = is_random, .count = it->numbers[0], .random = 1};
+    int err = peer->open(false);
+    if (err == 0) err = make_steady(peer, &order);
+    while (err == 0 && peers_go_on(it, sample)) {
+        choose(&order);
+        peers_begin();
+        err = push(peer, order.which);
+        peers_end(sample, PUSHES_ALL);
+    }
+    if (err < 0) bench_cannot(sample, "timers", err);
+}
+
 void peers_timer_push_run(const struct bench_case *it, struct bench_sample *sample) {
-    run(it, sample, PUSH);
+    run_pushes(it, sample, false);
+}
+
+void peers_timer_push_random_run(const struct bench_case *it, struct bench_sample *sample) {
+    run_pushes(it, sample, true);
 }
