@@ -4,7 +4,7 @@
 
 #include <netinet/in.h>
 
-#include "../../src/cmd/server.h"
+#include "../../src/cmd/serve/server.h"
 #include "net.h"
 #include "system.h"
 

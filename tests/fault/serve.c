@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "../../platform/os.h"
-#include "../../src/cmd/server.h"
-#include "../../src/cmd/system.h"
+#include "../../src/cmd/serve/server.h"
+#include "../../src/cmd/serve/system.h"
 
 enum { SMALL_BYTES = 100, BIG_BYTES = 150 * 1024 }; /* more than one output buffer */
 

@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "../../src/cmd/connection.h" /* there is another one here */
+#include "../../src/cmd/serve/connection.h" /* there is another one here */
 #include "serve_system.h"
 #include "serve_tree.h"
 #include "world.h"

@@ -107,4 +107,7 @@ _Noreturn void models_load(struct models_job *job);
 /* bench_case.run */
 void models_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* The command; returns the exit status. */
+int bench_models_main(int argc, char **argv);
+
 #endif
