@@ -127,10 +127,10 @@ static void visit(void) {
     static const int of_many[] = {200, 404, 206, 301, 200, 200}, of_one[] = {206, 200};
     eddy_hook hook;
     all_over = false;
-    eddy_hook_init(&hook, server.loop);
+    eddy_hook_init(&hook, server.context.loop);
     eddy_unref(&hook.handle);
     fault_assert(eddy_hook_start(&hook, EDDY_HOOK_PREPARE, on_turn) == 0);
-    (void)fault_turn_until(server.loop, &all_over);
+    (void)fault_turn_until(server.context.loop, &all_over);
     eddy_hook_stop(&hook);
     check_replies(&visitors[0], of_many, 6);
     check_replies(&visitors[1], of_one, 2);
@@ -154,7 +154,7 @@ static void serve(void) {
     fault_assert(err == 0 || !fault_is_unhurt());
     if (err == 0) visit();
     server_stop(&server, SERVER_FINISHES);
-    fault_settle(server.loop);
+    fault_settle(server.context.loop);
     fault_assert(server_close(&server) == 0);
 }
 

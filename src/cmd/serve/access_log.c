@@ -2,6 +2,7 @@
  * Invariant: at most one write is under way, of `writing`; lines go to `filling` meanwhile. */
 #include "access_log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,9 +116,11 @@ static void put_escaped(struct http_text *text, const char *bytes, size_t length
 
 void access_log_put(struct access_log *log, const struct access_line *line) {
     if (log->filling == NULL) return;
+    char peer[INET6_ADDRSTRLEN];
+    inet_ntop(line->peer->is_v6 ? AF_INET6 : AF_INET, line->peer->address, peer, sizeof peer);
     refresh_stamp(log);
     struct http_text text = {log->filling, ACCESS_LOG_BYTES, log->used};
-    http_text_put_string(&text, line->peer);
+    http_text_put_string(&text, peer);
     http_text_put_literal(&text, " - - ");
     http_text_put_string(&text, log->stamp);
     http_text_put_literal(&text, " \"");

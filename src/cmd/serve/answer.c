@@ -1,15 +1,9 @@
-/* answer.c: the answer of an exchange: head, body, and sending them.
- *
- * Heads and bodies are put into one output buffer, behind each other, and go to the socket when the
- * buffer is full or nothing else is to be answered now: a small file costs one write, and so do the
- * answers to requests that came together.
- * Invariants: between answer_start and output_used is the answer being made, as long as is_sent is
- * false; while is_flushing the output is not touched.
- * Threading: the server's loop. */
-#include "connection.h"
+/* answer.c: see answer.h. What is put into the output goes out when it is full (here), or when
+ * there is nothing else to answer (connection.c). */
+#include "answer.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 
 #include "http_conditional.h"
 #include "http_etag.h"
@@ -31,28 +25,29 @@ static bool is_head(const struct exchange *exchange) {
 
 /* --- Heads --- */
 
-/* The fields that every head has. False: there is no memory, and the connection closes. */
+/* The fields that every head has. False: there is no memory for it. */
 static bool begin_answer(struct exchange *exchange, int status, struct http_response *response) {
-    struct server *server = exchange->connection->server;
-    if (exchange->output == NULL) {
-        exchange->output = stock_take(&server->output_stock);
-        exchange->output_used = 0;
+    struct context *context = exchange->context;
+    struct output *output = &exchange->output;
+    if (output->bytes == NULL) {
+        output->bytes = free_list_take(&context->spare_outputs);
+        output->used = 0;
     }
-    if (exchange->output == NULL) {
-        connection_close(exchange->connection);
+    if (output->bytes == NULL) {
+        exchange->failure = EXCHANGE_CLOSES;
         return false;
     }
-    if (!exchange->request.keep_alive || server->is_crowded || server->is_stopping)
+    if (!exchange->request.keep_alive || context->is_crowded || context->is_stopping)
         exchange->is_last = true;
     exchange->status = status;
-    exchange->answer_start = exchange->output_used;
-    exchange->is_sent = false;
+    output->answer_start = output->used;
+    output->is_sent = false;
     exchange->is_multipart = false;
     exchange->ranges.count = exchange->next_part = 0;
     exchange->left = exchange->body_bytes = 0;
     *response = (struct http_response){
         .status = status,
-        .date = server_date(server),
+        .date = context_date(context),
         .keep_alive = !exchange->is_last,
         .is_old = exchange->request.minor == 0,
     };
@@ -60,9 +55,9 @@ static bool begin_answer(struct exchange *exchange, int status, struct http_resp
 }
 
 static void put_head(struct exchange *exchange, const struct http_response *response) {
-    struct http_text text = {exchange->output, OUTPUT_BYTES, exchange->output_used};
+    struct http_text text = {exchange->output.bytes, OUTPUT_BYTES, exchange->output.used};
     http_response_put_head(&text, response);
-    exchange->output_used = (uint32_t)text.length;
+    exchange->output.used = (uint32_t)text.length;
 }
 
 static void put_page(struct exchange *exchange, struct http_response *response) {
@@ -73,11 +68,11 @@ static void put_page(struct exchange *exchange, struct http_response *response) 
     response->length = (int64_t)page.length;
     put_head(exchange, response);
     if (!is_head(exchange)) {
-        memcpy(exchange->output + exchange->output_used, bytes, page.length);
-        exchange->output_used += (uint32_t)page.length;
+        memcpy(exchange->output.bytes + exchange->output.used, bytes, page.length);
+        exchange->output.used += (uint32_t)page.length;
         exchange->body_bytes = (int64_t)page.length;
     }
-    answer_end(exchange);
+    exchange_end(exchange);
 }
 
 void answer_status(struct exchange *exchange, int status) {
@@ -125,6 +120,13 @@ void answer_error(struct exchange *exchange, int error) {
     }
 }
 
+void answer_launched(struct exchange *exchange, int err) {
+    if (err < 0)
+        answer_error(exchange, err);
+    else
+        exchange->in_flight++;
+}
+
 /* --- Bodies --- */
 
 static struct http_multipart multipart_of(const struct exchange *exchange) {
@@ -133,7 +135,7 @@ static struct http_multipart multipart_of(const struct exchange *exchange) {
 
 /* Puts what stands before the next part, or at the end, of a body of several ranges. */
 static void begin_part(struct exchange *exchange) {
-    struct http_text text = {exchange->output, OUTPUT_BYTES, exchange->output_used};
+    struct http_text text = {exchange->output.bytes, OUTPUT_BYTES, exchange->output.used};
     struct http_multipart multipart = multipart_of(exchange);
     unsigned part = exchange->next_part++;
     if (part < exchange->ranges.count) {
@@ -144,21 +146,20 @@ static void begin_part(struct exchange *exchange) {
     } else {
         http_multipart_put_end(&text, &multipart);
     }
-    exchange->body_bytes += (int64_t)text.length - exchange->output_used;
-    exchange->output_used = (uint32_t)text.length;
+    exchange->body_bytes += (int64_t)text.length - exchange->output.used;
+    exchange->output.used = (uint32_t)text.length;
 }
 
 static void advance_part(struct exchange *exchange, uint32_t bytes) {
-    exchange->output_used += bytes;
+    exchange->output.used += bytes;
     exchange->body_bytes += bytes;
     exchange->offset += bytes;
     exchange->left -= bytes;
 }
 
-static void copy_listing(struct exchange *exchange, uint32_t bytes) {
-    size_t length;
-    const char *text = listing_text(exchange->listing, &length);
-    memcpy(exchange->output + exchange->output_used, text + exchange->offset, bytes);
+static void copy_page(struct exchange *exchange, uint32_t bytes) {
+    memcpy(exchange->output.bytes + exchange->output.used, exchange->page->text + exchange->offset,
+           bytes);
     advance_part(exchange, bytes);
 }
 
@@ -166,44 +167,43 @@ static void on_file_read(eddy_file *file);
 
 static void read_file(struct exchange *exchange, uint32_t bytes) {
     exchange->wanted = bytes;
-    exchange_launched(exchange,
-                      eddy_file_read(exchange->connection->server->loop, &exchange->file,
-                                     exchange->fd, exchange->output + exchange->output_used, bytes,
-                                     exchange->offset, on_file_read));
+    answer_launched(exchange, eddy_file_read(exchange->context->loop, &exchange->file, exchange->fd,
+                                             exchange->output.bytes + exchange->output.used, bytes,
+                                             exchange->offset, on_file_read));
 }
 
 /* Goes on with the body until it is all in the output, a file request is under way, or the output
  * is full and the socket takes no more; the callback of what is waited for calls again. */
-static void continue_body(struct exchange *exchange) {
+void answer_continue(struct exchange *exchange) {
     for (;;) {
         unsigned parts = exchange->ranges.count + (exchange->is_multipart ? 1 : 0);
         if (exchange->left == 0 && exchange->next_part == parts) break;
-        uint32_t room = OUTPUT_BYTES - exchange->output_used;
+        uint32_t room = OUTPUT_BYTES - exchange->output.used;
         if (room < HTTP_MULTIPART_PART_BYTES) {
-            if (!answer_flush(exchange)) return;
+            if (!exchange_flush(exchange)) return;
             continue;
         }
         uint32_t bytes = exchange->left < room ? (uint32_t)exchange->left : room;
         if (exchange->left == 0) {
             begin_part(exchange);
-        } else if (exchange->listing != NULL) {
-            copy_listing(exchange, bytes);
+        } else if (exchange->page != NULL) {
+            copy_page(exchange, bytes);
         } else {
             read_file(exchange, bytes);
             return;
         }
     }
-    answer_end(exchange);
+    exchange_end(exchange);
 }
 
 /* The file gives less than its size promised: it shrank, or it cannot be read. If the head is still
  * ours it is taken back; if not, only a reset tells the client that its file is not whole. */
 static void fail_body(struct exchange *exchange, int error) {
-    if (exchange->is_sent) {
-        connection_reset(exchange->connection);
+    if (exchange->output.is_sent) {
+        exchange->failure = EXCHANGE_RESETS;
         return;
     }
-    exchange->output_used = exchange->answer_start;
+    exchange->output.used = exchange->output.answer_start;
     answer_error(exchange, error < 0 ? error : -EIO);
 }
 
@@ -212,11 +212,11 @@ static void on_file_read(eddy_file *file) {
     if (!exchange_landed(exchange)) return;
     if (file->result == exchange->wanted) {
         advance_part(exchange, exchange->wanted);
-        continue_body(exchange);
+        answer_continue(exchange);
     } else {
         fail_body(exchange, file->result < 0 ? (int)file->result : 0);
     }
-    connection_advance(exchange->connection);
+    exchange->advance(exchange);
 }
 
 /* --- Whole answers --- */
@@ -238,7 +238,7 @@ static void put_file_head(struct exchange *exchange, struct http_response *respo
         response->length = ranges->list[0].last - ranges->list[0].first + 1;
     } else {
         exchange->is_multipart = true;
-        exchange->boundary = server_random(exchange->connection->server);
+        exchange->boundary = context_random(exchange->context);
         struct http_multipart multipart = multipart_of(exchange);
         struct http_text text = {type, sizeof type, 0};
         http_multipart_put_type(&text, &multipart);
@@ -253,7 +253,7 @@ void answer_file(struct exchange *exchange) {
     const eddy_stat *stat = &exchange->stat;
     struct http_text tag = {etag, sizeof etag, 0};
     http_etag_put(&tag, stat->inode, stat->size, stat->modify_s, stat->modify_ns);
-    int64_t now_s = server_now_s(exchange->connection->server);
+    int64_t now_s = context_now_s(exchange->context);
     struct http_validators validators = {
         .etag = etag,
         .etag_length = tag.length,
@@ -281,102 +281,21 @@ void answer_file(struct exchange *exchange) {
         put_file_head(exchange, &response);
     }
     if (status == 304 || is_head(exchange))
-        answer_end(exchange);
+        exchange_end(exchange);
     else
-        continue_body(exchange);
+        answer_continue(exchange);
 }
 
-void answer_listing(struct exchange *exchange) {
-    size_t length;
+void answer_page(struct exchange *exchange) {
     struct http_response response;
     if (!begin_answer(exchange, 200, &response)) return;
-    (void)listing_text(exchange->listing, &length);
     response.type = html;
-    response.length = (int64_t)length;
+    response.length = (int64_t)exchange->page->length;
     put_head(exchange, &response);
     exchange->ranges.count = 1;
-    exchange->ranges.list[0] = (struct http_range){0, (int64_t)length - 1};
+    exchange->ranges.list[0] = (struct http_range){0, response.length - 1};
     if (is_head(exchange))
-        answer_end(exchange);
+        exchange_end(exchange);
     else
-        continue_body(exchange);
-}
-
-/* --- Sending --- */
-
-static void on_flushed(eddy_write *write, int status) {
-    struct exchange *exchange = eddy_container_of(write, struct exchange, write);
-    struct connection *connection = exchange->connection;
-    exchange->is_flushing = false;
-    exchange->output_used = 0;
-    if (status < 0) {
-        connection_close(connection);
-        return;
-    }
-    if (exchange->is_answering) continue_body(exchange);
-    connection_advance(connection);
-}
-
-bool answer_flush(struct exchange *exchange) {
-    struct connection *connection = exchange->connection;
-    if (exchange->is_flushing) return false;
-    if (exchange->output_used == 0) return true;
-    struct iovec all = {exchange->output, exchange->output_used};
-    ssize_t sent = eddy_stream_try_write(&connection->stream, &all, 1);
-    if (sent < 0 && sent != -EAGAIN) {
-        connection_close(connection);
-        return false;
-    }
-    exchange->is_sent = true;
-    uint32_t done = sent > 0 ? (uint32_t)sent : 0;
-    if (done == exchange->output_used) {
-        exchange->output_used = 0;
-        return true;
-    }
-    exchange->is_flushing = true;
-    if (eddy_stream_write(&connection->stream, &exchange->write, exchange->output + done,
-                          exchange->output_used - done, on_flushed) < 0) {
-        exchange->is_flushing = false;
-        connection_close(connection);
-    }
-    return false;
-}
-
-/* --- The end --- */
-
-static void log_answer(struct exchange *exchange) {
-    struct connection *connection = exchange->connection;
-    const struct http_request *request = &exchange->request;
-    char peer[INET6_ADDRSTRLEN];
-    inet_ntop(connection->peer_is_v6 ? AF_INET6 : AF_INET, connection->peer, peer, sizeof peer);
-    struct access_line line = {
-        .peer = peer,
-        .status = exchange->status,
-        .body_bytes = exchange->body_bytes,
-    };
-    if (request->line.length > 0) {
-        line.request = exchange->input + exchange->start + request->line.offset;
-        line.request_length = request->line.length;
-    }
-    access_log_put(&connection->server->log, &line);
-}
-
-void answer_end(struct exchange *exchange) {
-    if (access_log_is_on(&exchange->connection->server->log) && exchange->status != 0)
-        log_answer(exchange);
-    /* Closing a file that was only read does not wait for the disk, so a request through the pool
-     * would cost more than it saves. */
-    if (exchange->cached != NULL)
-        file_cache_release(exchange->cached);
-    else if (exchange->fd >= 0)
-        system_close(exchange->fd);
-    exchange->cached = NULL;
-    exchange->fd = -1;
-    listing_free(exchange->listing);
-    exchange->listing = NULL;
-    exchange->is_answering = false;
-    exchange->start += exchange->request.head_bytes;
-    exchange->skip = exchange->request.body_bytes;
-    if (exchange->start == exchange->used) exchange->start = exchange->used = 0;
-    http_request_init(&exchange->request);
+        answer_continue(exchange);
 }

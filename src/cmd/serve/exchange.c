@@ -1,163 +1,65 @@
-/* exchange.c: from a request to the file that answers it.
- *
- *     /path    open ---> stat ---> a file: answer_file()
- *                             +--> a directory: 301 to /path/
- *     /path/   open index.html ---> stat ---> a file: answer_file()
- *                    | none             +--> something else
- *                    v                  v
- *              open the directory ---> listing_begin()
- *
- * Each arrow is a file request, whose callback takes the next step. A file that the cache holds is
- * answered with at once.
- * Invariant: at most one of these requests is under way; exchange->fd is the file it is about.
- * Threading: the server's loop. */
-#include "connection.h"
+/* exchange.c: see exchange.h. */
+#include "exchange.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* Without O_NONBLOCK, opening a FIFO would wait for its writer. O_NOCTTY: a terminal that lies in
- * the directory must not become ours. */
-enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
+#include "system.h"
 
-static const char index_name[] = "/index.html";
-
-static void on_opened(eddy_file *file);
-static void choose_answer(struct exchange *exchange);
-
-/* The path that is opened: the target's, or that of the index below it. */
-static const char *path_of(const struct exchange *exchange) {
-    const struct http_path *path = &exchange->path;
-    return exchange->is_index && path->length == 0 ? index_name + 1 : path->text;
+struct exchange *exchange_open(struct context *context, eddy_stream *stream) {
+    struct exchange *exchange = free_list_take(&context->spare_exchanges);
+    if (exchange == NULL) return NULL;
+    /* The buffers at its end stay as they are: clearing them would cost more than the rest. */
+    memset(&exchange->output, 0,
+           offsetof(struct exchange, ranges) - offsetof(struct exchange, output));
+    exchange->context = context;
+    exchange->output.stream = stream;
+    exchange->fd = -1;
+    exchange->start = exchange->used = 0;
+    exchange->skip = 0;
+    http_request_init(&exchange->request);
+    return exchange;
 }
 
-static void open_path(struct exchange *exchange) {
-    struct server *server = exchange->connection->server;
-    const char *path = path_of(exchange);
-    exchange->cached = file_cache_find(&server->cache, path, eddy_loop_now_ns(server->loop));
-    if (exchange->cached != NULL) {
-        exchange->fd = exchange->cached->fd;
-        exchange->stat = exchange->cached->stat;
-        choose_answer(exchange);
-        return;
-    }
-    exchange_launched(exchange, eddy_file_open(server->loop, &exchange->file, server->config.root,
-                                               path, OPEN_FLAGS, 0, EDDY_BENEATH, on_opened));
+void exchange_free_output(struct exchange *exchange) {
+    free_list_give(&exchange->context->spare_outputs, exchange->output.bytes);
+    exchange->output.bytes = NULL;
 }
 
-static void on_directory_opened(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    int64_t fd = file->result;
-    if (!exchange_landed(exchange)) {
-        if (fd >= 0) system_close((int)fd);
-        return;
-    }
-    if (fd < 0) {
-        answer_error(exchange, (int)fd);
-    } else {
-        exchange->fd = (int)fd;
-        listing_begin(exchange);
-    }
-    connection_advance(exchange->connection);
+void exchange_close(struct exchange *exchange) {
+    exchange_free_output(exchange);
+    free_list_give(&exchange->context->spare_exchanges, exchange);
 }
 
-static void open_directory(struct exchange *exchange) {
-    struct server *server = exchange->connection->server;
-    struct http_path *path = &exchange->path;
-    path->text[path->length] = '\0'; /* takes off the index.html */
-    exchange_launched(exchange,
-                      eddy_file_open(server->loop, &exchange->file, server->config.root,
-                                     path->length > 0 ? path->text : ".", OPEN_FLAGS | O_DIRECTORY,
-                                     0, EDDY_BENEATH, on_directory_opened));
-}
-
-static void open_index(struct exchange *exchange) {
-    struct http_path *path = &exchange->path;
-    if (path->length + sizeof index_name > sizeof path->text) {
-        open_directory(exchange);
-        return;
-    }
-    exchange->is_index = true;
-    memcpy(path->text + path->length, index_name, sizeof index_name);
-    open_path(exchange);
-}
-
-/* Files of the next second need not be opened. */
-static void keep(struct exchange *exchange) {
-    struct server *server = exchange->connection->server;
-    exchange->cached = file_cache_add(&server->cache, path_of(exchange), exchange->fd,
-                                      &exchange->stat, eddy_loop_now_ns(server->loop));
-    if (exchange->cached != NULL) server_expect_expiry(server);
-}
-
-static void choose_answer(struct exchange *exchange) {
-    uint32_t mode = exchange->stat.mode;
-    if (S_ISREG(mode)) {
-        answer_file(exchange);
-    } else if (exchange->is_index) {
-        system_close(exchange->fd);
-        exchange->fd = -1;
-        open_directory(exchange);
-    } else if (S_ISDIR(mode)) {
-        answer_redirect(exchange);
-    } else {
-        answer_status(exchange, 404); /* a FIFO, a socket, a device */
-    }
-}
-
-static void on_stat(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    if (!exchange_landed(exchange)) return;
-    if (file->result < 0) {
-        answer_error(exchange, (int)file->result);
-    } else {
-        if (S_ISREG(exchange->stat.mode)) keep(exchange);
-        choose_answer(exchange);
-    }
-    connection_advance(exchange->connection);
-}
-
-static void on_opened(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    int64_t fd = file->result;
-    if (!exchange_landed(exchange)) {
-        if (fd >= 0) system_close((int)fd);
-        return;
-    }
-    if (fd >= 0) {
-        exchange->fd = (int)fd;
-        exchange_launched(exchange,
-                          eddy_file_fstat(exchange->connection->server->loop, &exchange->file,
-                                          exchange->fd, &exchange->stat, on_stat));
-    } else if (exchange->is_index && (fd == -ENOENT || fd == -ENXIO)) {
-        open_directory(exchange);
-    } else {
-        answer_error(exchange, (int)fd);
-    }
-    connection_advance(exchange->connection);
-}
-
-void exchange_begin(struct exchange *exchange) {
+static void log_answer(struct exchange *exchange) {
     const struct http_request *request = &exchange->request;
-    exchange->is_index = false;
-    if (request->method == HTTP_METHOD_UNKNOWN) {
-        answer_status(exchange, 501);
-        return;
+    struct access_line line = {
+        .peer = exchange->peer,
+        .status = exchange->status,
+        .body_bytes = exchange->body_bytes,
+    };
+    if (request->line.length > 0) {
+        line.request = exchange->input + exchange->start + request->line.offset;
+        line.request_length = request->line.length;
     }
-    if (request->method == HTTP_METHOD_KNOWN) {
-        answer_status(exchange, 405);
-        return;
-    }
-    int status = http_path_decode(&exchange->path,
-                                  exchange->input + exchange->start + request->target.offset,
-                                  request->target.length);
-    if (status != 0) {
-        answer_status(exchange, status);
-    } else if (exchange->path.has_slash || exchange->path.length == 0) {
-        open_index(exchange);
-    } else {
-        open_path(exchange);
-    }
+    access_log_put(&exchange->context->log, &line);
+}
+
+void exchange_end(struct exchange *exchange) {
+    if (access_log_is_on(&exchange->context->log) && exchange->status != 0) log_answer(exchange);
+    /* Closing a file that was only read does not wait for the disk, so a request through the pool
+     * would cost more than it saves. */
+    if (exchange->cached != NULL)
+        file_cache_release(exchange->cached);
+    else if (exchange->fd >= 0)
+        system_close(exchange->fd);
+    exchange->cached = NULL;
+    exchange->fd = -1;
+    if (exchange->page != NULL) exchange->page->free(exchange->page);
+    exchange->page = NULL;
+    exchange->is_answering = false;
+    exchange->start += exchange->request.head_bytes;
+    exchange->skip = exchange->request.body_bytes;
+    if (exchange->start == exchange->used) exchange->start = exchange->used = 0;
+    http_request_init(&exchange->request);
 }

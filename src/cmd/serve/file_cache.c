@@ -10,7 +10,7 @@ void file_cache_init(struct file_cache *cache, unsigned count_max) {
     cache->count_max = count_max;
 }
 
-/* FNV-1a. Only files that are there are listed, so that strangers cannot choose names that collide.
+/* FNV-1a. Only files that are there are listed, so that clients cannot choose names that collide.
  */
 static uint64_t hash_of(const char *path, size_t *length) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

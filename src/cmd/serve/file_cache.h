@@ -2,7 +2,7 @@
  * the next request for one need not open it. Each is good for FILE_CACHE_NS after it was opened;
  * then it is opened anew, so that a file that was replaced, removed or made unreadable is found
  * out. Invariant: a file is listed until it is too old, or makes room; its descriptor is open until
- * it is neither listed nor used. Threading: its server's loop. */
+ * it is neither listed nor used. Threading: the loop's. */
 #ifndef EDDY_CMD_SERVE_FILE_CACHE_H
 #define EDDY_CMD_SERVE_FILE_CACHE_H
 

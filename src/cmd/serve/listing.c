@@ -9,15 +9,18 @@
  * is left out and tells nothing about what lies there; so are FIFOs, devices and sockets, and names
  * that begin with a dot.
  * Invariant: while `busy` is not 0, `entries` does not move.
- * Threading: the server's loop; make_page() on a thread of the pool, while the loop keeps off. */
+ * Threading: the loop's; make_page() on a thread of the pool, while the loop keeps off. */
+#include "listing.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "connection.h"
+#include "answer.h"
 #include "http_listing.h"
+#include "system.h"
 
 enum {
     ENTRIES_MAX = 10000, /* a longer page is no page for a person; the rest is left out */
@@ -41,26 +44,20 @@ struct listing {
     eddy_work work;
     struct http_entry *entries;
     size_t count, room;
-    size_t next;   /* entry to look at */
-    unsigned busy; /* slots */
-    char *text;
-    size_t text_length;
+    size_t next;      /* entry to look at */
+    unsigned busy;    /* slots */
+    struct page page; /* exchange->page */
     struct slot slots[SLOTS];
     char buffer[SCAN_BYTES];
 };
 
-void listing_free(struct listing *listing) {
-    if (listing == NULL) return;
+static void free_listing(struct page *page) {
+    struct listing *listing = eddy_container_of(page, struct listing, page);
     for (size_t i = 0; i < listing->count; i++)
         system_free((void *)(uintptr_t)listing->entries[i].name);
     system_free(listing->entries);
-    system_free(listing->text);
+    system_free(page->text);
     system_free(listing);
-}
-
-const char *listing_text(const struct listing *listing, size_t *length) {
-    *length = listing->text_length;
-    return listing->text;
 }
 
 /* --- The page --- */
@@ -80,19 +77,19 @@ static void make_page(eddy_work *work) {
         qsort(listing->entries, listing->count, sizeof *listing->entries, http_listing_compare);
     text.size = put_page(&text, listing);
     text.length = 0;
-    text.bytes = listing->text = system_resize(NULL, text.size);
-    if (text.bytes != NULL) listing->text_length = put_page(&text, listing);
+    text.bytes = listing->page.text = system_resize(NULL, text.size);
+    if (text.bytes != NULL) listing->page.length = put_page(&text, listing);
 }
 
 static void on_page_made(eddy_work *work, int status) {
     struct listing *listing = eddy_container_of(work, struct listing, work);
     struct exchange *exchange = listing->exchange;
     if (!exchange_landed(exchange)) return;
-    if (status < 0 || listing->text == NULL)
+    if (status < 0 || listing->page.text == NULL)
         answer_error(exchange, -ENOMEM);
     else
-        answer_listing(exchange);
-    connection_advance(exchange->connection);
+        answer_page(exchange);
+    exchange->advance(exchange);
 }
 
 static void drop_unknown(struct listing *listing) {
@@ -109,8 +106,8 @@ static void drop_unknown(struct listing *listing) {
 static void finish(struct listing *listing) {
     struct exchange *exchange = listing->exchange;
     drop_unknown(listing);
-    exchange_launched(exchange, eddy_work_submit(exchange->connection->server->loop, &listing->work,
-                                                 EDDY_LANE_CPU, make_page, on_page_made));
+    answer_launched(exchange, eddy_work_submit(exchange->context->loop, &listing->work,
+                                               EDDY_LANE_CPU, make_page, on_page_made));
 }
 
 /* --- The entries --- */
@@ -119,7 +116,7 @@ static void on_looked_at(eddy_file *file);
 static void on_link_opened(eddy_file *file);
 
 static eddy_loop *loop_of(const struct listing *listing) {
-    return listing->exchange->connection->server->loop;
+    return listing->exchange->context->loop;
 }
 
 /* Has free slots look at the next entries; after the last one, goes on to the page. */
@@ -152,7 +149,7 @@ static void slot_next(struct slot *slot, int err) {
     } else {
         look_on(listing, slot);
     }
-    connection_advance(exchange->connection);
+    exchange->advance(exchange);
 }
 
 static int open_link(struct slot *slot) {
@@ -164,8 +161,7 @@ static int open_link(struct slot *slot) {
     http_text_put_string(&text, slot->entry->name);
     if (!http_text_fits(&text)) return -ENAMETOOLONG;
     slot->path[text.length] = '\0';
-    return eddy_file_open(loop_of(slot->listing), &slot->file,
-                          exchange->connection->server->config.root, slot->path,
+    return eddy_file_open(loop_of(slot->listing), &slot->file, exchange->context->root, slot->path,
                           O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, EDDY_BENEATH, on_link_opened);
 }
 
@@ -250,14 +246,13 @@ static void on_scanned(eddy_file *file) {
             if (i == 0 || listing->next < listing->count) look_on(listing, &listing->slots[i]);
         }
     }
-    connection_advance(exchange->connection);
+    exchange->advance(exchange);
 }
 
 static void scan(struct listing *listing) {
     struct exchange *exchange = listing->exchange;
-    exchange_launched(exchange,
-                      eddy_file_scan(loop_of(listing), &listing->scan, exchange->fd,
-                                     listing->buffer, sizeof listing->buffer, on_scanned));
+    answer_launched(exchange, eddy_file_scan(loop_of(listing), &listing->scan, exchange->fd,
+                                             listing->buffer, sizeof listing->buffer, on_scanned));
 }
 
 void listing_begin(struct exchange *exchange) {
@@ -268,6 +263,7 @@ void listing_begin(struct exchange *exchange) {
     }
     memset(listing, 0, offsetof(struct listing, slots));
     listing->exchange = exchange;
-    exchange->listing = listing;
+    listing->page.free = free_listing;
+    exchange->page = &listing->page;
     scan(listing);
 }

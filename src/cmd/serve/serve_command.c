@@ -129,14 +129,14 @@ static void refuse(eddy_listener *listener, int fd, const struct sockaddr *peer)
 static int claim_port(struct program *program, struct sockaddr_storage *address, socklen_t length) {
     struct server *first = &program->seats[0].server;
     eddy_listener claim;
-    eddy_listener_init(&claim, first->loop);
+    eddy_listener_init(&claim, first->context.loop);
     int err = eddy_tcp_listen(&claim, (const struct sockaddr *)address, length, 1, 0, refuse);
     if (err < 0) return err;
     socklen_t room = sizeof *address;
     err = eddy_listener_address(&claim, (struct sockaddr *)address, &room);
     (void)eddy_listener_close(&claim, NULL);
     /* Phase 8 of the first turn gives its memory back. */
-    int alive = eddy_loop_run(first->loop, EDDY_RUN_NOWAIT);
+    int alive = eddy_loop_run(first->context.loop, EDDY_RUN_NOWAIT);
     return err < 0 ? err : alive < 0 ? alive : 0;
 }
 
@@ -183,7 +183,7 @@ static void on_terminate(eddy_signal *watcher, int number) {
 }
 
 static int watch_signals(struct program *program) {
-    eddy_loop *loop = program->seats[0].server.loop;
+    eddy_loop *loop = program->seats[0].server.context.loop;
     eddy_signal_init(&program->interrupt, loop);
     eddy_signal_init(&program->terminate, loop);
     eddy_unref(&program->interrupt.handle);
@@ -219,7 +219,7 @@ static void *thread_main(void *argument) {
 static int start_threads(struct program *program) {
     unsigned loops = program->options.loops;
     program->started = 1;
-    eddy_wake_init(&program->ended, program->seats[0].server.loop);
+    eddy_wake_init(&program->ended, program->seats[0].server.context.loop);
     if (loops == 1) return 0;
     int err = eddy_wake_start(&program->ended, on_ended);
     if (err < 0) return err;
@@ -244,7 +244,7 @@ static void print_banner(const struct program *program, const struct sockaddr_st
     char name[80];
     eddy_address_format((const struct sockaddr *)address, name, sizeof name);
     printf("eddy: serving %s on http://%s/ (%s, %u loop%s)\n", options->directory, name,
-           eddy_loop_backend(program->seats[0].server.loop)->name, options->loops,
+           eddy_loop_backend(program->seats[0].server.context.loop)->name, options->loops,
            options->loops == 1 ? "" : "s");
     fflush(stdout);
 }

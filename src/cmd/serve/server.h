@@ -1,4 +1,24 @@
-/* server.h: one loop that serves: its listener, its connections, its memory.
+/* server.h: one loop that serves: its listener, and how many connections it lets in.
+ *
+ * The files of the server stand in layers. Each includes the headers of lower layers only, and
+ * calls upwards only through a function pointer that the upper layer has set:
+ *
+ *     serve_command         a server for each loop; signals and threads
+ *     server                the listener, limits, stopping
+ *     connection            a client: bytes in, deadlines, opening and closing
+ *     file_handler          from a request to the file that answers it
+ *     listing               the page of a directory
+ *     answer                the head and body of an answer
+ *     exchange              the request and the answer under way, and what they hold
+ *     output                bytes out
+ *     context               what the connections of one loop share
+ *     access_log, file_cache, free_list; system; http_*, which are pure functions
+ *
+ *     context->on_opened, on_closed    to the server      there is a connection more, or one less
+ *     exchange->advance                to the connection  a file request has moved an exchange on
+ *     output->on_flushed               to the connection  the socket has taken what it first did
+ * not page->free                       to the listing     its page is sent
+ *
  * Threading: a server belongs to the thread that runs its loop. Others may only send `stop`, and
  * set `stop_level` before. */
 #ifndef EDDY_CMD_SERVE_SERVER_H
@@ -6,16 +26,7 @@
 
 #include <eddy.h>
 
-#include "access_log.h"
-#include "file_cache.h"
-#include "http_date.h"
-#include "stock.h"
-
-struct connection;
-
-struct connection_list {
-    struct connection *first, *last;
-};
+#include "context.h"
 
 /* How much is to be stopped. */
 enum {
@@ -36,31 +47,14 @@ struct server_config {
 
 struct server {
     struct server_config config;
-    eddy_loop *loop;
+    struct context context;
     eddy_listener listener;
     eddy_timer grace; /* between SERVER_FINISHES and SERVER_ENDS, then until the loop is left */
     eddy_wake stop;
     EDDY_ATOMIC(int) stop_level;
-    int error; /* why the listener has failed, or 0 */
-    bool is_stopping;
-    bool is_ending;
-    bool is_full;    /* connections_max reached: the listener is paused */
-    bool is_crowded; /* has been full, and is not yet down to 3/4 of it */
-
-    struct connection_list busy; /* and those that have not asked yet */
-    struct connection_list idle; /* between two requests, the longest idle last */
-    unsigned connection_count;   /* of both lists */
-
-    struct stock connection_stock;
-    struct stock exchange_stock;
-    struct stock output_stock;
-
-    struct access_log log;
-    struct file_cache cache;
-    eddy_timer expiry; /* of what it holds; runs while it holds something */
-    int64_t date_s;    /* the second that `date` shows */
-    char date[HTTP_DATE_BYTES];
-    uint64_t random_state;
+    int error;      /* why the listener has failed, or 0 */
+    bool is_full;   /* connections_max reached: the listener is paused */
+    bool is_ending; /* transfers have been cut off */
 };
 
 /* Opens the loop. Errors as of eddy_loop_open, or -ENOMEM. Nothing is left open after an error. */
@@ -76,24 +70,8 @@ int server_run(struct server *server);
 /* Any thread. */
 void server_stop(struct server *server, int level);
 
-/* Frees everything. Errors: -EBUSY, and then nothing is freed: a file request hangs in the kernel,
- * and will still write into our memory when it comes back. */
+/* Frees everything. Errors: -EBUSY, and then nothing is freed: a file request is stuck in the
+ * kernel, and will still write into our memory when it comes back. */
 int server_close(struct server *server);
-
-/* For connections: */
-
-/* The time of day, and the Date of an answer that is made now. */
-int64_t server_now_s(struct server *server);
-const char *server_date(struct server *server);
-/* Not to be guessed by who has seen others. */
-uint64_t server_random(struct server *server);
-/* Takes a new connection in; lets one go, and takes its memory back. */
-void server_admit(struct server *server, struct connection *connection);
-void server_forget(struct server *server, struct connection *connection);
-/* It waits for its client's next request, or has one. */
-void server_set_idle(struct server *server, struct connection *connection, bool is_idle);
-
-/* Something was put into the cache, and has to be closed in time. */
-void server_expect_expiry(struct server *server);
 
 #endif
