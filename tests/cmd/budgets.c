@@ -132,7 +132,7 @@ START_TEST(a_hundred_pipelined_requests_cost_a_look_at_the_others_now_and_then) 
 }
 END_TEST
 
-/* Who holds a connection and says nothing, or half of something, is not looked at. */
+/* A client that holds a connection and says nothing, or half of something, is not looked at. */
 START_TEST(idle_connections_cost_nothing) {
     enum { COUNT = 50 };
     int fds[COUNT];

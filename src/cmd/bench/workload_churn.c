@@ -1,4 +1,4 @@
-/* workload_churn.c: watchers that are started and stopped, or wish for other things, on many
+/* workload_churn.c: watchers that are started and stopped, or change their interest, on many
  * descriptors of which none is ready: each is a socket that listens where nobody calls, so it is
  * never readable, and never writable either. */
 #include "bench.h"

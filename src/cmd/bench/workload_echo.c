@@ -1,5 +1,5 @@
 /* workload_echo.c: messages over TCP that come back as they were: with streams, and with watchers
- * alone, as somebody writes who reads and writes himself. A message is whole as a rule, but need
+ * alone, as in a program that makes the system calls itself. A message is whole as a rule, but need
  * not be. What an idle connection takes is its stream or watcher and no more: a reply is taken from
  * a store that has one for each connection that is active. */
 #include "service.h"

@@ -1,7 +1,7 @@
 /* workload_ring.c: the workload that the authors of libevent and libev compared their libraries
  * with. There are n socket pairs, each watched at one end. a of them begin with a byte each;
- * whoever gets one sends it to the next pair, until w bytes have been sent. What is timed is what
- * the loop takes to hear of and deliver them, however many pairs are silent. */
+ * a pair that gets one sends it to the next pair, until w bytes have been sent. What is timed is
+ * what the loop takes to hear of and deliver them, however many pairs are silent. */
 #include "bench.h"
 #include "workloads.h"
 

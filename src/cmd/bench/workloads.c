@@ -100,7 +100,7 @@ static const struct workload workloads[] = {
      {10, 100, 1000, 10000},
      set_churn},
     {"churn-change",
-     "wish for something else, and a turn",
+     "change of interest, and a turn",
      "change",
      bench_churn_change_run,
      {10, 100, 1000, 10000},

@@ -100,7 +100,7 @@ static void refresh_stamp(struct access_log *log) {
     log->stamp_s = now_s;
 }
 
-/* What a client wrote must neither end the quotes nor reach the terminal of whoever reads. */
+/* What a client wrote must neither end the quotes nor reach the terminal of a reader. */
 static void put_escaped(struct http_text *text, const char *bytes, size_t length) {
     static const char hex[] = "0123456789abcdef";
     for (size_t i = 0; i < length; i++) {

@@ -70,8 +70,8 @@ struct cached_file *file_cache_find(struct file_cache *cache, const char *path, 
     return NULL;
 }
 
-/* One of the same path, of a request that was under way at the same time, is found no more: the new
- * one stands before it. */
+/* One of the same path, of a request that was under way at the same time, is no longer found: the
+ * new one stands before it. */
 struct cached_file *file_cache_add(struct file_cache *cache, const char *path, int fd,
                                    const eddy_stat *stat, int64_t now_ns) {
     if (cache->count_max == 0) return NULL;

@@ -7,7 +7,7 @@
 
 #include "http_text.h"
 
-enum { HTTP_RANGES_MAX = 16 }; /* more is no reader's wish: the whole file answers it */
+enum { HTTP_RANGES_MAX = 16 }; /* no reader asks for more: the whole file answers that */
 
 struct http_range {
     int64_t first, last; /* inclusive: 0 <= first <= last < size */

@@ -30,17 +30,17 @@ enum {
 struct program;
 
 /* A server and the thread it runs on, which for the first one is the main thread. */
-struct seat {
+struct server_thread {
     struct server server;
     struct program *program;
-    pthread_t thread;
+    pthread_t id;
 };
 
 struct program {
     struct options options;
     int root;
     eddy_pool *pool;
-    struct seat *seats;               /* options.loops of them */
+    struct server_thread *threads;    /* options.loops of them */
     unsigned opened, started;         /* how many have a server, and a thread */
     eddy_signal interrupt, terminate; /* in the first loop */
     eddy_wake ended;                  /* a server of another thread has ended */
@@ -111,9 +111,9 @@ static int open_servers(struct program *program) {
             .cached_files = cached,
             .log = options->log_common,
         };
-        err = server_open(&program->seats[i].server, &config);
+        err = server_open(&program->threads[i].server, &config);
         if (err < 0) return fail(err, "open", "a loop");
-        program->seats[program->opened++].program = program;
+        program->threads[program->opened++].program = program;
     }
     return 0;
 }
@@ -127,7 +127,7 @@ static void refuse(eddy_listener *listener, int fd, const struct sockaddr *peer)
 }
 
 static int claim_port(struct program *program, struct sockaddr_storage *address, socklen_t length) {
-    struct server *first = &program->seats[0].server;
+    struct server *first = &program->threads[0].server;
     eddy_listener claim;
     eddy_listener_init(&claim, first->context.loop);
     int err = eddy_tcp_listen(&claim, (const struct sockaddr *)address, length, 1, 0, refuse);
@@ -147,10 +147,10 @@ static int listen_all(struct program *program, struct sockaddr_storage *address)
     int err = length < 0 ? length : 0;
     if (err == 0 && shared != 0) err = claim_port(program, address, (socklen_t)length);
     for (unsigned i = 0; err == 0 && i < options->loops; i++) {
-        err = server_listen(&program->seats[i].server, address, (socklen_t)length, shared);
+        err = server_listen(&program->threads[i].server, address, (socklen_t)length, shared);
         socklen_t room = sizeof *address;
         if (err == 0 && i == 0)
-            err = eddy_listener_address(&program->seats[0].server.listener,
+            err = eddy_listener_address(&program->threads[0].server.listener,
                                         (struct sockaddr *)address, &room);
     }
     if (err == 0) return 0;
@@ -165,7 +165,7 @@ static void stop_all(struct program *program, int level) {
     if (level <= program->stop_level) return;
     program->stop_level = level;
     for (unsigned i = 0; i < program->options.loops; i++)
-        server_stop(&program->seats[i].server, level);
+        server_stop(&program->threads[i].server, level);
 }
 
 static void on_signal(struct program *program) {
@@ -183,7 +183,7 @@ static void on_terminate(eddy_signal *watcher, int number) {
 }
 
 static int watch_signals(struct program *program) {
-    eddy_loop *loop = program->seats[0].server.context.loop;
+    eddy_loop *loop = program->threads[0].server.context.loop;
     eddy_signal_init(&program->interrupt, loop);
     eddy_signal_init(&program->terminate, loop);
     eddy_unref(&program->interrupt.handle);
@@ -201,37 +201,37 @@ static void on_ended(eddy_wake *wake) {
     if (program->running == 0) eddy_wake_stop(wake);
 }
 
-static void run_seat(struct seat *seat) {
+static void run_server(struct server_thread *thread) {
     int none = 0;
-    int err = server_run(&seat->server);
-    if (err < 0) atomic_compare_exchange_strong(&seat->program->error, &none, err);
+    int err = server_run(&thread->server);
+    if (err < 0) atomic_compare_exchange_strong(&thread->program->error, &none, err);
 }
 
 static void *thread_main(void *argument) {
-    struct seat *seat = argument;
-    run_seat(seat);
-    atomic_fetch_sub(&seat->program->running, 1);
-    eddy_wake_send(&seat->program->ended);
+    struct server_thread *thread = argument;
+    run_server(thread);
+    atomic_fetch_sub(&thread->program->running, 1);
+    eddy_wake_send(&thread->program->ended);
     return NULL;
 }
 
-/* The first seat is the caller's thread; it does not end before the others have. */
+/* The first server's thread is the caller's; it does not end before the others have. */
 static int start_threads(struct program *program) {
     unsigned loops = program->options.loops;
     program->started = 1;
-    eddy_wake_init(&program->ended, program->seats[0].server.context.loop);
+    eddy_wake_init(&program->ended, program->threads[0].server.context.loop);
     if (loops == 1) return 0;
     int err = eddy_wake_start(&program->ended, on_ended);
     if (err < 0) return err;
     program->running = loops - 1;
     for (; program->started < loops; program->started++) {
-        struct seat *seat = &program->seats[program->started];
-        err = pthread_create(&seat->thread, NULL, thread_main, seat);
+        struct server_thread *thread = &program->threads[program->started];
+        err = pthread_create(&thread->id, NULL, thread_main, thread);
         if (err == 0) continue;
         /* The others end at once, and those that never began count as ended. */
         atomic_fetch_sub(&program->running, loops - program->started);
         stop_all(program, SERVER_ENDS);
-        run_seat(&program->seats[0]);
+        run_server(&program->threads[0]);
         return -err;
     }
     return 0;
@@ -244,7 +244,7 @@ static void print_banner(const struct program *program, const struct sockaddr_st
     char name[80];
     eddy_address_format((const struct sockaddr *)address, name, sizeof name);
     printf("eddy: serving %s on http://%s/ (%s, %u loop%s)\n", options->directory, name,
-           eddy_loop_backend(program->seats[0].server.context.loop)->name, options->loops,
+           eddy_loop_backend(program->threads[0].server.context.loop)->name, options->loops,
            options->loops == 1 ? "" : "s");
     fflush(stdout);
 }
@@ -259,22 +259,23 @@ static int serve(struct program *program) {
     if (!program->options.quiet) print_banner(program, &address);
     err = start_threads(program);
     if (err < 0) return fail(err, "start", "a thread");
-    run_seat(&program->seats[0]);
+    run_server(&program->threads[0]);
     if (program->error < 0) return fail(program->error, "go on", "serving");
     return 0;
 }
 
-/* False: something hangs, so that nothing that it may still touch can be freed. */
+/* False: a file request is stuck in the kernel, so that nothing that it may still touch can be
+ * freed. */
 static bool close_all(struct program *program) {
     bool all_closed = true;
-    for (unsigned i = 1; i < program->started; i++) pthread_join(program->seats[i].thread, NULL);
+    for (unsigned i = 1; i < program->started; i++) pthread_join(program->threads[i].id, NULL);
     if (program->opened > 0) {
         eddy_signal_stop(&program->interrupt);
         eddy_signal_stop(&program->terminate);
         eddy_wake_stop(&program->ended);
     }
     for (unsigned i = 0; i < program->opened; i++)
-        if (server_close(&program->seats[i].server) < 0) all_closed = false;
+        if (server_close(&program->threads[i].server) < 0) all_closed = false;
     if (program->pool != NULL && eddy_pool_close(program->pool) < 0) all_closed = false;
     return all_closed;
 }
@@ -292,10 +293,10 @@ int serve_main(int argc, char **argv) {
     }
     program.root = open(program.options.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (program.root < 0) return fail(-errno, "serve", program.options.directory);
-    program.seats = calloc(program.options.loops, sizeof *program.seats);
-    int status = program.seats != NULL ? serve(&program) : fail(-ENOMEM, "open", "the loops");
+    program.threads = calloc(program.options.loops, sizeof *program.threads);
+    int status = program.threads != NULL ? serve(&program) : fail(-ENOMEM, "open", "the loops");
     if (!close_all(&program)) _exit(status);
     close(program.root);
-    free(program.seats);
+    free(program.threads);
     return status;
 }
