@@ -78,7 +78,7 @@ static void remove_place(void) {
 #define ASK(path, field) "GET /" path " HTTP/1.1\r\nHost: here\r\n" field "\r\n"
 
 static const char many[] = ASK("small", "") ASK("nothing", "") ASK("small", "Range: bytes=2-5\r\n")
-    ASK("sub", "") ASK("", "") ASK("small", "Connection: close\r\n");
+    ASK("sub", "") ASK("sub/", "") ASK("", "") ASK("small", "Connection: close\r\n");
 static const char one[] =
     ASK("big", "Range: bytes=0-9, 20-140000\r\n") ASK("big", "Connection: close\r\n");
 
@@ -124,7 +124,7 @@ static int begin(void) {
 }
 
 static void visit(void) {
-    static const int of_many[] = {200, 404, 206, 301, 200, 200}, of_one[] = {206, 200};
+    static const int of_many[] = {200, 404, 206, 301, 200, 200, 200}, of_one[] = {206, 200};
     eddy_hook hook;
     all_over = false;
     eddy_hook_init(&hook, server.context.loop);
@@ -132,7 +132,7 @@ static void visit(void) {
     fault_assert(eddy_hook_start(&hook, EDDY_HOOK_PREPARE, on_turn) == 0);
     (void)fault_turn_until(server.context.loop, &all_over);
     eddy_hook_stop(&hook);
-    check_replies(&visitors[0], of_many, 6);
+    check_replies(&visitors[0], of_many, 7);
     check_replies(&visitors[1], of_one, 2);
     close(visitors[0].fd);
     close(visitors[1].fd);

@@ -119,8 +119,9 @@ static eddy_loop *loop_of(const struct listing *listing) {
     return listing->exchange->context->loop;
 }
 
-/* Has free slots look at the next entries; after the last one, goes on to the page. */
-static void look_on(struct listing *listing, struct slot *slot) {
+/* Has a free slot look at the next entry; after the last one, goes on to the page. False: there was
+ * none left, and the listing may be gone. */
+static bool look_on(struct listing *listing, struct slot *slot) {
     while (listing->next < listing->count) {
         slot->entry = &listing->entries[listing->next++];
         slot->fd = -1;
@@ -129,9 +130,10 @@ static void look_on(struct listing *listing, struct slot *slot) {
         if (err < 0) continue;
         listing->exchange->in_flight++;
         listing->busy++;
-        return;
+        return true;
     }
     if (listing->busy == 0) finish(listing);
+    return false;
 }
 
 static bool slot_landed(struct slot *slot) {
@@ -147,7 +149,7 @@ static void slot_next(struct slot *slot, int err) {
         listing->busy++;
         exchange->in_flight++;
     } else {
-        look_on(listing, slot);
+        (void)look_on(listing, slot);
     }
     exchange->advance(exchange);
 }
@@ -243,7 +245,7 @@ static void on_scanned(eddy_file *file) {
     } else {
         for (size_t i = 0; i < SLOTS; i++) {
             listing->slots[i].listing = listing;
-            if (i == 0 || listing->next < listing->count) look_on(listing, &listing->slots[i]);
+            if (!look_on(listing, &listing->slots[i])) break;
         }
     }
     exchange->advance(exchange);
