@@ -17,6 +17,28 @@ sources 'src/core/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(work|net|proc|
 sources 'src/work/*.[ch]' 'src/net/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(cmd|proc)|#include "\.\./\.\./tests' | complain 'src/work and src/net include the core:'
 sources 'src/cmd/*.[ch]' 'docs/examples/*.c' 'tests/bench/*.c' | xargs -r grep -H -nE '#include "\.\./|#include "(loop|os|backend)\.h"' | complain 'programs and examples use the public headers only:'
 
+sources 'src/cmd/serve/http_*.[ch]' | xargs -r grep -H -nE '#include "' | grep -v '"http_' |
+    complain 'what is pure about HTTP includes nothing else of the server:'
+
+# A name is that of one file and its header, so that a #include "…" leads to one file. The system's
+# half of two modules is still called as the library's.
+halves='file|signal'
+{ sources 'src/*.[ch]'; sources 'platform/*.[ch]' | grep -vE "/($halves)\.c\$"; } | sed 's/\.[ch]$//' | sort -u |
+    awk -F/ '$NF in path {print path[$NF] " and " $0} {path[$NF] = $0}' |
+    complain 'no two files have the same name:'
+
+# Which file of src/ includes which: two paths a line.
+edges=$(mktemp) && trap 'rm -f "$report" "$edges"' EXIT
+{ sources 'src/*.[ch]'; sources 'src/*.[ch]' | xargs -r grep -H '^ *# *include *"'; } | awk -F'"' '
+    NF == 1 {name = $0; sub(/.*\//, "", name); path[name] = $0; next}
+    {from = $1; sub(/:.*/, "", from); name = $2; sub(/.*\//, "", name)}
+    name in path {print from, path[name]}' > "$edges"
+sed 's/\.[ch] / /; s/\.[ch]$//' "$edges" | sort -u | tsort 2>&1 > /dev/null |
+    complain 'a file and its header include no file that leads back to them:'
+awk '{from = $1; to = $2; sub(/[^\/]*$/, "", from); sub(/[^\/]*$/, "", to)}
+    to ~ /^src\/cmd\/./ && to != from && $1 != "src/cmd/main.c" {print $1 ": " $2}' "$edges" |
+    complain 'a folder of src/cmd includes itself and what the commands share:'
+
 # Which system it is, only platform/ knows.
 sources 'src/*.[ch]' 'include/*.h' |
     xargs -r grep -H -nE '^ *# *(if|ifdef|ifndef|elif).*(__linux__|__APPLE__|__FreeBSD__|__NetBSD__|__OpenBSD__|_WIN32|HAVE_)' |

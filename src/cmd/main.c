@@ -1,8 +1,8 @@
 /* main.c: the `eddy` program: finds the command that the first argument names and runs it.
  * A command is a line in `commands`; the help and the messages follow from the table. */
-#include "backends.h"
-#include "bench.h"
-#include "serve.h"
+#include "backends_command.h"
+#include "bench_command.h"
+#include "serve_command.h"
 
 #include <eddy.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * counts operations under callgrind. */
 #include "peers.h"
 
-#include "command.h"
+#include "bench_options.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -198,7 +198,7 @@ static int run(const struct options *options) {
     int err = options->is_pinned ? pin(options->core) : 0;
     if (err == 0 && options->count > 0) return count(cases, found, options->count);
     if (err == 0 && options->bench.format == BENCH_TABLE) tell_libraries();
-    if (err == 0) return bench_command(&options->bench, cases, found, results);
+    if (err == 0) return bench_execute(&options->bench, cases, found, results);
     fprintf(stderr, "eddy-peers: %s\n", eddy_strerror(err, text, sizeof text));
     return 1;
 }

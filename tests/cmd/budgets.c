@@ -4,7 +4,7 @@
 
 #include <netinet/in.h>
 
-#include "../../src/cmd/server.h"
+#include "../../src/cmd/serve/server.h"
 #include "net.h"
 #include "system.h"
 
@@ -48,14 +48,14 @@ static int knock(void) {
 }
 
 static void mark(void) {
-    eddy_loop_read_metrics(server.loop, &before);
+    eddy_loop_read_metrics(server.context.loop, &before);
 }
 
 /* Since the mark: so many waits at most, and of those so many that found nothing. What a thread has
  * to do, because a file system cannot say whether it would block, may cost one more. */
 static void expect_budget(const char *what, uint64_t waits, uint64_t empty) {
     eddy_metrics now;
-    eddy_loop_read_metrics(server.loop, &now);
+    eddy_loop_read_metrics(server.context.loop, &now);
     waits += now.jobs - before.jobs;
     now.waits -= before.waits;
     now.waits_empty -= before.waits_empty;
@@ -66,7 +66,7 @@ static void expect_budget(const char *what, uint64_t waits, uint64_t empty) {
 
 static void expect_rest(const char *what) {
     mark();
-    test_turn_for(server.loop, 50 * EDDY_NS_PER_MS);
+    test_turn_for(server.context.loop, 50 * EDDY_NS_PER_MS);
     expect_budget(what, 2, 2);
 }
 
@@ -81,7 +81,7 @@ static void ask_for(int fd, const char *path, int count, char last) {
                                  "GET %s HTTP/1.1\r\nHost: t\r\n\r\n", path);
     ck_assert_int_eq(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
     while (answers < count || bytes[used - 1] != last) {
-        ck_assert_int_eq(eddy_loop_run(server.loop, EDDY_RUN_ONCE), 1);
+        ck_assert_int_eq(eddy_loop_run(server.context.loop, EDDY_RUN_ONCE), 1);
         ssize_t got = recv(fd, bytes + used, sizeof bytes - used, MSG_DONTWAIT);
         if (got > 0) used += (size_t)got;
         answers = 0;
@@ -112,9 +112,9 @@ START_TEST(each_step_of_a_visit_costs_a_wait) {
     expect_rest("a connection between two requests");
     close(fd);
     mark();
-    ck_assert_int_eq(eddy_loop_run(server.loop, EDDY_RUN_ONCE), 1);
+    ck_assert_int_eq(eddy_loop_run(server.context.loop, EDDY_RUN_ONCE), 1);
     expect_budget("the end", 1, 0);
-    ck_assert_uint_eq(server.connection_count, 0);
+    ck_assert_uint_eq(server.context.connection_count, 0);
     expect_rest("nobody");
 }
 END_TEST
@@ -132,7 +132,7 @@ START_TEST(a_hundred_pipelined_requests_cost_a_look_at_the_others_now_and_then) 
 }
 END_TEST
 
-/* Who holds a connection and says nothing, or half of something, is not looked at. */
+/* A client that holds a connection and says nothing, or half of something, is not looked at. */
 START_TEST(idle_connections_cost_nothing) {
     enum { COUNT = 50 };
     int fds[COUNT];
@@ -140,9 +140,10 @@ START_TEST(idle_connections_cost_nothing) {
         fds[i] = knock();
         if (i % 2 == 0) put(fds[i], "GET /fi");
     }
-    while (server.connection_count < COUNT)
-        ck_assert_int_eq(eddy_loop_run(server.loop, EDDY_RUN_ONCE), 1);
-    for (int i = 0; i < 4; i++) ck_assert_int_eq(eddy_loop_run(server.loop, EDDY_RUN_NOWAIT), 1);
+    while (server.context.connection_count < COUNT)
+        ck_assert_int_eq(eddy_loop_run(server.context.loop, EDDY_RUN_ONCE), 1);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(eddy_loop_run(server.context.loop, EDDY_RUN_NOWAIT), 1);
     expect_rest("idle connections");
     for (int i = 0; i < COUNT; i++) close(fds[i]);
 }
@@ -160,8 +161,8 @@ START_TEST(a_client_that_takes_nothing_costs_nothing) {
     do {
         ck_assert_int_lt(stretches++, 100);
         mark();
-        test_turn_for(server.loop, 50 * EDDY_NS_PER_MS);
-        eddy_loop_read_metrics(server.loop, &now);
+        test_turn_for(server.context.loop, 50 * EDDY_NS_PER_MS);
+        eddy_loop_read_metrics(server.context.loop, &now);
     } while (now.writes > before.writes);
     expect_budget("a client that takes nothing", 2, 2);
     close(fd);

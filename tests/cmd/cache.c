@@ -93,7 +93,7 @@ static int count_descriptors(void) {
     return count;
 }
 
-/* A server that nobody asks any more holds no file open, though nobody's request closes it. */
+/* A server that is no longer asked holds no file open, though nobody's request closes it. */
 START_TEST(files_are_closed_when_all_is_quiet) {
     int before = count_descriptors();
     if (before < 0) return;

@@ -56,7 +56,7 @@ START_TEST(a_full_disk_is_a_failure) {
 }
 END_TEST
 
-/* Whoever read the log is gone: that is said once, and the serving goes on. */
+/* The log's reader is gone: that is said once, and the serving goes on. */
 START_TEST(the_log_may_lose_its_reader) {
     char text[512];
     struct program program = serve_aloud("127.0.0.1");
@@ -91,7 +91,7 @@ START_TEST(lines_that_are_lost_are_counted) {
 }
 END_TEST
 
-/* --- Who asks --- */
+/* --- Clients --- */
 
 START_TEST(clients_of_ipv6_are_served) {
     static const char request[] = "GET /file.txt HTTP/1.0\r\n\r\n";
@@ -145,7 +145,7 @@ START_TEST(what_may_not_be_read_is_forbidden) {
 }
 END_TEST
 
-/* Clients have taken all descriptors, so that there is none for a file: 503 to the one who asks,
+/* Clients have taken all descriptors, so that there is none for a file: 503 to one that asks,
  * and 200 as soon as others have left. */
 START_TEST(without_a_descriptor_a_file_is_not_available_now) {
     enum { CLIENTS = 60 };

@@ -348,7 +348,7 @@ END_TEST
 /* What may not be read is forbidden. */
 START_TEST(a_file_without_permission_is_forbidden) {
     char path[512];
-    if (geteuid() == 0) return; /* who may read everything */
+    if (geteuid() == 0) return; /* root may read everything */
     path_in(path, sizeof path, root, "file.txt");
     ck_assert_int_eq(chmod(path, 0), 0);
     ck_assert_int_eq(ask_status(program.port, "/file.txt"), 403);

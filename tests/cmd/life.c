@@ -243,7 +243,7 @@ START_TEST(an_idle_client_makes_room_for_a_new_one) {
 }
 END_TEST
 
-/* Until the server has seen that the others left, it may shed whoever comes. */
+/* Until the server has seen that the others left, it may shed a client that comes. */
 static bool is_served(unsigned port) {
     struct client *client = client_open(port);
     static const char request[] = "GET /file.txt HTTP/1.1\r\nHost: t\r\n\r\n";
@@ -253,7 +253,7 @@ static bool is_served(unsigned port) {
     return result;
 }
 
-/* Out of descriptors: those who cannot be served are told or wait, and when there are some again
+/* Out of descriptors: clients that cannot be served are told or wait, and when there are some again
  * everybody is served as before. */
 START_TEST(a_shortage_of_descriptors_passes) {
     enum { CLIENTS = 60 };
@@ -319,7 +319,7 @@ START_TEST(a_slow_head_is_given_up) {
 }
 END_TEST
 
-/* Who asks nothing, or nothing more, is sent away without a word. */
+/* A client that asks nothing, or nothing more, is sent away without a word. */
 START_TEST(idle_clients_are_sent_away) {
     struct program program = serve_start(root, (const char *[]){"--timeout", "1", NULL});
     struct client *silent = client_open(program.port);
@@ -335,7 +335,8 @@ START_TEST(idle_clients_are_sent_away) {
 }
 END_TEST
 
-/* Who takes no byte of an answer for so long is given up; who takes some, slowly, is not. */
+/* A client that takes no byte of an answer for so long is given up; one that takes some, slowly, is
+ * not. */
 START_TEST(a_client_that_takes_nothing_is_given_up) {
     static struct reply stalled_reply, slow_reply;
     struct program program = serve_start(root, (const char *[]){"--timeout", "1", NULL});

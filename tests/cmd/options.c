@@ -1,7 +1,7 @@
 /* The command line of `eddy serve`, as a function and as a program. */
 #include "program.h"
 
-#include "options.h"
+#include "serve_options.h"
 
 static char error[256];
 

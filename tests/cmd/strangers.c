@@ -23,7 +23,7 @@ static void teardown(void) {
 
 /* --- Framing --- */
 
-/* What would be answered by who took the first request to be shorter than it claims. */
+/* What a server would answer that took the first request to be shorter than it claims. */
 #define SMUGGLED "GET /file.txt HTTP/1.1\r\nHost: t\r\n\r\n"
 #define POST     "POST /file.txt HTTP/1.1\r\nHost: t\r\n"
 

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "../../platform/os.h"
-#include "../../src/cmd/server.h"
-#include "../../src/cmd/system.h"
+#include "../../src/cmd/serve/server.h"
+#include "../../src/cmd/serve/system.h"
 
 enum { SMALL_BYTES = 100, BIG_BYTES = 150 * 1024 }; /* more than one output buffer */
 
@@ -78,7 +78,7 @@ static void remove_place(void) {
 #define ASK(path, field) "GET /" path " HTTP/1.1\r\nHost: here\r\n" field "\r\n"
 
 static const char many[] = ASK("small", "") ASK("nothing", "") ASK("small", "Range: bytes=2-5\r\n")
-    ASK("sub", "") ASK("", "") ASK("small", "Connection: close\r\n");
+    ASK("sub", "") ASK("sub/", "") ASK("", "") ASK("small", "Connection: close\r\n");
 static const char one[] =
     ASK("big", "Range: bytes=0-9, 20-140000\r\n") ASK("big", "Connection: close\r\n");
 
@@ -124,15 +124,15 @@ static int begin(void) {
 }
 
 static void visit(void) {
-    static const int of_many[] = {200, 404, 206, 301, 200, 200}, of_one[] = {206, 200};
+    static const int of_many[] = {200, 404, 206, 301, 200, 200, 200}, of_one[] = {206, 200};
     eddy_hook hook;
     all_over = false;
-    eddy_hook_init(&hook, server.loop);
+    eddy_hook_init(&hook, server.context.loop);
     eddy_unref(&hook.handle);
     fault_assert(eddy_hook_start(&hook, EDDY_HOOK_PREPARE, on_turn) == 0);
-    (void)fault_turn_until(server.loop, &all_over);
+    (void)fault_turn_until(server.context.loop, &all_over);
     eddy_hook_stop(&hook);
-    check_replies(&visitors[0], of_many, 6);
+    check_replies(&visitors[0], of_many, 7);
     check_replies(&visitors[1], of_one, 2);
     close(visitors[0].fd);
     close(visitors[1].fd);
@@ -154,7 +154,7 @@ static void serve(void) {
     fault_assert(err == 0 || !fault_is_unhurt());
     if (err == 0) visit();
     server_stop(&server, SERVER_FINISHES);
-    fault_settle(server.loop);
+    fault_settle(server.context.loop);
     fault_assert(server_close(&server) == 0);
 }
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "fuzz.h"
-#include "options.h"
+#include "serve_options.h"
 
 enum {
     ARGUMENTS_MAX = 40,

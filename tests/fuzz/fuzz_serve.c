@@ -81,7 +81,7 @@ static void do_step(int letter) {
         run.was_late = true;
         run.may_be_cut = run.may_be_cut || !run.is_reading;
         break;
-    case 'n': /* reads no more, or again */
+    case 'n': /* stops reading, or reads again */
         run.was_deaf = true;
         run.is_reading = !run.is_reading;
         receive(NULL);

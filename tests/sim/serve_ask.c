@@ -112,7 +112,7 @@ static const struct {
     {"/..%5csecret.txt", 404},
 };
 
-/* Spells a path, as odd as it may be spelt. */
+/* Writes a path in one of its spellings, odd ones among them. */
 static void put_path(struct ask_text *text, const char *path) {
     unsigned oddness = sim_below(3) == 0 ? 3000 : 0;
     for (; *path != '\0'; path++) {

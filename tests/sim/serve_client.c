@@ -1,5 +1,5 @@
 /* serve_client.c: see serve_client.h.
- * Invariant: a client's seat is free again once its connection has ended and no event of its is to
+ * Invariant: a client's slot is free again once its connection has ended and no event of its is to
  * come. What has been read and is not checked yet is in [read_start, in.used).
  * Threading: all of it runs in events. */
 #include "serve_client.h"
@@ -64,7 +64,7 @@ static void on_end(struct client *client, bool is_reset) {
     if (has_all(client) && !is_partial) return;
     clients.cuts++;
     if (is_foul || client->manner.is_bad) return;
-    /* Who was idle had to make room; what it was about to ask may be reset, and with it what was
+    /* An idle client had to make room; what it was about to ask may be reset, and with it what was
      * still on its way. */
     bool is_served = client->answered > 0 || (is_reset && is_partial);
     if (clients.config.is_crowded && is_served && (is_reset || !is_partial)) return;
@@ -83,7 +83,8 @@ static void on_overdue(void *context) {
              client->out.used, client->answered);
 }
 
-/* Its time is over: who did not read looks what there is, and must find the end behind it. */
+/* Its time is over: a client that did not read looks what there is, and must find the end behind
+ * it. */
 static void on_deadline(void *context) {
     struct client *client = context;
     client->events--;
@@ -272,7 +273,7 @@ static void advance(struct client *client) {
     if (client->peer != NULL) send_some(client);
 }
 
-static void free_seat(struct client *client) {
+static void free_slot(struct client *client) {
     free(client->in.bytes);
     free(client->out.bytes);
     memset(client, 0, sizeof *client);
@@ -289,7 +290,7 @@ void clients_add(void) {
     for (int i = 0; i < CLIENTS_MAX; i++) {
         struct client *client = &clients.all[i];
         if (client->peer != NULL || client->events > 0) continue;
-        free_seat(client);
+        free_slot(client);
         client->number = ++clients.added;
         manner_draw(client, clients.config.timeout_ns);
         client->peer = sim_peer_connect((const struct sockaddr *)&clients.config.address,
@@ -317,7 +318,7 @@ void clients_end(void) {
         }
         sim_check(client->peer == NULL, "client %u waits for a server that has ended",
                   client->number);
-        free_seat(client);
+        free_slot(client);
     }
     sim_note("%u clients, %u answers, %u cut off", clients.added, clients.answers, clients.cuts);
 }

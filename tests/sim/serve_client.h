@@ -1,5 +1,5 @@
-/* serve_client.h: those who connect to the simulated server: well-behaved ones, whose every answer
- * must be right, and others, who must not do harm. They live outside, and do all in events. */
+/* serve_client.h: what connects to the simulated server: well-behaved clients, whose every answer
+ * must be right, and others, which must not do harm. They live outside, and do all in events. */
 #ifndef EDDY_TESTS_SIM_SERVE_CLIENT_H
 #define EDDY_TESTS_SIM_SERVE_CLIENT_H
 

@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "../../src/cmd/connection.h" /* there is another one here */
+#include "../../src/cmd/serve/connection.h" /* there is another one here */
 #include "serve_system.h"
 #include "serve_tree.h"
 #include "world.h"
@@ -58,7 +58,7 @@ void serve_stage_open(struct serve_stage *stage, const struct server_config *con
     open_files(stage, large_bytes);
     while (open_server(stage, config, pool_threads) < 0)
         sim_check(attempts++ < ATTEMPTS_MAX, "it cannot open");
-    sim_watch_loop(stage->server.loop);
+    sim_watch_loop(stage->server.context.loop);
     listen_somewhere(stage);
 }
 
@@ -83,26 +83,26 @@ void serve_stage_run(struct serve_stage *stage) {
     if (stage->cut_ns > 0)
         sim_check(now_ns - stage->cut_ns < 4 * EDDY_NS_PER_S, "it was not cut off");
     /* It does not wait for a disk that is slow; we do, to see that nothing is lost. */
-    bool is_alive = eddy_loop_is_alive(stage->server.loop);
+    bool is_alive = eddy_loop_is_alive(stage->server.context.loop);
     sim_check(!is_alive || sim_weather()->disk_ns >= EDDY_NS_PER_MS, "something is left behind");
-    while (eddy_loop_is_alive(stage->server.loop))
-        (void)eddy_loop_run(stage->server.loop, EDDY_RUN_DEFAULT);
+    while (eddy_loop_is_alive(stage->server.context.loop))
+        (void)eddy_loop_run(stage->server.context.loop, EDDY_RUN_DEFAULT);
     stage->is_over = true;
 }
 
 void serve_stage_check(const struct serve_stage *stage) {
     const struct server *server = &stage->server;
     unsigned places = server->config.connections_max;
-    sim_check(server->connection_count <= places, "%u connections in %u places",
-              server->connection_count, places);
+    sim_check(server->context.connection_count <= places, "%u connections in %u places",
+              server->context.connection_count, places);
     size_t bytes = serve_system_bytes();
     sim_check(bytes <= places * (size_t)CONNECTION_BYTES_MAX + 2 * ACCESS_LOG_BYTES,
               "%zu bytes for %u places", bytes, places);
 }
 
 void serve_stage_close(struct serve_stage *stage) {
-    sim_check(stage->server.connection_count == 0, "%u connections are left",
-              stage->server.connection_count);
+    sim_check(stage->server.context.connection_count == 0, "%u connections are left",
+              stage->server.context.connection_count);
     sim_check(server_close(&stage->server) == 0, "the server cannot close");
     sim_check(eddy_pool_close(stage->pool) == 0, "the pool cannot close");
     sim_check(serve_system_bytes() == 0, "the server has kept %zu bytes", serve_system_bytes());

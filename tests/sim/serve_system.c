@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../src/cmd/system.h" /* the tests have another one */
+#include "../../src/cmd/serve/system.h" /* the tests have another one */
 #include "world.h"
 
 enum {

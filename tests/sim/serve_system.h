@@ -1,5 +1,5 @@
-/* serve_system.h: what src/cmd/system.h is in the simulation: memory that is counted and can fail,
- * the simulation's descriptors, and a wall clock that goes with the simulated one. */
+/* serve_system.h: what src/cmd/serve/system.h is in the simulation: memory that is counted and can
+ * fail, the simulation's descriptors, and a wall clock that goes with the simulated one. */
 #ifndef EDDY_TESTS_SIM_SERVE_SYSTEM_H
 #define EDDY_TESTS_SIM_SERVE_SYSTEM_H
 

@@ -57,8 +57,9 @@ START_TEST(files_are_kept_for_a_second) {
 }
 END_TEST
 
-/* Who sends a file while it gets too old, or has to make room, keeps its descriptor to the end. */
-START_TEST(users_keep_what_is_not_listed_any_more) {
+/* A user that sends a file while it gets too old, or has to make room, keeps its descriptor to the
+ * end. */
+START_TEST(users_keep_what_is_no_longer_listed) {
     file_cache_init(&cache, 1);
     eddy_stat stat = {.size = 7};
     int fd = open_null();
@@ -131,7 +132,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("unit/file_cache");
-    ck_add(suite, "cache", files_are_kept_for_a_second, users_keep_what_is_not_listed_any_more,
+    ck_add(suite, "cache", files_are_kept_for_a_second, users_keep_what_is_no_longer_listed,
            the_latest_of_a_path_is_found, the_oldest_make_room, no_places_keep_nothing);
     return suite;
 }

@@ -129,7 +129,8 @@ START_TEST(methods_are_told_apart) {
 }
 END_TEST
 
-/* Who asked with HEAD reads no body, also of the answer that tells what is wrong with the rest. */
+/* A client that asked with HEAD reads no body, also of the answer that tells what is wrong with the
+ * rest. */
 START_TEST(the_method_is_known_after_an_error_behind_it) {
     static const char *const cases[] = {
         "HEAD /a#b HTTP/1.1\r\n\r\n",

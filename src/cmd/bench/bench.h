@@ -141,11 +141,4 @@ void bench_tell_machine(FILE *out, enum bench_format format);
  * -EINVAL (nothing to draw, or a quote in the path), -ENOENT (no gnuplot), -EIO. */
 int bench_plot(const char *path, const struct bench_result *results, size_t count);
 
-/* --- Commands; each returns the exit status --- */
-
-int bench_main(int argc, char **argv);
-int bench_backends_main(int argc, char **argv);
-int bench_models_main(int argc, char **argv);
-int bench_costs_main(int argc, char **argv);
-
 #endif

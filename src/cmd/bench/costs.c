@@ -1,7 +1,7 @@
 /* costs.c: `eddy bench costs`: a table of what a program may have to wait for, from the nearest
  * cache to the disk. A cost is a line in `costs` and a function of costs.h. */
 #include "costs.h"
-#include "command.h"
+#include "bench_options.h"
 
 #include <string.h>
 
@@ -140,5 +140,5 @@ int bench_costs_main(int argc, char **argv) {
         return 0;
     }
     for (size_t i = 0; i < COSTS; i++) make_case(&cases[i], &costs[i], names[i], options.directory);
-    return bench_command(&options.common, cases, COSTS, results);
+    return bench_execute(&options.common, cases, COSTS, results);
 }

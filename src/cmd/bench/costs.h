@@ -34,4 +34,7 @@ void costs_cached_read_run(const struct bench_case *it, struct bench_sample *sam
 void costs_direct_read_run(const struct bench_case *it, struct bench_sample *sample);
 void costs_sync_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* The command; returns the exit status. */
+int bench_costs_main(int argc, char **argv);
+
 #endif

@@ -27,7 +27,7 @@ int bench_load_echo(struct bench_load *load, unsigned active);
 /* Makes short connections to a port of 127.0.0.1, `active` at a time. */
 int bench_load_visit(struct bench_load *load, unsigned port, unsigned active);
 
-/* From now on, or no more, latencies count. */
+/* Whether latencies count from now on. */
 void bench_load_count(struct bench_load *load, bool on);
 
 /* Ends the clients; their connections break. `load` may be NULL. */

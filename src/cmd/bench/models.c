@@ -1,7 +1,7 @@
 /* models.c: `eddy bench models`: which models of a server, with how many connections. A model is a
  * line in `models_list` and a function in models_blocking.c or models_loop.c. */
 #include "models.h"
-#include "command.h"
+#include "bench_options.h"
 
 #include <string.h>
 
@@ -215,5 +215,5 @@ int bench_models_main(int argc, char **argv) {
     };
     for (size_t i = 0; i < models_count; i++)
         subjects[i] = (struct models_subject){&models_list[i], &settings};
-    return bench_command(&options.common, cases, make_cases(cases, subjects, &options), results);
+    return bench_execute(&options.common, cases, make_cases(cases, subjects, &options), results);
 }

@@ -59,7 +59,8 @@ struct models_usage {
 /* Shared by all processes of a sample. */
 struct models_shared {
     _Atomic(int) phase;      /* set by the load; the last one by the server */
-    _Atomic(int) is_failing; /* by whoever finds out first, who then writes `why` and `error` */
+    _Atomic(int) is_failing; /* set by the process that finds out first, which then writes `why` and
+                                `error` */
     _Atomic(int) error;
     char why[64];
     unsigned port;             /* written before models_ready() tells */
@@ -106,5 +107,8 @@ void models_note(struct models_shared *shared, const char *what, int error);
 _Noreturn void models_load(struct models_job *job);
 /* bench_case.run */
 void models_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* The command; returns the exit status. */
+int bench_models_main(int argc, char **argv);
 
 #endif

@@ -1,6 +1,6 @@
 /* models_blocking.c: the models whose processes or threads wait themselves: one at a time, fork per
  * connection, thread per connection, thread pool. All serve a connection in the same way; they
- * differ in who does it.
+ * differ in which process or thread does it.
  * Threading: threads share the job, which they only read, and the count of them under its lock. */
 #include "models.h"
 

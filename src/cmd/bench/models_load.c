@@ -4,8 +4,8 @@
  * of requests it is reset, so that none of its kind has to linger, and another one takes its place.
  * The first lives are of different lengths, lest all end together.
  *
- * The time of a first request begins with connect(): whoever has to wait until the server looks at
- * it waits all the same. */
+ * The time of a first request begins with connect(): a client that has to wait until the server
+ * looks at it waits all the same. */
 #include "models.h"
 
 #include <errno.h>
@@ -150,7 +150,7 @@ static void open_client(struct client *client) {
 
 /* --- The course of a sample --- */
 
-/* Those who have had their first answer go on; the others wait for it already. */
+/* The clients that have had their first answer go on; the others wait for it already. */
 static void begin_measuring(struct load *load) {
     load->since_ns = bench_now_ns();
     atomic_store(&load->job->shared->phase, MODELS_MEASURING);
@@ -162,7 +162,7 @@ static void begin_measuring(struct load *load) {
     }
 }
 
-/* Who has got no answer in all this time is one of those who wait. */
+/* A client that has got no answer in all this time counts as one that waits. */
 static void end_measuring(struct load *load, int64_t now_ns) {
     struct bench_sample *sample = load->job->sample;
     atomic_store(&load->job->shared->phase, MODELS_OVER);

@@ -108,7 +108,7 @@ static void run_server(struct models_job *job) {
 struct process {
     pid_t pid;    /* 0: none */
     int fd;       /* to talk to it */
-    pid_t runner; /* who wants to know; when that is gone, nobody does */
+    pid_t runner; /* wants to know what is measured; without it nobody does */
 };
 
 /* `other_fd`, if not -1, is the end of a socket that the new process must not hold open. */
@@ -138,7 +138,7 @@ static bool start(struct process *process, struct models_job *job, void (*run)(s
     return false;
 }
 
-/* Waits for a letter; false if it is another one, or none comes any more. */
+/* Waits for a letter; false if it is another one, or no further one comes. */
 static bool hears(const struct process *process, char wanted) {
     enum { LOOK_MS = 100 };
     struct pollfd ready = {process->fd, POLLIN, 0};

@@ -34,4 +34,7 @@ void bench_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_file_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_file_attempt_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* The command; returns the exit status. */
+int bench_backends_main(int argc, char **argv);
+
 #endif

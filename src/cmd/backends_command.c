@@ -1,0 +1,44 @@
+/* backends_command.c: prints what this binary can wait with, best first, one line each. */
+#include "backends_command.h"
+
+#include <eddy.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: eddy backends\n\n"
+    "Lists the backends of this binary, best first: the first one is the default.\n"
+    "  edge       watchers that are told once per arrival\n"
+    "  one-shot   watchers that are told once until armed again\n"
+    "  nest       has a descriptor that another loop can watch\n"
+    "  batch      changes of interest cost no system call of their own\n"
+    "  largest    descriptor that it can watch\n";
+
+static const char *answer(unsigned capabilities, unsigned bit) {
+    return (capabilities & bit) != 0 ? "yes" : "no";
+}
+
+int backends_main(int argc, char **argv) {
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (argc > 0) {
+        fprintf(stderr, "eddy: backends takes no arguments, but was given \"%s\"\n", argv[0]);
+        return 2;
+    }
+    eddy_backend_info backend;
+    printf("%-8s  %-4s  %-8s  %-4s  %-5s  %s\n", "backend", "edge", "one-shot", "nest", "batch",
+           "largest");
+    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++) {
+        unsigned can = backend.capabilities;
+        char largest[16] = "any";
+        /* That a table indexed by descriptors ends one earlier is no limit that anybody meets. */
+        if (backend.fd_max < INT_MAX - 1) snprintf(largest, sizeof largest, "%d", backend.fd_max);
+        printf("%-8s  %-4s  %-8s  %-4s  %-5s  %s\n", backend.name, answer(can, EDDY_CAN_EDGE),
+               answer(can, EDDY_CAN_ONESHOT), answer(can, EDDY_CAN_NEST),
+               answer(can, EDDY_CAN_BATCH), largest);
+    }
+    return 0;
+}

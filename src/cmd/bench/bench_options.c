@@ -1,0 +1,64 @@
+/* bench_options.c: see bench_options.h. Without state. */
+#include "bench_options.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+bool bench_set_rounds(void *to, const char *value) {
+    return command_line_number(value, 1, 100, &((struct bench_options *)to)->rounds);
+}
+
+bool bench_set_sample_ms(void *to, const char *value) {
+    return command_line_number(value, 1, 60000, &((struct bench_options *)to)->sample_ms);
+}
+
+bool bench_set_json(void *to, const char *value) {
+    (void)value;
+    ((struct bench_options *)to)->format = BENCH_JSON;
+    return true;
+}
+
+bool bench_set_csv(void *to, const char *value) {
+    (void)value;
+    ((struct bench_options *)to)->format = BENCH_CSV;
+    return true;
+}
+
+bool bench_set_plot(void *to, const char *value) {
+    ((struct bench_options *)to)->plot = value;
+    return value[0] != '\0' && strpbrk(value, "'\n") == NULL;
+}
+
+bool bench_set_help(void *to, const char *value) {
+    (void)value;
+    return ((struct bench_options *)to)->help = true;
+}
+
+int bench_refuse_argument(void *options, const char *argument, char *error, size_t error_size) {
+    snprintf(error, error_size, "\"%s\" is no option; \"%s --help\" lists them", argument,
+             ((struct bench_options *)options)->command);
+    return -EINVAL;
+}
+
+int bench_execute(const struct bench_options *options, const struct bench_case *cases, size_t count,
+                  struct bench_result *results) {
+    struct bench_plan plan = {
+        .rounds = options->rounds,
+        .time_ns = options->sample_ms * EDDY_NS_PER_MS,
+        .show_progress = isatty(STDERR_FILENO),
+    };
+    char text[64];
+    if (options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
+    int err = bench_run(cases, count, &plan, results);
+    if (err == 0) bench_tell(stdout, options->format, results, count);
+    if (err == 0 && options->plot != NULL) {
+        err = bench_plot(options->plot, results, count);
+        if (err == -ENOENT) {
+            fputs("eddy: --plot needs gnuplot, which is not installed\n", stderr);
+            return 1;
+        }
+    }
+    if (err < 0) fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
+    return err < 0;
+}

@@ -1,0 +1,33 @@
+/* bench_options.h: what the commands of `eddy bench` have in common: options, and what is done in
+ * the end. */
+#ifndef EDDY_CMD_BENCH_OPTIONS_H
+#define EDDY_CMD_BENCH_OPTIONS_H
+
+#include "bench.h"
+#include "command_line.h"
+
+/* A command's own options begin with these, so that the setters work on them as well. */
+struct bench_options {
+    const char *command; /* "eddy bench backends" */
+    unsigned rounds, sample_ms;
+    enum bench_format format;
+    const char *plot;
+    bool help;
+};
+
+bool bench_set_rounds(void *to, const char *value);
+bool bench_set_sample_ms(void *to, const char *value);
+bool bench_set_json(void *to, const char *value);
+bool bench_set_csv(void *to, const char *value);
+bool bench_set_plot(void *to, const char *value);
+bool bench_set_help(void *to, const char *value);
+
+/* For command_line.take_argument: the benches take none. */
+int bench_refuse_argument(void *options, const char *argument, char *error, size_t error_size);
+
+/* Runs the cases, tells and draws what came out; `results` has room for `count`. Returns the exit
+ * status. */
+int bench_execute(const struct bench_options *options, const struct bench_case *cases, size_t count,
+                  struct bench_result *results);
+
+#endif

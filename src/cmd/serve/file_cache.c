@@ -1,0 +1,103 @@
+/* file_cache.c: see file_cache.h. */
+#include "file_cache.h"
+
+#include <string.h>
+
+#include "system.h"
+
+void file_cache_init(struct file_cache *cache, unsigned count_max) {
+    memset(cache, 0, sizeof *cache);
+    cache->count_max = count_max;
+}
+
+/* FNV-1a. Only files that are there are listed, so that clients cannot choose names that collide.
+ */
+static uint64_t hash_of(const char *path, size_t *length) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    const char *at = path;
+    for (; *at != '\0'; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    *length = (size_t)(at - path);
+    return hash;
+}
+
+static struct cached_file **bucket_of(struct file_cache *cache, uint64_t hash) {
+    return &cache->buckets[(hash ^ hash >> 32) % FILE_CACHE_BUCKETS];
+}
+
+static void free_unused(struct cached_file *file) {
+    if (file->is_listed || file->users > 0) return;
+    system_close(file->fd);
+    system_free(file);
+}
+
+void file_cache_release(struct cached_file *file) {
+    file->users--;
+    free_unused(file);
+}
+
+static void drop_oldest(struct file_cache *cache) {
+    struct cached_file *file = cache->oldest;
+    cache->oldest = file->newer;
+    if (cache->oldest == NULL) cache->newest = NULL;
+    struct cached_file **at = bucket_of(cache, file->hash);
+    while (*at != file) at = &(*at)->next;
+    *at = file->next;
+    cache->count--;
+    file->is_listed = false;
+    free_unused(file);
+}
+
+int64_t file_cache_expire(struct file_cache *cache, int64_t now_ns) {
+    while (cache->oldest != NULL && cache->oldest->until_ns <= now_ns) drop_oldest(cache);
+    return cache->oldest != NULL ? cache->oldest->until_ns : -1;
+}
+
+void file_cache_clear(struct file_cache *cache) {
+    while (cache->oldest != NULL) drop_oldest(cache);
+}
+
+struct cached_file *file_cache_find(struct file_cache *cache, const char *path, int64_t now_ns) {
+    if (cache->count == 0) return NULL;
+    size_t length;
+    uint64_t hash = hash_of(path, &length);
+    struct cached_file *file = *bucket_of(cache, hash);
+    for (; file != NULL; file = file->next) {
+        if (file->hash != hash || file->length != length || file->until_ns <= now_ns) continue;
+        if (memcmp(file->path, path, length) != 0) continue;
+        file->users++;
+        return file;
+    }
+    return NULL;
+}
+
+/* One of the same path, of a request that was under way at the same time, is no longer found: the
+ * new one stands before it. */
+struct cached_file *file_cache_add(struct file_cache *cache, const char *path, int fd,
+                                   const eddy_stat *stat, int64_t now_ns) {
+    if (cache->count_max == 0) return NULL;
+    size_t length;
+    uint64_t hash = hash_of(path, &length);
+    struct cached_file *file = system_resize(NULL, sizeof *file + length + 1);
+    if (file == NULL) return NULL;
+    if (cache->count == cache->count_max) drop_oldest(cache);
+    struct cached_file **bucket = bucket_of(cache, hash);
+    *file = (struct cached_file){
+        .next = *bucket,
+        .hash = hash,
+        .until_ns = now_ns + FILE_CACHE_NS,
+        .users = 1,
+        .is_listed = true,
+        .fd = fd,
+        .stat = *stat,
+        .length = length,
+    };
+    memcpy(file->path, path, length + 1);
+    *bucket = file;
+    if (cache->newest != NULL)
+        cache->newest->newer = file;
+    else
+        cache->oldest = file;
+    cache->newest = file;
+    cache->count++;
+    return file;
+}

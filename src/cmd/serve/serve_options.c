@@ -1,0 +1,151 @@
+/* serve_options.c: the command line of `eddy serve`. */
+#include "serve_options.h"
+
+#include "command_line.h"
+
+#include <eddy.h>
+#include <errno.h>
+#include <string.h>
+
+static bool set_host(void *to, const char *value) {
+    struct options *options = to;
+    struct sockaddr_storage address;
+    options->host = strcmp(value, "localhost") == 0 ? "127.0.0.1" : value;
+    return eddy_address_parse(&address, options->host, 0) > 0;
+}
+
+static bool set_port(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 0, 65535, &options->port);
+}
+
+static bool set_backend(void *to, const char *value) {
+    struct options *options = to;
+    eddy_backend_info backend;
+    options->backend = value;
+    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++)
+        if (strcmp(backend.name, value) == 0) return true;
+    return false;
+}
+
+static bool set_loops(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 1, 64, &options->loops);
+}
+
+static bool set_pool_threads(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 1, 256, &options->pool_threads);
+}
+
+static bool set_connections_max(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 1, 1000000, &options->connections_max);
+}
+
+static bool set_timeout(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 1, 86400, &options->timeout_s);
+}
+
+static bool set_log(void *to, const char *value) {
+    struct options *options = to;
+    options->log_common = strcmp(value, "common") == 0;
+    return options->log_common || strcmp(value, "none") == 0;
+}
+
+static bool set_cache(void *to, const char *value) {
+    struct options *options = to;
+    (void)value;
+    return options->cache = true;
+}
+
+static bool set_quiet(void *to, const char *value) {
+    struct options *options = to;
+    (void)value;
+    return options->quiet = true;
+}
+
+static bool set_help(void *to, const char *value) {
+    struct options *options = to;
+    (void)value;
+    return options->help = true;
+}
+
+static const struct option_rule rules[] = {
+    {"host", "ADDRESS", "an IPv4 or IPv6 address", set_host,
+     "listen on this address (default 127.0.0.1; 0.0.0.0 or :: for all)"},
+    {"port", "N", "a number from 0 to 65535", set_port,
+     "listen on this port (default 8080; 0 picks a free one)"},
+    {"backend", "NAME", "a backend of this binary, which \"eddy backends\" lists", set_backend,
+     "wait with this backend (default: the best of \"eddy backends\")"},
+    {"loops", "N", "a number from 1 to 64", set_loops,
+     "run so many loops, a thread and a listener each (default 1)"},
+    {"pool-threads", "N", "a number from 1 to 256", set_pool_threads,
+     "read files on at most so many threads (default 4)"},
+    {"max-connections", "N", "a number from 1 to 1000000", set_connections_max,
+     "serve so many at once, further ones wait (default: what" COMMAND_LINE_INDENT
+     "the limit of open descriptors allows)"},
+    {"timeout", "SECONDS", "a number from 1 to 86400", set_timeout,
+     "give up on a client that is idle, has not sent its whole" COMMAND_LINE_INDENT
+     "request or takes no data for so long (default 60)"},
+    {"cache", NULL, "", set_cache,
+     "keep files open for a second, instead of opening them" COMMAND_LINE_INDENT
+     "for each request"},
+    {"log", "none|common", "none or common", set_log,
+     "write a line for each request to stdout (default none)"},
+    {"quiet", NULL, "", set_quiet, "do not print the address that is served"},
+    {"help", NULL, "", set_help, "print this"},
+};
+
+static int take_directory(void *to, const char *argument, char *error, size_t error_size) {
+    struct options *options = to;
+    if (options->directory != NULL) {
+        snprintf(error, error_size, "one DIR can be served, but there are \"%s\" and \"%s\"",
+                 options->directory, argument);
+        return -EINVAL;
+    }
+    if (argument[0] == '\0') {
+        snprintf(error, error_size, "DIR is empty; \".\" is the current directory");
+        return -EINVAL;
+    }
+    options->directory = argument;
+    return 0;
+}
+
+static const struct command_line line = {
+    .command = "eddy serve",
+    .rules = rules,
+    .rule_count = sizeof rules / sizeof rules[0],
+    .take_argument = take_directory,
+};
+
+int options_parse(struct options *options, int argc, char **argv, char *error, size_t error_size) {
+    *options = (struct options){
+        .host = "127.0.0.1",
+        .port = 8080,
+        .loops = 1,
+        .pool_threads = 4,
+        .timeout_s = 60,
+    };
+    int err = command_line_parse(&line, options, argc, argv, error, error_size);
+    if (err < 0) return err;
+    if (options->directory == NULL) options->directory = ".";
+    if (options->connections_max != 0 && options->connections_max < options->loops) {
+        snprintf(error, error_size,
+                 "--max-connections: \"%u\" is not at least one for each of the "
+                 "%u loops",
+                 options->connections_max, options->loops);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+void options_help(FILE *out) {
+    fputs("usage: eddy serve [options] [DIR]\n\n"
+          "Serves the files below DIR (default: the current directory) over HTTP/1.1.\n"
+          "SIGINT and SIGTERM let running transfers finish, for 10 seconds at most.\n\n"
+          "options:\n",
+          out);
+    command_line_help(&line, out);
+}

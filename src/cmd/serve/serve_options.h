@@ -1,0 +1,32 @@
+/* serve_options.h: what `eddy serve` can be told on its command line. */
+#ifndef EDDY_CMD_SERVE_SERVE_OPTIONS_H
+#define EDDY_CMD_SERVE_SERVE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct options {
+    const char *directory;
+    const char *host;
+    const char *backend; /* NULL: the best */
+    unsigned port;       /* 0: the kernel picks one */
+    unsigned loops;
+    unsigned pool_threads;
+    unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
+    unsigned timeout_s;
+    bool log_common;
+    bool cache;
+    bool quiet;
+    bool help;
+};
+
+/* Fills `*options` from the arguments after "serve". Returns 0, or -EINVAL with one line in `error`
+ * that says what is wrong and what would be right. The strings of `*options` point into `argv`. */
+int options_parse(struct options *options, int argc, char **argv, char *error, size_t error_size);
+
+/* Writes the help of `eddy serve`, made from the same table that the parser reads. */
+void options_help(FILE *out);
+
+#endif

@@ -1,0 +1,25 @@
+/* system.h: what the server asks of the system beside the library. A link seam, as platform/os.h is
+ * the library's: tests link other implementations of it. Any thread. */
+#ifndef EDDY_CMD_SERVE_SYSTEM_H
+#define EDDY_CMD_SERVE_SYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* As realloc and free. */
+void *system_resize(void *memory, size_t bytes);
+void system_free(void *memory);
+
+/* Closes a descriptor that the library has handed out. */
+void system_close(int fd);
+
+/* The wall clock, in seconds since 1970. */
+int64_t system_time_s(void);
+
+/* A number to start a generator with. */
+uint64_t system_seed(void);
+
+/* A line on stderr, after the program's name. */
+void system_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
