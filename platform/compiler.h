@@ -4,15 +4,18 @@
 
 /* APART: a function that stays out of its caller's body, which then saves fewer registers each
  * time. RARE: one that is seldom called, beside. PREFETCH begins to bring memory that is about to
- * be written. */
+ * be written. UNLIKELY: a condition that hardly ever holds, where a count of instructions asks for
+ * it. */
 #if defined(__GNUC__) || defined(__clang__)
 #define APART             __attribute__((noinline))
 #define RARE              __attribute__((noinline, cold))
 #define PREFETCH(address) __builtin_prefetch(address, 1)
+#define UNLIKELY(truth)   __builtin_expect((truth), 0)
 #else
 #define APART
 #define RARE
 #define PREFETCH(address) ((void)(address))
+#define UNLIKELY(truth)   (truth)
 #endif
 
 #endif

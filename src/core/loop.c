@@ -29,12 +29,11 @@ static const int64_t loop_far_ns = 10 * EDDY_NS_PER_S;
  * of the way to a far deadline, as the heap has it, is on the safe side, and a loop that did fall
  * silent wakes up once, to wait for the rest. */
 static inline int64_t loop_timeout_ns(eddy_loop *loop, int found) {
-    int64_t due_ns = loop->timers.entries[0].due_ns; /* or earlier than it really is */
+    int64_t due_ns = loop->timers.entries[0].due_ns; /* or it is later */
     if (due_ns == INT64_MAX) return -1;
     int64_t left_ns = due_ns - loop->now_ns;
     if (left_ns >= loop_far_ns && found > 0) return left_ns / 2;
-    due_ns = timer_next_ns(&loop->timers);
-    if (due_ns == INT64_MAX) return -1;
+    if (timer_is_stale(&loop->timers)) due_ns = eddy__timer_settle_ns(&loop->timers);
     left_ns = due_ns - eddy_os_clock_ns();
     return left_ns < 0 ? 0 : left_ns;
 }
@@ -66,6 +65,7 @@ static inline bool loop_skips_wait(eddy_loop *loop) {
 
 static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     int count = 0;
+    loop->turn++;
     bool is_waiting = timeout_ns != 0 && inbox_set_waiting(&loop->inbox);
     if (is_waiting || !loop_skips_wait(loop)) {
         loop->waits_skipped = 0;
@@ -79,7 +79,6 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns) {
             loop->metrics.waits_empty++;
     }
     loop->now_ns = eddy_os_clock_ns(); /* phase 3 */
-    loop->turn++;
     return count;
 }
 

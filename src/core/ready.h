@@ -21,7 +21,7 @@ static inline unsigned ready_heard(const eddy_loop *loop, const eddy_io *io, uns
 
 static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned events) {
     unsigned told = ready_heard(loop, io, events);
-    if (told == 0) return;
+    if (UNLIKELY(told == 0)) return;
     loop->metrics.callbacks++;
     CALLBACK(loop, io, io->fn(io, told)); /* the watcher may be gone now */
 }
@@ -30,17 +30,17 @@ static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned events)
  * not special either: no record has its generation. */
 static inline void ready_run_one(eddy_loop *loop, const struct eddy_record *record) {
     const struct io_slot *slot = &loop->io.slots[(uint32_t)record->token];
-    bool is_plain = !(slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED));
-    if (is_plain && slot->generation == record->token >> 32 && record->error == 0)
-        ready_tell_one(loop, slot->first, record->events);
-    else
+    if (UNLIKELY((slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED)) ||
+                 slot->generation != record->token >> 32 || record->error != 0))
         eddy__ready_run_special(loop, record);
+    else
+        ready_tell_one(loop, slot->first, record->events);
 }
 
 static inline void ready_run(eddy_loop *loop, int count) {
     if (loop->due & (DUE_LOST | DUE_SPLIT)) count = eddy__ready_begin(loop, count);
-    const struct eddy_record *at = loop->records, *end = at + count;
-    for (; at != end; at++) ready_run_one(loop, at);
+    const struct eddy_record *at = loop->records;
+    for (; count > 0; count--) ready_run_one(loop, at++);
 }
 
 #endif

@@ -122,7 +122,8 @@ static void timer_remove_at(struct timer_heap *heap, uint32_t place) {
 /* Of two that are not negative; beyond the clock's range is never. */
 static int64_t timer_sum_ns(int64_t time_ns, int64_t delay_ns) {
     uint64_t sum_ns = (uint64_t)time_ns + (uint64_t)delay_ns;
-    return sum_ns > INT64_MAX ? INT64_MAX : (int64_t)sum_ns;
+    if (UNLIKELY(sum_ns > INT64_MAX)) return INT64_MAX;
+    return (int64_t)sum_ns;
 }
 
 /* The heap is not empty. */
@@ -205,7 +206,8 @@ static int64_t timer_next_tick_ns(const eddy_timer *timer, int64_t now_ns) {
 }
 
 /* The top's deadline or order is another by now. */
-APART static void timer_resift_top(struct timer_heap *heap) {
+APART static void timer_resift_top(eddy_loop *loop) {
+    struct timer_heap *heap = &loop->timers;
     timer_sift_down(heap, 0, timer_entry_of(heap->entries[0].timer));
 }
 
@@ -213,10 +215,10 @@ void eddy__timer_run(eddy_loop *loop) {
     struct timer_heap *heap = &loop->timers;
     int64_t now_ns = loop->now_ns;
     uint64_t last_order = heap->order; /* what callbacks start comes behind it */
-    while (timer_is_due(heap, now_ns)) {
+    do {
         eddy_timer *timer = heap->entries[0].timer;
         if (heap->entries[0].order != timer->order) { /* it was pushed away */
-            timer_resift_top(heap);
+            timer_resift_top(loop);
             continue;
         }
         /* A timer that a callback started is due now or later, so behind all that were due before:
@@ -227,13 +229,13 @@ void eddy__timer_run(eddy_loop *loop) {
             timer->order = ++heap->order;
             heap->entries[0].due_ns = timer->due_ns;
             heap->entries[0].order = timer->order;
-            if (heap->count > 1) timer_resift_top(heap);
+            if (heap->count > 1) timer_resift_top(loop);
         } else {
             eddy_timer_stop(timer);
         }
         loop->metrics.timers++;
         CALLBACK(loop, timer, timer->fn(timer)); /* the timer may be gone now */
-    }
+    } while (timer_is_due(heap, now_ns));
 }
 
 void eddy__timer_open(struct timer_heap *heap) {

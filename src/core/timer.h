@@ -22,7 +22,7 @@ struct timer_heap {
 
 void eddy__timer_open(struct timer_heap *heap);
 int64_t eddy__timer_settle_ns(struct timer_heap *heap); /* puts the top right; its deadline */
-void eddy__timer_run(eddy_loop *loop);                  /* phase 4 */
+void eddy__timer_run(eddy_loop *loop);                  /* phase 4; after timer_is_due */
 void eddy__timer_close(eddy_loop *loop);
 
 /* Whether phase 4 may have something to do. */
@@ -30,11 +30,15 @@ static inline bool timer_is_due(const struct timer_heap *heap, int64_t now_ns) {
     return heap->entries[0].due_ns <= now_ns;
 }
 
+/* Whether the first one's deadline is later than its entry says. The heap is not empty. */
+static inline bool timer_is_stale(const struct timer_heap *heap) {
+    return heap->entries[0].order != heap->entries[0].timer->order;
+}
+
 /* The nearest deadline, or INT64_MAX. */
 static inline int64_t timer_next_ns(struct timer_heap *heap) {
-    const struct timer_entry *top = &heap->entries[0];
-    if (top->due_ns == INT64_MAX || top->order == top->timer->order) return top->due_ns;
-    return eddy__timer_settle_ns(heap);
+    int64_t due_ns = heap->entries[0].due_ns;
+    return due_ns != INT64_MAX && timer_is_stale(heap) ? eddy__timer_settle_ns(heap) : due_ns;
 }
 
 #endif
