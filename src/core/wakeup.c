@@ -95,11 +95,6 @@ static bool wakeup_tells_each_write(eddy_loop *loop) {
     return true;
 }
 
-static int wakeup_watch(eddy_loop *loop) {
-    struct wakeup *wakeup = &loop->wakeup;
-    return eddy_io_start(&wakeup->io, on_wakeup, wakeup->ends[0], wakeup_interest(wakeup));
-}
-
 int eddy__wakeup_open(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
     atomic_init(&wakeup->refused, 0);
@@ -109,12 +104,11 @@ int eddy__wakeup_open(eddy_loop *loop) {
     eddy_unref(&wakeup->io.handle);
     int err = wakeup_open_ends(wakeup, wakeup->ends);
     if (err < 0) return err;
-    err = wakeup_watch(loop);
+    err = eddy_io_start(&wakeup->io, on_wakeup, wakeup->ends[0], wakeup_interest(wakeup));
     if (err == 0 && wakeup->is_edge && !wakeup->is_eventfd && !wakeup_tells_each_write(loop)) {
-        eddy_io_stop(&wakeup->io);
         eddy__wakeup_read(loop);
         wakeup->is_edge = false;
-        err = wakeup_watch(loop);
+        err = eddy_io_change(&wakeup->io, wakeup_interest(wakeup));
     }
     if (err < 0) wakeup_close_ends(wakeup->ends);
     return err;
