@@ -1,5 +1,5 @@
-/* peer_eddy.c: eddy, on its best backend: with watchers; with streams; and with file reads that
- * only the pool does. */
+/* peer_eddy.c: eddy, on its best backend: with watchers; with streams; with file reads that only
+ * the pool does; and woken by an eventfd instead of the pipe. */
 #include "peers.h"
 
 #include <errno.h>
@@ -9,9 +9,18 @@
 
 static eddy_loop *loops[PEERS_SIDES];
 
+static int open_woken_by(eddy_wakeup_kind wakeup, bool has_threads) {
+    eddy_loop_config config = {.wakeup = wakeup};
+    int err = eddy_loop_open(&loops[0], &config);
+    return err < 0 || !has_threads ? err : eddy_loop_open(&loops[1], &config);
+}
+
 static int open_loops(bool has_threads) {
-    int err = eddy_loop_open(&loops[0], NULL);
-    return err < 0 || !has_threads ? err : eddy_loop_open(&loops[1], NULL);
+    return open_woken_by(EDDY_WAKEUP_PIPE, has_threads);
+}
+
+static int open_with_eventfd(bool has_threads) {
+    return open_woken_by(EDDY_WAKEUP_EVENTFD, has_threads);
 }
 
 static int run(unsigned side) {
@@ -260,6 +269,18 @@ const struct peer peer_eddy_stream = {
     .stop = stop,
     .turn = turn,
     .serve = serve_streams,
+};
+
+const struct peer peer_eddy_eventfd = {
+    .name = "eddy-eventfd",
+    .open = open_with_eventfd,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .wake_open = wake_open,
+    .wake_send = wake_send,
+    .jobs_make = jobs_make,
+    .job_submit = job_submit,
 };
 
 const struct peer peer_eddy_pool = {

@@ -10,6 +10,7 @@ const struct peer *const peers_all[] = {
     &peer_eddy,
     &peer_eddy_stream,
     &peer_eddy_pool,
+    &peer_eddy_eventfd,
 #ifdef PEERS_AE
     &peer_ae,
 #endif
