@@ -92,10 +92,11 @@ EDDY_API void eddy_loop_stop(eddy_loop *loop);
 /* Whether an active, referenced handle, a request, or a queued call keeps the loop running. */
 EDDY_API bool eddy_loop_is_alive(const eddy_loop *loop);
 
-/* The clock as phase 3 read it. Delays of timers count from it. Loop thread only. */
-EDDY_API int64_t eddy_loop_now_ns(const eddy_loop *loop);
+/* In a callback, the clock as phase 3 read it; elsewhere the clock, read anew. Monotonic. Delays of
+ * timers and deadlines count from it. Loop thread only. */
+EDDY_API int64_t eddy_loop_now_ns(eddy_loop *loop);
 
-/* Reads the clock again, for a callback that ran long before it starts a timer. */
+/* Reads the clock again, for a callback that ran long before it starts a timer. Loop thread only. */
 EDDY_API void eddy_loop_update_now(eddy_loop *loop);
 
 /* The backend the loop was opened with; valid until the loop is closed. */

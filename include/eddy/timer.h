@@ -24,7 +24,8 @@ struct eddy_timer {
 /* Makes `timer` a stopped timer of `loop`. Cannot fail. */
 EDDY_API void eddy_timer_init(eddy_timer *timer, eddy_loop *loop);
 
-/* Fires `fn` once `delay_ns` after eddy_loop_now_ns(), then every `repeat_ns` (0: once). Repeats
+/* Fires `fn` once `delay_ns` from now, then every `repeat_ns` (0: once). Now is eddy_loop_now_ns():
+ * in a callback the time of its turn, elsewhere the clock, which is read for it. Repeats
  * keep to the grid of the first deadline; ticks that a busy loop missed are skipped, not made up.
  * Restarts a running timer, in O(1) when the deadline moves away. A delay beyond the clock's range
  * means never. A delay of 0 fires in the next timers phase, never in the one under way.
@@ -32,6 +33,11 @@ EDDY_API void eddy_timer_init(eddy_timer *timer, eddy_loop *loop);
  * unaffected, since restarting one needs no memory). */
 EDDY_API int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns,
                               int64_t repeat_ns);
+
+/* The same at a time of its own, on the clock of eddy_loop_now_ns(). One that has passed counts as
+ * now. INT64_MAX means never. Errors: as eddy_timer_start. */
+EDDY_API int eddy_timer_start_at(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
+                                 int64_t repeat_ns);
 
 /* Stops it; nothing happens if it is stopped. It does not fire any more, also not in this turn;
  * `timer` is yours again. */

@@ -225,8 +225,8 @@ bool eddy_loop_is_alive(const eddy_loop *loop) {
            inbox_has_arrived(&loop->inbox);
 }
 
-int64_t eddy_loop_now_ns(const eddy_loop *loop) {
-    return loop->now_ns;
+int64_t eddy_loop_now_ns(eddy_loop *loop) {
+    return loop_now_ns(loop);
 }
 
 void eddy_loop_update_now(eddy_loop *loop) {

@@ -83,6 +83,13 @@ void *eddy__resize(eddy_loop *loop, void *memory, size_t old_bytes, size_t new_b
 const struct eddy_backend *eddy__backend_find(const char *name); /* NULL: the best */
 eddy_backend_info eddy__backend_info(const struct eddy_backend *backend);
 
+/* The time that delays count from: in callbacks the turn's, and else the real one, since the turn's
+ * may be as old as the last run. */
+static inline int64_t loop_now_ns(eddy_loop *loop) {
+    if (UNLIKELY(!loop->running)) loop->now_ns = eddy_os_clock_ns();
+    return loop->now_ns;
+}
+
 /* A part that has something to do before the wait. */
 static inline void part_is_due(eddy_loop *loop) {
     loop->due |= DUE_PARTS;

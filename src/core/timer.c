@@ -23,6 +23,12 @@
 
 enum { TIMER_GROUPS = 4, TIMER_CAPACITY_MIN = 16 };
 
+/* A place must fit the handle's, and the bytes of the heap a size. */
+#define TIMER_CAPACITY_MAX                                   \
+    (SIZE_MAX / sizeof(struct timer_entry) < UINT32_MAX      \
+         ? (unsigned)(SIZE_MAX / sizeof(struct timer_entry)) \
+         : UINT32_MAX)
+
 /* The top of a heap that has never had a timer. */
 static const struct timer_entry timer_none = {.due_ns = INT64_MAX};
 
@@ -137,6 +143,7 @@ int64_t eddy__timer_settle_ns(struct timer_heap *heap) {
 
 static int timer_grow(eddy_loop *loop) {
     struct timer_heap *heap = &loop->timers;
+    if (heap->capacity > TIMER_CAPACITY_MAX / 2) return -ENOMEM;
     unsigned capacity = heap->capacity == 0 ? TIMER_CAPACITY_MIN : heap->capacity * 2;
     void *before = heap->capacity > 0 ? heap->entries : NULL;
     void *entries = eddy__resize(loop, before, heap->capacity * sizeof *heap->entries,
@@ -154,37 +161,52 @@ void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
     timer->order = 0;
 }
 
-static int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
+static inline int timer_put_in(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
+                               int64_t repeat_ns) {
     struct timer_heap *heap = &timer->handle.loop->timers;
     timer->fn = fn;
-    timer->due_ns = timer_sum_ns(timer->handle.loop->now_ns, delay_ns);
+    timer->due_ns = due_ns;
     timer->repeat_ns = repeat_ns;
     timer->order = ++heap->order;
     uint32_t place = timer->handle.place;
     if (!handle_is_active(&timer->handle)) {
         handle_start(&timer->handle);
         place = heap->count++;
-    } else if (timer->due_ns >= heap->entries[place].due_ns) {
+    } else if (due_ns >= heap->entries[place].due_ns) {
         return 0;
     }
     timer_sift_up(heap, place, timer_entry_of(timer));
     return 0;
 }
 
-RARE static int timer_grow_and_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns,
-                                     int64_t repeat_ns) {
+RARE static int timer_grow_and_put(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
+                                   int64_t repeat_ns) {
     int err = timer_grow(timer->handle.loop);
-    return err < 0 ? err : timer_start(timer, fn, delay_ns, repeat_ns);
+    return err < 0 ? err : timer_put_in(timer, fn, due_ns, repeat_ns);
+}
+
+static inline int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
+                              int64_t repeat_ns) {
+    const struct timer_heap *heap = &timer->handle.loop->timers;
+    bool is_full = heap->count == heap->capacity;
+    if (is_full && !handle_is_active(&timer->handle))
+        return timer_grow_and_put(timer, fn, due_ns, repeat_ns);
+    return timer_put_in(timer, fn, due_ns, repeat_ns);
 }
 
 int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
-    const struct timer_heap *heap = &timer->handle.loop->timers;
     EDDY_ASSERT(fn != NULL);
     if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
-    bool is_full = heap->count == heap->capacity;
-    if (is_full && !handle_is_active(&timer->handle))
-        return timer_grow_and_start(timer, fn, delay_ns, repeat_ns);
-    return timer_start(timer, fn, delay_ns, repeat_ns);
+    int64_t now_ns = loop_now_ns(timer->handle.loop);
+    return timer_start(timer, fn, timer_sum_ns(now_ns, delay_ns), repeat_ns);
+}
+
+/* Due before now would be before what was due at step 3, which eddy__timer_run relies on. */
+int eddy_timer_start_at(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns, int64_t repeat_ns) {
+    EDDY_ASSERT(fn != NULL);
+    if (repeat_ns < 0) return -EINVAL;
+    int64_t now_ns = loop_now_ns(timer->handle.loop);
+    return timer_start(timer, fn, due_ns > now_ns ? due_ns : now_ns, repeat_ns);
 }
 
 void eddy_timer_stop(eddy_timer *timer) {

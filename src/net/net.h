@@ -46,8 +46,9 @@ static inline int stream_fd(const eddy_stream *stream) {
 }
 
 /* The time `delay_ns` from now; beyond the clock's range is never. */
-static inline int64_t due_after_ns(const eddy_loop *loop, int64_t delay_ns) {
-    return delay_ns < NEVER_NS - loop->now_ns ? loop->now_ns + delay_ns : NEVER_NS;
+static inline int64_t due_after_ns(eddy_loop *loop, int64_t delay_ns) {
+    int64_t now_ns = loop_now_ns(loop);
+    return delay_ns < NEVER_NS - now_ns ? now_ns + delay_ns : NEVER_NS;
 }
 
 /* --- net_part.c: what the streams of a loop share --- */

@@ -91,8 +91,7 @@ int eddy__stream_arm(eddy_stream *stream, int64_t due_ns) {
     if (due_ns == NEVER_NS) return 0;
     int64_t armed_ns = eddy_timer_due_ns(&stream->timer);
     if (armed_ns >= 0 && armed_ns <= due_ns) return 0;
-    int64_t delay_ns = due_ns - stream_loop(stream)->now_ns;
-    return eddy_timer_start(&stream->timer, stream_on_deadline, delay_ns > 0 ? delay_ns : 0, 0);
+    return eddy_timer_start_at(&stream->timer, stream_on_deadline, due_ns, 0);
 }
 
 /* --- Life --- */

@@ -376,21 +376,16 @@ START_TEST(the_clock_stands_still_during_a_turn) {
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
     ck_assert_int_eq(calls, 2);
     ck_assert_int_eq(seen_ns[0], seen_ns[1]);
-    int64_t old_ns = eddy_loop_now_ns(loop);
-    ck_assert_int_eq(old_ns, seen_ns[0]);
-    eddy_loop_update_now(loop);
-    ck_assert_int_ge(eddy_loop_now_ns(loop), old_ns + 4 * EDDY_NS_PER_MS);
+    ck_assert_int_ge(eddy_loop_now_ns(loop), seen_ns[0] + 4 * EDDY_NS_PER_MS);
     test_loop_close(loop);
 }
 END_TEST
 
-START_TEST(the_clock_is_read_in_each_turn_and_set_when_the_loop_opens) {
+START_TEST(the_clock_is_read_anew_outside_of_callbacks) {
     begin();
     int64_t start_ns = eddy_loop_now_ns(loop);
     ck_assert_int_gt(start_ns, 0);
     sleep_ns(3 * EDDY_NS_PER_MS);
-    ck_assert_int_eq(eddy_loop_now_ns(loop), start_ns);
-    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
     ck_assert_int_ge(eddy_loop_now_ns(loop), start_ns + 3 * EDDY_NS_PER_MS);
     test_loop_close(loop);
 }
@@ -480,7 +475,7 @@ Suite *make_suite(void) {
     ck_add(suite, "alive", alive_follows_start_stop_ref_unref_in_every_order, unref_lasts_until_ref,
            every_kind_of_handle_keeps_the_loop_alive, an_unreferenced_handle_still_works);
     ck_add(suite, "clock", the_clock_stands_still_during_a_turn,
-           the_clock_is_read_in_each_turn_and_set_when_the_loop_opens);
+           the_clock_is_read_anew_outside_of_callbacks);
     ck_add(suite, "threads", two_loops_run_in_two_threads);
     return suite;
 }

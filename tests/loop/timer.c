@@ -33,6 +33,10 @@ static void start(char letter, int64_t delay_ns) {
     ck_assert_int_eq(eddy_timer_start(named(letter), on_timer, delay_ns, 0), 0);
 }
 
+static void start_at(char letter, int64_t due_ns) {
+    ck_assert_int_eq(eddy_timer_start_at(named(letter), on_timer, due_ns, 0), 0);
+}
+
 static void start_with(char letter, eddy_timer_fn *fn, int64_t delay_ns) {
     ck_assert_int_eq(eddy_timer_start(named(letter), fn, delay_ns, 0), 0);
 }
@@ -49,13 +53,14 @@ static void run(void) {
 
 START_TEST(timers_fire_in_order_of_deadline) {
     begin();
-    start('a', 3);
-    start('b', 1);
-    start('c', 5);
-    start('d', 0);
-    start('e', 4);
-    start('f', 2);
-    sleep_ns(EDDY_NS_PER_MS);
+    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_MS;
+    start_at('a', due_ns + 3);
+    start_at('b', due_ns + 1);
+    start_at('c', due_ns + 5);
+    start_at('d', due_ns);
+    start_at('e', due_ns + 4);
+    start_at('f', due_ns + 2);
+    sleep_ns(2 * EDDY_NS_PER_MS);
     turn();
     trace_is("dbfaec");
     end();
@@ -64,9 +69,10 @@ END_TEST
 
 START_TEST(timers_of_equal_deadline_fire_in_order_of_start) {
     begin();
-    for (char letter = 'z'; letter >= 'a'; letter--) start(letter, 1000);
-    start('m', 1000);
-    sleep_ns(EDDY_NS_PER_MS);
+    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_MS;
+    for (char letter = 'z'; letter >= 'a'; letter--) start_at(letter, due_ns);
+    start_at('m', due_ns);
+    sleep_ns(2 * EDDY_NS_PER_MS);
     turn();
     trace_is("zyxwvutsrqponlkjihgfedcbam");
     end();
@@ -74,8 +80,8 @@ START_TEST(timers_of_equal_deadline_fire_in_order_of_start) {
 END_TEST
 
 /* A later start with a shorter delay can mean the same deadline; the clock decides. */
-START_TEST(the_deadline_is_the_cached_time_and_the_delay) {
-    begin();
+static void start_later(eddy_timer *timer) {
+    (void)timer;
     int64_t now_ns = eddy_loop_now_ns(loop);
     sleep_ns(EDDY_NS_PER_MS);
     start('a', 1234567);
@@ -84,6 +90,12 @@ START_TEST(the_deadline_is_the_cached_time_and_the_delay) {
     start('a', 1234567);
     ck_assert_int_eq(eddy_timer_due_ns(named('a')), eddy_loop_now_ns(loop) + 1234567);
     ck_assert_int_ge(eddy_timer_due_ns(named('a')), now_ns + EDDY_NS_PER_MS + 1234567);
+}
+
+START_TEST(the_deadline_is_the_cached_time_and_the_delay) {
+    begin();
+    start_with('b', start_later, 0);
+    turn();
     eddy_timer_stop(named('a'));
     ck_assert_int_eq(eddy_timer_due_ns(named('a')), -1);
     start('a', 0);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 static eddy_loop *loop;
@@ -224,6 +225,112 @@ START_TEST(interrupted_waits_neither_shorten_nor_prolong_a_deadline) {
 }
 END_TEST
 
+/* --- Outside of callbacks --- */
+
+static int64_t fired_ns;
+
+static void note_time(eddy_timer *it) {
+    (void)it;
+    fired_ns = test_now_ns();
+    calls++;
+}
+
+static void be_busy(int64_t time_ns) {
+    for (int64_t until_ns = test_now_ns() + time_ns; test_now_ns() < until_ns;) continue;
+}
+
+/* What a program sets up before it runs its loop takes time, and so may what it does between two
+ * runs: the turn's time is then an old one, and no delay may count from it. */
+START_TEST(a_timer_started_outside_of_callbacks_is_never_early) {
+    begin();
+    for (int round = 0; round < 3; round++) {
+        be_busy(30 * EDDY_NS_PER_MS);
+        int64_t started_ns = test_now_ns();
+        ck_assert_int_ge(eddy_loop_now_ns(loop), started_ns);
+        if (round < 2)
+            ck_assert_int_eq(eddy_timer_start(&timer, note_time, 20 * EDDY_NS_PER_MS, 0), 0);
+        else
+            ck_assert_int_eq(
+                eddy_timer_start_at(&timer, note_time, started_ns + 20 * EDDY_NS_PER_MS, 0), 0);
+        ck_assert_int_ge(eddy_timer_due_ns(&timer), started_ns + 20 * EDDY_NS_PER_MS);
+        ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
+        ck_assert_int_eq(calls, round + 1);
+        ck_assert_int_ge(fired_ns - started_ns, 20 * EDDY_NS_PER_MS);
+    }
+    end();
+}
+END_TEST
+
+/* The same for the deadline of a stream, which has a timer of its own. */
+static ssize_t verdict;
+
+static void on_late(eddy_stream *stream, void *data, ssize_t size) {
+    (void)stream, (void)data;
+    verdict = size;
+    fired_ns = test_now_ns();
+}
+
+START_TEST(a_deadline_set_outside_of_callbacks_is_never_early) {
+    begin();
+    int ends[2];
+    eddy_stream stream;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    eddy_stream_init(&stream, loop);
+    ck_assert_int_eq(eddy_stream_attach(&stream, ends[0]), 0);
+    ck_assert_int_eq(eddy_stream_read_start(&stream, on_late), 0);
+    be_busy(30 * EDDY_NS_PER_MS);
+    int64_t started_ns = test_now_ns();
+    ck_assert_int_eq(eddy_stream_set_read_deadline(&stream, 20 * EDDY_NS_PER_MS), 0);
+    verdict = 0;
+    while (verdict == 0) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+    ck_assert_int_eq(verdict, -ETIMEDOUT);
+    ck_assert_int_ge(fired_ns - started_ns, 20 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(eddy_stream_close(&stream, NULL), 0);
+    ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
+    close(ends[1]);
+    end();
+}
+END_TEST
+
+/* An absolute deadline that has passed is due now: it fires in the next phase of timers, and keeps
+ * none of those that were due before it from firing in theirs. */
+static eddy_timer past;
+
+static void on_note(eddy_timer *it) {
+    (void)it;
+    note('n');
+}
+
+static void on_second(eddy_timer *it) {
+    (void)it;
+    note('s');
+}
+
+static void start_in_the_past(eddy_timer *it) {
+    note('a');
+    ck_assert_int_eq(eddy_timer_start_at(&past, on_note, 0, 0), 0);
+    (void)it;
+}
+
+START_TEST(a_deadline_in_the_past_overtakes_nobody) {
+    begin();
+    eddy_timer second;
+    eddy_timer_init(&second, loop);
+    eddy_timer_init(&past, loop);
+    ck_assert_int_eq(eddy_timer_start(&timer, start_in_the_past, 0, 0), 0);
+    ck_assert_int_eq(eddy_timer_start(&second, on_second, 0, 0), 0);
+    ck_assert_int_eq(test_run(loop, EDDY_RUN_ONCE), 1);
+    ck_assert_str_eq(trace, "as");
+    ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
+    ck_assert_str_eq(trace, "asn");
+    ck_assert_int_eq(eddy_timer_start_at(&past, on_note, 0, -1), -EINVAL);
+    ck_assert_int_eq(eddy_timer_start_at(&past, on_note, INT64_MAX, 0), 0);
+    ck_assert_int_eq(eddy_timer_due_ns(&past), INT64_MAX);
+    eddy_timer_stop(&past);
+    end();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("timers");
     ck_add(suite, "starve", a_zero_timer_that_restarts_itself_does_not_starve_a_pipe,
@@ -231,6 +338,9 @@ Suite *make_suite(void) {
     ck_add(suite, "wait", waiting_for_a_fraction_of_a_millisecond_does_not_spin,
            a_distant_deadline_neither_overflows_nor_spins, a_stopped_timer_does_not_wake_the_loop,
            interrupted_waits_neither_shorten_nor_prolong_a_deadline);
-    ck_add(suite, "clock", a_long_callback_updates_the_time_before_it_starts_a_timer);
+    ck_add(suite, "clock", a_long_callback_updates_the_time_before_it_starts_a_timer,
+           a_timer_started_outside_of_callbacks_is_never_early,
+           a_deadline_set_outside_of_callbacks_is_never_early,
+           a_deadline_in_the_past_overtakes_nobody);
     return suite;
 }

@@ -279,6 +279,7 @@ static void on_connected(eddy_stream *stream, int status) {
 int conn_connect(struct conn *conn, const struct house *target) {
     int64_t timeout_ns = 0;
     if (mesh_whim()) timeout_ns = 1 + (int64_t)sim_below(100000000);
+    int64_t now_ns = conn_now_ns(conn);
     int err = CALL(&conn->house->party,
                    eddy_tcp_connect(&conn->stream, (const struct sockaddr *)&target->address,
                                     target->address_length, timeout_ns, on_connected));
@@ -289,6 +290,6 @@ int conn_connect(struct conn *conn, const struct house *target) {
     }
     conn->is_connecting = true;
     /* There is nothing to read yet: the deadline's place is free. */
-    if (timeout_ns > 0) conn->read_due_ns = conn_now_ns(conn) + timeout_ns;
+    if (timeout_ns > 0) conn->read_due_ns = now_ns + timeout_ns;
     return 0;
 }

@@ -24,10 +24,10 @@ static void set_read_deadline(struct conn *conn) {
     int64_t delay_ns = delays_ns[sim_below(6)];
     if (sim_below(3) > 0 && delay_ns < EDDY_NS_PER_S) delay_ns = 500 * EDDY_NS_PER_S;
     if (!conn->is_reading) return; /* without a reader it waits for one: the owner would wonder */
+    int64_t now_ns = conn_now_ns(conn);
     int err = CALL(party_of(conn), eddy_stream_set_read_deadline(&conn->stream, delay_ns));
     sim_check(err == 0 || err == -ENOMEM, "a read deadline gives %d", err);
     if (ledger_result("eddy_stream_set_read_deadline", err) < 0) return;
-    int64_t now_ns = conn_now_ns(conn);
     conn->read_due_ns = delay_ns < 0 || delay_ns > INT64_MAX - now_ns ? -1 : now_ns + delay_ns;
 }
 

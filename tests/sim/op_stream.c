@@ -223,10 +223,11 @@ static void read_stop(struct op_stream *at) {
 
 static void set_deadline(struct op_stream *at) {
     int64_t delay_ns = (int64_t)pick(4) * 3 * EDDY_NS_PER_MS - 1;
+    int64_t before_ns = eddy_loop_now_ns(at->desk->party.loop);
     int err = CALL(&at->desk->party, eddy_stream_set_read_deadline(&at->stream, delay_ns));
     check_answer(at, "a read deadline", err, refusal(at));
     if (err < 0) return;
-    at->read_due_ns = delay_ns < 0 ? -1 : eddy_loop_now_ns(at->desk->party.loop) + delay_ns;
+    at->read_due_ns = delay_ns < 0 ? -1 : before_ns + delay_ns;
 }
 
 static void set_write_timeout(struct op_stream *at) {

@@ -56,6 +56,7 @@ struct desk {
     unsigned posts;                /* under way */
     uint64_t job_last[EDDY_LANES]; /* that began, in a pool of one thread */
     bool is_closing;
+    int64_t look_ns; /* when the look began: what was due then must be told */
 };
 
 extern struct office {

@@ -108,6 +108,11 @@ static void compare(void) {
 
 static void on_timer(eddy_timer *timer);
 
+/* Beyond the clock's range is never. */
+static int64_t sum_ns(int64_t time_ns, int64_t delay_ns) {
+    return delay_ns > INT64_MAX - time_ns ? INT64_MAX : time_ns + delay_ns;
+}
+
 static int64_t some_delay_ns(void) {
     switch (sim_below(8)) {
     case 0:
@@ -131,6 +136,7 @@ static int64_t some_delay_ns(void) {
 
 static void start_at(struct watch *watch, int64_t delay_ns, int64_t repeat_ns) {
     struct party *party = &storm.party;
+    int64_t before_ns = eddy_loop_now_ns(party->loop);
     int err = CALL(party, eddy_timer_start(watch->timer, on_timer, delay_ns, repeat_ns));
     if (delay_ns < 0 || repeat_ns < 0) {
         sim_check(err == -EINVAL, "a negative time gives %d", err);
@@ -138,9 +144,13 @@ static void start_at(struct watch *watch, int64_t delay_ns, int64_t repeat_ns) {
     }
     sim_check(err == 0 || (err == -ENOMEM && !watch->is_running), "a start gives %d", err);
     if (ledger_result("eddy_timer_start", err) < 0) return;
-    int64_t now_ns = eddy_loop_now_ns(party->loop);
     watch->is_running = true;
-    watch->due_ns = delay_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + delay_ns;
+    watch->due_ns = eddy_timer_due_ns(watch->timer);
+    int64_t after_ns = eddy_loop_now_ns(party->loop); /* in a callback the same */
+    sim_check(watch->due_ns >= sum_ns(before_ns, delay_ns) &&
+                  watch->due_ns <= sum_ns(after_ns, delay_ns),
+              "a timer started at %lld for %lld is due at %lld", (long long)before_ns,
+              (long long)delay_ns, (long long)watch->due_ns);
     watch->repeat_ns = repeat_ns;
     watch->order = ++storm.order;
 }

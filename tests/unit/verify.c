@@ -122,9 +122,10 @@ END_TEST
 
 START_TEST(timers_are_a_heap) {
     eddy_timer timers[2];
+    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_S;
     for (int i = 0; i < 2; i++) {
         eddy_timer_init(&timers[i], loop);
-        ck_assert_int_eq(eddy_timer_start(&timers[i], on_timer, EDDY_NS_PER_S, 0), 0);
+        ck_assert_int_eq(eddy_timer_start_at(&timers[i], on_timer, due_ns, 0), 0);
     }
     eddy_timer *first = loop->timers.entries[0].timer;
     struct timer_entry *entries = loop->timers.entries;
@@ -273,7 +274,7 @@ START_TEST(a_stream_is_what_its_state_says) {
     BREAKS(stream.state, (uint16_t)(stream.state & ~STREAM_READING), "reads ==");
     BREAKS(stream.state, (uint16_t)(stream.state | STREAM_BLOCKED), "writes ==");
     BREAKS(stream.read_fn, NULL, "stream->read_fn != NULL");
-    BREAKS(stream.read_due_ns, 0, "armed_ns <= due_ns");
+    BREAKS(stream.read_due_ns, eddy_loop_now_ns(loop) + EDDY_NS_PER_MS, "armed_ns <= due_ns");
     BREAKS(stream.low, stream.high + 1, "stream->low <= stream->high");
     BREAKS(stream.flush.next, &stream.flush, "link->prev->next == link");
     eddy_stream_close(&stream, NULL);
