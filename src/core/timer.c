@@ -194,11 +194,19 @@ static inline int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_
     return timer_put_in(timer, fn, due_ns, repeat_ns);
 }
 
-int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
-    EDDY_ASSERT(fn != NULL);
-    if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
+/* Outside of callbacks. */
+RARE static int timer_start_anew(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns,
+                                 int64_t repeat_ns) {
     int64_t now_ns = loop_now_ns(timer->handle.loop);
     return timer_start(timer, fn, timer_sum_ns(now_ns, delay_ns), repeat_ns);
+}
+
+int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
+    const eddy_loop *loop = timer->handle.loop;
+    EDDY_ASSERT(fn != NULL);
+    if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
+    if (!loop->running) return timer_start_anew(timer, fn, delay_ns, repeat_ns);
+    return timer_start(timer, fn, timer_sum_ns(loop->now_ns, delay_ns), repeat_ns);
 }
 
 /* Due before now would be before what was due at step 3, which eddy__timer_run relies on. */
