@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "eddy_config.h"
+#include "missing.h"
 #ifdef HAVE_EVENTFD
 #include <sys/eventfd.h>
 #endif
@@ -26,8 +27,9 @@ int eddy_os_prepare_descriptor(int fd) {
 
 int eddy_os_pipe(int ends[2]) {
 #ifdef HAVE_PIPE2
-    return pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0;
-#else
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0) return 0;
+    if (!call_is_missing(errno)) return -errno;
+#endif
     /* Without pipe2 a child that another thread forks right now inherits both ends. */
     if (pipe(ends) < 0) return -errno;
     int err = eddy_os_prepare_descriptor(ends[0]);
@@ -37,7 +39,6 @@ int eddy_os_pipe(int ends[2]) {
         eddy_os_close(ends[1]);
     }
     return err;
-#endif
 }
 
 int eddy_os_eventfd(void) {

@@ -5,6 +5,7 @@
 #include "backend_common.h"
 #include "compiler.h"
 #include "eddy_config.h"
+#include "missing.h"
 #include "os.h"
 
 #include <stdbool.h>
@@ -88,8 +89,7 @@ APART static int epoll_ask_to_the_ns(struct epoll_state *it, struct epoll_event 
                                      int capacity, int64_t timeout_ns) {
     struct timespec time = backend_timespec(timeout_ns);
     int count = epoll_pwait2(it->epoll_fd, events, capacity, &time, NULL);
-    /* Linux before 5.11 says ENOSYS; sandboxes that do not know the call say EPERM. */
-    if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+    if (count >= 0 || !call_is_missing(errno)) return count; /* Linux before 5.11 lacks it */
     it->pwait2_missing = true;
     return epoll_wait(it->epoll_fd, events, capacity, backend_timeout_ms(timeout_ns));
 }

@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "backend_common.h"
 #include "eddy_config.h"
+#include "missing.h"
 
 #include <poll.h>
 
@@ -21,6 +22,7 @@ struct poll_state {
     unsigned polled_count, polled_capacity;
     unsigned watches_capacity;
     unsigned next; /* where the scan goes on */
+    bool ppoll_missing;
 };
 
 static short poll_mask(unsigned events) {
@@ -103,11 +105,14 @@ static int poll_remove(void *state, int fd, unsigned events) {
 
 static int poll_ask(struct poll_state *it, int64_t timeout_ns) {
 #ifdef HAVE_PPOLL
-    struct timespec time = backend_timespec(timeout_ns < 0 ? 0 : timeout_ns);
-    return ppoll(it->polled, it->polled_count, timeout_ns < 0 ? NULL : &time, NULL);
-#else
-    return poll(it->polled, it->polled_count, backend_timeout_ms(timeout_ns));
+    if (!it->ppoll_missing) {
+        struct timespec time = backend_timespec(timeout_ns < 0 ? 0 : timeout_ns);
+        int count = ppoll(it->polled, it->polled_count, timeout_ns < 0 ? NULL : &time, NULL);
+        if (count >= 0 || !call_is_missing(errno)) return count;
+        it->ppoll_missing = true;
+    }
 #endif
+    return poll(it->polled, it->polled_count, backend_timeout_ms(timeout_ns));
 }
 
 /* A full array ends the scan in its middle; the next one goes on there, so that descriptors at the

@@ -52,7 +52,7 @@ typedef enum eddy_wakeup_kind {
 
 /* How to open a loop. Zeros mean the defaults. */
 typedef struct eddy_loop_config {
-    const char *backend;             /* a name of eddy_backend_at; NULL: the best */
+    const char *backend;             /* a name of eddy_backend_at; NULL: the best that works */
     const eddy_allocator *allocator; /* copied; NULL: realloc and free */
     eddy_pool *pool;                 /* shared with others; NULL: its own, on first use */
     unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4 */
@@ -65,7 +65,9 @@ typedef struct eddy_loop_config {
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
  * a pipe's two, or an eventfd. Errors: -ENOENT (no backend of that name), -EINVAL (a setting out of
- * its range), -ENOSYS (an eventfd, where there is none), -ENOMEM, -EMFILE, -ENFILE. Any thread; the
+ * its range), -ENOSYS or what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the backend that
+ * was named, or an eventfd, is not to be had: without a name the next backend is tried), -ENOMEM,
+ * -EMFILE, -ENFILE. Any thread; the
  * loop belongs to the one that runs it. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
@@ -96,7 +98,8 @@ EDDY_API bool eddy_loop_is_alive(const eddy_loop *loop);
  * timers and deadlines count from it. Loop thread only. */
 EDDY_API int64_t eddy_loop_now_ns(eddy_loop *loop);
 
-/* Reads the clock again, for a callback that ran long before it starts a timer. Loop thread only. */
+/* Reads the clock again, for a callback that ran long before it starts a timer. Loop thread only.
+ */
 EDDY_API void eddy_loop_update_now(eddy_loop *loop);
 
 /* The backend the loop was opened with; valid until the loop is closed. */

@@ -72,23 +72,18 @@ static int life_join_pool(eddy_loop *loop, eddy_pool *pool) {
     return source->join(loop, source);
 }
 
-int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
-    eddy_loop_config config = {0};
-    if (given != NULL) config = *given;
-    int err = life_check_config(&config);
-    if (err < 0) return err;
-    const struct eddy_backend *backend = eddy__backend_find(config.backend);
-    if (backend == NULL) return -ENOENT;
+static int life_open(eddy_loop **opened, const eddy_loop_config *config,
+                     const struct eddy_backend *backend) {
     eddy_allocator allocator = {eddy_os_resize, NULL};
-    if (config.allocator != NULL) allocator = *config.allocator;
+    if (config->allocator != NULL) allocator = *config->allocator;
 
-    size_t bytes = life_loop_bytes(&config);
+    size_t bytes = life_loop_bytes(config);
     eddy_loop *loop = allocator.resize(allocator.context, NULL, 0, bytes);
     if (loop == NULL) return -ENOMEM;
     memset(loop, 0, bytes);
     loop->metrics.allocations = 1;
     loop->allocator = allocator;
-    loop->config = config;
+    loop->config = *config;
     loop->backend = backend;
     loop->backend_info = eddy__backend_info(backend);
     loop->now_ns = eddy_os_clock_ns();
@@ -101,11 +96,11 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
     loop->was_marked = true;
     eddy__timer_open(&loop->timers);
 
-    err = life_open_backend(loop);
+    int err = life_open_backend(loop);
     if (err < 0) goto free_loop;
     err = eddy__wakeup_open(loop);
     if (err < 0) goto close_backend;
-    err = life_join_pool(loop, config.pool);
+    err = life_join_pool(loop, config->pool);
     if (err < 0) goto close_wakeup;
     *opened = loop;
     return 0;
@@ -117,6 +112,29 @@ close_backend:
     eddy__io_close(loop);
 free_loop:
     allocator.resize(allocator.context, loop, bytes, 0);
+    return err;
+}
+
+/* Whether a mechanism is not there, be it that the kernel was built without it or that a sandbox
+ * refuses it; a shortage of descriptors or memory is no reason to take another one. */
+static bool life_is_missing(int error) {
+    return error == -ENOSYS || error == -EPERM || error == -EACCES || error == -ENOTSUP;
+}
+
+int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
+    eddy_loop_config config = {0};
+    if (given != NULL) config = *given;
+    int err = life_check_config(&config);
+    if (err < 0) return err;
+    if (config.backend != NULL) {
+        const struct eddy_backend *backend = eddy__backend_find(config.backend);
+        return backend != NULL ? life_open(opened, &config, backend) : -ENOENT;
+    }
+    err = -ENOENT;
+    for (const struct eddy_backend *const *at = eddy_backend_table; *at != NULL; at++) {
+        err = life_open(opened, &config, *at);
+        if (err == 0 || !life_is_missing(err)) break;
+    }
     return err;
 }
 

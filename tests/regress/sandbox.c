@@ -1,0 +1,237 @@
+/* sandbox.c: an old kernel, or a sandbox that knows nothing of the newer calls: each of those that
+ * came after Linux 3.2, and the mechanisms themselves, refused with each error that is met in the
+ * wild, before the loop is opened and after it, one by one and all together. */
+#include "namespace.h"
+#include "net.h"
+#include "suite.h"
+#include "system.h"
+
+#ifdef __linux__
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+
+enum { CALLS_MAX = 16 };
+
+static const long newer[] = {
+    SYS_epoll_pwait2,
+    SYS_pipe2,
+    SYS_ppoll,
+};
+enum { NEWER = sizeof newer / sizeof newer[0] };
+
+static const int refusals[] = {ENOSYS, EPERM, EACCES, EOPNOTSUPP};
+enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
+
+/* From here on the calls give `error`. False: the system does not let us. */
+static bool refuse(const long *calls, int count, int error) {
+    struct sock_filter code[2 * CALLS_MAX + 2];
+    unsigned short length = 0;
+    code[length++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (int i = 0; i < count; i++) {
+        code[length++] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
+        code[length++] = (struct sock_filter)BPF_STMT(
+            BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA));
+    }
+    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {length, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* --- What a program does with a loop --- */
+
+static eddy_loop *loop;
+static int left;
+static char data[16];
+static eddy_stat stat_there;
+
+static void done(void) {
+    if (--left == 0) eddy_loop_stop(loop);
+}
+
+static void on_timer(eddy_timer *timer) {
+    (void)timer;
+    done();
+}
+
+static void on_posted(eddy_post *post) {
+    (void)post;
+    done();
+}
+
+static void on_accepted(eddy_listener *listener, int fd, const struct sockaddr *peer) {
+    (void)peer;
+    child_assert(fd >= 0);
+    child_assert((fcntl(fd, F_GETFL) & O_NONBLOCK) && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
+    close(fd);
+    child_assert(eddy_listener_close(listener, NULL) == 0);
+    done();
+}
+
+static void on_read(eddy_file *file) {
+    child_assert(file->result == 4 && memcmp(data, "text", 4) == 0);
+    done();
+}
+
+static void on_stat(eddy_file *file) {
+    child_assert(file->result == 0 && stat_there.size == 4);
+    done();
+}
+
+static void on_opened(eddy_file *file) {
+    child_assert(file->result >= 0);
+    close((int)file->result);
+    done();
+}
+
+static int make_file(void) {
+    char path[] = "/tmp/eddy-sandbox-XXXXXX";
+    int fd = mkstemp(path);
+    child_assert(fd >= 0 && write(fd, "text", 4) == 4);
+    unlink(path);
+    return fd;
+}
+
+/* A time-out, a posted call, a connection, a file read, looked at, and opened. */
+static void use(void) {
+    eddy_timer timer;
+    eddy_post post;
+    eddy_listener listener;
+    eddy_file reading, looking, opening;
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, AF_INET);
+    int fd = make_file(), client = socket(AF_INET, SOCK_STREAM, 0);
+    left = 6;
+    eddy_timer_init(&timer, loop);
+    eddy_listener_init(&listener, loop);
+    child_assert(eddy_timer_start(&timer, on_timer, 2 * EDDY_NS_PER_MS, 0) == 0);
+    eddy_loop_post(loop, &post, on_posted);
+    child_assert(
+        eddy_tcp_listen(&listener, (struct sockaddr *)&address, length, 1, 0, on_accepted) == 0);
+    length = sizeof address;
+    child_assert(eddy_listener_address(&listener, (struct sockaddr *)&address, &length) == 0);
+    child_assert(connect(client, (struct sockaddr *)&address, length) == 0);
+    child_assert(eddy_file_read(loop, &reading, fd, data, 4, 0, on_read) == 0);
+    child_assert(eddy_file_fstat(loop, &looking, fd, &stat_there, on_stat) == 0);
+    child_assert(eddy_file_open(loop, &opening, EDDY_CWD, ".", O_RDONLY | O_DIRECTORY, 0,
+                                EDDY_BENEATH, on_opened) == 0);
+    child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) >= 0);
+    child_assert(left == 0);
+    close(client);
+    close(fd);
+    child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);
+}
+
+static void open_loop(const char *backend) {
+    eddy_loop_config config = {.backend = backend};
+    child_assert(eddy_loop_open(&loop, &config) == 0);
+}
+
+/* In a child, as a filter cannot be taken off. False: passed over. */
+static bool try(const long *calls, int count, int error, bool is_late) {
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        if (is_late) {
+            open_loop(test_backend);
+            use(); /* what it has found out by now is no longer true */
+        }
+        if (!refuse(calls, count, error)) namespace_refuse();
+        if (!is_late) open_loop(test_backend);
+        use();
+        use();
+        child_assert(eddy_loop_close(loop) == 0);
+        _exit(0);
+    }
+    return namespace_child_is_content(child, "a filter for system calls");
+}
+
+START_TEST(newer_calls_that_are_refused_are_got_over) {
+    for (int i = 0; i < NEWER; i++)
+        for (int j = 0; j < REFUSALS; j++)
+            for (int late = 0; late < 2; late++)
+                if (!try(&newer[i], 1, refusals[j], late)) return;
+    for (int j = 0; j < REFUSALS; j++)
+        for (int late = 0; late < 2; late++)
+            if (!try(newer, NEWER, refusals[j], late)) return;
+}
+END_TEST
+
+/* Without a name the next backend of the table is taken; one that was named is not replaced; and a
+ * shortage is no reason to take another one. */
+static const long epoll_calls[] = {SYS_epoll_create1,
+#ifdef SYS_epoll_create
+                                   SYS_epoll_create
+#endif
+};
+
+START_TEST(a_loop_without_epoll_takes_the_next_backend) {
+    if (strcmp(test_backend, "epoll") != 0) return;
+    for (int j = 0; j < REFUSALS + 2; j++) {
+        const int errors[] = {ENOSYS, EPERM, EACCES, EOPNOTSUPP, EMFILE, ENOMEM};
+        bool is_missing = j < REFUSALS;
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            int count = sizeof epoll_calls / sizeof epoll_calls[0];
+            if (!refuse(epoll_calls, count, errors[j])) namespace_refuse();
+            eddy_loop_config named = {.backend = "epoll"};
+            child_assert(eddy_loop_open(&loop, &named) == -errors[j]);
+            int err = eddy_loop_open(&loop, NULL);
+            child_assert(err == (is_missing ? 0 : -errors[j]));
+            if (is_missing) {
+                child_assert(strcmp(eddy_loop_backend(loop)->name, "epoll") != 0);
+                use();
+                child_assert(eddy_loop_close(loop) == 0);
+            }
+            _exit(0);
+        }
+        if (!namespace_child_is_content(child, "a filter for system calls")) return;
+    }
+}
+END_TEST
+
+/* The eventfd is a choice: where there is none, the loop says so, and the pipe is there. */
+START_TEST(a_loop_without_eventfd_has_its_pipe) {
+    static const long calls[] = {SYS_eventfd2};
+    for (int j = 0; j < REFUSALS; j++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            if (!refuse(calls, 1, refusals[j])) namespace_refuse();
+            eddy_loop_config config = {.backend = test_backend, .wakeup = EDDY_WAKEUP_EVENTFD};
+            child_assert(eddy_loop_open(&loop, &config) == -refusals[j]);
+            config.wakeup = EDDY_WAKEUP_PIPE;
+            child_assert(eddy_loop_open(&loop, &config) == 0);
+            use();
+            child_assert(eddy_loop_close(loop) == 0);
+            _exit(0);
+        }
+        if (!namespace_child_is_content(child, "a filter for system calls")) return;
+    }
+}
+END_TEST
+#endif
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("sandbox");
+#ifdef __linux__
+    ck_add(suite, "refused", newer_calls_that_are_refused_are_got_over,
+           a_loop_without_epoll_takes_the_next_backend, a_loop_without_eventfd_has_its_pipe);
+#endif
+    return suite;
+}
