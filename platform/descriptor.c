@@ -10,6 +10,9 @@
 #ifdef HAVE_EVENTFD
 #include <sys/eventfd.h>
 #endif
+#ifdef __linux__ /* its system calls have numbers that programs may use */
+#include <sys/syscall.h>
+#endif
 
 bool eddy_os_is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
@@ -25,13 +28,22 @@ int eddy_os_prepare_descriptor(int fd) {
     return 0;
 }
 
+/* The C library's pipe() may be pipe2 as well, which has just been refused. */
+static int pipe_plain(int ends[2]) {
+#ifdef SYS_pipe
+    return (int)syscall(SYS_pipe, ends);
+#else
+    return pipe(ends);
+#endif
+}
+
 int eddy_os_pipe(int ends[2]) {
 #ifdef HAVE_PIPE2
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0) return 0;
     if (!call_is_missing(errno)) return -errno;
 #endif
     /* Without pipe2 a child that another thread forks right now inherits both ends. */
-    if (pipe(ends) < 0) return -errno;
+    if (pipe_plain(ends) < 0) return -errno;
     int err = eddy_os_prepare_descriptor(ends[0]);
     if (err == 0) err = eddy_os_prepare_descriptor(ends[1]);
     if (err < 0) {

@@ -8,7 +8,6 @@
  * urgent data and would not help. */
 #include "backend.h"
 #include "backend_common.h"
-#include "missing.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -133,11 +132,6 @@ static int select_wait(void *state, struct eddy_record *records, int capacity, i
     fd_set read = it->read, write = it->write;
     struct timespec time = backend_timespec(timeout_ns < 0 ? 0 : timeout_ns);
     int bits = pselect(it->end, &read, &write, NULL, timeout_ns < 0 ? NULL : &time, NULL);
-    if (bits < 0 && call_is_missing(errno)) { /* to the microsecond, then */
-        struct timeval rounded = {time.tv_sec, (suseconds_t)((time.tv_nsec + 999) / 1000)};
-        read = it->read, write = it->write;
-        bits = select(it->end, &read, &write, NULL, timeout_ns < 0 ? NULL : &rounded);
-    }
     if (bits >= 0) return select_collect(it, &read, &write, bits, records, capacity);
     if (errno == EINTR) return 0;
     if (errno != EBADF) return -errno;
