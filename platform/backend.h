@@ -55,7 +55,7 @@ struct eddy_record {
 
 struct eddy_backend {
     const char *name;
-    unsigned capabilities; /* BACKEND_CAN_… */
+    unsigned capabilities; /* EDDY_CAN_…, BACKEND_… */
     int fd_max;            /* the largest descriptor it takes */
     size_t state_bytes;    /* of `state` below: zeroed, aligned for anything, owned by the loop */
 
@@ -89,7 +89,7 @@ struct eddy_backend {
     int (*wait)(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns);
 
     /* With EDDY_CAN_NEST: the descriptor; NULL without. Once asked for, modify acts at once,
-     * even with EDDY_CAN_BATCH: whoever watches the descriptor has to see it. */
+     * even with EDDY_CAN_BATCH: a loop that watches the descriptor has to see it. */
     int (*descriptor)(void *state);
 };
 

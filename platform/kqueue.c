@@ -239,7 +239,7 @@ static int kqueue_take_changes(struct kqueue_state *it, struct kevent *changes, 
     return count;
 }
 
-/* Nothing comes of `fd` any more, and the next wait takes off what is still attached. */
+/* Nothing comes of `fd` after this, and the next wait takes off what is still attached. */
 static void kqueue_silence(struct kqueue_state *it, int fd) {
     it->watches[fd].wanted = 0;
     kqueue_mark_changed(it, fd);

@@ -88,7 +88,7 @@ bool eddy_os_condition_wait(eddy_os_condition *condition, eddy_os_mutex *mutex, 
 void eddy_os_condition_signal(eddy_os_condition *condition);
 void eddy_os_condition_broadcast(eddy_os_condition *condition);
 
-/* --- Files: file.c, file_open.c, scan.c --- */
+/* --- Files: file_calls.c, file_open.c, scan.c --- */
 
 enum {
     /* Beside EDDY_BENEATH: only if it cannot block; else -EAGAIN, as where this is unknown. */

@@ -1,6 +1,6 @@
 /* poll.c: the backend on POSIX's poll.
  * Invariant: `polled` is dense, and watches[fd].place is one more than the descriptor's index in it
- * (0: not registered). An entry whose descriptor was lost is poll_silenced: its number is negative,
+ * (0: not registered). An entry whose descriptor was lost is silenced: its number is negative,
  * which poll passes over, until a modify brings it back. Threading: loop thread only. Read
  * backend.h first. */
 #include "backend.h"

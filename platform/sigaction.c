@@ -1,4 +1,4 @@
-/* signal.c: handlers and masks. */
+/* sigaction.c: handlers and masks. */
 #include "os.h"
 
 #include <errno.h>

@@ -139,8 +139,9 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
     return getpeername(fd, address, length) < 0 ? -errno : 0;
 }
 
-/* Calls that never wait are not interrupted; if one was, all the same, trying again is up to who
- * hears that the descriptor is still ready. Each message pays for what stands here. */
+/* Calls that never wait are not interrupted; if one was, all the same, the caller tries
+ * again when it hears that the descriptor is still ready. Each message pays for what stands here.
+ */
 static ssize_t socket_failed(void) {
     return errno == EINTR ? -EAGAIN : -errno;
 }

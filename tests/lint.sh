@@ -12,18 +12,18 @@ sources() { git ls-files -- "$@"; }
 
 # Who may include whom.
 sources 'include/*.h' | xargs -r grep -H -nE '#include "' | complain 'include/ includes public headers only, as <eddy/…>:'
-sources 'platform/*.[ch]' | xargs -r grep -H -nE '#include (<eddy|"\.\.)' | complain 'platform/ includes only its own headers:'
-sources 'src/core/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(work|net|proc|cmd)' | complain 'src/core includes platform and include only:'
+sources 'platform/*.[ch]' | xargs -r grep -H -nE '#include "\.\.' |
+    complain 'platform/ includes its own headers, and <eddy/…> for types:'
+sources 'src/core/*.[ch]' | xargs -r grep -H -nE '#include ("\.\./[^.]|<eddy/(pool|work|file|stream|tcp)\.h)' |
+    complain 'src/core includes platform and include only, and there nothing of a module above it:'
 sources 'src/work/*.[ch]' 'src/net/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(cmd|proc)|#include "\.\./\.\./tests' | complain 'src/work and src/net include the core:'
 sources 'src/cmd/*.[ch]' 'docs/examples/*.c' 'tests/bench/*.c' | xargs -r grep -H -nE '#include "\.\./|#include "(loop|os|backend)\.h"' | complain 'programs and examples use the public headers only:'
 
 sources 'src/cmd/serve/http_*.[ch]' | xargs -r grep -H -nE '#include "' | grep -v '"http_' |
     complain 'what is pure about HTTP includes nothing else of the server:'
 
-# A name is that of one file and its header, so that a #include "…" leads to one file. The system's
-# half of two modules is still called as the library's.
-halves='file|signal'
-{ sources 'src/*.[ch]'; sources 'platform/*.[ch]' | grep -vE "/($halves)\.c\$"; } | sed 's/\.[ch]$//' | sort -u |
+# A name is that of one file and its header, so that a #include "…" leads to one file.
+sources 'src/*.[ch]' 'platform/*.[ch]' | sed 's/\.[ch]$//' | sort -u |
     awk -F/ '$NF in path {print path[$NF] " and " $0} {path[$NF] = $0}' |
     complain 'no two files have the same name:'
 
@@ -33,11 +33,48 @@ edges=$(mktemp) && trap 'rm -f "$report" "$edges"' EXIT
     NF == 1 {name = $0; sub(/.*\//, "", name); path[name] = $0; next}
     {from = $1; sub(/:.*/, "", from); name = $2; sub(/.*\//, "", name)}
     name in path {print from, path[name]}' > "$edges"
-sed 's/\.[ch] / /; s/\.[ch]$//' "$edges" | sort -u | tsort 2>&1 > /dev/null |
-    complain 'a file and its header include no file that leads back to them:'
+# In the core each file counts alone: its loop.h holds a struct of each module, which the header of
+# that module defines, and all its .c files see the whole loop.
+sed -E 's/^(src\/core\/.*) /\1= /; s/ (src\/core\/.*)$/ \1=/; s/\.[ch]( |$)/\1/g; s/=//g' "$edges" | sort -u |
+    tsort 2>&1 > /dev/null | complain 'a file and its header include no file that leads back to them:'
 awk '{from = $1; to = $2; sub(/[^\/]*$/, "", from); sub(/[^\/]*$/, "", to)}
     to ~ /^src\/cmd\/./ && to != from && $1 != "src/cmd/main.c" {print $1 ": " $2}' "$edges" |
     complain 'a folder of src/cmd includes itself and what the commands share:'
+
+# The core names no module above it (src/core/part.h): neither what their headers declare, nor a
+# public function of theirs, nor a field of theirs in the loop.
+own=$(sources 'src/core/*.h' | xargs -r grep -ohE '\beddy__[a-z0-9_]+' | sort -u)
+above=$(sources 'src/*.h' | grep -vE '^src/(core|cmd)/' | xargs -r grep -ohE '\beddy__[a-z0-9_]+|\bstruct [a-z_]+_part\b' |
+    sort -u | grep -vxF -e "$own" | paste -sd '|' -)
+folders=$(git ls-files src | cut -d/ -f2 | grep -vE '^core$|\.' | sort -u | paste -sd '|' -)
+modules='pool|work|file|scan|stream|write|tcp|listener|address|lookup|udp|child|watch|http'
+sources 'src/core/*.[ch]' | xargs -r grep -H -nE "\b($above|eddy_($modules)_[a-z_]+)\b|src/($folders)\b" |
+    complain 'src/core names nothing of a module above it:'
+sed -n '/^struct eddy_loop {/,/^}/p' src/core/loop.h | grep -nE '\b(pool|work|job|file|stream|net|read|write|tcp|listener)s?(_[a-z_]+)?;' |
+    complain 'struct eddy_loop has no field of a module above the core:'
+
+# Every call of a function that the user gave goes through the gate (src/core/callback.h). What stands
+# in the brackets of a CALLBACK is taken out, over lines, and the rest must call none.
+sources 'src/*.c' 'src/*.h' | grep -vE '^src/cmd/|^src/core/callback\.h' | xargs -r awk '
+    function check(   at, depth, i, c, count, lines) {
+        gsub(/\/\*([^*]|\*+[^*\/])*\*+\//, "", text)
+        while ((at = index(text, "CALLBACK(")) > 0) {
+            depth = 0
+            for (i = at + 8; i <= length(text); i++) {
+                c = substr(text, i, 1)
+                if (c == "(") depth++
+                if (c == ")" && --depth == 0) break
+            }
+            text = substr(text, 1, at - 1) substr(text, i + 1)
+        }
+        count = split(text, lines, "\n")
+        for (i = 1; i <= count; i++)
+            if (lines[i] ~ /(->|\.|[^a-z_>.])(fn|[a-z]+(_[a-z]+)*_fn|done|visit)\(/) print name ": " lines[i]
+        text = ""
+    }
+    FNR == 1 {check(); name = FILENAME}
+    {text = text $0 "\n"}
+    END {check()}' | complain 'a function of the user is called through CALLBACK:'
 
 # Which system it is, only platform/ knows.
 sources 'src/*.[ch]' 'include/*.h' |
@@ -65,6 +102,18 @@ sources '*.c' '*.h' | xargs -r awk 'length($0) > 100 {print FILENAME ":" FNR ": 
 git ls-files | cut -d/ -f1 | sort -u |
     grep -vxE 'include|src|platform|tests|docs|meson\.build|meson\.options|README\.md|LICENSE|\..*' |
     complain 'the top level holds what it holds:'
+
+# The field's word, not a picture of one (docs/words.md): waiting marker, wake-up, leaked registration,
+# armed and disarmed, interest, idle period. A word counts also as a part of a name. These may stay: a
+# one-shot, a hang-up, a program that hangs, a ring of records or of the bench's sockets, and what the
+# simulation has of rings: a buffer, a list, links that lead to each other.
+pictures='bells?|rings?|ringing|hangs?|hung|hanging|ghosts?|haunt(s|ed)?|laid|shots?|loaded|spent|spells?|wish(es|ed)?|seats?|stocks?'
+git grep -niE "(^|[^[:alpha:]])($pictures)([^[:alpha:]]|\$)" -- include src platform tests docs README.md \
+    ':!docs/plots' ':!tests/fuzz/corpus' ':!tests/lint.sh' | awk -F: -v pictures="(^|[^a-z])($pictures)([^a-z]|\$)" '
+        {text = tolower(substr($0, length($1 $2) + 3))}
+        {gsub(/one[-_ ]?shots?|hang(s|ing)?[- _]?ups?|(it|that) hangs?|rings? of|ring[- _]buffers?|workload_ring|spent\(/, "", text)}
+        $1 ~ /^(src\/cmd\/bench\/|tests\/bench\/|docs\/11-|tests\/cmd\/bench\.c|tests\/sim\/(channel|ledger|kernel_names)\.)/ {gsub(/rings?/, "", text)}
+        text ~ pictures' | complain "the field's word instead of a picture:"
 git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- include src platform tests docs README.md ':!tests/lint.sh' | complain 'left-overs:'
 
 if command -v clang-format > /dev/null; then
@@ -80,6 +129,19 @@ if [ -n "$build" ]; then
         complain 'the shared library exports no inner names:'
     nm -g --defined-only "$build"/src/libeddy.a | awk 'NF == 3 {print $3}' | grep -v '^eddy_' |
         complain 'the static library has no global names but eddy_:'
+    nm -u "$build"/src/libeddy.a | awk '
+        /^[^ ].*:$/ {is_platform = /platform/; name = $0}
+        is_platform && $NF ~ /^eddy_/ && $NF !~ /^eddy_(os_|backend_(table|epoll|kqueue|poll|select)$)/ {print name " " $NF}' |
+        complain 'platform/ calls nothing of src:'
+
+    # All files of the library are one, too: names that are static to a file do not clash.
+    awk -F'"' '$2 == "command" {command = $4} $2 == "file" {file = $4}
+        $2 == "output" && $4 ~ /^src\/libeddy\.[^/]*\.p\// {print file; commands[++count] = command}
+        END {print "=" commands[1]}' "$build"/compile_commands.json > "$edges"
+    flags=$(sed -n 's/^=//p' "$edges" | grep -oE -- ' -[DI][^ ]+')
+    # shellcheck disable=SC2086 # several flags
+    sed -n 's/^[^=].*/#include "&"/p' "$edges" | (cd "$build" && ${CC:-cc} -std=c11 -Wall -Wextra -Werror \
+        $flags -fsyntax-only -x c - 2>&1) | complain 'all files of the library compile as one:'
 fi
 cat "$report"
 [ ! -s "$report" ] && echo "lint: nothing to complain about"

@@ -30,12 +30,27 @@ for page in $(pages); do
     done
 done
 
-# A name with an underscore that stands between backticks is a function's, a setting's or a test's.
+# A name with an underscore that stands between backticks is a function's, a setting's or a test's, or
+# the beginning of such names. Those of other libraries are looked for in their headers; where these
+# are not installed, and for Node.js, they are believed.
 words=$(mktemp)
-git grep -ohE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*' -- include src platform tests docs/examples \
-    '*meson.build' meson.options | LC_ALL=C sort -u > "$words"
+others='napi'
+headers=
+for header in uv.h ev.h event2/event.h; do
+    if [ -f "/usr/include/$header" ]; then
+        headers="$headers /usr/include/$header"
+    else
+        others="$others|uv|UV|ev|EV|event"
+    fi
+done
+# shellcheck disable=SC2086 # several headers
+{
+    git grep -ohE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*' -- include src platform tests docs/examples \
+        '*meson.build' meson.options
+    cat /dev/null $headers | grep -oE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*'
+} | LC_ALL=C sort -u > "$words"
 pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(]' | tr -d '`(' | grep _ |
-    LC_ALL=C sort -u | LC_ALL=C comm -23 - "$words" | grep -v NAME |
+    LC_ALL=C sort -u | LC_ALL=C comm -23 - "$words" | grep -vE "NAME|_\$|^($others)_" |
     sed 's/$/: named in a page, but nowhere in the code/' >> "$report"
 rm -f "$words"
 

@@ -7,7 +7,8 @@
 # Where there is no wrk or curl, their part of the load is left out, and the table says so.
 #
 # It begins with a crowd that takes nothing of what it asks for, so that the server has all the memory
-# that it keeps for busy hours (its stocks are bounded). The rules, after a fifth of the time:
+# that it keeps for busy hours (its free lists and caches are bounded). The rules, after a fifth of the
+# time:
 #   memory       median of the last quarter <= median of the first quarter * 1.05 + 1 MiB
 #   descriptors  when the load has ended, as many as before it, within 20 s
 #   answers      no file came back wrong, and SIGTERM ends the program with status 0

@@ -4,7 +4,7 @@
  *     backend          the list
  *     backend poll     a loop on poll
  *
- * Read beside it: docs/backends.md and include/eddy/io.h. */
+ * Read beside it: docs/04-backends.md and include/eddy/io.h. */
 #include <eddy.h>
 #include <limits.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* timer.c: the four things that a timer is for. Ends by itself after about half a second.
- * Read beside it: docs/timers.md and include/eddy/timer.h. */
+ * Read beside it: docs/05-timers.md and include/eddy/timer.h. */
 #include <eddy.h>
 #include <stdio.h>
 

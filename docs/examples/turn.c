@@ -1,6 +1,6 @@
 /* turn.c: one turn, every phase of it, each callback writing its name to stdout. Under
  * `strace ./turn` the names stand between the system calls that the loop makes.
- * Read beside it: docs/turn.md and include/eddy/loop.h. */
+ * Read beside it: docs/02-turn.md and include/eddy/loop.h. */
 #include <eddy.h>
 #include <string.h>
 #include <unistd.h>

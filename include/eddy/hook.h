@@ -22,7 +22,7 @@ struct eddy_hook {
     eddy_handle handle;
     eddy_link link;
     eddy_hook_fn *fn;
-    uint64_t born;  /* the run of hooks that it was started in, or 0 */
+    uint64_t born;        /* the run of hooks that it was started in, or 0 */
     uint64_t idle_period; /* of the loop, that an idle hook was last called in */
 };
 

@@ -1,5 +1,5 @@
-/* io.h: watching a descriptor. Any number of watchers may share one; the loop merges their wishes.
- * Loop thread only. */
+/* io.h: watching a descriptor. Any number of watchers may share one; the loop merges their
+ * interest. Loop thread only. */
 #ifndef EDDY_IO_H
 #define EDDY_IO_H
 
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* Events, wished for and told. */
+/* Events, asked for and told. */
 enum {
     EDDY_READ = 1 << 0,   /* a read would not block */
     EDDY_WRITE = 1 << 1,  /* a write would not block */
@@ -22,7 +22,7 @@ enum {
 
 typedef struct eddy_io eddy_io;
 
-/* `events` is what the watcher wished for and what is ready, with EDDY_ERROR and EDDY_HANGUP as
+/* `events` is what the watcher asked for and what is ready, with EDDY_ERROR and EDDY_HANGUP as
  * hints: the read or write call gives the verdict, and only a read of 0 is the end. */
 typedef void eddy_io_fn(eddy_io *io, unsigned events);
 
@@ -49,13 +49,13 @@ EDDY_API void eddy_io_init(eddy_io *io, eddy_loop *loop);
  * ONESHOT with another watcher on `fd`), -ENOMEM, -ENOSPC. */
 EDDY_API int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events);
 
-/* Wishes for other events, and arms a one-shot again. Costs no system call by itself: changes are
+/* Asks for other events, and arms a one-shot again. Costs no system call by itself: changes are
  * flushed once a turn. Errors: -EINVAL (not started, or as eddy_io_start). A change that the
  * kernel refuses later is told as EDDY_ERROR. */
 EDDY_API int eddy_io_change(eddy_io *io, unsigned events);
 
-/* Stops it; nothing happens if it is stopped. No event comes any more, also none of this turn; `io`
- * is yours again. The last watcher of a descriptor takes it out of the backend at once. */
+/* Stops it; nothing happens if it is stopped. No event comes after this, not even one of this turn;
+ * `io` is yours again. The last watcher of a descriptor takes it out of the backend at once. */
 EDDY_API void eddy_io_stop(eddy_io *io);
 
 /* The descriptor, or -1 if stopped. */

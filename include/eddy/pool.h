@@ -15,7 +15,7 @@ extern "C" {
 /* Lanes keep one kind of work from starving another. */
 typedef enum eddy_lane {
     EDDY_LANE_FILE,   /* file requests; may use every thread */
-    EDDY_LANE_LOOKUP, /* look-ups of names; at most half of the threads, since they can hang long */
+    EDDY_LANE_LOOKUP, /* look-ups of names; at most half of the threads: they may block long */
     EDDY_LANE_CPU,    /* computation; may use all threads but one, if there are several */
     EDDY_LANES
 } eddy_lane;

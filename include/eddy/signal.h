@@ -31,7 +31,7 @@ EDDY_API void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop);
  * cannot be caught: SIGKILL, SIGSTOP). */
 EDDY_API int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number);
 
-/* Stops it; nothing happens if it is stopped. No call comes any more, also not for a signal in
+/* Stops it; nothing happens if it is stopped. No call comes after this, not even for a signal in
  * flight; `watcher` is yours again. */
 EDDY_API void eddy_signal_stop(eddy_signal *watcher);
 

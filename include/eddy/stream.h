@@ -133,7 +133,7 @@ EDDY_API ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *
 /* Bytes of writes that the kernel has not taken yet. */
 EDDY_API size_t eddy_stream_queued(const eddy_stream *stream);
 
-/* Marks for who produces faster than the peer takes. When `high` bytes are queued, the stream is
+/* Marks for a producer that is faster than its peer. When `high` bytes are queued, the stream is
  * full, and stays so until the queue has fallen to `low`, sent or failed: then `drained` (may be
  * NULL) is called, after the writes' callbacks. Writes are accepted all the same. At the start:
  * 16 KiB, 64 KiB, NULL. Marks beyond 2 GiB count as that.

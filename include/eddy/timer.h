@@ -39,7 +39,7 @@ EDDY_API int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t dela
 EDDY_API int eddy_timer_start_at(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
                                  int64_t repeat_ns);
 
-/* Stops it; nothing happens if it is stopped. It does not fire any more, also not in this turn;
+/* Stops it; nothing happens if it is stopped. It does not fire after this, not even in this turn;
  * `timer` is yours again. */
 EDDY_API void eddy_timer_stop(eddy_timer *timer);
 

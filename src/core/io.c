@@ -1,4 +1,4 @@
-/* io.c: who owns each descriptor right now, and what is wanted of it; ready.c tells what came.
+/* io.c: the owner of each descriptor, and the interest in it; ready.c tells what came.
  *
  * A table by descriptor holds the list of its watchers, their interest taken together, and what the
  * backend has. Adding and removing go to the backend at once: the first tells errors to the caller,
@@ -6,7 +6,7 @@
  * turn: what is changed back in the meantime costs nothing.
  *
  * Invariant: slot->generation changes whenever the slot's owner does, so old tokens never match; a
- * descriptor that nobody wants to hear of is not with the backend after a flush, since epoll and
+ * descriptor in which nobody has an interest is not with the backend after a flush, since epoll and
  * poll report hang-ups even of an empty mask. Test: mute_is_silent.
  * Threading: loop thread only. Read platform/backend.h first. */
 #include "io.h"

@@ -46,7 +46,7 @@ static void signal_handle(int number) {
 }
 
 void eddy__signal_after_fork(void) {
-    /* Whoever held the lock or ran the handler in another thread stayed in the parent. */
+    /* A thread that held the lock or ran the handler has stayed in the parent. */
     (void)eddy_os_mutex_open(&signal_lock);
     atomic_store(&signal_handlers_running, 0);
 }

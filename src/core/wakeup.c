@@ -132,7 +132,7 @@ void eddy__wakeup_close(eddy_loop *loop) {
     wakeup_close_ends(loop->wakeup.ends);
 }
 
-/* The new pipe takes the numbers of the old one, so that whoever watches it need not know. */
+/* The new pipe takes the numbers of the old one, so that its watcher need not know. */
 static int wakeup_replace(struct wakeup *wakeup) {
     int ends[2];
     int err = wakeup_open_ends(wakeup, ends);

@@ -8,8 +8,8 @@
  *   listener.c      accepting
  *   address.c       numeric addresses and their text
  *
- * Callbacks may close the stream, but its memory stays until phase 8: whoever calls one looks at
- * `state` afterwards, and nothing else needs to be remembered. Threading: loop thread only. */
+ * Callbacks may close the stream, but its memory stays until phase 8: code that calls one looks
+ * at `state` afterwards, and nothing else needs to be remembered. Threading: loop thread only. */
 #ifndef EDDY_NET_NET_H
 #define EDDY_NET_NET_H
 

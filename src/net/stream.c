@@ -1,5 +1,5 @@
-/* stream.c: the life of a stream: where its socket comes from and goes to, who hears of its
- * readiness, and its deadlines.
+/* stream.c: the life of a stream: where its socket comes from and goes to, what its readiness
+ * leads to, and its deadlines.
  * Invariants: the watcher is started exactly while the stream has a socket, with the interest that
  * `state` calls for; the timer, if it runs, is due no later than the nearest deadline.
  * Threading: loop thread only. */
@@ -19,7 +19,7 @@ void eddy__stream_update_interest(eddy_stream *stream) {
     EDDY_ASSERT(err == 0);
 }
 
-/* The backend does not watch the descriptor any more: nobody would ever be called again. */
+/* The backend has lost the descriptor: without this no callback would ever come again. */
 static void stream_lose(eddy_stream *stream, int error) {
     if (stream->state & STREAM_CONNECTING) {
         eddy__connect_end(stream, error);

@@ -207,7 +207,7 @@ static void write_set_blocked(eddy_stream *stream, bool blocked) {
 }
 
 /* Everything from `write` on has failed. What was sent before has left a hole at its end, so
- * nothing may be sent any more. */
+ * nothing more may be sent. */
 static size_t write_fail(eddy_stream *stream, eddy_write *write, int error) {
     size_t done = 0;
     for (; write != NULL; write = write_after(write), done++) write->status = error;

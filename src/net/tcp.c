@@ -68,7 +68,7 @@ void eddy__connect_end(eddy_stream *stream, int verdict) {
     CALLBACK(stream_loop(stream), stream, fn(stream, verdict));
 }
 
-/* Readiness is a hint. SO_ERROR is given out once, so whoever asks must use the answer; and it is 0
+/* Readiness is a hint. SO_ERROR is given out once, so the answer must be used; and it is 0
  * also while connecting is still under way, which only the peer's address tells apart. */
 static int tcp_verdict(const eddy_stream *stream) {
     int fd = eddy_io_fd(&stream->io);

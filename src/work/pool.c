@@ -132,7 +132,7 @@ int eddy_pool_close(eddy_pool *pool) {
     return 0;
 }
 
-/* A thread that is not there any more may have held the lock: nothing but the memory is touched. */
+/* A thread that is gone may have held the lock: nothing but the memory is touched. */
 void eddy__pool_forget(eddy_pool *pool) {
     pool_free_memory(pool);
 }

@@ -1,5 +1,5 @@
 /* work.c: the loop's side of the pool: submission, hand-over, cancel, delivery.
- * Invariant: the pool expects a hand-over exactly while loop->work_queue has jobs in it, so there
+ * Invariant: the pool expects a hand-over exactly while the part's queue has jobs in it, so there
  * is a thread for them when they come.
  * Threading: loop thread only. Read pool.h first. */
 #include "file.h"

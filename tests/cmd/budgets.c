@@ -40,7 +40,7 @@ static void teardown(void) {
     remove_tree(root);
 }
 
-static int knock(void) {
+static int connect_client(void) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, address_length), 0);
@@ -99,7 +99,7 @@ static char file_last(void) {
 /* A client comes, asks, asks again, and goes: a wait for each. To open the file, stat it and read
  * it costs none, if it is in the cache. */
 START_TEST(each_step_of_a_visit_costs_a_wait) {
-    int fd = knock();
+    int fd = connect_client();
     mark();
     ask_for(fd, "/file", 1, file_last());
     expect_budget("the first request", 2, 0);
@@ -122,7 +122,7 @@ END_TEST
 /* They come with one wait. Then the loop looks at its descriptors after every eighth file request
  * that was done at once, for the sake of the other clients, and there are three for each answer. */
 START_TEST(a_hundred_pipelined_requests_cost_a_look_at_the_others_now_and_then) {
-    int fd = knock();
+    int fd = connect_client();
     ask_for(fd, "/file", 1, file_last());
     mark();
     ask_for(fd, "/file", 100, file_last());
@@ -137,7 +137,7 @@ START_TEST(idle_connections_cost_nothing) {
     enum { COUNT = 50 };
     int fds[COUNT];
     for (int i = 0; i < COUNT; i++) {
-        fds[i] = knock();
+        fds[i] = connect_client();
         if (i % 2 == 0) put(fds[i], "GET /fi");
     }
     while (server.context.connection_count < COUNT)
@@ -152,7 +152,7 @@ END_TEST
 /* A client that asks for much and takes nothing: the server waits with it. */
 START_TEST(a_client_that_takes_nothing_costs_nothing) {
     make_pattern(root, "large", 16 << 20);
-    int fd = knock();
+    int fd = connect_client();
     put(fd, "GET /large HTTP/1.1\r\nHost: t\r\n\r\n");
     /* The kernel's buffers grow and fill up for a while. In a stretch in which nothing was written
      * there was nothing to wake up for. */

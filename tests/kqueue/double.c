@@ -182,11 +182,11 @@ static void detach(struct queue *queue, uintptr_t ident, int filter) {
     *knote = (struct knote){0};
 }
 
-/* A duplicate keeps a closed descriptor's registration alive in epoll, where nothing can take it
- * out any more: the filter's epoll starts anew. */
-static void lay_ghosts(struct queue *queue, int filter) {
+/* A duplicate keeps a closed descriptor's registration alive in epoll, where nothing can take
+ * it out: the filter's epoll starts anew. */
+static void end_leaked(struct queue *queue, int filter) {
     close(queue->epoll[filter]);
-    if (open_filter(queue, filter) != 0) refuse("no descriptor to lay a ghost");
+    if (open_filter(queue, filter) != 0) refuse("no descriptor to end a leaked registration");
     for (uintptr_t ident = 0; ident < queue->idents; ident++) {
         struct knote *knote = knote_of(queue, ident, filter);
         if (!knote->attached) continue;
@@ -300,7 +300,7 @@ static int collect_filter(struct queue *queue, int filter, struct kevent *events
     struct epoll_event ready[256];
     if (room > 256) room = 256;
     if (room == 0) return 0;
-    int count = 0, ghosts = 0;
+    int count = 0, leaked = 0;
     int told = epoll_wait(queue->epoll[filter], ready, room, 0);
     for (int i = 0; i < told; i++) {
         uintptr_t ident = (uintptr_t)ready[i].data.u64;
@@ -308,10 +308,10 @@ static int collect_filter(struct queue *queue, int filter, struct kevent *events
         if (knote->attached && !knote->disabled && is_same_file(knote, (int)ident))
             tell(queue, &events[count++], ident, filter, ready[i].events);
         else
-            ghosts++;
+            leaked++;
     }
-    if (ghosts == 0) return count;
-    lay_ghosts(queue, filter);
+    if (leaked == 0) return count;
+    end_leaked(queue, filter);
     return count > 0 ? count : collect_filter(queue, filter, events, room);
 }
 

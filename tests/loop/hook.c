@@ -159,8 +159,8 @@ static void count_tick(eddy_timer *timer) {
     if (++ticks == 5) eddy_timer_stop(timer);
 }
 
-/* Each thing that happens ends a spell of idleness; the next spell gets its call. */
-START_TEST(each_spell_of_idleness_gets_its_call) {
+/* Each thing that happens ends a period of idleness; the next one gets its call. */
+START_TEST(each_idle_period_gets_its_call) {
     begin();
     start(&a, EDDY_HOOK_IDLE);
     eddy_unref(&a.handle);
@@ -208,7 +208,7 @@ START_TEST(an_idle_hook_that_did_not_ask_again_is_not_called_again) {
     int neighbours = 0;
     for (unsigned i = 0; i < trace_length; i++) neighbours += trace[i] == 'b';
     ck_assert_int_ge(neighbours, 1);
-    ck_assert_msg(neighbours <= 2, "called %d times in one spell", neighbours);
+    ck_assert_msg(neighbours <= 2, "called %d times in one idle period", neighbours);
     end();
 }
 END_TEST
@@ -306,7 +306,7 @@ Suite *make_suite(void) {
            a_hook_may_stop_any_hook_in_its_callback,
            a_hook_that_restarts_itself_runs_once_a_turn_and_goes_last);
     ck_add(suite, "idle", an_idle_hook_is_called_once_before_the_loop_sleeps,
-           each_spell_of_idleness_gets_its_call, an_idle_hook_that_has_more_to_do_gets_another_call,
+           each_idle_period_gets_its_call, an_idle_hook_that_has_more_to_do_gets_another_call,
            an_idle_hook_that_did_not_ask_again_is_not_called_again,
            a_busy_idle_hook_keeps_nobody_waiting, idle_hooks_wait_until_nothing_is_queued,
            idle_hooks_wait_until_no_descriptor_is_ready);

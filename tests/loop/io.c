@@ -52,7 +52,7 @@ static void start(eddy_io *io, int fd, unsigned events) {
     ck_assert_int_eq(eddy_io_start(io, on_event, fd, events), 0);
 }
 
-START_TEST(a_watcher_is_told_of_what_it_wished_for) {
+START_TEST(a_watcher_is_told_of_what_it_asked_for) {
     begin();
     start(&a, ends[0], EDDY_READ);
     turn();
@@ -152,7 +152,7 @@ static void on_write_only(eddy_io *io, unsigned events) {
     ck_assert_uint_eq(events, EDDY_WRITE);
 }
 
-START_TEST(nobody_is_told_what_only_a_neighbour_wished_for) {
+START_TEST(nobody_is_told_what_only_a_neighbour_asked_for) {
     begin();
     put(ends[1], "x");
     ck_assert_int_eq(eddy_io_start(&a, on_read_only, ends[0], EDDY_READ), 0);
@@ -251,7 +251,7 @@ static void change_neighbours(eddy_io *io, unsigned events) {
     ck_assert_int_eq(eddy_io_change(&b, io == &b ? EDDY_READ : 0), 0);
 }
 
-/* A wish taken back in this turn is not answered in this turn: the one who comes first mutes the
+/* An interest taken back in this turn is not told in this turn: the one that comes first mutes the
  * other, on one descriptor and on two. */
 START_TEST(a_change_holds_at_once_also_for_events_at_hand) {
     for (int shared = 0; shared < 2; shared++) {
@@ -315,7 +315,7 @@ END_TEST
 
 /* --- muted --- */
 
-/* Nothing is wished for: neither data nor the end of the other side wakes the loop. */
+/* Nothing is asked for: neither data nor the end of the other side wakes the loop. */
 START_TEST(mute_is_silent) {
     begin();
     start(&a, ends[0], 0);
@@ -369,10 +369,10 @@ START_TEST(what_is_not_open_cannot_be_watched) {
     begin();
     int fd = dup(ends[0]);
     close(fd);
-    static const unsigned wishes[] = {0, EDDY_READ, EDDY_WRITE};
+    static const unsigned interests[] = {0, EDDY_READ, EDDY_WRITE};
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(eddy_io_start(&a, on_event, fd, wishes[i]), -EBADF);
-        ck_assert_int_eq(eddy_io_start(&a, on_event, -1, wishes[i]), -EBADF);
+        ck_assert_int_eq(eddy_io_start(&a, on_event, fd, interests[i]), -EBADF);
+        ck_assert_int_eq(eddy_io_start(&a, on_event, -1, interests[i]), -EBADF);
         ck_assert(!eddy_is_active(&a.handle));
         ck_assert_int_eq(eddy_io_fd(&a), -1);
     }
@@ -504,11 +504,11 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("io");
-    ck_add(suite, "watch", a_watcher_is_told_of_what_it_wished_for,
+    ck_add(suite, "watch", a_watcher_is_told_of_what_it_asked_for,
            readiness_is_told_as_long_as_it_lasts, the_descriptor_is_known_while_started,
            a_stopped_watcher_is_silent_and_may_start_elsewhere);
     ck_add(suite, "shared", watchers_of_one_descriptor_get_each_their_own,
-           nobody_is_told_what_only_a_neighbour_wished_for,
+           nobody_is_told_what_only_a_neighbour_asked_for,
            watchers_of_one_descriptor_share_one_registration,
            watchers_of_one_descriptor_may_stop_each_other, a_watcher_may_stop_all_of_its_descriptor,
            a_change_holds_at_once_also_for_events_at_hand);

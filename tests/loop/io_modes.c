@@ -87,7 +87,7 @@ START_TEST(edge_watchers_of_one_descriptor_share_an_arrival) {
 }
 END_TEST
 
-/* Changing the wish makes the backend look again: what is ready then is an arrival. */
+/* Changing the interest makes the backend look again: what is ready then is an arrival. */
 START_TEST(an_edge_watcher_that_changes_is_told_of_what_is_ready) {
     if (!test_backend_can(EDDY_CAN_EDGE)) return;
     begin();
@@ -136,7 +136,7 @@ START_TEST(a_one_shot_watcher_is_told_once_until_it_is_armed_again) {
     put(ends[1], "y");
     for (int i = 0; i < 2; i++) turn();
     trace_is("");
-    for (int shot = 0; shot < 3; shot++) {
+    for (int round = 0; round < 3; round++) {
         ck_assert_int_eq(eddy_io_change(&a, EDDY_READ | EDDY_ONESHOT), 0);
         for (int i = 0; i < 2; i++) turn();
         trace_is("a");
@@ -145,7 +145,7 @@ START_TEST(a_one_shot_watcher_is_told_once_until_it_is_armed_again) {
 }
 END_TEST
 
-/* Both directions are ready: that is one shot, even where the kernel tells of each by itself. */
+/* Both directions are ready: that is one call, even where the kernel tells of each by itself. */
 START_TEST(one_shot_means_one_for_both_directions) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     begin();
@@ -157,8 +157,8 @@ START_TEST(one_shot_means_one_for_both_directions) {
 }
 END_TEST
 
-/* Only one direction is ready when the shot goes off; the other one must not fire later. */
-START_TEST(a_shot_in_one_direction_disarms_the_other) {
+/* Only one direction is ready when the one-shot fires; the other one must not fire later. */
+START_TEST(one_direction_that_fires_disarms_the_other) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     begin();
     ck_assert_int_eq(start(&a, EDDY_READ | EDDY_WRITE | EDDY_ONESHOT), 0);
@@ -255,7 +255,7 @@ START_TEST(a_watcher_that_becomes_a_one_shot_between_wait_and_call_is_called_onc
 }
 END_TEST
 
-START_TEST(a_shot_is_not_spent_by_what_its_watcher_no_longer_wishes_for) {
+START_TEST(a_one_shot_stays_armed_when_its_watcher_no_longer_asks_for_what_came) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     const unsigned before[] = {EDDY_WRITE, EDDY_WRITE | EDDY_ONESHOT};
     for (int i = 0; i < 2; i++) {
@@ -317,8 +317,8 @@ Suite *make_suite(void) {
            watchers_of_one_descriptor_agree_on_edges);
     ck_add(suite, "oneshot", a_one_shot_watcher_is_told_once_until_it_is_armed_again,
            a_watcher_that_becomes_a_one_shot_between_wait_and_call_is_called_once,
-           a_shot_is_not_spent_by_what_its_watcher_no_longer_wishes_for,
-           one_shot_means_one_for_both_directions, a_shot_in_one_direction_disarms_the_other,
+           a_one_shot_stays_armed_when_its_watcher_no_longer_asks_for_what_came,
+           one_shot_means_one_for_both_directions, one_direction_that_fires_disarms_the_other,
            a_one_shot_watcher_arms_itself_in_its_callback,
            a_fired_one_shot_may_become_a_plain_watcher,
            a_fired_one_shot_may_be_stopped_and_its_descriptor_watched_anew,

@@ -1,6 +1,6 @@
 /* io_random.c: random operations against a model, and thousands of descriptors.
  * The model asks poll(2) what is ready: each started watcher must be told exactly that, as far as
- * it wished for it, once a turn. A failure names its seed. */
+ * it asked for it, once a turn. A failure names its seed. */
 #include "suite.h"
 #include "system.h"
 
@@ -16,7 +16,7 @@ struct place {
 struct watcher {
     eddy_io io;
     int place; /* -1: stopped */
-    unsigned wish;
+    unsigned interest;
     unsigned told; /* in this turn */
     unsigned times;
     bool fresh; /* started inside this turn, of which it hears nothing */
@@ -39,8 +39,8 @@ static void on_event(eddy_io *io, unsigned events) {
     ck_assert_msg(it->place >= 0, "seed %llu: a stopped watcher was told", seed);
     ck_assert_msg(!it->fresh, "seed %llu: told of the turn it was started in", seed);
     unsigned plain = events & (EDDY_READ | EDDY_WRITE);
-    ck_assert_msg(plain != 0 && (plain & ~it->wish) == 0,
-                  "seed %llu: told %#x, which was not wished for (%#x)", seed, events, it->wish);
+    ck_assert_msg(plain != 0 && (plain & ~it->interest) == 0,
+                  "seed %llu: told %#x, which was not asked for (%#x)", seed, events, it->interest);
     ck_assert_msg((events & ~15u) == 0, "seed %llu: told %#x", seed, events);
     it->told |= plain;
     it->times++;
@@ -70,9 +70,9 @@ static void open_place(struct place *place) {
 static void start_watcher(struct watcher *it) {
     if (it->place >= 0) return;
     int place = (int)pick(PLACES);
-    it->wish = pick(4);
+    it->interest = pick(4);
     it->fresh = act_inside;
-    int err = eddy_io_start(&it->io, on_event, places[place].fd, it->wish);
+    int err = eddy_io_start(&it->io, on_event, places[place].fd, it->interest);
     ck_assert_msg(err == 0, "seed %llu: start gave %d", seed, err);
     it->place = place;
 }
@@ -84,8 +84,8 @@ static void stop_watcher(struct watcher *it) {
 
 static void change_watcher(struct watcher *it) {
     if (it->place < 0) return;
-    it->wish = pick(4);
-    ck_assert_int_eq(eddy_io_change(&it->io, it->wish), 0);
+    it->interest = pick(4);
+    ck_assert_int_eq(eddy_io_change(&it->io, it->interest), 0);
 }
 
 /* Closes a place after stopping its watchers, and opens something else at the same number. */
@@ -149,7 +149,7 @@ static void turn_and_compare(void) {
         struct watcher *it = &watchers[i];
         it->told = it->times = 0;
         it->fresh = false;
-        expected[i] = it->place < 0 ? 0 : ready(&places[it->place]) & it->wish;
+        expected[i] = it->place < 0 ? 0 : ready(&places[it->place]) & it->interest;
     }
     ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
     const char *broken = NULL;
@@ -229,7 +229,7 @@ static struct crowd crowd_open(int wanted) {
     for (int i = 0; i < it.count; i++) {
         eddy_io_init(&it.watchers[i].io, loop);
         it.watchers[i].place = i;
-        it.watchers[i].wish = EDDY_READ;
+        it.watchers[i].interest = EDDY_READ;
         int err = eddy_io_start(&it.watchers[i].io, on_event, it.fds[i], EDDY_READ);
         ck_assert_int_eq(err, 0);
     }

@@ -135,7 +135,7 @@ struct numbered {
 
 struct source {
     pthread_t thread;
-    struct numbered ring[WINDOW];
+    struct numbered window[WINDOW];
     unsigned next; /* the number the loop expects */
 };
 
@@ -154,7 +154,7 @@ static void on_numbered(eddy_post *post) {
 static void *post_all(void *argument) {
     struct source *source = argument;
     for (unsigned i = 0; i < EACH; i++) {
-        struct numbered *it = &source->ring[i % WINDOW];
+        struct numbered *it = &source->window[i % WINDOW];
         while (!atomic_load_explicit(&it->free, memory_order_acquire)) sched_yield();
         atomic_store_explicit(&it->free, false, memory_order_relaxed);
         it->number = i;
@@ -177,8 +177,8 @@ static void run_sources(void) {
         struct source *source = &sources[i];
         source->next = 0;
         for (int j = 0; j < WINDOW; j++) {
-            source->ring[j].source = source;
-            atomic_init(&source->ring[j].free, true);
+            source->window[j].source = source;
+            atomic_init(&source->window[j].free, true);
         }
         ck_assert_int_eq(pthread_create(&source->thread, NULL, post_all, source), 0);
     }
@@ -221,7 +221,7 @@ START_TEST(a_loop_may_close_after_the_last_posted_call_ran) {
     for (int i = 0; i < 200; i++) {
         begin();
         struct source source = {.next = 0};
-        struct numbered *it = &source.ring[0];
+        struct numbered *it = &source.window[0];
         it->source = &source;
         pthread_t thread;
         ck_assert_int_eq(pthread_create(&thread, NULL, post_one, it), 0);

@@ -130,8 +130,8 @@ START_TEST(a_wake_may_stop_its_neighbour_and_itself) {
 }
 END_TEST
 
-/* Only the send that finds the bell writes to the pipe, and the loop reads it once, or not
- * at all. */
+/* Only the send that finds the waiting marker writes to the pipe, and the loop reads it once, or
+ * not at all. */
 START_TEST(many_sends_cost_one_read) {
     begin();
     ck_assert_int_eq(eddy_wake_start(&a, on_wake), 0);

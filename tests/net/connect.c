@@ -165,7 +165,7 @@ static int fill_backlog(struct sockaddr_storage *address, socklen_t *length, int
     return listener;
 }
 
-START_TEST(connect_timeout_and_close_end_a_connection_that_hangs) {
+START_TEST(connect_timeout_and_close_end_a_connection_that_gets_no_answer) {
     enum { FILLERS = 4 };
     struct sockaddr_storage address;
     socklen_t length;
@@ -301,7 +301,7 @@ Suite *make_suite(void) {
     ck_add(suite, "connect", connects_over_ipv4, connects_over_ipv6,
            refused_stream_is_unconnected_and_may_try_again,
            what_is_known_at_once_is_told_from_the_loop,
-           connect_timeout_and_close_end_a_connection_that_hangs,
+           connect_timeout_and_close_end_a_connection_that_gets_no_answer,
            descriptor_closed_behind_a_connecting_stream_is_reported,
            stream_may_be_closed_in_its_connect_callback, senseless_addresses_are_refused_at_once,
            options_reach_the_socket);

@@ -161,6 +161,7 @@ static bool try(const long *calls, int count, int error, bool is_late) {
 }
 
 START_TEST(newer_calls_that_are_refused_are_got_over) {
+    if (strcmp(test_backend, "kqueue") == 0) return; /* Linux has none, and its double uses them */
     for (int i = 0; i < NEWER; i++)
         for (int j = 0; j < REFUSALS; j++)
             for (int late = 0; late < 2; late++)

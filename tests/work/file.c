@@ -54,7 +54,7 @@ START_TEST(open_says_what_is_wrong) {
 }
 END_TEST
 
-/* A FIFO without a writer: only a thread of the pool may hang on it. */
+/* A FIFO without a writer: only a thread of the pool may block on it. */
 START_TEST(opening_a_fifo_holds_up_a_thread_and_not_the_loop) {
     struct place place = place_open(_i);
     ck_assert_int_eq(mkfifoat(place.dir, "fifo", 0600), 0);

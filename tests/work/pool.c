@@ -115,7 +115,7 @@ START_TEST(held_up_threads_do_not_hold_up_the_others) {
 }
 END_TEST
 
-/* Look-ups that hang take half of the threads and no more; files go on. */
+/* Look-ups that block take half of the threads and no more; files go on. */
 START_TEST(a_lane_keeps_to_its_quota) {
     eddy_pool *pool = pool_open((eddy_pool_config){.threads = 4});
     eddy_loop *loop = loop_with(pool);

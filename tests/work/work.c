@@ -360,8 +360,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("work");
     ck_add(suite, "jobs", a_job_runs_on_another_thread_and_is_told_on_the_loop,
-           a_job_without_lane_is_refused,
-           jobs_of_a_lane_run_in_the_order_of_submission,
+           a_job_without_lane_is_refused, jobs_of_a_lane_run_in_the_order_of_submission,
            a_request_is_the_callers_again_in_its_callback);
     ck_add(suite, "cancel", a_job_not_handed_over_yet_is_cancelled_once,
            cancelling_all_that_was_submitted_leaves_nothing,
