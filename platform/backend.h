@@ -73,9 +73,10 @@ struct eddy_backend {
      * capabilities say so. Nothing has changed on an error. */
     int (*add)(void *state, int fd, unsigned events, eddy_token token);
 
-    /* `fd` is registered with `old_events`. Also arms a one-shot again, and tells an edge again
-     * that is still ready (old and new may be equal). On an error it may be registered or not: the
-     * loop removes it. */
+    /* `fd` is registered with `old_events`; or, if these are 0, it may be, and then what the kernel
+     * has is replaced: its number may have been closed and used again behind everybody's back.
+     * Also arms a one-shot again, and tells an edge again that is still ready (old and new may be
+     * equal). On an error it may be registered or not: the loop removes it. */
     int (*modify)(void *state, int fd, unsigned old_events, unsigned events, eddy_token token);
 
     /* `fd` was registered with `events`, and may have been closed by now. Afterwards it is not

@@ -207,8 +207,8 @@ static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
 static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned events,
                          eddy_token token) {
     struct kqueue_state *it = state;
-    (void)old_events;
     struct kqueue_watch *watch = &it->watches[fd];
+    if (old_events == 0) watch->attached = 0; /* the number may have been used again */
     watch->token = token;
     watch->wanted = (uint8_t)events;
     watch->again = events & EDDY_EDGE ? FILTERS : 0;

@@ -127,7 +127,7 @@ static void io_backend_remove(eddy_loop *loop, int fd) {
     slot->registered = 0;
     /* It was closed before it was stopped. Mostly the kernel has forgotten it then; but a duplicate
      * keeps its registration in epoll's set, out of reach. Seen by stale records: ready.c. */
-    if (err == -EBADF || err == -ENOENT) loop->io.leak_suspected = true;
+    if (err == -EBADF || err == -ENOENT) slot->flags |= IO_SLOT_LEAKED;
 }
 
 static int io_backend_modify(eddy_loop *loop, int fd) {
@@ -170,7 +170,7 @@ static int io_flush_slot(eddy_loop *loop, int fd) {
 
 void eddy__io_flush(eddy_loop *loop) {
     if (loop->io.rebuild_due && eddy__io_rebuild(loop) < 0)
-        return; /* the wait will fail, and tell */
+        return; /* the turn tells of it, instead of waiting */
     /* What could not be told in the last turn, because it was never dispatched, stays. */
     unsigned kept = loop->io.lost_count;
     for (unsigned i = kept; i < loop->io.changes_count; i++) {
@@ -191,10 +191,12 @@ void eddy__io_flush(eddy_loop *loop) {
 int eddy__io_rebuild(eddy_loop *loop) {
     int err = loop->backend->reopen(loop->backend_state);
     loop->io.rebuild_due = err < 0; /* then a flush tries again, and adds nothing before */
+    loop->io.rebuild_error = err;
     if (err < 0) loop->due |= DUE_FLUSH;
     for (unsigned fd = 0; fd < loop->io.slots_count; fd++) {
         struct io_slot *slot = &loop->io.slots[fd];
         slot->registered = 0;
+        slot->flags &= (uint8_t)~IO_SLOT_LEAKED;
         /* A one-shot that was told stays disarmed: its watcher has not armed it again. */
         if (slot->interest != 0 && !(slot->flags & IO_SLOT_DISARMED))
             eddy__io_note_change(loop, (int)fd);
@@ -213,6 +215,29 @@ void eddy_io_init(eddy_io *io, eddy_loop *loop) {
     io->error = 0;
 }
 
+/* Brings a descriptor to the backend that is about to be watched for `events`, so that the caller
+ * learns now what is wrong with it; also of a muted watcher: the next flush takes it out again. Of
+ * one that others watch already it is asked once more, as its number may have been closed and used
+ * again behind the loop's back: then it is in the table, and not in the kernel's set. */
+static int io_register(eddy_loop *loop, int fd, unsigned events) {
+    struct io_slot *slot = &loop->io.slots[fd];
+    unsigned asked = slot->interest | events;
+    if (slot->registered == 0)
+        return io_backend_add(loop, fd, (uint8_t)(asked & IO_BOTH ? asked : asked | EDDY_READ));
+    if (!(asked & IO_BOTH)) return 0;
+    uint8_t interest = slot->interest, registered = slot->registered;
+    slot->interest = (uint8_t)asked;
+    slot->registered = 0; /* as far as anybody knows */
+    int err = io_backend_modify(loop, fd);
+    slot->interest = interest;
+    if (err < 0) { /* the others hear of it after the next flush, if it fails again */
+        slot->registered = registered;
+        slot->flags |= IO_SLOT_REARM;
+        eddy__io_note_change(loop, fd);
+    }
+    return err;
+}
+
 int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     eddy_loop *loop = io->handle.loop;
     EDDY_ASSERT(fn != NULL);
@@ -225,13 +250,8 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     struct io_slot *slot = &loop->io.slots[fd];
     err = io_check_neighbours(slot, io, events);
     if (err < 0) return err;
-    if (slot->registered == 0) {
-        /* Also of a muted watcher the caller learns now what is wrong with the descriptor; the next
-         * flush takes it out again if it is still muted. */
-        unsigned asked = slot->interest | events;
-        err = io_backend_add(loop, fd, (uint8_t)(asked & IO_BOTH ? asked : asked | EDDY_READ));
-        if (err < 0) return err;
-    }
+    err = io_register(loop, fd, events);
+    if (err < 0) return err;
 
     io->fn = fn;
     io->events = events;
@@ -276,7 +296,8 @@ void eddy_io_stop(eddy_io *io) {
     }
     io_backend_remove(loop, fd);
     slot->interest = 0;
-    slot->flags &= IO_SLOT_CHANGED; /* its entry among the changes is still there */
+    /* Its entry among the changes is still there, and a leaked registration outlives its owner. */
+    slot->flags &= IO_SLOT_CHANGED | IO_SLOT_LEAKED;
     slot->generation++;
 }
 

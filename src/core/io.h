@@ -11,6 +11,7 @@ enum {
     IO_SLOT_DISARMED = 1 << 2, /* its one-shot has been told */
     IO_SLOT_MERGING = 1 << 3,  /* only within phase 5 */
     IO_SLOT_SPECIAL = 1 << 4,  /* several watchers, or one that is muted or a one-shot */
+    IO_SLOT_LEAKED = 1 << 5,   /* was closed before it was taken out of the backend */
 };
 
 enum { IO_BOTH = EDDY_READ | EDDY_WRITE };
@@ -32,9 +33,9 @@ struct io_table {
     unsigned slots_count;
     unsigned changes_count;
     unsigned lost_count; /* of `changes`, the first ones: the backend refused them */
-    bool leak_suspected; /* a descriptor was closed before it was taken out of the backend */
-    bool rebuild_due;    /* and the backend still tells of it */
-    eddy_io *next;       /* the next watcher to be told of the slot at hand; stop moves it on */
+    int rebuild_error;   /* of a rebuild that has failed, and is due again */
+    bool rebuild_due; /* the backend tells of a leaked registration, or could not be opened anew */
+    eddy_io *next;    /* the next watcher to be told of the slot at hand; stop moves it on */
 };
 
 void eddy__io_flush(eddy_loop *loop);  /* phase 1 */

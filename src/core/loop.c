@@ -129,6 +129,7 @@ RARE static void loop_dispatch(eddy_loop *loop) {
 /* A turn with all that may be in it. */
 RARE static int loop_turn(eddy_loop *loop, eddy_run_mode mode) {
     int64_t timeout_ns = loop_prepare(loop, mode != EDDY_RUN_NOWAIT);
+    if (loop->io.rebuild_due) return loop->io.rebuild_error;
     int count = loop_wait(loop, timeout_ns);
     if (count < 0) return count;
     loop->record_count = count;
@@ -200,6 +201,8 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
 
 int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     if (loop->running) return -EBUSY;
+    if (loop->due & DUE_FLUSH) eddy__io_flush(loop); /* what has changed since prepare */
+    if (loop->io.rebuild_due) return loop->io.rebuild_error;
     if (loop->due & DUE_INBOX) timeout_ns = 0; /* what the last turn left over */
     loop->waits_skipped = LOOP_SKIPS_MAX;      /* asked for a wait, it makes one */
     int count = loop_wait(loop, timeout_ns < 0 ? -1 : timeout_ns);

@@ -56,15 +56,14 @@ static int ready_merge(eddy_loop *loop, int found) {
 }
 
 /* Of an owner that is gone, or of a one-shot that was told. */
-static void ready_drop_stale(eddy_loop *loop) {
+static void ready_drop_stale(eddy_loop *loop, struct io_slot *slot) {
     loop->metrics.events_stale++;
-    /* A leaked registration would be told of for ever. A new kernel object ends it; that costs a
-     * call for each descriptor, so it is done only when both signs are there. */
-    if (loop->io.leak_suspected) {
-        loop->io.rebuild_due = true;
-        loop->due |= DUE_FLUSH;
-    }
-    loop->io.leak_suspected = false;
+    if (!(slot->flags & IO_SLOT_LEAKED)) return;
+    /* The leaked registration would be told of for ever. A new kernel object ends it; that costs a
+     * call for each descriptor, so it is done only when its number was closed too early *and* is
+     * told of. */
+    loop->io.rebuild_due = true;
+    loop->due |= DUE_FLUSH;
 }
 
 /* The call that comes next is the one, also if it was asked for since the wait; but what its
@@ -82,7 +81,7 @@ RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *rec
     struct io_slot *slot = &loop->io.slots[fd];
     unsigned events = record->events;
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
-        ready_drop_stale(loop);
+        ready_drop_stale(loop, slot);
         return;
     }
     if (record->error != 0) {
