@@ -8,7 +8,7 @@ int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *b
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = handler;
-    action.sa_flags = SA_RESTART;
+    action.sa_flags = SA_RESTART | SA_ONSTACK; /* Go aborts on a handler without the latter */
     sigfillset(&action.sa_mask);
     return sigaction(number, &action, before) < 0 ? -errno : 0;
 }
