@@ -19,6 +19,9 @@
  *     were removed in the meantime are legal.
  *  7. What a descriptor that was closed behind the backend's back does: at most a record with
  *     `error` -EBADF; never a wait that fails or spins for ever.
+ *  8. BACKEND_TELLS_EACH_WRITE: with EDGE each write to an eventfd is told once, though nobody has
+ *     read the one before. Of a pipe it is told of each, or of none but the first: the kernel
+ *     decides, and core/wakeup.c asks it.
  *
  * All functions return 0 (or a count) or a negative errno. Loop thread only. */
 #ifndef EDDY_PLATFORM_BACKEND_H
@@ -35,8 +38,7 @@
  * EDDY_CAN_BATCH meaning that modify makes no system call, and beside them, for the loop alone: */
 enum {
     BACKEND_CAN_SPLIT = 1 << 8,        /* READ and WRITE of one descriptor come as two records */
-    BACKEND_TELLS_EACH_WRITE = 1 << 9, /* with EDGE, of each write to an eventfd, read or not, and
-                                        * to a pipe too, if the kernel does (core/wakeup.c asks) */
+    BACKEND_TELLS_EACH_WRITE = 1 << 9, /* clause 8 */
 };
 
 enum {

@@ -126,7 +126,7 @@ RARE static void inbox_run_signals(eddy_loop *loop) {
 
 RARE static void inbox_see_wakeup(eddy_loop *loop) {
     loop->due &= ~(unsigned)DUE_WAKEUP;
-    if (!loop->wakeup.is_edge) eddy__wakeup_read(loop);
+    eddy__wakeup_see(loop);
 }
 
 APART static void inbox_run_queues(eddy_loop *loop, eddy_post *newest) {

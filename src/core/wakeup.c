@@ -16,10 +16,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* Bytes that may lie in the pipe unread. The smallest pipe holds 4,096: one page, which is all that
- * Linux gives to a user who has many (fs.pipe-user-pages-soft). A read takes all that is there, as
- * Linux uses a page anew only when it has been read to its end; at most one list is begun and not
- * taken, so that is one byte more. */
+/* Bytes that may lie in the pipe unread once a wait has told of them; a pipe that holds one more
+ * never refuses a write but with an edge still to be told. The smallest holds 4,096: one page,
+ * which is all that Linux gives to a user who has many (fs.pipe-user-pages-soft). */
 enum { WAKEUP_UNREAD_MAX = 1024, WAKEUP_READ_BYTES = 2 * WAKEUP_UNREAD_MAX };
 
 void eddy__wakeup_send(eddy_loop *loop) {
@@ -43,12 +42,30 @@ void eddy__wakeup_read(eddy_loop *loop) {
 }
 
 void eddy__wakeup_expect(eddy_loop *loop) {
+    loop->wakeup.due++;
+}
+
+/* Written, or about to be, and not read. Signed: in a child that has only its parent's pipe, more
+ * than will ever be due counts as read. */
+static int64_t wakeup_unread(const struct wakeup *wakeup) {
+    unsigned refused = atomic_load_explicit(&wakeup->refused, memory_order_relaxed);
+    return (int64_t)(wakeup->due - wakeup->read - refused);
+}
+
+/* Only here, after a wait has told of it, may the pipe be read: before, the byte is what shows to
+ * somebody else's poller that the loop has to be run. All is read, since Linux uses a page anew
+ * only when it has been read to its end. Test: tests/regress/inbox.c. */
+void eddy__wakeup_see(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
-    wakeup->due++;
-    if (!wakeup->is_edge || wakeup->is_eventfd) return;
-    /* Signed: in a child that has only its parent's pipe, more than will ever be due counts as
-     * read. */
-    if ((int64_t)(wakeup->due - wakeup->read) >= WAKEUP_UNREAD_MAX) eddy__wakeup_read(loop);
+    if (!wakeup->is_edge) {
+        eddy__wakeup_read(loop);
+    } else if (!wakeup->is_eventfd && wakeup_unread(wakeup) >= WAKEUP_UNREAD_MAX) {
+        uint64_t before;
+        do {
+            before = wakeup->read;
+            eddy__wakeup_read(loop);
+        } while (wakeup->read - before == WAKEUP_READ_BYTES);
+    }
 }
 
 static unsigned wakeup_interest(const struct wakeup *wakeup) {

@@ -19,6 +19,7 @@ void eddy__wakeup_close(eddy_loop *loop);  /* waits for senders that are still w
 int eddy__wakeup_reopen(eddy_loop *loop);  /* in a forked child */
 void eddy__wakeup_send(eddy_loop *loop);   /* any thread, and signal handlers */
 void eddy__wakeup_expect(eddy_loop *loop); /* a list that was begun at the marker has been taken */
+void eddy__wakeup_see(eddy_loop *loop);    /* phase 6, after a wait that told of it */
 void eddy__wakeup_read(eddy_loop *loop);
 
 #endif

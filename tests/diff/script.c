@@ -47,7 +47,7 @@ static void turn(struct script *script) {
 
 static void run_seed(const char *backend, uint64_t seed, unsigned capabilities) {
     struct script script = {.random = seed, .capabilities = capabilities};
-    eddy_loop_config config = {.backend = backend};
+    eddy_loop_config config = {.backend = backend, .wakeup = (eddy_wakeup_kind)(seed % 2)};
     world_begin(seed);
     int err = eddy_loop_open(&script.loop, &config);
     if (err < 0) script_fail("no loop", err);

@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { THREADS_MAX = 4, LOCATIONS = 16, MESSAGES = 10, PLAINS = 12, SEEN_MAX = 3, QUEUE_MAX = 4 };
+enum { THREADS_MAX = 4, LOCATIONS = 16, MESSAGES = 24, PLAINS = 12, SEEN_MAX = 3, QUEUE_MAX = 4 };
 
 enum order { RELAXED, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };
 const char *order_name(enum order order);
@@ -44,15 +44,16 @@ enum slot {
     IN_MAIN,
     IN_SEND,
     IN_PUSH,
-    IN_RING,
+    IN_WAKEUP,
     IN_TAKE,
-    IN_SLEEP,
+    IN_WAIT,
     IN_RUN,
     IN_STOP,
     IN_WITHDRAW,
     IN_CLOSE,
     IN_DATA,
     IN_TURN,
+    IN_NESTED,
     IN_LOOP,
     IN_WALK,
     SLOTS
@@ -67,7 +68,10 @@ struct thread {
     /* The programs' variables: */
     uint8_t head, next, other, old, job;
     uint8_t queue[QUEUE_MAX], queued; /* of a loop: taken, not run yet */
-    uint8_t begun, bytes, ran, turns;
+    uint8_t single;                   /* the same, without the queue */
+    uint8_t due, read, ran, turns;
+    uint8_t others; /* waits that may yet return for something else */
+    bool waits, told, is_loop;
     uint8_t seen[SEEN_MAX]; /* the senders' data as the last call saw them */
 };
 

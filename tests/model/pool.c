@@ -100,8 +100,8 @@ static bool submit_cancel_and_close(void) {
     CALL(hand_over());
     CALL(cancel());
     while (t->ran == 0) {
-        if (t->queued == 0) {
-            CALL(loop_sleep());
+        if (!has_taken()) {
+            CALL(loop_wait());
             CALL(inbox_turn());
         }
         while (next_queued() == POST) deliver();

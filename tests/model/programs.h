@@ -15,7 +15,8 @@ enum site {
     PUSH_SWAP,
     LOOK,
     TAKE,
-    HANG,
+    SET_WAITING,
+    SET_AWAKE,
     REFUSE,
     REFUSED_LOOK,
     SEND,
@@ -38,15 +39,25 @@ enum site {
 /* Each a way to write it that somebody might think of. */
 enum change {
     NONE,
-    /* inbox.c */
-    BYTE_ALWAYS,
-    BYTE_NEVER_FIRST,
-    BYTE_BEFORE_PUSH,
-    SLEEP_WITHOUT_BELL,
-    BELL_BY_STORE,
+    /* inbox.c and wakeup.c */
+    WAKE_ALWAYS,
+    WAKE_NEVER_FIRST,
+    WAKE_BEFORE_PUSH,
+    SLEEP_WITHOUT_MARKER,
+    SLEEP_WITHOUT_LOOK,
+    MARKER_BY_STORE,
+    MARKER_DOWN_BY_STORE,
+    MARKER_DOWN_BY_EXCHANGE, /* what it finds is dropped */
+    SINGLE_FROM_MARKER,
+    SINGLE_PAST_QUEUE,
     LINK_AFTER_PUSH,
     CLOSE_WITHOUT_COUNT,
     CLOSE_WHEN_EMPTY,
+    READ_WHEN_TAKEN, /* by a withdrawal too, though no wait has told of it yet */
+    READ_TOO_RARELY, /* the pipe is full before it is read */
+    SMALLER_PIPE,    /* by one byte */
+    MARKER_STAYS,    /* after the wait; hurts the budget alone */
+    READ_AFTER_LOOK, /* hurts nothing: what is read was told of by a list that has been taken */
     /* wake.c */
     CLEAR_AFTER_CALL,
     CLEAR_BY_STORE,
@@ -75,20 +86,25 @@ enum change {
 /* How the senders of a wake hand over their data. */
 enum data { DATA_STORED, DATA_CONSISTENT, DATA_SWAPPED, DATA_LOCKED };
 
+/* How the loop is woken: by a pipe that is read each time; by edges of a pipe that is read rarely;
+ * by edges of an eventfd that is never read, as its number does not overflow. */
+enum way { LEVEL_PIPE, EDGE_PIPE, EDGE_EVENTFD };
+
 extern struct variant {
     enum order orders[SITES];
     enum change change;
     enum data data;
-    bool is_edge; /* loop->inbox_is_edge */
+    enum way way;
+    unsigned unread_max; /* of EDGE_PIPE */
 } variant;
 
-enum { MORE_POSTS = 3 };
+enum { MORE_POSTS = 3, OTHERS = 1 };
 
 enum location {
-    HEAD,                  /* loop->inbox_head: a post, or one of the two below */
-    PIPE,                  /* rings in it that were not read */
-    REFUSED,               /* loop->inbox_refused */
-    EDGE,                  /* with is_edge: a ring that no wait has told of */
+    HEAD,                  /* inbox->head: a post, or one of the two below */
+    PIPE,                  /* wake-ups in it that were not read */
+    REFUSED,               /* wakeup->refused */
+    EDGE,                  /* one that no wait has told of */
     PENDING,               /* of the wake or the signal watcher with post 1; then post 2's */
     RUNNING = PENDING + 2, /* handlers_running */
     FIRST,                 /* watched[number].first */
@@ -109,8 +125,8 @@ enum plain {
     PLAINS_USED
 };
 
-/* NULL, and &loop->inbox_bell, which a loop begins with. */
-enum { BELL = 0, NOTHING = 9 };
+/* NULL, and &inbox->waiting, which a loop begins with. */
+enum { WAITING = 0, NOTHING = 9 };
 enum { POISON = 0xff };
 
 static inline unsigned pending_of(unsigned post) {
@@ -127,8 +143,13 @@ bool inbox_push(uint8_t post);
 void push_local(uint8_t post);
 bool inbox_withdraw(uint8_t post);
 bool inbox_close(void);
-bool loop_sleep(void);
+bool loop_wait(void);
 bool inbox_turn(void);
+bool nested_prepare(void);
+bool nested_wait(void);
+bool nested_return(void);
+bool has_taken(void); /* something that is to run */
+#define awake_but_woken "a loop that is awake has written to wake itself"
 /* Takes the first post of the loop's queue, or returns 0. */
 uint8_t next_queued(void);
 void give_back_post(uint8_t post); /* it is its owner's again, who may do anything with it */
@@ -138,7 +159,7 @@ const char *nothing_is_left(const struct state *state);
 unsigned check_litmus(void);
 
 /* --- the scenarios --- */
-extern const struct scenario post_scenarios[], wake_scenarios[], signal_scenarios[],
-    pool_scenarios[]; /* a name of NULL ends them */
+extern const struct scenario post_scenarios[], budget_scenarios[], wake_scenarios[],
+    signal_scenarios[], pool_scenarios[]; /* a name of NULL ends them */
 
 #endif

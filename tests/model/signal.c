@@ -176,7 +176,7 @@ static bool start_and_stop(void) {
     CALL(turn());
     CALL(signal_stop(2, true));
     for (;;) {
-        CALL(loop_sleep());
+        CALL(loop_wait());
         CALL(turn());
     }
     END();
@@ -185,7 +185,7 @@ static bool start_and_stop(void) {
 static bool listen(void) {
     BEGIN(IN_MAIN);
     for (;;) {
-        CALL(loop_sleep());
+        CALL(loop_wait());
         CALL(turn());
     }
     END();

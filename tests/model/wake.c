@@ -161,7 +161,7 @@ static void wake_start(void) {
 static bool listen(void) {
     BEGIN(IN_MAIN);
     for (;;) {
-        CALL(loop_sleep());
+        CALL(loop_wait());
         CALL(turn());
     }
     END();
@@ -183,7 +183,7 @@ static bool stop_and_close(void) {
     STEP();
     CALL(inbox_turn());
     STEP();
-    if (t->queued > 0 && choose(2) == 0) {
+    if (t->single != 0 || (t->queued > 0 && choose(2) == 0)) {
         (void)next_queued();
         CALL(wake_run());
         STEP();
@@ -205,8 +205,28 @@ static bool stop_and_start(void) {
     STEP();
     wake_start();
     for (;;) {
-        CALL(loop_sleep());
+        CALL(loop_wait());
         CALL(turn());
+    }
+    END();
+}
+
+/* Stopped and started again between eddy_loop_prepare and the wait of another poller: a withdrawal
+ * takes the list, and the marker with it. */
+static bool stop_and_start_nested(void) {
+    BEGIN(IN_MAIN);
+    STEP();
+    CALL(nested_prepare());
+    STEP();
+    CALL(wake_stop());
+    plain_write(next_of(POST), 0);
+    STEP();
+    wake_start();
+    for (;;) {
+        CALL(nested_wait());
+        while (next_queued() == POST) CALL(wake_run());
+        CALL(nested_return());
+        CALL(nested_prepare());
     }
     END();
 }
@@ -249,6 +269,13 @@ const struct scenario wake_scenarios[] = {
     {"wake: stop and start",
      "a wake that was started again is as good as new",
      {stop_and_start, sender, sender},
+     {"loop", "sender 1", "sender 2"},
+     NULL,
+     is_ready_again,
+     0},
+    {"wake: stop and start, nested",
+     "the same, if another poller watches the loop's descriptor",
+     {stop_and_start_nested, sender, sender},
      {"loop", "sender 1", "sender 2"},
      NULL,
      is_ready_again,

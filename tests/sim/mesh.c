@@ -265,6 +265,7 @@ static void open_house(struct house *house, unsigned number) {
         .completions_per_turn = sim_below(3) == 0 ? 1 + sim_below(3) : 0,
         .read_buffer_bytes = sim_below(2) == 0 ? 0 : 1 + sim_below(2000),
         .stream_bytes_per_turn = shares[sim_below(5)],
+        .wakeup = sim_below(3) == 0 ? EDDY_WAKEUP_EVENTFD : EDDY_WAKEUP_PIPE,
     };
     *house =
         (struct house){.number = number, .stream_bytes_per_turn = config.stream_bytes_per_turn};

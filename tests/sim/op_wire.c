@@ -33,10 +33,13 @@ void wire_drain(struct wire *wire, size_t most) {
 void wire_fill(struct wire *wire, size_t size) {
     static const char bytes[3000];
     if (!wire->writes || wire->other == NULL) return;
+    /* Only a pipe's other end cannot write. */
+    bool is_edge =
+        !sim_weather()->edges_if_empty || wire->other->writes || wire->other->waiting == 0;
     wire->other->waiting += size; /* whoever reads at once, in the middle of the call */
     ssize_t sent = sim_write(wire->fd, bytes, size);
     wire->other->waiting -= size - (sent > 0 ? (size_t)sent : 0);
-    if (sent > 0) watchers_owe(wire->other);
+    if (sent > 0 && is_edge) watchers_owe(wire->other);
 }
 
 /* --- Coming and going --- */

@@ -123,6 +123,8 @@ static void open_wrongly(void) {
     sim_check(eddy_loop_open(&loop, &config) == -ENOENT, "a backend of no name is opened");
     config = (eddy_loop_config){.events_per_turn = 257};
     sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "257 events a turn");
+    config = (eddy_loop_config){.wakeup = (eddy_wakeup_kind)2};
+    sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "a third kind of wake-up");
     config = (eddy_loop_config){.pool_threads = 1025};
     sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "1025 threads");
 }
@@ -142,6 +144,7 @@ static void desk_open(struct desk *desk) {
         .completions_per_turn = pick(3) == 0 ? 4 + pick(3) : 0,
         .read_buffer_bytes = pick(2) * (1 + pick(1000)),
         .stream_bytes_per_turn = pick(2) * (1 + pick(3000)),
+        .wakeup = pick(3) == 0 ? EDDY_WAKEUP_EVENTFD : EDDY_WAKEUP_PIPE,
     };
     if (pick(8) == 0) open_wrongly();
     *desk = (struct desk){.number = number, .pool = pool};

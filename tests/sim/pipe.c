@@ -34,9 +34,10 @@ static ssize_t pipe_write(void *object, const void *data, size_t size) {
     size_t room = channel_room(&pipe->channel);
     if (room < size && (size <= ATOMIC_BYTES || room == 0)) return -EAGAIN;
     if (size > room) size = room;
+    bool is_edge = pipe->channel.arrived == 0 || !sim_weather()->edges_if_empty;
     channel_put(&pipe->channel, data, size);
     sim_progress();
-    sim_description_changed(pipe->ends[READER], EDDY_READ);
+    if (is_edge) sim_description_changed(pipe->ends[READER], EDDY_READ);
     return (ssize_t)size;
 }
 

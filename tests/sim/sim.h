@@ -36,7 +36,8 @@ struct sim_weather {
     unsigned held;     /* a wait does not tell of a descriptor that is ready; the next ones do */
     unsigned spurious; /* a wait tells of what is not there */
     unsigned stale;    /* a wait tells of a descriptor that was removed, with its old token */
-    int64_t tick_ns;   /* the longest that a call takes */
+    bool edges_if_empty; /* a write to a pipe that has unread bytes is no edge: Linux 5.5 to 5.13 */
+    int64_t tick_ns;     /* the longest that a call takes */
     int64_t latency_ns;  /* the longest that bytes travel */
     int64_t disk_ns;     /* the longest that a call of a file takes */
     size_t window_bytes; /* of a socket's or pipe's buffer */

@@ -325,7 +325,9 @@ static void free_hook(eddy_hook *hook) {
 
 static void begin(void) {
     storm = (struct storm){0};
-    party_open_surely(&storm.party, "storm", NULL);
+    eddy_loop_config config = {.wakeup =
+                                   sim_below(3) == 0 ? EDDY_WAKEUP_EVENTFD : EDDY_WAKEUP_PIPE};
+    party_open_surely(&storm.party, "storm", &config);
     for (int i = 0; i < TIMERS; i++) renew(&storm.watches[i]);
     storm.prepare = new_hook(EDDY_HOOK_PREPARE, on_prepare, true);
     storm.check = new_hook(EDDY_HOOK_CHECK, on_check, false);

@@ -62,7 +62,7 @@ static unsigned one_of(unsigned a, unsigned b, unsigned c, unsigned d) {
 /* Each part on its own: a fault is found sooner where little else goes wrong. */
 static struct sim_weather make_weather(void) {
     bool is_fair = sim_below(3) == 0; /* no errors: everything must come to a good end */
-    return (struct sim_weather){
+    struct sim_weather weather = {
         .switches = one_of(0, 100, 1000, 4000),
         .faults = is_fair ? 0 : one_of(0, 5, 50, 300),
         .no_memory = is_fair ? 0 : one_of(0, 0, 50, 500),
@@ -71,11 +71,15 @@ static struct sim_weather make_weather(void) {
         .held = one_of(0, 100, 1000, 5000),
         .spurious = one_of(0, 0, 100, 1000),
         .stale = one_of(0, 0, 500, 3000),
+        .edges_if_empty = one_of(0, 0, 0, 1) != 0,
         .tick_ns = one_of(0, 50, 1000, 100000),
         .latency_ns = one_of(0, 10000, 1000000, 50000000),
         .disk_ns = one_of(0, 10000, 1000000, 20000000),
         .window_bytes = one_of(7, 300, 4096, 64 * 1024),
     };
+    /* A loop asks its kernel about edges once, and must get an answer that is true. */
+    if (weather.edges_if_empty) weather.spurious = 0;
+    return weather;
 }
 
 /* --- The life of a world --- */
