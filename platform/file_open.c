@@ -9,13 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "eddy_config.h"
-
-#ifdef HAVE_OPENAT2
-#include <linux/openat2.h>
+#ifdef __linux__ /* openat2 by number: its header is not everywhere */
 #include <sys/syscall.h>
 #endif
+
+#include "eddy_config.h"
 
 enum {
     WALK_DEPTH_MAX = 64, /* each step down holds a descriptor, for the way back by ".." */
@@ -133,15 +131,26 @@ int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) 
 
 /* --- openat2 --- */
 
-#ifdef HAVE_OPENAT2
+#ifdef SYS_openat2
+/* <linux/openat2.h> */
+enum {
+    HOW_NO_MAGIC_LINKS = 0x02,
+    HOW_BENEATH = 0x08,
+    HOW_CACHED = 0x20, /* since Linux 5.12: before, EINVAL */
+};
+
+struct file_open_how {
+    uint64_t flags, mode, resolve;
+};
+
 /* Other than openat it refuses flags and modes that mean nothing, so those are left out here. */
-static int file_open_how(int dir, const char *path, int flags, unsigned mode, uint64_t resolve) {
+static int file_open_as(int dir, const char *path, int flags, unsigned mode, uint64_t resolve) {
     bool makes = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     else
         flags |= O_LARGEFILE;
-    struct open_how how = {
+    struct file_open_how how = {
         .flags = (uint64_t)(unsigned)flags,
         .mode = makes ? mode & 07777 : 0,
         .resolve = resolve,
@@ -153,7 +162,7 @@ static int file_open_how(int dir, const char *path, int flags, unsigned mode, ui
     return fd < 0 ? -errno : (int)fd;
 }
 
-/* RESOLVE_CACHED is about the names only. What may block is the opening itself: of a FIFO until
+/* HOW_CACHED is about the names only. What may block is the opening itself: of a FIFO until
  * there is another end, of a leased file, and where something is created or cut. A directory has
  * none of that. */
 static bool file_open_may_block(int flags) {
@@ -163,14 +172,14 @@ static bool file_open_may_block(int flags) {
 
 static int file_open_cached(int dir, const char *path, int flags, uint64_t resolve) {
     if (file_open_may_block(flags)) return -EAGAIN;
-    int fd = file_open_how(dir, path, flags, 0, resolve | RESOLVE_CACHED);
+    int fd = file_open_as(dir, path, flags, 0, resolve | HOW_CACHED);
     /* Not known to the kernel or its sandbox: the other ways will tell what there is to tell. */
     return fd == -ENOSYS || fd == -EINVAL || fd == -EPERM ? -EAGAIN : fd;
 }
 
 static int file_open_beneath(int dir, const char *path, int flags, unsigned mode) {
     for (int tries = 0; tries < BENEATH_TRIES; tries++) {
-        int fd = file_open_how(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+        int fd = file_open_as(dir, path, flags, mode, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
         if (fd == -EAGAIN) continue;
         if (fd == -ENOSYS || fd == -EPERM) break;
         return fd;
@@ -182,8 +191,8 @@ static int file_open_beneath(int dir, const char *path, int flags, unsigned mode
 int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
     flags |= O_CLOEXEC;
     if (dir == EDDY_CWD) dir = AT_FDCWD;
-#ifdef HAVE_OPENAT2
-    uint64_t resolve = how & EDDY_BENEATH ? RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS : 0;
+#ifdef SYS_openat2
+    uint64_t resolve = how & EDDY_BENEATH ? HOW_BENEATH | HOW_NO_MAGIC_LINKS : 0;
     if (how & EDDY_OS_NOWAIT) return file_open_cached(dir, path, flags, resolve);
     if (how & EDDY_BENEATH) return file_open_beneath(dir, path, flags, mode);
 #else
