@@ -45,11 +45,26 @@ static ssize_t pwritev(int fd, const struct iovec *vectors, int count, off_t off
 }
 #endif
 
+#ifdef SYS_preadv2
+/* With O_DIRECT, RWF_NOWAIT only keeps the kernel from waiting for its own locks; for the device it
+ * waits. What does not begin at a block is refused instead, and needs no look at the flags: that
+ * costs a quarter of a read of 4 KiB from the cache. To ask for less than whole blocks does not
+ * help, since up to the end of an extent they are read all the same. Test:
+ * a_direct_descriptor_is_read_by_a_thread. */
+static bool file_may_read_directly(int fd, int64_t offset) {
+    enum { BLOCK = 512 }; /* no device has smaller ones */
+    if (offset % BLOCK != 0) return false;
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT);
+}
+#endif
+
 /* Old kernels do not know the call or the flag, many file systems not the flag, and a sandbox may
  * refuse what it has never heard of: each time the ordinary read knows better. */
 static ssize_t file_read_cached(int fd, const struct iovec *vectors, int count, int64_t offset) {
 #ifdef SYS_preadv2
     enum { NOWAIT = 8 }; /* RWF_NOWAIT */
+    if (file_may_read_directly(fd, offset)) return -EAGAIN;
     /* The offset in two halves, of which 64-bit kernels take the first for all of it. */
     long done = syscall(SYS_preadv2, fd, vectors, (long)count, (long)offset, (long)(offset >> 32),
                         (long)NOWAIT);
