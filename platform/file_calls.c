@@ -15,8 +15,10 @@
 
 #include "eddy_config.h"
 
+/* The system's own word for the working directory is no descriptor here. */
 static int file_directory(int dir) {
-    return dir == EDDY_CWD ? AT_FDCWD : dir;
+    if (dir == EDDY_CWD) return AT_FDCWD;
+    return dir < 0 ? -1 : dir;
 }
 
 static int file_outcome(int result) {
@@ -197,6 +199,7 @@ enum {
 /* A network file system answers from what it has cached, where it would ask its server. */
 static int file_fstat_cached(int fd, eddy_stat *stat) {
 #ifdef SYS_statx
+    if (fd < 0) return -EBADF; /* the path is empty: AT_FDCWD would be the working directory */
     struct file_statx info;
     if (syscall(SYS_statx, fd, "", (long)(FILE_STATX_EMPTY_PATH | FILE_STATX_DONT_SYNC),
                 (long)FILE_STATX_BASIC, &info) < 0)

@@ -29,6 +29,12 @@ enum { WALK_SEARCH = O_SEARCH };
 enum { WALK_SEARCH = O_RDONLY };
 #endif
 
+/* The system's own word for the working directory is no descriptor here. */
+static int file_start(int dir) {
+    if (dir == EDDY_CWD) return AT_FDCWD;
+    return dir < 0 ? -1 : dir;
+}
+
 static int file_open_at(int dir, const char *path, int flags, unsigned mode) {
     int fd;
     do {
@@ -123,7 +129,7 @@ static int walk_path(struct walk *walk, const char *path, int flags, unsigned mo
 int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) {
     if (path[0] == '/') return -EXDEV;
     if (path[0] == '\0') return -ENOENT;
-    struct walk walk = {.fds = {dir == EDDY_CWD ? AT_FDCWD : dir}};
+    struct walk walk = {.fds = {file_start(dir)}};
     int result = walk_path(&walk, path, flags | O_CLOEXEC, mode);
     while (walk.depth > 0) (void)walk_up(&walk);
     return result;
@@ -190,7 +196,7 @@ static int file_open_beneath(int dir, const char *path, int flags, unsigned mode
 
 int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
     flags |= O_CLOEXEC;
-    if (dir == EDDY_CWD) dir = AT_FDCWD;
+    dir = file_start(dir);
 #ifdef SYS_openat2
     uint64_t resolve = how & EDDY_BENEATH ? HOW_BENEATH | HOW_NO_MAGIC_LINKS : 0;
     if (how & EDDY_OS_NOWAIT) return file_open_cached(dir, path, flags, resolve);

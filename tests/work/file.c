@@ -203,6 +203,23 @@ START_TEST(a_bad_descriptor_is_the_outcome) {
     ck_assert_int_eq(WAIT(&place, eddy_file_fsync, -1), -EBADF);
     ck_assert_int_eq(WAIT(&place, eddy_file_scan, -1, data, sizeof data), -EBADF);
     ck_assert_int_eq(WAIT(&place, eddy_file_read, place.dir, data, 1, 0), -EISDIR);
+    /* What means the working directory where a directory is asked for is no open file; and the
+     * system's word for it is none of ours. */
+    static const int words[] = {EDDY_CWD, AT_FDCWD};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(WAIT(&place, eddy_file_read, words[i], data, 1, 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_write, words[i], data, 1, 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_fstat, words[i], &stat), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_fsync, words[i]), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_ftruncate, words[i], 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_scan, words[i], data, sizeof data), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_close, words[i]), -EBADF);
+    }
+    for (int dir = -3; dir < 0; dir++) {
+        ck_assert_int_eq(WAIT(&place, eddy_file_stat, dir, ".", &stat), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_open, dir, ".", O_DIRECTORY, 0, 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_open, dir, ".", 0, 0, EDDY_BENEATH), -EBADF);
+    }
     place_close(&place);
 }
 END_TEST
