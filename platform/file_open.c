@@ -183,14 +183,23 @@ static int file_open_cached(int dir, const char *path, int flags, uint64_t resol
     return fd == -ENOSYS || fd == -EINVAL || fd == -EPERM ? -EAGAIN : fd;
 }
 
+/* Whether openat2 itself is refused: then to look at the path, too, which leaves the file alone. */
+static bool file_beneath_is_unknown(int dir, const char *path) {
+    int fd = file_open_as(dir, path, O_PATH | O_CLOEXEC, 0, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
+    if (fd >= 0) close(fd);
+    return fd == -ENOSYS || fd == -EPERM;
+}
+
+/* EAGAIN and EPERM are said by openat2 of the way to the file, and by the file itself: a lease, an
+ * O_NOATIME of somebody else's. The walk tells them apart, unless it gives up at a link. */
 static int file_open_beneath(int dir, const char *path, int flags, unsigned mode) {
-    for (int tries = 0; tries < BENEATH_TRIES; tries++) {
-        int fd = file_open_as(dir, path, flags, mode, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
-        if (fd == -EAGAIN) continue;
-        if (fd == -ENOSYS || fd == -EPERM) break;
-        return fd;
-    }
-    return eddy_os_file_open_walk(dir, path, flags, mode);
+    int fd = -EAGAIN;
+    for (int tries = 0; fd == -EAGAIN && tries < BENEATH_TRIES; tries++)
+        fd = file_open_as(dir, path, flags, mode, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
+    if (fd != -EAGAIN && fd != -EPERM && fd != -ENOSYS) return fd;
+    int walked = eddy_os_file_open_walk(dir, path, flags, mode);
+    if (walked != -ELOOP && walked != -ENAMETOOLONG) return walked;
+    return fd == -ENOSYS || file_beneath_is_unknown(dir, path) ? walked : fd;
 }
 #endif
 
