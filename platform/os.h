@@ -19,6 +19,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+/* Else files past 2 GiB would be written at the wrong place. */
+_Static_assert(sizeof(off_t) == 8, "compile the library with -D_FILE_OFFSET_BITS=64");
+
 /* --- Clock and memory --- */
 
 int64_t eddy_os_clock_ns(void); /* monotonic */
