@@ -75,6 +75,7 @@ typedef pthread_mutex_t eddy_os_mutex;
 #define EDDY_OS_MUTEX_INITIALIZER PTHREAD_MUTEX_INITIALIZER
 typedef pthread_cond_t eddy_os_condition; /* waits on the clock of eddy_os_clock_ns */
 
+/* `stack_bytes` is what `run` may use; 0: what the system gives the first thread. */
 int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
                          size_t stack_bytes); /* with all signals blocked */
 void eddy_os_thread_join(eddy_os_thread thread);

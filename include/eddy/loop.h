@@ -56,6 +56,7 @@ typedef struct eddy_loop_config {
     const eddy_allocator *allocator; /* copied; NULL: realloc and free */
     eddy_pool *pool;                 /* shared with others; NULL: its own, on first use */
     unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4 */
+    size_t pool_stack_bytes;         /* of its threads, as eddy_pool_config.stack_bytes */
     unsigned events_per_turn;        /* 1 to 256, the default */
     unsigned completions_per_turn;   /* default 256; further ones come next turn */
     size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */

@@ -25,7 +25,9 @@ typedef struct eddy_pool_config {
     const eddy_allocator *allocator; /* copied; called by threads that open and close pools */
     unsigned threads;                /* 1 to 1024; default 4 */
     int64_t idle_ns;                 /* a thread leaves after idling so long; default 10 s */
-    size_t stack_bytes;              /* of a thread; default 256 KiB */
+    size_t stack_bytes; /* what a job may use, at least 16 KiB, beside thread-local variables; the
+                         * default is the first thread's limit (RLIMIT_STACK), or 8 MiB: address
+                         * space, of which only what is touched becomes memory */
     unsigned quotas[EDDY_LANES]; /* threads a lane may use at once, up to all; 0: as said above */
 } eddy_pool_config;
 

@@ -11,8 +11,9 @@ extern "C" {
 
 typedef struct eddy_work eddy_work;
 
-/* Runs on a thread of the pool, with all signals blocked. It may block; it may use nothing of the
- * loop but eddy_loop_post and eddy_wake_send. */
+/* Runs on a thread of the pool, with all signals blocked and as much stack as the first thread may
+ * have, unless the pool was given a size (eddy_pool_config.stack_bytes). It may block; it may use
+ * nothing of the loop but eddy_loop_post and eddy_wake_send. */
 typedef void eddy_work_fn(eddy_work *work);
 
 /* Runs on the loop. `status` is 0 when the job ran, or -ECANCELED when it never did. */

@@ -11,7 +11,6 @@
 enum {
     POOL_THREADS_DEFAULT = 4,
     POOL_THREADS_MAX = 1024,
-    POOL_STACK_BYTES_DEFAULT = 256 * 1024,
     POOL_STACK_BYTES_MIN = 16 * 1024, /* less is refused by every system */
 };
 
@@ -27,9 +26,8 @@ static unsigned pool_default_quota(eddy_lane lane, unsigned threads) {
 static bool pool_apply_defaults(eddy_pool_config *config) {
     if (config->threads == 0) config->threads = POOL_THREADS_DEFAULT;
     if (config->idle_ns == 0) config->idle_ns = pool_idle_default_ns;
-    if (config->stack_bytes == 0) config->stack_bytes = POOL_STACK_BYTES_DEFAULT;
     if (config->threads > POOL_THREADS_MAX || config->idle_ns < 0) return false;
-    if (config->stack_bytes < POOL_STACK_BYTES_MIN) return false;
+    if (config->stack_bytes > 0 && config->stack_bytes < POOL_STACK_BYTES_MIN) return false;
     for (int i = 0; i < EDDY_LANES; i++) {
         if (config->quotas[i] == 0)
             config->quotas[i] = pool_default_quota((eddy_lane)i, config->threads);

@@ -48,6 +48,7 @@ static int work_open_own_pool(struct work_part *it) {
     eddy_pool_config config = {
         .allocator = &it->part.loop->allocator,
         .threads = it->part.loop->config.pool_threads,
+        .stack_bytes = it->part.loop->config.pool_stack_bytes,
     };
     int err = eddy_pool_open(&it->pool, &config);
     if (err < 0) return err;
