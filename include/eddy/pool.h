@@ -35,8 +35,10 @@ typedef struct eddy_pool_config {
  * out of its range), -ENOMEM, -EAGAIN. Any thread. */
 EDDY_API int eddy_pool_open(eddy_pool **pool, const eddy_pool_config *config);
 
-/* Ends the threads and frees the pool. Errors: -EBUSY (a loop still uses it, or requests are queued
- * or running), and then nothing has happened. Not from a job of the pool; else any thread. */
+/* Ends the threads and frees the pool. Errors: -EBUSY (a loop still uses it, requests are queued or
+ * running, or another thread is in eddy_pool_drain), and then nothing has happened; with any other
+ * call nobody may be in the pool. In a forked child the threads are the parent's: a pool from
+ * before the fork is only freed there. Not from a job of the pool; else any thread. */
 EDDY_API int eddy_pool_close(eddy_pool *pool);
 
 struct eddy_work;

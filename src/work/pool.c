@@ -111,7 +111,7 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
 int eddy_pool_close(eddy_pool *pool) {
     if (pool == NULL) return -EINVAL;
     eddy_os_lock(&pool->lock);
-    if (pool->users > 0 || !eddy__pool_is_quiet(pool)) {
+    if (pool->users > 0 || pool->drains > 0 || !eddy__pool_is_quiet(pool)) {
         eddy_os_unlock(&pool->lock);
         return -EBUSY;
     }
