@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/* Lanes keep one kind of work from starving another. */
+/* Lanes keep one kind of work from starving another. Within a lane the loops that share the pool
+ * take turns, a request each; those of one loop start in the order of submission. */
 typedef enum eddy_lane {
     EDDY_LANE_FILE,   /* file requests; may use every thread */
     EDDY_LANE_LOOKUP, /* look-ups of names; at most half of the threads, since they can hang long */

@@ -23,7 +23,7 @@ typedef void eddy_work_done_fn(eddy_work *work, int status);
 struct eddy_work {
     eddy_post post;
     eddy_loop *loop;
-    eddy_link link; /* of the loop's hand-over, the lane's queue or the running ones */
+    eddy_link link; /* of the loop's hand-over, or of its jobs in the lane */
     eddy_work_fn *fn;
     eddy_work_done_fn *done;
     int64_t since_ns; /* when it was handed over */
@@ -33,11 +33,11 @@ struct eddy_work {
 };
 
 /* Has the loop's pool run `fn(work)`, then calls `done` from the loop, exactly once. `work` is
- * yours again when `done` is called. Allocates nothing. Jobs are handed to the pool together, before
- * the loop waits or returns to its caller, and start in the order of submission within a lane. A
- * request in flight keeps the loop alive. Errors, after which `done` never runs: -EINVAL (lane), and
- * on first use of the loop's own pool what eddy_pool_open may give; -EAGAIN (not one thread could be
- * started). Loop thread only. */
+ * yours again when `done` is called. Allocates nothing. Jobs are handed to the pool together,
+ * before the loop waits or returns to its caller, and start in the order of submission within a
+ * lane. A request in flight keeps the loop alive. Errors, after which `done` never runs: -EINVAL
+ * (lane); on first use of the loop's own pool what eddy_pool_open may give; if there is no thread
+ * and none can be started, what pthread_create gave (-EAGAIN as a rule). Loop thread only. */
 EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
                               eddy_work_done_fn *done);
 

@@ -1,6 +1,5 @@
 /* work.c: the loop's side of the pool: submission, hand-over, cancel, delivery.
- * Invariant: the pool expects a hand-over exactly while loop->work_queue has jobs in it, so there
- * is a thread for them when they come.
+ * Invariant: see struct work_part.
  * Threading: loop thread only. Read pool.h first. */
 #include "file.h"
 
@@ -10,8 +9,17 @@
 
 /* --- The part --- */
 
+static void work_open_flows(struct work_part *it) {
+    for (int i = 0; i < EDDY_LANES; i++) {
+        link_init(&it->flows[i].link);
+        link_init(&it->flows[i].jobs);
+    }
+}
+
 static void work_open(struct part *part) {
-    link_init(&((struct work_part *)part)->queue);
+    struct work_part *it = (struct work_part *)part;
+    link_init(&it->queue);
+    work_open_flows(it);
 }
 
 static int work_close(struct part *part) {
@@ -22,7 +30,7 @@ static int work_close(struct part *part) {
     eddy__pool_leave(pool);
     if (it->pool_is_own) {
         int err = eddy_pool_close(pool);
-        if (err < 0) { /* the program gave this pool to another loop as well */
+        if (err < 0) { /* it was given to another loop as well, or somebody drains it */
             eddy__pool_enter(pool);
             return err;
         }
@@ -41,6 +49,7 @@ static const char *work_verify(const struct part *part) {
         count++;
     }
     if (count != it->queued) return "submitted jobs are as they are counted";
+    if (it->is_expected && count == 0) return "a hand-over is expected where there are jobs";
     return it->pool != NULL ? eddy__pool_verify(it->pool) : NULL;
 }
 
@@ -59,7 +68,9 @@ static int work_open_own_pool(struct work_part *it) {
 
 static int work_expect_hand_over(struct work_part *it) {
     int err = it->pool != NULL ? 0 : work_open_own_pool(it);
-    return err < 0 ? err : eddy__pool_expect(it->pool);
+    if (err == 0) err = eddy__pool_expect(it->pool);
+    if (err == 0) it->is_expected = true;
+    return err;
 }
 
 /* The threads stayed in the parent, and one of them may have held the pool's lock. What was
@@ -69,6 +80,8 @@ static int work_after_fork(struct part *part) {
     if (it->pool_is_own) eddy__pool_forget(it->pool);
     it->pool_is_own = false;
     it->pool = NULL;
+    it->is_expected = false;
+    work_open_flows(it);
     return link_is_empty(&it->queue) ? 0 : work_expect_hand_over(it);
 }
 
@@ -93,7 +106,8 @@ static void work_hand_over(struct part *part) {
     link_init(&it->queue);
     part->loop->metrics.jobs += it->queued;
     it->queued = 0;
-    eddy__pool_hand_over(it->pool, jobs, counts);
+    it->is_expected = false;
+    eddy__pool_hand_over(it->pool, it->flows, jobs, counts);
 }
 
 static const struct part_kind work_kind = {
@@ -148,7 +162,7 @@ static void work_prepare(eddy_loop *loop, eddy_work *work, enum work_state state
 
 /* Puts a prepared job into the loop's list. */
 static int work_enqueue(struct work_part *it, eddy_work *work) {
-    int err = link_is_empty(&it->queue) ? work_expect_hand_over(it) : 0;
+    int err = it->is_expected ? 0 : work_expect_hand_over(it);
     if (err < 0) return err;
     link_add_last(&it->queue, &work->link);
     it->queued++;
@@ -202,10 +216,9 @@ static void work_withdraw(struct work_part *it, eddy_work *work) {
     link_remove(&work->link);
     work->state = WORK_CANCELLED;
     it->queued--;
-    if (it->queued > 0) return;
-    eddy_link none[EDDY_LANES];
-    for (int i = 0; i < EDDY_LANES; i++) link_init(&none[i]);
-    eddy__pool_hand_over(it->pool, none, (const unsigned[EDDY_LANES]){0});
+    if (it->queued > 0 || !it->is_expected) return;
+    it->is_expected = false;
+    eddy__pool_expect_no_more(it->pool);
 }
 
 int eddy_work_cancel(eddy_work *work) {
@@ -218,7 +231,7 @@ int eddy_work_cancel(eddy_work *work) {
     struct work_part *it = eddy__work_part(loop); /* there since it was submitted */
     /* The state of a job that was handed over is the pool's, and not to be looked at from here. */
     if (work->handed_over) {
-        err = eddy__pool_take_back(it->pool, work);
+        err = eddy__pool_take_back(it->pool, it->flows, work);
     } else if (work->state == WORK_SUBMITTED) {
         work_withdraw(it, work);
         err = 0;
