@@ -80,6 +80,7 @@ int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *arg
                          size_t stack_bytes); /* with all signals blocked */
 void eddy_os_thread_join(eddy_os_thread thread);
 void eddy_os_yield(void); /* also in signal handlers */
+int eddy_os_process_id(void);
 int eddy_os_mutex_open(eddy_os_mutex *mutex);
 void eddy_os_mutex_close(eddy_os_mutex *mutex);
 void eddy_os_lock(eddy_os_mutex *mutex);

@@ -80,6 +80,12 @@ void eddy_os_yield(void) {
     sched_yield();
 }
 
+int eddy_os_process_id(void) {
+    return (int)getpid();
+}
+
+/* --- Locks and conditions --- */
+
 int eddy_os_mutex_open(eddy_os_mutex *mutex) {
     pthread_mutexattr_t attributes;
     int err = pthread_mutexattr_init(&attributes);

@@ -48,8 +48,9 @@ struct eddy_work;
  * calls `visit` for each that is still in flight, in the queue or running, under the pool's lock:
  * it may look, not call the pool; NULL: just counts. Returns how many there are. Requests that a
  * loop has not handed over yet (work.h) do not count. Completions are not delivered by
- * this: their loops do that. New requests may be submitted meanwhile. Errors: -EINVAL (time). Not
- * from a job of the pool. */
+ * this: their loops do that. New requests may be submitted meanwhile. Errors: -EINVAL (time),
+ * -ECHILD (in a forked child the requests of a pool from before the fork are the parent's). Not
+ * from a job of the pool; else any thread. */
 EDDY_API int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
                              void (*visit)(void *context, struct eddy_work *work), void *context);
 

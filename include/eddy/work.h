@@ -29,7 +29,7 @@ struct eddy_work {
     int64_t since_ns; /* when it was handed over */
     uint8_t lane;
     uint8_t state;       /* the loop thread's, then pool->lock, then the loop thread's */
-    uint8_t handed_over; /* to the pool; loop thread only */
+    uint8_t handed_over; /* to the pool, and after how many forks; loop thread only */
 };
 
 /* Has the loop's pool run `fn(work)`, then calls `done` from the loop, exactly once. `work` is
@@ -43,7 +43,10 @@ EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, 
 
 /* Tries to take the job back. Returns 0 if it had not started: it never will, and `done` comes with
  * -ECANCELED. Errors: -EBUSY (it is running and will finish: `done` comes as usual), -EALREADY (it
- * has been done and `done` is on its way). Undefined after `done`. Loop thread only. */
+ * has been done and `done` is on its way). Undefined after `done`. In a forked child, after
+ * eddy_loop_after_fork, a request that was the pool's at the fork is taken back like one that had
+ * not started (0), whatever the parent makes of it; if it had come back before the fork, -EALREADY.
+ * Loop thread only. */
 EDDY_API int eddy_work_cancel(eddy_work *work);
 
 /* The pool that serves the loop: the configured one, its own (opened now if need be), or NULL with

@@ -93,6 +93,7 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
     pool->idle_ns = config.idle_ns;
     pool->stack_bytes = config.stack_bytes;
     pool->threads_max = config.threads;
+    pool->process = eddy_os_process_id();
     link_init(&pool->idle);
     link_init(&pool->spare);
     for (int i = 0; i < EDDY_LANES; i++) {
@@ -108,8 +109,27 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
     return 0;
 }
 
+/* --- In a forked child --- */
+
+/* A thread that is not there any more may have held the lock, which is not touched any more. */
+bool eddy__pool_is_parents(const eddy_pool *pool) {
+    return pool->process != eddy_os_process_id();
+}
+
+void eddy__pool_abandon(eddy_pool *pool) {
+    pool->is_orphan = true;
+    eddy__pool_leave(pool);
+}
+
+static int pool_close_parents(eddy_pool *pool) {
+    if (pool->users > 0) return -EBUSY;
+    pool_free_memory(pool);
+    return 0;
+}
+
 int eddy_pool_close(eddy_pool *pool) {
     if (pool == NULL) return -EINVAL;
+    if (eddy__pool_is_parents(pool)) return pool_close_parents(pool);
     eddy_os_lock(&pool->lock);
     if (pool->users > 0 || pool->drains > 0 || !eddy__pool_is_quiet(pool)) {
         eddy_os_unlock(&pool->lock);
@@ -130,22 +150,20 @@ int eddy_pool_close(eddy_pool *pool) {
     return 0;
 }
 
-/* A thread that is not there any more may have held the lock: nothing but the memory is touched. */
-void eddy__pool_forget(eddy_pool *pool) {
-    pool_free_memory(pool);
-}
-
 void eddy__pool_enter(eddy_pool *pool) {
-    eddy_os_lock(&pool->lock);
+    bool is_parents = eddy__pool_is_parents(pool);
+    if (!is_parents) eddy_os_lock(&pool->lock);
     pool->users++;
-    eddy_os_unlock(&pool->lock);
+    if (!is_parents) eddy_os_unlock(&pool->lock);
 }
 
 void eddy__pool_leave(eddy_pool *pool) {
-    eddy_os_lock(&pool->lock);
+    bool is_parents = eddy__pool_is_parents(pool);
+    if (!is_parents) eddy_os_lock(&pool->lock);
     EDDY_ASSERT(pool->users > 0);
-    pool->users--;
-    eddy_os_unlock(&pool->lock);
+    bool is_last = --pool->users == 0;
+    if (!is_parents) eddy_os_unlock(&pool->lock);
+    if (is_parents && is_last && pool->is_orphan) pool_free_memory(pool);
 }
 
 /* --- Jobs in and out --- */
@@ -262,6 +280,7 @@ static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_wor
 int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
                     void (*visit)(void *context, eddy_work *work), void *context) {
     if (pool == NULL || timeout_ns < -1) return -EINVAL;
+    if (eddy__pool_is_parents(pool)) return -ECHILD;
     int64_t until_ns = eddy__pool_until_ns(timeout_ns);
     eddy_os_lock(&pool->lock);
     pool->drains++;
@@ -326,11 +345,12 @@ const char *eddy__pool_verify(eddy_pool *pool) {
 }
 
 void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics) {
-    eddy_os_lock(&pool->lock);
+    bool is_parents = eddy__pool_is_parents(pool);
+    if (!is_parents) eddy_os_lock(&pool->lock);
     metrics->threads = pool->threads;
     metrics->threads_idle = pool->threads_idle;
     metrics->threads_max = pool->threads_max;
     metrics->threads_started = pool->threads_started;
     for (int i = 0; i < EDDY_LANES; i++) metrics->lanes[i] = pool->lanes[i].counts;
-    eddy_os_unlock(&pool->lock);
+    if (!is_parents) eddy_os_unlock(&pool->lock);
 }

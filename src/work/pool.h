@@ -74,6 +74,8 @@ struct eddy_pool {
     unsigned expected;  /* loops that are about to hand over */
     unsigned drains;    /* calls of eddy_pool_drain */
     unsigned threads, threads_idle, threads_max;
+    int process;    /* that has the threads: a child of it has none, and maybe the lock as held */
+    bool is_orphan; /* its loop, in a forked child, has let go of it */
     uint64_t threads_started;
     bool start_failed; /* since the last hand-over: not tried again before the next */
     bool closing;
@@ -85,7 +87,8 @@ struct eddy_pool {
 /* --- pool.c --- */
 void eddy__pool_enter(eddy_pool *pool); /* one more loop uses it */
 void eddy__pool_leave(eddy_pool *pool);
-void eddy__pool_forget(eddy_pool *pool); /* frees it in a forked child, where it has no threads */
+bool eddy__pool_is_parents(const eddy_pool *pool); /* this process has been forked since */
+void eddy__pool_abandon(eddy_pool *pool); /* such a one: leaves it, and the last one frees it */
 
 /* Announces a hand-over: from here to it, there is at least one thread. Else its start's error. */
 int eddy__pool_expect(eddy_pool *pool);

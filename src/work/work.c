@@ -19,6 +19,7 @@ static void work_open_flows(struct work_part *it) {
 static void work_open(struct part *part) {
     struct work_part *it = (struct work_part *)part;
     link_init(&it->queue);
+    it->age = 1;
     work_open_flows(it);
 }
 
@@ -27,6 +28,8 @@ static int work_close(struct part *part) {
     EDDY_ASSERT(link_is_empty(&it->queue));
     eddy_pool *pool = it->pool;
     if (pool == NULL) return 0;
+    /* The threads are not there to be waited for, and the backend may be the parent's as well. */
+    if (eddy__pool_is_parents(pool)) return -ECHILD;
     eddy__pool_leave(pool);
     if (it->pool_is_own) {
         int err = eddy_pool_close(pool);
@@ -50,7 +53,8 @@ static const char *work_verify(const struct part *part) {
     }
     if (count != it->queued) return "submitted jobs are as they are counted";
     if (it->is_expected && count == 0) return "a hand-over is expected where there are jobs";
-    return it->pool != NULL ? eddy__pool_verify(it->pool) : NULL;
+    if (it->pool == NULL || eddy__pool_is_parents(it->pool)) return NULL;
+    return eddy__pool_verify(it->pool);
 }
 
 static int work_open_own_pool(struct work_part *it) {
@@ -73,16 +77,26 @@ static int work_expect_hand_over(struct work_part *it) {
     return err;
 }
 
-/* The threads stayed in the parent, and one of them may have held the pool's lock. What was
- * submitted before the fork gets a pool anew. */
-static int work_after_fork(struct part *part) {
-    struct work_part *it = (struct work_part *)part;
-    if (it->pool_is_own) eddy__pool_forget(it->pool);
+/* The threads stayed in the parent, and one of them may have held the pool's lock. What it had in
+ * its queues is the parent's. */
+static void work_leave_parents_pool(struct work_part *it) {
+    if (it->pool_is_own)
+        eddy__pool_abandon(it->pool);
+    else
+        eddy__pool_leave(it->pool);
     it->pool_is_own = false;
     it->pool = NULL;
     it->is_expected = false;
+    if (++it->age == 0) it->age = 1;
     work_open_flows(it);
-    return link_is_empty(&it->queue) ? 0 : work_expect_hand_over(it);
+}
+
+/* What was submitted before the fork gets a pool anew. A pool of the child's own stays: this may be
+ * called twice. */
+static int work_after_fork(struct part *part) {
+    struct work_part *it = (struct work_part *)part;
+    if (it->pool != NULL && eddy__pool_is_parents(it->pool)) work_leave_parents_pool(it);
+    return it->is_expected || link_is_empty(&it->queue) ? 0 : work_expect_hand_over(it);
 }
 
 static void work_hand_over(struct part *part) {
@@ -90,6 +104,10 @@ static void work_hand_over(struct part *part) {
     eddy_link jobs[EDDY_LANES];
     unsigned counts[EDDY_LANES] = {0};
     if (link_is_empty(&it->queue)) return;
+    if (!it->is_expected && work_expect_hand_over(it) < 0) { /* nor could a fork get a thread */
+        part_is_due(part->loop);
+        return;
+    }
     for (int i = 0; i < EDDY_LANES; i++) link_init(&jobs[i]);
 
     int64_t now_ns = eddy_os_clock_ns(); /* the turn's time is as old as its callbacks are long */
@@ -99,7 +117,7 @@ static void work_hand_over(struct part *part) {
         link = link->next;
         work->since_ns = now_ns;
         work->state = WORK_QUEUED;
-        work->handed_over = 1;
+        work->handed_over = it->age;
         link_add_last(&jobs[work->lane], &work->link);
         counts[work->lane]++;
     }
@@ -124,6 +142,7 @@ struct work_part *eddy__work_part(eddy_loop *loop) {
 }
 
 int eddy__work_join(eddy_loop *loop, struct part_source *pool) {
+    if (eddy__pool_is_parents(eddy_container_of(pool, eddy_pool, source))) return -ECHILD;
     struct work_part *it = eddy__work_part(loop);
     if (it == NULL) return -ENOMEM;
     it->pool = eddy_container_of(pool, eddy_pool, source);
@@ -221,6 +240,15 @@ static void work_withdraw(struct work_part *it, eddy_work *work) {
     eddy__pool_expect_no_more(it->pool);
 }
 
+/* It was the pool's when this process was forked, and no thread of this one has it. It may have
+ * come back before. */
+static int work_take_back_parents(eddy_work *work) {
+    if (work->state == WORK_CANCELLED || eddy__inbox_holds(work->loop, &work->post))
+        return -EALREADY;
+    work->state = WORK_CANCELLED;
+    return 0;
+}
+
 int eddy_work_cancel(eddy_work *work) {
     eddy_loop *loop = work->loop;
     if (work->state == WORK_ATTEMPT && !work->handed_over) { /* its turn in the inbox tells of it */
@@ -230,8 +258,10 @@ int eddy_work_cancel(eddy_work *work) {
     int err = -EALREADY;
     struct work_part *it = eddy__work_part(loop); /* there since it was submitted */
     /* The state of a job that was handed over is the pool's, and not to be looked at from here. */
-    if (work->handed_over) {
+    if (work->handed_over == it->age) {
         err = eddy__pool_take_back(it->pool, it->flows, work);
+    } else if (work->handed_over) {
+        err = work_take_back_parents(work);
     } else if (work->state == WORK_SUBMITTED) {
         work_withdraw(it, work);
         err = 0;
