@@ -204,7 +204,8 @@ int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work
     return 0;
 }
 
-/* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome. */
+/* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome, in
+ * a word that no file says. */
 static void work_attempt(eddy_post *post) {
     eddy_work *work = eddy_container_of(post, eddy_work, post);
     int status = -ECANCELED;
@@ -214,8 +215,8 @@ static void work_attempt(eddy_post *post) {
             work->state = WORK_SUBMITTED;
             work->post.fn = work_deliver;
             struct work_part *it = eddy__work_part(work->loop);
-            status = it != NULL ? work_enqueue(it, work) : -ENOMEM;
-            if (status == 0) return;
+            if (it != NULL && work_enqueue(it, work) == 0) return;
+            status = -ENOBUFS;
         }
     }
     work_finish(work, status);
