@@ -129,9 +129,10 @@ static int select_collect(struct select_state *it, const fd_set *read, const fd_
     for (int left = it->end; bits > 0 && count < capacity && left > 0; left--, fd++) {
         if (fd >= it->end) fd = 0;
         unsigned events = 0;
-        if (select_has(fd, read)) bits--, events |= EDDY_READ;
-        if (select_has(fd, write)) bits--, events |= EDDY_WRITE;
+        if (select_has(fd, read)) events |= EDDY_READ;
+        if (select_has(fd, write)) events |= EDDY_WRITE;
         if (events == 0) continue;
+        bits -= events == (EDDY_READ | EDDY_WRITE) ? 2 : 1;
         records[count++] = (struct eddy_record){.token = it->tokens[fd], .events = events};
     }
     it->next = fd;
