@@ -142,7 +142,7 @@ int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) 
 enum {
     HOW_NO_MAGIC_LINKS = 0x02,
     HOW_BENEATH = 0x08,
-    HOW_CACHED = 0x20, /* since Linux 5.12: before, EINVAL */
+    HOW_CACHED = 0x20, /* RESOLVE_CACHED, since Linux 5.12: before, EINVAL */
 };
 
 struct file_open_how {
