@@ -252,10 +252,6 @@ static int work_take_back_parents(eddy_work *work) {
 
 int eddy_work_cancel(eddy_work *work) {
     eddy_loop *loop = work->loop;
-    if (work->state == WORK_ATTEMPT && !work->handed_over) { /* its turn in the inbox tells of it */
-        work->state = WORK_CANCELLED;
-        return 0;
-    }
     int err = -EALREADY;
     struct work_part *it = eddy__work_part(loop); /* there since it was submitted */
     /* The state of a job that was handed over is the pool's, and not to be looked at from here. */
@@ -266,6 +262,9 @@ int eddy_work_cancel(eddy_work *work) {
     } else if (work->state == WORK_SUBMITTED) {
         work_withdraw(it, work);
         err = 0;
+    } else if (work->state == WORK_ATTEMPT) { /* its turn in the inbox tells of it */
+        work->state = WORK_CANCELLED;
+        return 0;
     }
     if (err == 0) eddy__inbox_push_local(loop, &work->post);
     return err;
