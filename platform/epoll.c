@@ -4,16 +4,19 @@
 #include "backend.h"
 #include "backend_common.h"
 #include "compiler.h"
-#include "eddy_config.h"
 #include "missing.h"
 #include "os.h"
 
 #include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "eddy_config.h"
 
 struct epoll_state {
     int epoll_fd;
-    bool pwait2_missing; /* the kernel is older than the C library */
+    bool pwait2_missing; /* by the kernel or its sandbox */
 };
 
 static uint32_t epoll_mask(unsigned events) {
@@ -84,11 +87,17 @@ static int epoll_remove(void *state, int fd, unsigned events) {
     return epoll_control(state, EPOLL_CTL_DEL, fd, events, 0);
 }
 
-#ifdef HAVE_EPOLL_PWAIT2
+#ifdef SYS_epoll_pwait2 /* by number: musl has no function for it */
+struct epoll_time {
+    int64_t s, ns; /* of 64 bits on 32-bit systems as well */
+};
+
 APART static int epoll_ask_to_the_ns(struct epoll_state *it, struct epoll_event *events,
                                      int capacity, int64_t timeout_ns) {
-    struct timespec time = backend_timespec(timeout_ns);
-    int count = epoll_pwait2(it->epoll_fd, events, capacity, &time, NULL);
+    struct timespec rest = backend_timespec(timeout_ns);
+    struct epoll_time time = {rest.tv_sec, rest.tv_nsec};
+    int count =
+        (int)syscall(SYS_epoll_pwait2, it->epoll_fd, events, (long)capacity, &time, NULL, 0L);
     if (count >= 0 || !call_is_missing(errno)) return count; /* Linux before 5.11 lacks it */
     it->pwait2_missing = true;
     return epoll_wait(it->epoll_fd, events, capacity, backend_timeout_ms(timeout_ns));
@@ -97,7 +106,7 @@ APART static int epoll_ask_to_the_ns(struct epoll_state *it, struct epoll_event 
 
 APART static int epoll_ask_timed(struct epoll_state *it, struct epoll_event *events, int capacity,
                                  int64_t timeout_ns) {
-#ifdef HAVE_EPOLL_PWAIT2
+#ifdef SYS_epoll_pwait2
     if (!it->pwait2_missing) return epoll_ask_to_the_ns(it, events, capacity, timeout_ns);
 #endif
     return epoll_wait(it->epoll_fd, events, capacity, backend_timeout_ms(timeout_ns));

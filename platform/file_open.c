@@ -9,13 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "eddy_config.h"
-
-#ifdef HAVE_OPENAT2
-#include <linux/openat2.h>
+#ifdef __linux__ /* openat2 by number: its header is not everywhere */
 #include <sys/syscall.h>
 #endif
+
+#include "eddy_config.h"
 
 enum {
     WALK_DEPTH_MAX = 64, /* each step down holds a descriptor, for the way back by ".." */
@@ -30,6 +28,12 @@ enum { WALK_SEARCH = O_SEARCH };
 #else
 enum { WALK_SEARCH = O_RDONLY };
 #endif
+
+/* The system's own word for the working directory is no descriptor here. */
+static int file_start(int dir) {
+    if (dir == EDDY_CWD) return AT_FDCWD;
+    return dir < 0 ? -1 : dir;
+}
 
 static int file_open_at(int dir, const char *path, int flags, unsigned mode) {
     int fd;
@@ -125,7 +129,7 @@ static int walk_path(struct walk *walk, const char *path, int flags, unsigned mo
 int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) {
     if (path[0] == '/') return -EXDEV;
     if (path[0] == '\0') return -ENOENT;
-    struct walk walk = {.fds = {dir == EDDY_CWD ? AT_FDCWD : dir}};
+    struct walk walk = {.fds = {file_start(dir)}};
     int result = walk_path(&walk, path, flags | O_CLOEXEC, mode);
     while (walk.depth > 0) (void)walk_up(&walk);
     return result;
@@ -133,15 +137,26 @@ int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) 
 
 /* --- openat2 --- */
 
-#ifdef HAVE_OPENAT2
+#ifdef SYS_openat2
+/* <linux/openat2.h> */
+enum {
+    HOW_NO_MAGIC_LINKS = 0x02,
+    HOW_BENEATH = 0x08,
+    HOW_CACHED = 0x20, /* RESOLVE_CACHED, since Linux 5.12: before, EINVAL */
+};
+
+struct file_open_how {
+    uint64_t flags, mode, resolve;
+};
+
 /* Other than openat it refuses flags and modes that mean nothing, so those are left out here. */
-static int file_open_how(int dir, const char *path, int flags, unsigned mode, uint64_t resolve) {
+static int file_open_as(int dir, const char *path, int flags, unsigned mode, uint64_t resolve) {
     bool makes = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     else
         flags |= O_LARGEFILE;
-    struct open_how how = {
+    struct file_open_how how = {
         .flags = (uint64_t)(unsigned)flags,
         .mode = makes ? mode & 07777 : 0,
         .resolve = resolve,
@@ -153,7 +168,7 @@ static int file_open_how(int dir, const char *path, int flags, unsigned mode, ui
     return fd < 0 ? -errno : (int)fd;
 }
 
-/* RESOLVE_CACHED is about the names only. What may block is the opening itself: of a FIFO until
+/* HOW_CACHED is about the names only. What may block is the opening itself: of a FIFO until
  * there is another end, of a leased file, and where something is created or cut. A directory has
  * none of that. */
 static bool file_open_may_block(int flags) {
@@ -163,27 +178,36 @@ static bool file_open_may_block(int flags) {
 
 static int file_open_cached(int dir, const char *path, int flags, uint64_t resolve) {
     if (file_open_may_block(flags)) return -EAGAIN;
-    int fd = file_open_how(dir, path, flags, 0, resolve | RESOLVE_CACHED);
+    int fd = file_open_as(dir, path, flags, 0, resolve | HOW_CACHED);
     /* Not known to the kernel or its sandbox: the other ways will tell what there is to tell. */
     return fd == -ENOSYS || fd == -EINVAL || fd == -EPERM ? -EAGAIN : fd;
 }
 
+/* Whether openat2 itself is refused: then to look at the path, too, which leaves the file alone. */
+static bool file_beneath_is_unknown(int dir, const char *path) {
+    int fd = file_open_as(dir, path, O_PATH | O_CLOEXEC, 0, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
+    if (fd >= 0) close(fd);
+    return fd == -ENOSYS || fd == -EPERM;
+}
+
+/* EAGAIN and EPERM are said by openat2 of the way to the file, and by the file itself: a lease, an
+ * O_NOATIME of somebody else's. The walk tells them apart, unless it gives up at a link. */
 static int file_open_beneath(int dir, const char *path, int flags, unsigned mode) {
-    for (int tries = 0; tries < BENEATH_TRIES; tries++) {
-        int fd = file_open_how(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
-        if (fd == -EAGAIN) continue;
-        if (fd == -ENOSYS || fd == -EPERM) break;
-        return fd;
-    }
-    return eddy_os_file_open_walk(dir, path, flags, mode);
+    int fd = -EAGAIN;
+    for (int tries = 0; fd == -EAGAIN && tries < BENEATH_TRIES; tries++)
+        fd = file_open_as(dir, path, flags, mode, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
+    if (fd != -EAGAIN && fd != -EPERM && fd != -ENOSYS) return fd;
+    int walked = eddy_os_file_open_walk(dir, path, flags, mode);
+    if (walked != -ELOOP && walked != -ENAMETOOLONG) return walked;
+    return fd == -ENOSYS || file_beneath_is_unknown(dir, path) ? walked : fd;
 }
 #endif
 
 int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
     flags |= O_CLOEXEC;
-    if (dir == EDDY_CWD) dir = AT_FDCWD;
-#ifdef HAVE_OPENAT2
-    uint64_t resolve = how & EDDY_BENEATH ? RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS : 0;
+    dir = file_start(dir);
+#ifdef SYS_openat2
+    uint64_t resolve = how & EDDY_BENEATH ? HOW_BENEATH | HOW_NO_MAGIC_LINKS : 0;
     if (how & EDDY_OS_NOWAIT) return file_open_cached(dir, path, flags, resolve);
     if (how & EDDY_BENEATH) return file_open_beneath(dir, path, flags, mode);
 #else

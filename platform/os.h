@@ -19,6 +19,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+/* Else files past 2 GiB would be written at the wrong place. */
+_Static_assert(sizeof(off_t) == 8, "compile the library with -D_FILE_OFFSET_BITS=64");
+
 /* --- Clock and memory --- */
 
 int64_t eddy_os_clock_ns(void); /* monotonic */
@@ -72,10 +75,12 @@ typedef pthread_mutex_t eddy_os_mutex;
 #define EDDY_OS_MUTEX_INITIALIZER PTHREAD_MUTEX_INITIALIZER
 typedef pthread_cond_t eddy_os_condition; /* waits on the clock of eddy_os_clock_ns */
 
+/* `stack_bytes` is what `run` may use; 0: what the system gives the first thread. */
 int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
                          size_t stack_bytes); /* with all signals blocked */
 void eddy_os_thread_join(eddy_os_thread thread);
 void eddy_os_yield(void); /* also in signal handlers */
+int eddy_os_process_id(void);
 int eddy_os_mutex_open(eddy_os_mutex *mutex);
 void eddy_os_mutex_close(eddy_os_mutex *mutex);
 void eddy_os_lock(eddy_os_mutex *mutex);

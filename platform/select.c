@@ -23,6 +23,19 @@ struct select_state {
     eddy_token tokens[FD_SETSIZE];
 };
 
+/* The macros compute with the descriptor as they find it, and in musl next to unsigned longs. */
+static inline void select_set(int fd, fd_set *set) {
+    FD_SET((unsigned)fd, set);
+}
+
+static inline void select_clear(int fd, fd_set *set) {
+    FD_CLR((unsigned)fd, set);
+}
+
+static inline bool select_has(int fd, const fd_set *set) {
+    return FD_ISSET((unsigned)fd, set) != 0;
+}
+
 static int select_open(void *state, const eddy_allocator *memory) {
     struct select_state *it = state;
     (void)memory;
@@ -43,11 +56,11 @@ static int select_reopen(void *state) {
 }
 
 static void select_forget(struct select_state *it, int fd) {
-    FD_CLR(fd, &it->read);
-    FD_CLR(fd, &it->write);
-    FD_CLR(fd, &it->lost);
-    if (FD_ISSET(fd, &it->untold)) it->untold_count--;
-    FD_CLR(fd, &it->untold);
+    select_clear(fd, &it->read);
+    select_clear(fd, &it->write);
+    select_clear(fd, &it->lost);
+    if (select_has(fd, &it->untold)) it->untold_count--;
+    select_clear(fd, &it->untold);
 }
 
 static int select_modify(void *state, int fd, unsigned old_events, unsigned events,
@@ -55,8 +68,8 @@ static int select_modify(void *state, int fd, unsigned old_events, unsigned even
     struct select_state *it = state;
     (void)old_events;
     select_forget(it, fd);
-    if (events & EDDY_READ) FD_SET(fd, &it->read);
-    if (events & EDDY_WRITE) FD_SET(fd, &it->write);
+    if (events & EDDY_READ) select_set(fd, &it->read);
+    if (events & EDDY_WRITE) select_set(fd, &it->write);
     it->tokens[fd] = token;
     return 0;
 }
@@ -70,7 +83,7 @@ static int select_add(void *state, int fd, unsigned events, eddy_token token) {
 }
 
 static bool select_is_registered(const struct select_state *it, int fd) {
-    return FD_ISSET(fd, &it->read) || FD_ISSET(fd, &it->write) || FD_ISSET(fd, &it->lost);
+    return select_has(fd, &it->read) || select_has(fd, &it->write) || select_has(fd, &it->lost);
 }
 
 static int select_remove(void *state, int fd, unsigned events) {
@@ -84,12 +97,12 @@ static int select_remove(void *state, int fd, unsigned events) {
 /* select fails as a whole when one of its descriptors is not open, and does not say which. */
 static void select_find_lost(struct select_state *it) {
     for (int fd = 0; fd < it->end; fd++) {
-        if (!FD_ISSET(fd, &it->read) && !FD_ISSET(fd, &it->write)) continue;
+        if (!select_has(fd, &it->read) && !select_has(fd, &it->write)) continue;
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-        FD_CLR(fd, &it->read);
-        FD_CLR(fd, &it->write);
-        FD_SET(fd, &it->lost);
-        FD_SET(fd, &it->untold);
+        select_clear(fd, &it->read);
+        select_clear(fd, &it->write);
+        select_set(fd, &it->lost);
+        select_set(fd, &it->untold);
         it->untold_count++;
     }
 }
@@ -97,8 +110,8 @@ static void select_find_lost(struct select_state *it) {
 static int select_tell_lost(struct select_state *it, struct eddy_record *records, int capacity) {
     int count = 0;
     for (int fd = 0; it->untold_count > 0 && count < capacity; fd++) {
-        if (!FD_ISSET(fd, &it->untold)) continue;
-        FD_CLR(fd, &it->untold);
+        if (!select_has(fd, &it->untold)) continue;
+        select_clear(fd, &it->untold);
         it->untold_count--;
         records[count++] = (struct eddy_record){.token = it->tokens[fd],
                                                 .events = EDDY_READ | EDDY_WRITE | EDDY_ERROR,
@@ -116,9 +129,10 @@ static int select_collect(struct select_state *it, const fd_set *read, const fd_
     for (int left = it->end; bits > 0 && count < capacity && left > 0; left--, fd++) {
         if (fd >= it->end) fd = 0;
         unsigned events = 0;
-        if (FD_ISSET(fd, read)) bits--, events |= EDDY_READ;
-        if (FD_ISSET(fd, write)) bits--, events |= EDDY_WRITE;
+        if (select_has(fd, read)) events |= EDDY_READ;
+        if (select_has(fd, write)) events |= EDDY_WRITE;
         if (events == 0) continue;
+        bits -= events == (EDDY_READ | EDDY_WRITE) ? 2 : 1;
         records[count++] = (struct eddy_record){.token = it->tokens[fd], .events = events};
     }
     it->next = fd;

@@ -4,21 +4,65 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
+
+#ifdef HAVE_DL_ITERATE_PHDR
+#include <link.h>
+#endif
+
+/* --- Stacks --- */
+
+enum { STACK_BYTES_DEFAULT = 8 << 20 };
+
+/* What the system gives the first thread. That is address space: only what is touched is memory. */
+static size_t stack_default_bytes(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return STACK_BYTES_DEFAULT;
+    return limit.rlim_cur < SIZE_MAX / 2 ? (size_t)limit.rlim_cur : STACK_BYTES_DEFAULT;
+}
+
+#ifdef HAVE_DL_ITERATE_PHDR
+static int stack_add_locals(struct dl_phdr_info *object, size_t size, void *context) {
+    size_t *bytes = context;
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++)
+        if (object->dlpi_phdr[i].p_type == PT_TLS) *bytes += (size_t)object->dlpi_phdr[i].p_memsz;
+    return 0;
+}
+#endif
+
+/* The thread-local variables of the program and its libraries, which glibc takes out of the stack.
+ */
+static size_t stack_local_bytes(void) {
+    size_t bytes = 0;
+#ifdef HAVE_DL_ITERATE_PHDR
+    dl_iterate_phdr(stack_add_locals, &bytes);
+#endif
+    return bytes;
+}
+
+/* Whole pages, at least as many as the system asks for. */
+static size_t stack_bytes_for(size_t wanted) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), least = (size_t)PTHREAD_STACK_MIN;
+    size_t bytes = (wanted > 0 ? wanted : stack_default_bytes()) + stack_local_bytes();
+    if (bytes < least) bytes = least;
+    return (bytes + page - 1) / page * page;
+}
+
+/* --- Threads --- */
 
 int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
                          size_t stack_bytes) {
     pthread_attr_t attributes;
     int err = pthread_attr_init(&attributes);
     if (err != 0) return -err;
-    /* A size below the system's least is refused and one that is not whole pages may be; what is
-     * refused leaves the default, which is larger. */
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (stack_bytes < (size_t)PTHREAD_STACK_MIN) stack_bytes = (size_t)PTHREAD_STACK_MIN;
-    (void)pthread_attr_setstacksize(&attributes, (stack_bytes + page - 1) / page * page);
+    /* What is refused leaves the system's default. */
+    (void)pthread_attr_setstacksize(&attributes, stack_bytes_for(stack_bytes));
     /* The new thread inherits the mask: no signal can reach it, not even at its first step. */
     sigset_t before;
     eddy_os_signal_block_all(&before);
@@ -35,6 +79,12 @@ void eddy_os_thread_join(eddy_os_thread thread) {
 void eddy_os_yield(void) {
     sched_yield();
 }
+
+int eddy_os_process_id(void) {
+    return (int)getpid();
+}
+
+/* --- Locks and conditions --- */
 
 int eddy_os_mutex_open(eddy_os_mutex *mutex) {
     pthread_mutexattr_t attributes;

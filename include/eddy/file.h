@@ -7,16 +7,22 @@
  * cache. On Linux these are a read at an offset, up to 256 KiB of cached pages; an open of cached
  * names, if the flags say that the open itself cannot wait either (O_NONBLOCK, O_DIRECTORY or
  * O_PATH, and no O_CREAT or O_TRUNC); and a stat of an open file, which then tells of a file on a
- * network what this system holds. eddy_file_set_attempt switches that off.
+ * network what this system holds. A read of a descriptor with O_DIRECT, of FUSE, of most network
+ * and special files is not tried: it may wait all the same. What the system cannot promise: the
+ * open of a cached name asks the server or daemon of a network file system or FUSE, the first read
+ * of a day may note the access time, and a buffer that is not in memory is fetched.
+ * eddy_file_set_attempt switches all of that off.
  *
  * Requests under way together are done in any order, also on one descriptor: let the first one end
  * before the next, where it matters.
  *
  * Errors of each function, after which its callback never runs: as eddy_work_submit; -EINVAL (no
  * path, no place for the answer, an offset below -1, an end past INT64_MAX). All else,
- * a bad descriptor too, is the outcome of the operation: `file->result`. EINTR is never an outcome;
- * -EAGAIN and -ENOMEM can be, when after a try that did not work out no thread could be had.
- * Loop thread only. */
+ * a bad descriptor too (EDDY_CWD where an open file is asked for), is the outcome of the operation:
+ * `file->result`. EINTR is never an outcome. -EAGAIN is the file's own: a descriptor with
+ * O_NONBLOCK that has nothing to give, or a lease. -ENOBUFS is the pool's: after a try that did not
+ * work out there was no thread, nor memory or leave to start one; nothing has been changed. Loop
+ * thread only. */
 #ifndef EDDY_FILE_H
 #define EDDY_FILE_H
 

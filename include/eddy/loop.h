@@ -56,6 +56,7 @@ typedef struct eddy_loop_config {
     const eddy_allocator *allocator; /* copied; NULL: realloc and free */
     eddy_pool *pool;                 /* shared with others; NULL: its own, on first use */
     unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4 */
+    size_t pool_stack_bytes;         /* of its threads, as eddy_pool_config.stack_bytes */
     unsigned events_per_turn;        /* 1 to 256, the default */
     unsigned completions_per_turn;   /* default 256; further ones come next turn */
     size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */
@@ -66,14 +67,16 @@ typedef struct eddy_loop_config {
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
  * a pipe's two, or an eventfd. Errors: -ENOENT (no backend of that name), -EINVAL (a setting out of
  * its range), -ENOSYS or what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the backend that
- * was named, or an eventfd, is not to be had: without a name the next backend is tried), -ENOMEM,
- * -EMFILE, -ENFILE. Any thread; the
- * loop belongs to the one that runs it. */
+ * was named, or an eventfd, is not to be had: without a name the next backend is tried), -ECHILD
+ * (the pool is from before a fork, and has no threads here), -ENOMEM, -EMFILE, -ENFILE. Any thread;
+ * the loop belongs to the one that runs it. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle
  * is active, a request is in flight, or the loop is running), and then nothing has happened: stop
- * what is left and run the loop once more. Loop thread only. */
+ * what is left and run the loop once more; -ECHILD (in a forked child, a loop that has used a pool:
+ * eddy_loop_after_fork comes first, whatever it says), and nothing has happened. Loop thread only.
+ */
 EDDY_API int eddy_loop_close(eddy_loop *loop);
 
 typedef enum eddy_run_mode {
@@ -147,7 +150,8 @@ EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn)
 /* Gives a forked child a backend and a pipe of its own, with every descriptor watched as before;
  * the parent's are not touched. Call it in the child, in the thread that forked, before anything
  * else of the loop. What had arrived in the inbox at the fork is run by both. Requests in the pool
- * stay with the parent, whose threads the child does not have: fork with none in flight. Errors:
+ * stay with the parent, whose threads the child does not have: fork with none in flight, or cancel
+ * them in the child. A second call leaves the pool that the child has made since alone. Errors:
  * -EBUSY (inside a callback), -EMFILE, -ENFILE, -ENOMEM, after which it may be called again, or the
  * loop be closed; a watcher whose descriptor cannot be added again gets EDDY_ERROR. */
 EDDY_API int eddy_loop_after_fork(eddy_loop *loop);

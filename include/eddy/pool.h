@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/* Lanes keep one kind of work from starving another. */
+/* Lanes keep one kind of work from starving another. Within a lane the loops that share the pool
+ * take turns, a request each; those of one loop start in the order of submission. */
 typedef enum eddy_lane {
     EDDY_LANE_FILE,   /* file requests; may use every thread */
     EDDY_LANE_LOOKUP, /* look-ups of names; at most half of the threads: they may block long */
@@ -25,7 +26,9 @@ typedef struct eddy_pool_config {
     const eddy_allocator *allocator; /* copied; called by threads that open and close pools */
     unsigned threads;                /* 1 to 1024; default 4 */
     int64_t idle_ns;                 /* a thread leaves after idling so long; default 10 s */
-    size_t stack_bytes;              /* of a thread; default 256 KiB */
+    size_t stack_bytes; /* what a job may use, at least 16 KiB, beside thread-local variables; the
+                         * default is the first thread's limit (RLIMIT_STACK), or 8 MiB: address
+                         * space, of which only what is touched becomes memory */
     unsigned quotas[EDDY_LANES]; /* threads a lane may use at once, up to all; 0: as said above */
 } eddy_pool_config;
 
@@ -33,8 +36,10 @@ typedef struct eddy_pool_config {
  * out of its range), -ENOMEM, -EAGAIN. Any thread. */
 EDDY_API int eddy_pool_open(eddy_pool **pool, const eddy_pool_config *config);
 
-/* Ends the threads and frees the pool. Errors: -EBUSY (a loop still uses it, or requests are queued
- * or running), and then nothing has happened. Not from a job of the pool; else any thread. */
+/* Ends the threads and frees the pool. Errors: -EBUSY (a loop still uses it, requests are queued or
+ * running, or another thread is in eddy_pool_drain), and then nothing has happened; with any other
+ * call nobody may be in the pool. In a forked child the threads are the parent's: a pool from
+ * before the fork is only freed there. Not from a job of the pool; else any thread. */
 EDDY_API int eddy_pool_close(eddy_pool *pool);
 
 struct eddy_work;
@@ -43,8 +48,9 @@ struct eddy_work;
  * calls `visit` for each that is still in flight, in the queue or running, under the pool's lock:
  * it may look, not call the pool; NULL: just counts. Returns how many there are. Requests that a
  * loop has not handed over yet (work.h) do not count. Completions are not delivered by
- * this: their loops do that. New requests may be submitted meanwhile. Errors: -EINVAL (time). Not
- * from a job of the pool. */
+ * this: their loops do that. New requests may be submitted meanwhile. Errors: -EINVAL (time),
+ * -ECHILD (in a forked child the requests of a pool from before the fork are the parent's). Not
+ * from a job of the pool; else any thread. */
 EDDY_API int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
                              void (*visit)(void *context, struct eddy_work *work), void *context);
 

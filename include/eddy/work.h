@@ -11,8 +11,9 @@ extern "C" {
 
 typedef struct eddy_work eddy_work;
 
-/* Runs on a thread of the pool, with all signals blocked. It may block; it may use nothing of the
- * loop but eddy_loop_post and eddy_wake_send. */
+/* Runs on a thread of the pool, with all signals blocked and as much stack as the first thread may
+ * have, unless the pool was given a size (eddy_pool_config.stack_bytes). It may block; it may use
+ * nothing of the loop but eddy_loop_post and eddy_wake_send. */
 typedef void eddy_work_fn(eddy_work *work);
 
 /* Runs on the loop. `status` is 0 when the job ran, or -ECANCELED when it never did. */
@@ -22,27 +23,30 @@ typedef void eddy_work_done_fn(eddy_work *work, int status);
 struct eddy_work {
     eddy_post post;
     eddy_loop *loop;
-    eddy_link link; /* of the loop's hand-over, the lane's queue or the running ones */
+    eddy_link link; /* of the loop's hand-over, or of its jobs in the lane */
     eddy_work_fn *fn;
     eddy_work_done_fn *done;
     int64_t since_ns; /* when it was handed over */
     uint8_t lane;
     uint8_t state;       /* the loop thread's, then pool->lock, then the loop thread's */
-    uint8_t handed_over; /* to the pool; loop thread only */
+    uint8_t handed_over; /* to the pool, and after how many forks; loop thread only */
 };
 
 /* Has the loop's pool run `fn(work)`, then calls `done` from the loop, exactly once. `work` is
  * yours again when `done` is called. Allocates nothing. Jobs are handed to the pool together,
  * before the loop waits or returns to its caller, and start in the order of submission within a
  * lane. A request in flight keeps the loop alive. Errors, after which `done` never runs: -EINVAL
- * (lane), and on first use of the loop's own pool what eddy_pool_open may give; -EAGAIN (not one
- * thread could be started). Loop thread only. */
+ * (lane); on first use of the loop's own pool what eddy_pool_open may give; if there is no thread
+ * and none can be started, what pthread_create gave (-EAGAIN as a rule). Loop thread only. */
 EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
                               eddy_work_done_fn *done);
 
 /* Tries to take the job back. Returns 0 if it had not started: it never will, and `done` comes with
  * -ECANCELED. Errors: -EBUSY (it is running and will finish: `done` comes as usual), -EALREADY (it
- * has been done and `done` is on its way). Undefined after `done`. Loop thread only. */
+ * has been done and `done` is on its way). Undefined after `done`. In a forked child, after
+ * eddy_loop_after_fork, a request that was the pool's at the fork is taken back like one that had
+ * not started (0), whatever the parent makes of it; if it had come back before the fork, -EALREADY.
+ * Loop thread only. */
 EDDY_API int eddy_work_cancel(eddy_work *work);
 
 /* The pool that serves the loop: the configured one, its own (opened now if need be), or NULL with

@@ -171,6 +171,13 @@ void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
     inbox_note_queued(loop);
 }
 
+bool eddy__inbox_holds(eddy_loop *loop, const eddy_post *post) {
+    eddy__inbox_take(loop);
+    const eddy_post *at = loop->inbox.posts.first;
+    while (at != NULL && at != post) at = at->next;
+    return at != NULL;
+}
+
 static void inbox_queue_init(struct inbox_queue *queue) {
     queue->first = NULL;
     queue->last = queue->end = &queue->first;

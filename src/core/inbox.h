@@ -52,6 +52,7 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; po
 void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
 void eddy__inbox_take(eddy_loop *loop); /* puts what has arrived into the queues */
 void eddy__inbox_run(eddy_loop *loop);  /* phase 6 */
+bool eddy__inbox_holds(eddy_loop *loop, const eddy_post *post); /* it has arrived, and not run */
 /* Takes `post` out, waiting for a sender that is just pushing it: it must be on its way. */
 void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);
 

@@ -12,7 +12,8 @@ enum {
     LIFE_EVENTS_DEFAULT = BACKEND_RECORDS_MAX,
     LIFE_COMPLETIONS_DEFAULT = 256,
     LIFE_POOL_THREADS_DEFAULT = 4,
-    LIFE_POOL_THREADS_MAX = 1024, /* more are a mistake in the caller's arithmetic */
+    LIFE_POOL_THREADS_MAX = 1024,          /* more are a mistake in the caller's arithmetic */
+    LIFE_POOL_STACK_BYTES_MIN = 16 * 1024, /* as a pool's: less is refused by every system */
     LIFE_READ_BUFFER_DEFAULT = 64 * 1024,
     LIFE_STREAM_BYTES_DEFAULT = 256 * 1024,
     /* Only the wake-up's watcher. */
@@ -41,6 +42,8 @@ static int life_check_config(eddy_loop_config *config) {
         config->stream_bytes_per_turn = LIFE_STREAM_BYTES_DEFAULT;
     if (config->events_per_turn > BACKEND_RECORDS_MAX) return -EINVAL;
     if (config->pool_threads > LIFE_POOL_THREADS_MAX) return -EINVAL;
+    if (config->pool_stack_bytes > 0 && config->pool_stack_bytes < LIFE_POOL_STACK_BYTES_MIN)
+        return -EINVAL;
     if (config->read_buffer_bytes > SIZE_MAX / 2) return -EINVAL; /* a read must fit ssize_t */
     if ((unsigned)config->wakeup > EDDY_WAKEUP_EVENTFD) return -EINVAL;
     return 0;

@@ -11,7 +11,6 @@
 enum {
     POOL_THREADS_DEFAULT = 4,
     POOL_THREADS_MAX = 1024,
-    POOL_STACK_BYTES_DEFAULT = 256 * 1024,
     POOL_STACK_BYTES_MIN = 16 * 1024, /* less is refused by every system */
 };
 
@@ -27,9 +26,8 @@ static unsigned pool_default_quota(eddy_lane lane, unsigned threads) {
 static bool pool_apply_defaults(eddy_pool_config *config) {
     if (config->threads == 0) config->threads = POOL_THREADS_DEFAULT;
     if (config->idle_ns == 0) config->idle_ns = pool_idle_default_ns;
-    if (config->stack_bytes == 0) config->stack_bytes = POOL_STACK_BYTES_DEFAULT;
     if (config->threads > POOL_THREADS_MAX || config->idle_ns < 0) return false;
-    if (config->stack_bytes < POOL_STACK_BYTES_MIN) return false;
+    if (config->stack_bytes > 0 && config->stack_bytes < POOL_STACK_BYTES_MIN) return false;
     for (int i = 0; i < EDDY_LANES; i++) {
         if (config->quotas[i] == 0)
             config->quotas[i] = pool_default_quota((eddy_lane)i, config->threads);
@@ -95,10 +93,11 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
     pool->idle_ns = config.idle_ns;
     pool->stack_bytes = config.stack_bytes;
     pool->threads_max = config.threads;
+    pool->process = eddy_os_process_id();
     link_init(&pool->idle);
     link_init(&pool->spare);
     for (int i = 0; i < EDDY_LANES; i++) {
-        link_init(&pool->lanes[i].queue);
+        link_init(&pool->lanes[i].flows);
         pool->lanes[i].counts.quota = config.quotas[i];
     }
     int err = pool_open_parts(pool);
@@ -110,10 +109,29 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
     return 0;
 }
 
+/* --- In a forked child --- */
+
+/* A thread that is not there any more may have held the lock, which is not touched any more. */
+bool eddy__pool_is_parents(const eddy_pool *pool) {
+    return pool->process != eddy_os_process_id();
+}
+
+void eddy__pool_abandon(eddy_pool *pool) {
+    pool->is_orphan = true;
+    eddy__pool_leave(pool);
+}
+
+static int pool_close_parents(eddy_pool *pool) {
+    if (pool->users > 0) return -EBUSY;
+    pool_free_memory(pool);
+    return 0;
+}
+
 int eddy_pool_close(eddy_pool *pool) {
     if (pool == NULL) return -EINVAL;
+    if (eddy__pool_is_parents(pool)) return pool_close_parents(pool);
     eddy_os_lock(&pool->lock);
-    if (pool->users > 0 || !eddy__pool_is_quiet(pool)) {
+    if (pool->users > 0 || pool->drains > 0 || !eddy__pool_is_quiet(pool)) {
         eddy_os_unlock(&pool->lock);
         return -EBUSY;
     }
@@ -132,22 +150,20 @@ int eddy_pool_close(eddy_pool *pool) {
     return 0;
 }
 
-/* A thread that is gone may have held the lock: nothing but the memory is touched. */
-void eddy__pool_forget(eddy_pool *pool) {
-    pool_free_memory(pool);
-}
-
 void eddy__pool_enter(eddy_pool *pool) {
-    eddy_os_lock(&pool->lock);
+    bool is_parents = eddy__pool_is_parents(pool);
+    if (!is_parents) eddy_os_lock(&pool->lock);
     pool->users++;
-    eddy_os_unlock(&pool->lock);
+    if (!is_parents) eddy_os_unlock(&pool->lock);
 }
 
 void eddy__pool_leave(eddy_pool *pool) {
-    eddy_os_lock(&pool->lock);
+    bool is_parents = eddy__pool_is_parents(pool);
+    if (!is_parents) eddy_os_lock(&pool->lock);
     EDDY_ASSERT(pool->users > 0);
-    pool->users--;
-    eddy_os_unlock(&pool->lock);
+    bool is_last = --pool->users == 0;
+    if (!is_parents) eddy_os_unlock(&pool->lock);
+    if (is_parents && is_last && pool->is_orphan) pool_free_memory(pool);
 }
 
 /* --- Jobs in and out --- */
@@ -157,12 +173,18 @@ int eddy__pool_expect(eddy_pool *pool) {
     int err = pool->threads > 0 ? 0 : eddy__worker_start(pool);
     if (err == 0) pool->expected++;
     eddy_os_unlock(&pool->lock);
-    return err == 0 ? 0 : -EAGAIN;
+    return err;
 }
 
-/* Moves all of `from` to the end of `to`. */
+void eddy__pool_expect_no_more(eddy_pool *pool) {
+    eddy_os_lock(&pool->lock);
+    EDDY_ASSERT(pool->expected > 0);
+    pool->expected--;
+    eddy_os_unlock(&pool->lock);
+}
+
+/* Moves all of `from`, which is not empty, to the end of `to`. */
 static void pool_splice_last(eddy_link *to, eddy_link *from) {
-    if (link_is_empty(from)) return;
     from->next->prev = to->prev;
     to->prev->next = from->next;
     from->prev->next = to;
@@ -170,30 +192,36 @@ static void pool_splice_last(eddy_link *to, eddy_link *from) {
     link_init(from);
 }
 
-void eddy__pool_hand_over(eddy_pool *pool, eddy_link jobs[EDDY_LANES],
-                          const unsigned counts[EDDY_LANES]) {
+static void pool_queue(struct lane *lane, struct flow *flow, eddy_link *jobs, unsigned count) {
+    if (link_is_empty(&flow->jobs)) link_add_last(&lane->flows, &flow->link);
+    pool_splice_last(&flow->jobs, jobs);
+    lane->counts.queued += count;
+    if (lane->counts.queued_max < lane->counts.queued)
+        lane->counts.queued_max = lane->counts.queued;
+}
+
+void eddy__pool_hand_over(eddy_pool *pool, struct flow flows[EDDY_LANES],
+                          eddy_link jobs[EDDY_LANES], const unsigned counts[EDDY_LANES]) {
     eddy_os_lock(&pool->lock);
     EDDY_ASSERT(pool->expected > 0 && pool->threads > 0);
     pool->expected--;
     pool->start_failed = false;
-    for (int i = 0; i < EDDY_LANES; i++) {
-        eddy_lane_metrics *lane = &pool->lanes[i].counts;
-        pool_splice_last(&pool->lanes[i].queue, &jobs[i]);
-        lane->queued += counts[i];
-        if (lane->queued_max < lane->queued) lane->queued_max = lane->queued;
-    }
+    for (int i = 0; i < EDDY_LANES; i++)
+        if (counts[i] > 0) pool_queue(&pool->lanes[i], &flows[i], &jobs[i], counts[i]);
     struct worker *worker = eddy__worker_call(pool);
     eddy_os_unlock(&pool->lock);
     if (worker != NULL) eddy_os_condition_signal(&worker->call);
 }
 
-int eddy__pool_take_back(eddy_pool *pool, eddy_work *work) {
+int eddy__pool_take_back(eddy_pool *pool, struct flow flows[EDDY_LANES], eddy_work *work) {
+    struct flow *flow = &flows[work->lane];
     int err = -EALREADY;
     eddy_os_lock(&pool->lock);
     if (work->state == WORK_RUNNING) err = -EBUSY;
     if (work->state == WORK_QUEUED) {
         err = 0;
         link_remove(&work->link);
+        if (link_is_empty(&flow->jobs)) link_remove(&flow->link);
         work->state = WORK_CANCELLED;
         eddy_lane_metrics *lane = &pool->lanes[work->lane].counts;
         lane->queued--;
@@ -221,6 +249,17 @@ int64_t eddy__pool_until_ns(int64_t time_ns) {
     return time_ns < INT64_MAX - now_ns ? now_ns + time_ns : -1;
 }
 
+static int pool_visit_flow(const struct flow *flow, void (*visit)(void *context, eddy_work *work),
+                           void *context) {
+    int count = 0;
+    for (const eddy_link *link = flow->jobs.next; link != &flow->jobs; link = link->next) {
+        eddy_work *work = eddy_container_of(link, eddy_work, link);
+        if (visit != NULL) CALLBACK(NULL, work, visit(context, work));
+        count++;
+    }
+    return count;
+}
+
 static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_work *work),
                           void *context) {
     int count = 0;
@@ -231,12 +270,9 @@ static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_wor
         count++;
     }
     for (int i = 0; i < EDDY_LANES; i++) {
-        eddy_link *queue = &pool->lanes[i].queue;
-        for (eddy_link *link = queue->next; link != queue; link = link->next) {
-            eddy_work *work = eddy_container_of(link, eddy_work, link);
-            if (visit != NULL) CALLBACK(NULL, work, visit(context, work));
-            count++;
-        }
+        const eddy_link *flows = &pool->lanes[i].flows;
+        for (const eddy_link *link = flows->next; link != flows; link = link->next)
+            count += pool_visit_flow(eddy_container_of(link, struct flow, link), visit, context);
     }
     return count;
 }
@@ -244,6 +280,7 @@ static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_wor
 int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
                     void (*visit)(void *context, eddy_work *work), void *context) {
     if (pool == NULL || timeout_ns < -1) return -EINVAL;
+    if (eddy__pool_is_parents(pool)) return -ECHILD;
     int64_t until_ns = eddy__pool_until_ns(timeout_ns);
     eddy_os_lock(&pool->lock);
     pool->drains++;
@@ -261,13 +298,23 @@ static unsigned pool_length(const eddy_link *list) {
     return count;
 }
 
+static const char *pool_verify_flows(const struct lane *lane) {
+    unsigned queued = 0;
+    for (const eddy_link *link = lane->flows.next; link != &lane->flows; link = link->next) {
+        const struct flow *flow = eddy_container_of(link, struct flow, link);
+        if (link_is_empty(&flow->jobs)) return "a loop whose turn may come has a job";
+        queued += pool_length(&flow->jobs);
+    }
+    return queued == lane->counts.queued ? NULL : "a lane's queue is as it is counted";
+}
+
 static const char *pool_verify_lanes(const eddy_pool *pool, bool *has_work) {
     unsigned running = 0;
     *has_work = false;
     for (int i = 0; i < EDDY_LANES; i++) {
         const struct lane *lane = &pool->lanes[i];
-        if (pool_length(&lane->queue) != lane->counts.queued)
-            return "a lane's queue is as it is counted";
+        const char *broken = pool_verify_flows(lane);
+        if (broken != NULL) return broken;
         if (lane->counts.running > lane->counts.quota) return "a lane keeps to its quota";
         if (lane->counts.queued > 0 && lane->counts.running < lane->counts.quota) *has_work = true;
         running += lane->counts.running;
@@ -298,11 +345,12 @@ const char *eddy__pool_verify(eddy_pool *pool) {
 }
 
 void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics) {
-    eddy_os_lock(&pool->lock);
+    bool is_parents = eddy__pool_is_parents(pool);
+    if (!is_parents) eddy_os_lock(&pool->lock);
     metrics->threads = pool->threads;
     metrics->threads_idle = pool->threads_idle;
     metrics->threads_max = pool->threads_max;
     metrics->threads_started = pool->threads_started;
     for (int i = 0; i < EDDY_LANES; i++) metrics->lanes[i] = pool->lanes[i].counts;
-    eddy_os_unlock(&pool->lock);
+    if (!is_parents) eddy_os_unlock(&pool->lock);
 }

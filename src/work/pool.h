@@ -29,8 +29,15 @@ enum work_state {
     WORK_CANCELLED,
 };
 
+/* The jobs of one loop that wait in one lane. It is the loop's memory: a loop that has a job here
+ * stays open. pool->lock. */
+struct flow {
+    eddy_link link; /* in lane->flows while there are jobs, else in no list */
+    eddy_link jobs;
+};
+
 struct lane {
-    eddy_link queue;
+    eddy_link flows; /* the one whose turn it is first: each gives one job, and goes to the end */
     eddy_lane_metrics counts;
 };
 
@@ -67,6 +74,8 @@ struct eddy_pool {
     unsigned expected;  /* loops that are about to hand over */
     unsigned drains;    /* calls of eddy_pool_drain */
     unsigned threads, threads_idle, threads_max;
+    int process;    /* that has the threads: a child of it has none, and maybe the lock as held */
+    bool is_orphan; /* its loop, in a forked child, has let go of it */
     uint64_t threads_started;
     bool start_failed; /* since the last hand-over: not tried again before the next */
     bool closing;
@@ -78,15 +87,17 @@ struct eddy_pool {
 /* --- pool.c --- */
 void eddy__pool_enter(eddy_pool *pool); /* one more loop uses it */
 void eddy__pool_leave(eddy_pool *pool);
-void eddy__pool_forget(eddy_pool *pool); /* frees it in a forked child, where it has no threads */
+bool eddy__pool_is_parents(const eddy_pool *pool); /* this process has been forked since */
+void eddy__pool_abandon(eddy_pool *pool); /* such a one: leaves it, and the last one frees it */
 
-/* Announces a hand-over: from here to it, there is at least one thread. -EAGAIN: there is none. */
+/* Announces a hand-over: from here to it, there is at least one thread. Else its start's error. */
 int eddy__pool_expect(eddy_pool *pool);
+void eddy__pool_expect_no_more(eddy_pool *pool); /* the announced one does not come */
 /* Queues what stands in `jobs` by lane, all of it in one step, and ends the announcement. */
-void eddy__pool_hand_over(eddy_pool *pool, eddy_link jobs[EDDY_LANES],
-                          const unsigned counts[EDDY_LANES]);
-/* Takes a job out of the queue: 0, -EBUSY (it runs) or -EALREADY (it was done). */
-int eddy__pool_take_back(eddy_pool *pool, eddy_work *work);
+void eddy__pool_hand_over(eddy_pool *pool, struct flow flows[EDDY_LANES],
+                          eddy_link jobs[EDDY_LANES], const unsigned counts[EDDY_LANES]);
+/* Takes a job out of its flow: 0, -EBUSY (it runs) or -EALREADY (it was done). */
+int eddy__pool_take_back(eddy_pool *pool, struct flow flows[EDDY_LANES], eddy_work *work);
 
 /* The end of an eddy_os_condition_wait that lasts `time_ns` from now; -1: without end. */
 int64_t eddy__pool_until_ns(int64_t time_ns);
@@ -103,15 +114,22 @@ struct worker *eddy__worker_call(eddy_pool *pool);
 void eddy__worker_call_all_idle(eddy_pool *pool);
 
 /* --- work.c --- */
-/* The loop's side of the pool. Invariant: the pool expects a hand-over exactly while there are jobs
- * in the queue, so there is a thread for them when they come. */
+enum { WORK_APART_BYTES = 64 }; /* what threads write is on no cache line of the loop's */
+
+/* The loop's side of the pool. Invariant: while the pool expects a hand-over of this loop there are
+ * jobs in the queue, and the other way round, so there is a thread for them when they come; but not
+ * after a fork that left no thread to be had. */
 struct work_part {
     struct part part;
     eddy_pool *pool;
     eddy_link queue; /* submitted, to be handed over before the wait */
     unsigned queued;
+    bool is_expected; /* by the pool */
     bool pool_is_own;
     bool attempt_off; /* file requests always take a thread */
+    uint8_t age; /* one more after each fork, never 0: a job that has another was the parent's */
+    char apart[WORK_APART_BYTES];
+    struct flow flows[EDDY_LANES]; /* pool->lock */
 };
 
 struct work_part *eddy__work_part(eddy_loop *loop); /* NULL: no memory */

@@ -1,6 +1,5 @@
 /* work.c: the loop's side of the pool: submission, hand-over, cancel, delivery.
- * Invariant: the pool expects a hand-over exactly while the part's queue has jobs in it, so there
- * is a thread for them when they come.
+ * Invariant: see struct work_part.
  * Threading: loop thread only. Read pool.h first. */
 #include "file.h"
 
@@ -10,8 +9,18 @@
 
 /* --- The part --- */
 
+static void work_open_flows(struct work_part *it) {
+    for (int i = 0; i < EDDY_LANES; i++) {
+        link_init(&it->flows[i].link);
+        link_init(&it->flows[i].jobs);
+    }
+}
+
 static void work_open(struct part *part) {
-    link_init(&((struct work_part *)part)->queue);
+    struct work_part *it = (struct work_part *)part;
+    link_init(&it->queue);
+    it->age = 1;
+    work_open_flows(it);
 }
 
 static int work_close(struct part *part) {
@@ -19,10 +28,12 @@ static int work_close(struct part *part) {
     EDDY_ASSERT(link_is_empty(&it->queue));
     eddy_pool *pool = it->pool;
     if (pool == NULL) return 0;
+    /* The threads are not there to be waited for, and the backend may be the parent's as well. */
+    if (eddy__pool_is_parents(pool)) return -ECHILD;
     eddy__pool_leave(pool);
     if (it->pool_is_own) {
         int err = eddy_pool_close(pool);
-        if (err < 0) { /* the program gave this pool to another loop as well */
+        if (err < 0) { /* it was given to another loop as well, or somebody drains it */
             eddy__pool_enter(pool);
             return err;
         }
@@ -41,13 +52,16 @@ static const char *work_verify(const struct part *part) {
         count++;
     }
     if (count != it->queued) return "submitted jobs are as they are counted";
-    return it->pool != NULL ? eddy__pool_verify(it->pool) : NULL;
+    if (it->is_expected && count == 0) return "a hand-over is expected where there are jobs";
+    if (it->pool == NULL || eddy__pool_is_parents(it->pool)) return NULL;
+    return eddy__pool_verify(it->pool);
 }
 
 static int work_open_own_pool(struct work_part *it) {
     eddy_pool_config config = {
         .allocator = &it->part.loop->allocator,
         .threads = it->part.loop->config.pool_threads,
+        .stack_bytes = it->part.loop->config.pool_stack_bytes,
     };
     int err = eddy_pool_open(&it->pool, &config);
     if (err < 0) return err;
@@ -58,17 +72,31 @@ static int work_open_own_pool(struct work_part *it) {
 
 static int work_expect_hand_over(struct work_part *it) {
     int err = it->pool != NULL ? 0 : work_open_own_pool(it);
-    return err < 0 ? err : eddy__pool_expect(it->pool);
+    if (err == 0) err = eddy__pool_expect(it->pool);
+    if (err == 0) it->is_expected = true;
+    return err;
 }
 
-/* The threads stayed in the parent, and one of them may have held the pool's lock. What was
- * submitted before the fork gets a pool anew. */
-static int work_after_fork(struct part *part) {
-    struct work_part *it = (struct work_part *)part;
-    if (it->pool_is_own) eddy__pool_forget(it->pool);
+/* The threads stayed in the parent, and one of them may have held the pool's lock. What it had in
+ * its queues is the parent's. */
+static void work_leave_parents_pool(struct work_part *it) {
+    if (it->pool_is_own)
+        eddy__pool_abandon(it->pool);
+    else
+        eddy__pool_leave(it->pool);
     it->pool_is_own = false;
     it->pool = NULL;
-    return link_is_empty(&it->queue) ? 0 : work_expect_hand_over(it);
+    it->is_expected = false;
+    if (++it->age == 0) it->age = 1;
+    work_open_flows(it);
+}
+
+/* What was submitted before the fork gets a pool anew. A pool of the child's own stays: this may be
+ * called twice. */
+static int work_after_fork(struct part *part) {
+    struct work_part *it = (struct work_part *)part;
+    if (it->pool != NULL && eddy__pool_is_parents(it->pool)) work_leave_parents_pool(it);
+    return it->is_expected || link_is_empty(&it->queue) ? 0 : work_expect_hand_over(it);
 }
 
 static void work_hand_over(struct part *part) {
@@ -76,6 +104,10 @@ static void work_hand_over(struct part *part) {
     eddy_link jobs[EDDY_LANES];
     unsigned counts[EDDY_LANES] = {0};
     if (link_is_empty(&it->queue)) return;
+    if (!it->is_expected && work_expect_hand_over(it) < 0) { /* nor could a fork get a thread */
+        part_is_due(part->loop);
+        return;
+    }
     for (int i = 0; i < EDDY_LANES; i++) link_init(&jobs[i]);
 
     int64_t now_ns = eddy_os_clock_ns(); /* the turn's time is as old as its callbacks are long */
@@ -85,14 +117,15 @@ static void work_hand_over(struct part *part) {
         link = link->next;
         work->since_ns = now_ns;
         work->state = WORK_QUEUED;
-        work->handed_over = 1;
+        work->handed_over = it->age;
         link_add_last(&jobs[work->lane], &work->link);
         counts[work->lane]++;
     }
     link_init(&it->queue);
     part->loop->metrics.jobs += it->queued;
     it->queued = 0;
-    eddy__pool_hand_over(it->pool, jobs, counts);
+    it->is_expected = false;
+    eddy__pool_hand_over(it->pool, it->flows, jobs, counts);
 }
 
 static const struct part_kind work_kind = {
@@ -109,6 +142,7 @@ struct work_part *eddy__work_part(eddy_loop *loop) {
 }
 
 int eddy__work_join(eddy_loop *loop, struct part_source *pool) {
+    if (eddy__pool_is_parents(eddy_container_of(pool, eddy_pool, source))) return -ECHILD;
     struct work_part *it = eddy__work_part(loop);
     if (it == NULL) return -ENOMEM;
     it->pool = eddy_container_of(pool, eddy_pool, source);
@@ -147,7 +181,7 @@ static void work_prepare(eddy_loop *loop, eddy_work *work, enum work_state state
 
 /* Puts a prepared job into the loop's list. */
 static int work_enqueue(struct work_part *it, eddy_work *work) {
-    int err = link_is_empty(&it->queue) ? work_expect_hand_over(it) : 0;
+    int err = it->is_expected ? 0 : work_expect_hand_over(it);
     if (err < 0) return err;
     link_add_last(&it->queue, &work->link);
     it->queued++;
@@ -170,7 +204,8 @@ int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work
     return 0;
 }
 
-/* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome. */
+/* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome, in
+ * a word that no file says. */
 static void work_attempt(eddy_post *post) {
     eddy_work *work = eddy_container_of(post, eddy_work, post);
     int status = -ECANCELED;
@@ -180,8 +215,8 @@ static void work_attempt(eddy_post *post) {
             work->state = WORK_SUBMITTED;
             work->post.fn = work_deliver;
             struct work_part *it = eddy__work_part(work->loop);
-            status = it != NULL ? work_enqueue(it, work) : -ENOMEM;
-            if (status == 0) return;
+            if (it != NULL && work_enqueue(it, work) == 0) return;
+            status = -ENOBUFS;
         }
     }
     work_finish(work, status);
@@ -201,26 +236,35 @@ static void work_withdraw(struct work_part *it, eddy_work *work) {
     link_remove(&work->link);
     work->state = WORK_CANCELLED;
     it->queued--;
-    if (it->queued > 0) return;
-    eddy_link none[EDDY_LANES];
-    for (int i = 0; i < EDDY_LANES; i++) link_init(&none[i]);
-    eddy__pool_hand_over(it->pool, none, (const unsigned[EDDY_LANES]){0});
+    if (it->queued > 0 || !it->is_expected) return;
+    it->is_expected = false;
+    eddy__pool_expect_no_more(it->pool);
+}
+
+/* It was the pool's when this process was forked, and no thread of this one has it. It may have
+ * come back before. */
+static int work_take_back_parents(eddy_work *work) {
+    if (work->state == WORK_CANCELLED || eddy__inbox_holds(work->loop, &work->post))
+        return -EALREADY;
+    work->state = WORK_CANCELLED;
+    return 0;
 }
 
 int eddy_work_cancel(eddy_work *work) {
     eddy_loop *loop = work->loop;
-    if (work->state == WORK_ATTEMPT && !work->handed_over) { /* its turn in the inbox tells of it */
-        work->state = WORK_CANCELLED;
-        return 0;
-    }
     int err = -EALREADY;
     struct work_part *it = eddy__work_part(loop); /* there since it was submitted */
     /* The state of a job that was handed over is the pool's, and not to be looked at from here. */
-    if (work->handed_over) {
-        err = eddy__pool_take_back(it->pool, work);
+    if (work->handed_over == it->age) {
+        err = eddy__pool_take_back(it->pool, it->flows, work);
+    } else if (work->handed_over) {
+        err = work_take_back_parents(work);
     } else if (work->state == WORK_SUBMITTED) {
         work_withdraw(it, work);
         err = 0;
+    } else if (work->state == WORK_ATTEMPT) { /* its turn in the inbox tells of it */
+        work->state = WORK_CANCELLED;
+        return 0;
     }
     if (err == 0) eddy__inbox_push_local(loop, &work->post);
     return err;

@@ -51,27 +51,45 @@ static bool worker_has_work(const eddy_pool *pool) {
     return false;
 }
 
+/* The next job, if there is one, comes from the memory of the loop's processor; meanwhile this one
+ * runs. */
+static void worker_prefetch(const struct flow *flow) {
+    eddy_work *next = eddy_container_of(flow->jobs.next, eddy_work, link);
+    PREFETCH(next);
+    PREFETCH(&next->state);
+}
+
+/* A job of `flow` was taken: the turn is the next loop's. */
+static void worker_pass_turn(struct lane *lane, struct flow *flow) {
+    bool is_alone = lane->flows.prev == &flow->link;
+    if (!link_is_empty(&flow->jobs) && is_alone) {
+        worker_prefetch(flow);
+        return;
+    }
+    link_remove(&flow->link);
+    if (!link_is_empty(&flow->jobs)) link_add_last(&lane->flows, &flow->link);
+    if (!link_is_empty(&lane->flows))
+        worker_prefetch(eddy_container_of(lane->flows.next, struct flow, link));
+}
+
 static void worker_take_from(struct worker *worker, unsigned number) {
     struct lane *lane = &worker->pool->lanes[number];
-    eddy_work *work = eddy_container_of(lane->queue.next, eddy_work, link);
+    struct flow *flow = eddy_container_of(lane->flows.next, struct flow, link);
+    eddy_work *work = eddy_container_of(flow->jobs.next, eddy_work, link);
     EDDY_ASSERT(work->state == WORK_QUEUED);
     if (worker->lane != number) worker_settle_now(worker);
     link_remove(&work->link);
+    worker_pass_turn(lane, flow);
     work->state = WORK_RUNNING;
     worker->work = work;
     worker->lane = number;
     lane->counts.queued--;
     lane->counts.running++;
-    /* The next job, if there is one, comes from the memory of the loop's processor; meanwhile this
-     * one runs. */
-    eddy_work *next = eddy_container_of(lane->queue.next, eddy_work, link);
-    PREFETCH(next);
-    PREFETCH(&next->state);
     /* The worker's clock was read before it had the lock, maybe before the job was queued. */
     if (worker->now_ns > work->since_ns) lane->counts.wait_ns += worker->now_ns - work->since_ns;
 }
 
-/* The lanes that have work take turns, each in its own order. */
+/* The lanes that have work take turns, and in each lane the loops. */
 static void worker_take(struct worker *worker) {
     eddy_pool *pool = worker->pool;
     for (unsigned i = 0; i < EDDY_LANES; i++) {

@@ -40,13 +40,28 @@ int calls_fcntl(int fd, int command, int argument, ...) {
     return fails(CALL_fcntl) ? -1 : fcntl(fd, command, argument);
 }
 
+static enum call kind_of(long number) {
+    switch (number) {
+    case SYS_epoll_pwait2:
+        return CALL_epoll_pwait2;
+    case SYS_openat2:
+        return CALL_openat2;
+    case SYS_preadv2:
+        return CALL_preadv2;
+    case SYS_statx:
+        return CALL_statx;
+    default:
+        return CALL_syscall;
+    }
+}
+
 /* As many arguments as the longest needs: what was not given is not looked at. */
 long calls_syscall(long number, ...) {
-    long arguments[4];
+    long it[6];
     va_list list;
     va_start(list, number);
-    for (int i = 0; i < 4; i++) arguments[i] = va_arg(list, long);
+    for (int i = 0; i < 6; i++) it[i] = va_arg(list, long);
     va_end(list);
-    if (fails(CALL_syscall)) return -1;
-    return syscall(number, arguments[0], arguments[1], arguments[2], arguments[3]);
+    if (fails(kind_of(number))) return -1;
+    return syscall(number, it[0], it[1], it[2], it[3], it[4], it[5]);
 }

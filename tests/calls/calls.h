@@ -67,16 +67,12 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
          (fd, it, count, at))                                                                      \
     CALL(ssize_t, pwritev, (int fd, const struct iovec *it, int count, off_t at),                  \
          (fd, it, count, at))                                                                      \
-    CALL(ssize_t, preadv2, (int fd, const struct iovec *it, int count, off_t at, int flags),       \
-         (fd, it, count, at, flags))                                                               \
     CALL(int, fsync, (int fd), (fd))                                                               \
     CALL(int, fdatasync, (int fd), (fd))                                                           \
     CALL(int, ftruncate, (int fd, off_t size), (fd, size))                                         \
     CALL(int, fstat, (int fd, struct stat *it), (fd, it))                                          \
     CALL(int, fstatat, (int dir, const char *path, struct stat *it, int flags),                    \
          (dir, path, it, flags))                                                                   \
-    CALL(int, statx, (int dir, const char *path, int flags, unsigned mask, struct statx *it),      \
-         (dir, path, flags, mask, it))                                                             \
     CALL(int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags))                \
     CALL(int, mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))                \
     CALL(int, renameat, (int from_dir, const char *from, int to_dir, const char *to),              \
@@ -87,10 +83,6 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
     CALL(int, epoll_ctl, (int set, int what, int fd, struct epoll_event *it), (set, what, fd, it)) \
     CALL(int, epoll_wait, (int set, struct epoll_event *events, int count, int timeout_ms),        \
          (set, events, count, timeout_ms))                                                         \
-    CALL(int, epoll_pwait2,                                                                        \
-         (int set, struct epoll_event *events, int count, const struct timespec *timeout,          \
-          const sigset_t *mask),                                                                   \
-         (set, events, count, timeout, mask))                                                      \
     CALL(int, poll, (struct pollfd * it, nfds_t count, int timeout_ms), (it, count, timeout_ms))   \
     CALL(int, ppoll,                                                                               \
          (struct pollfd * it, nfds_t count, const struct timespec *timeout, const sigset_t *mask), \
@@ -124,7 +116,11 @@ enum call {
     CALL_ANY,
     CALL_close, /* closes in any case, as Linux and the BSDs do */
     CALL_fcntl,
-    CALL_syscall,
+    CALL_syscall, /* any but these: */
+    CALL_epoll_pwait2,
+    CALL_openat2,
+    CALL_preadv2,
+    CALL_statx,
     CALLS(CALLS_NUMBER) THREAD_CALLS(CALLS_THREAD_NUMBER) CALLS_COUNT
 };
 

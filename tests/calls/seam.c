@@ -104,16 +104,29 @@ START_TEST(without_openat2_there_is_the_walk) {
     for (size_t i = 0; i < UNKNOWN; i++) {
         struct world world;
         world_open(&world);
-        calls_refuse(CALL_syscall, UINT_MAX, unknown[i]);
+        calls_refuse(CALL_openat2, UINT_MAX, unknown[i]);
         ck_assert_int_eq(do_open_beneath(&world), 1);
         ck_assert_int_eq(eddy_os_file_open(world.dir, "d/../../x", O_RDONLY, 0, EDDY_BENEATH),
                          -EXDEV);
-        ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_BENEATH),
-                         -ELOOP);
+        ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_BENEATH), -ELOOP);
         ck_assert_int_eq(
             eddy_os_file_open(world.dir, "a", O_RDONLY | O_NONBLOCK, 0, EDDY_OS_NOWAIT), -EAGAIN);
         world_close(&world);
     }
+}
+END_TEST
+
+/* What the file itself refuses is its own errno, also behind a link, which the walk would not
+ * follow. */
+START_TEST(an_error_of_the_file_is_not_taken_for_a_missing_call) {
+    struct world world;
+    world_open(&world);
+    calls_refuse(CALL_openat2, 1, EPERM); /* and not when the path is looked at */
+    ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_BENEATH),
+                     getenv("EDDY_TEST_PLAIN") != NULL ? -ELOOP : -EPERM);
+    ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_BENEATH) >= 0,
+                     getenv("EDDY_TEST_PLAIN") == NULL);
+    world_close(&world);
 }
 END_TEST
 
@@ -124,9 +137,9 @@ START_TEST(a_storm_of_renames_does_not_keep_a_file_from_being_opened) {
     for (size_t i = 0; i < 3; i++) {
         struct world world;
         world_open(&world);
-        calls_refuse(CALL_syscall, times[i], EAGAIN);
+        calls_refuse(CALL_openat2, times[i], EAGAIN);
         ck_assert_int_eq(do_open_beneath(&world), 1);
-        ck_assert_uint_le(calls.made[CALL_syscall], 100);
+        ck_assert_uint_le(calls.made[CALL_openat2], 100);
         world_close(&world);
     }
 }
@@ -138,7 +151,7 @@ START_TEST(without_a_cached_look_nothing_is_opened_at_once) {
     struct world world;
     world_open(&world);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        calls_refuse(CALL_syscall, 1, errors[i]);
+        calls_refuse(CALL_openat2, 1, errors[i]);
         ck_assert_int_eq(
             eddy_os_file_open(world.dir, "a", O_RDONLY | O_NONBLOCK, 0, EDDY_OS_NOWAIT), -EAGAIN);
     }
@@ -198,6 +211,7 @@ Suite *make_suite(void) {
            an_interrupted_connect_is_under_way, a_write_leaves_errno_alone,
            a_scan_takes_a_buffer_of_any_size);
     ck_add(suite, "old kernels", without_openat2_there_is_the_walk,
+           an_error_of_the_file_is_not_taken_for_a_missing_call,
            a_storm_of_renames_does_not_keep_a_file_from_being_opened,
            without_a_cached_look_nothing_is_opened_at_once, what_cannot_be_had_at_once_is_not_now);
     return suite;

@@ -4,6 +4,9 @@
 
 #include <signal.h>
 #include <sys/time.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 /* A device that is full from the start: the error, not a count. */
 START_TEST(a_full_device_is_told) {
@@ -115,10 +118,61 @@ START_TEST(a_write_to_a_broken_pipe_is_an_error) {
 }
 END_TEST
 
+/* Linux's RWF_NOWAIT waits for the device where the descriptor reads directly: such a read goes to
+ * a thread. A file system that reads from its memory all the same (tmpfs, btrfs at odd places) may
+ * answer at once. */
+#ifdef __linux__
+static bool reads_directly(int fd) {
+    enum { EXT4 = 0xef53, XFS = 0x58465342 };
+    struct statfs system;
+    ck_assert_int_eq(fstatfs(fd, &system), 0);
+    return system.f_type == EXT4 || system.f_type == XFS;
+}
+
+START_TEST(a_direct_descriptor_is_read_by_a_thread) {
+    enum { BYTES = 64 << 10, BLOCK = 4096 };
+    struct place place = place_open(_i);
+    static char data[BYTES];
+    void *back = NULL;
+    ck_assert_int_eq(posix_memalign(&back, BLOCK, BYTES), 0);
+    for (int i = 0; i < BYTES; i++) data[i] = (char)(i / 7);
+    int fd = create(&place, "a", data, BYTES);
+    ck_assert_int_eq(fsync(fd), 0);
+    int direct = openat(place.dir, "a", O_RDONLY | O_DIRECT | O_CLOEXEC);
+    for (int size = BLOCK; direct >= 0 && size <= BYTES; size *= 4) {
+        struct iovec halves[2] = {{back, (size_t)size / 2},
+                                  {(char *)back + size / 2, (size_t)size / 2}};
+        memset(back, 0, BYTES);
+        ck_assert_int_eq(WAIT(&place, eddy_file_read, direct, back, (size_t)size, 0), size);
+        ck_assert(memcmp(back, data, (size_t)size) == 0);
+        ck_assert_int_eq(WAIT(&place, eddy_file_readv, direct, halves, 2, 0), size);
+    }
+    if (direct >= 0 && reads_directly(fd)) ck_assert_uint_eq(loop_metrics(place.loop).file_hits, 0);
+    /* Whole blocks of an ordinary descriptor are as they were. */
+    memset(back, 0x55, BYTES);
+    ck_assert_int_eq(WAIT(&place, eddy_file_read, fd, back, BLOCK, BLOCK), BLOCK);
+    ck_assert(memcmp(back, data + BLOCK, BLOCK) == 0);
+    ck_assert_int_eq(((char *)back)[BLOCK], 0x55);
+    ck_assert_int_eq(WAIT(&place, eddy_file_read, fd, back, BYTES, BYTES - BLOCK), BLOCK);
+    ck_assert_int_eq(WAIT(&place, eddy_file_read, fd, back, BYTES, 0), BYTES);
+    if (_i && reads_directly(fd) && getenv("EDDY_TEST_PLAIN") == NULL)
+        ck_assert_uint_ge(loop_metrics(place.loop).file_hits, 2);
+    if (direct >= 0) close(direct);
+    free(back);
+    close(fd);
+    erase(&place, "a");
+    place_close(&place);
+}
+END_TEST
+#endif
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("file traps");
     files_add(suite, "file traps", a_full_device_is_told, a_write_cut_by_a_limit_is_a_partial_count,
               a_long_write_to_a_slow_pipe_is_whole_under_signals,
               a_write_to_a_broken_pipe_is_an_error);
+#ifdef __linux__
+    files_add(suite, "direct", a_direct_descriptor_is_read_by_a_thread);
+#endif
     return suite;
 }

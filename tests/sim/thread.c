@@ -94,6 +94,10 @@ void eddy_os_thread_join(eddy_os_thread thread) {
     free(start);
 }
 
+int eddy_os_process_id(void) {
+    return 1; /* there are no others */
+}
+
 void eddy_os_yield(void) {
     sim_step();
     sim_yield();

@@ -305,6 +305,8 @@ START_TEST(what_was_submitted_is_the_loops) {
     BREAKS(work.handed_over, 1, "a submitted job is the loop's own");
     BREAKS(((struct work_part *)loop->parts)->queued, 0, "submitted jobs are as they are counted");
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    BREAKS(((struct work_part *)loop->parts)->is_expected, true,
+           "a hand-over is expected where there are jobs");
 }
 END_TEST
 
@@ -321,7 +323,11 @@ START_TEST(a_pool_counts_its_jobs_and_threads) {
     BREAKS(pool->coming, 1, "only threads can come or idle");
     /* A job, and no thread on its way; which is right if none could be started. */
     eddy_work work = {0};
-    link_add_last(&lane->queue, &work.link);
+    struct flow flow;
+    link_init(&flow.jobs);
+    link_add_last(&lane->flows, &flow.link);
+    expect_broken("a loop whose turn may come has a job");
+    link_add_last(&flow.jobs, &work.link);
     lane->counts.queued = 1;
     expect_broken("work has a worker on its way");
     pool->start_failed = true;
@@ -330,7 +336,7 @@ START_TEST(a_pool_counts_its_jobs_and_threads) {
     lane->counts.running = lane->counts.quota; /* full, so that it has to wait */
     expect_broken("each running job has a worker");
     lane->counts.running = lane->counts.queued = 0;
-    link_remove(&work.link);
+    link_remove(&flow.link);
     expect_whole();
 }
 END_TEST

@@ -168,6 +168,7 @@ START_TEST(arguments_that_mean_nothing_are_refused) {
     eddy_file file;
     char data[1024];
     struct iovec two[2] = {{data, SIZE_MAX / 2}, {data, SIZE_MAX / 2}};
+    const int64_t late = INT64_MAX - (int64_t)(SIZE_MAX / 2); /* 0 where sizes have 64 bits */
     ck_assert_int_eq(eddy_file_open(loop, &file, place.dir, NULL, 0, 0, 0, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_open(loop, &file, place.dir, "a", 0, 0, 2, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_read(loop, &file, 0, NULL, 1, 0, refuse), -EINVAL);
@@ -176,7 +177,7 @@ START_TEST(arguments_that_mean_nothing_are_refused) {
     ck_assert_int_eq(eddy_file_write(loop, &file, 0, NULL, 1, 0, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_readv(loop, &file, 0, two, -1, 0, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_readv(loop, &file, 0, NULL, 1, 0, refuse), -EINVAL);
-    ck_assert_int_eq(eddy_file_writev(loop, &file, 0, two, 2, 0, refuse), -EINVAL);
+    ck_assert_int_eq(eddy_file_writev(loop, &file, 0, two, 2, late, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_fstat(loop, &file, 0, NULL, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_stat(loop, &file, place.dir, NULL, NULL, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_ftruncate(loop, &file, 0, -1, refuse), -EINVAL);
@@ -202,6 +203,23 @@ START_TEST(a_bad_descriptor_is_the_outcome) {
     ck_assert_int_eq(WAIT(&place, eddy_file_fsync, -1), -EBADF);
     ck_assert_int_eq(WAIT(&place, eddy_file_scan, -1, data, sizeof data), -EBADF);
     ck_assert_int_eq(WAIT(&place, eddy_file_read, place.dir, data, 1, 0), -EISDIR);
+    /* What means the working directory where a directory is asked for is no open file; and the
+     * system's word for it is none of ours. */
+    static const int words[] = {EDDY_CWD, AT_FDCWD};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(WAIT(&place, eddy_file_read, words[i], data, 1, 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_write, words[i], data, 1, 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_fstat, words[i], &stat), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_fsync, words[i]), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_ftruncate, words[i], 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_scan, words[i], data, sizeof data), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_close, words[i]), -EBADF);
+    }
+    for (int dir = -3; dir < 0; dir++) {
+        ck_assert_int_eq(WAIT(&place, eddy_file_stat, dir, ".", &stat), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_open, dir, ".", O_DIRECTORY, 0, 0), -EBADF);
+        ck_assert_int_eq(WAIT(&place, eddy_file_open, dir, ".", 0, 0, EDDY_BENEATH), -EBADF);
+    }
     place_close(&place);
 }
 END_TEST

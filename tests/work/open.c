@@ -4,6 +4,8 @@
 
 #include "os.h"
 
+#include <signal.h>
+
 static int way_beneath(int dir, const char *path, int flags, unsigned mode) {
     return eddy_os_file_open(dir, path, flags, mode, EDDY_BENEATH);
 }
@@ -61,6 +63,15 @@ static void tree_close(struct tree *it) {
     close(it->dir);
     ck_assert_int_eq(rmdir(it->inner), 0);
     ck_assert_int_eq(rmdir(it->outer), 0);
+}
+
+/* Whether links that stay inside are followed. */
+static bool has_openat2(void) {
+    struct tree tree = tree_open();
+    int fd = way_beneath(tree.dir, "link_in/f", O_RDONLY, 0);
+    if (fd >= 0) close(fd);
+    tree_close(&tree);
+    return fd >= 0;
 }
 
 enum { FOUND = 0 };
@@ -172,6 +183,50 @@ START_TEST(a_path_may_be_deeper_than_the_walk_goes) {
 }
 END_TEST
 
+#ifdef F_SETLEASE
+/* A leased file that is opened for writing and must not be waited for: its own EAGAIN, also behind
+ * a link. The lease is broken in the end, as its owner does nothing about it. */
+START_TEST(a_leased_file_is_busy_whatever_the_path) {
+    static const char *const paths[] = {"d/e/f", "link_in/f", "d/e/../../link_in/f"};
+    struct tree tree = tree_open();
+    int owner = openat(tree.dir, "d/e/f", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(owner, 0);
+    signal(SIGIO, SIG_IGN);
+    bool is_leased = fcntl(owner, F_SETLEASE, F_RDLCK) == 0;
+    for (size_t i = 0; is_leased && i < sizeof paths / sizeof paths[0]; i++) {
+        for (int way = 0; way < WALK; way++) {
+            int fd = ways[way](tree.dir, paths[i], O_WRONLY | O_NONBLOCK, 0);
+            ck_assert_msg(fd == -EAGAIN || (fd == -ELOOP && !has_openat2()), "%s: %d", paths[i],
+                          fd);
+        }
+    }
+    close(owner);
+    tree_close(&tree);
+}
+END_TEST
+#endif
+
+#ifdef O_NOATIME
+/* EPERM of the file itself, for who does not own it. */
+START_TEST(a_file_of_others_is_not_permitted_whatever_the_path) {
+    struct tree tree = tree_open();
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        if (getuid() == 0 && setuid(65534) == 0) {
+            int fd = ways[0](tree.dir, "d/e/f", O_RDONLY | O_NOATIME, 0);
+            child_assert(fd == -EPERM);
+            fd = ways[0](tree.dir, "link_in/f", O_RDONLY | O_NOATIME, 0);
+            child_assert(fd == -EPERM || (fd == -ELOOP && !has_openat2()));
+        }
+        _exit(0);
+    }
+    child_is_content(child);
+    tree_close(&tree);
+}
+END_TEST
+#endif
+
 #ifdef O_TMPFILE
 /* A file without a name, where the file system has such: with its mode, whichever way. */
 START_TEST(a_file_without_a_name_is_created_beneath) {
@@ -275,6 +330,12 @@ Suite *make_suite(void) {
     ck_add(suite, "beneath", no_spelling_of_a_path_leads_out, names_and_depths_have_an_end,
            a_file_is_created_beneath, the_walk_agrees_with_the_kernel,
            a_rename_storm_leads_nobody_out, a_path_may_be_deeper_than_the_walk_goes);
+#ifdef F_SETLEASE
+    ck_add(suite, "leased", a_leased_file_is_busy_whatever_the_path);
+#endif
+#ifdef O_NOATIME
+    ck_add(suite, "others", a_file_of_others_is_not_permitted_whatever_the_path);
+#endif
 #ifdef O_TMPFILE
     ck_add(suite, "nameless", a_file_without_a_name_is_created_beneath);
 #endif

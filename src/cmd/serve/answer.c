@@ -112,6 +112,7 @@ void answer_error(struct exchange *exchange, int error) {
     case -EMFILE: /* short of something, but not for ever */
     case -ENFILE:
     case -ENOMEM:
+    case -ENOBUFS:
     case -EAGAIN:
         answer_status(exchange, 503);
         break;
