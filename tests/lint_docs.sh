@@ -33,7 +33,7 @@ done
 # A name with an underscore that stands between backticks is a function's, a setting's or a test's.
 words=$(mktemp)
 git grep -ohE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*' -- include src platform tests docs/examples \
-    '*meson.build' meson.options | LC_ALL=C sort -u > "$words"
+    '*meson.build' meson_options.txt | LC_ALL=C sort -u > "$words"
 pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(]' | tr -d '`(' | grep _ |
     LC_ALL=C sort -u | LC_ALL=C comm -23 - "$words" | grep -v NAME |
     sed 's/$/: named in a page, but nowhere in the code/' >> "$report"
