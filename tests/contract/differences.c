@@ -203,6 +203,42 @@ START_TEST(device_that_cannot_be_polled) {
 }
 END_TEST
 
+/* What kqueue does with these depends on the system: kqueue_systems.c. */
+START_TEST(epoll_tells_neither_of_a_part_read_nor_of_what_is_gone) {
+    if (!is_backend("epoll")) return;
+    struct tested *it = tested_open();
+    int ends[2];
+    char byte;
+    test_pipe(ends);
+    put(ends[1], "xyz");
+    add(it, ends[0], EDDY_READ | EDDY_EDGE);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    ck_silent(it);
+    modify(it, ends[0], EDDY_READ | EDDY_EDGE, EDDY_READ | EDDY_ONESHOT);
+    drain(ends[0]);
+    ck_silent(it);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+/* There is nothing to read, ever; that nobody reads any more is an error, which is of both. */
+START_TEST(writing_end_is_readable_when_its_reader_goes) {
+    if (is_backend("kqueue")) return;
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[1], EDDY_READ);
+    ck_silent(it);
+    close(ends[0]);
+    unsigned events = told(it, ends[1], -1) & ~(unsigned)EDDY_WRITE;
+    ck_assert_uint_eq(events, EDDY_READ | nature()->pipe_error_hint);
+    tested_close(it);
+    close(ends[1]);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("contract/differences");
     ck_add(suite, "differences", capabilities_and_limits_are_as_documented,
@@ -210,6 +246,7 @@ Suite *make_suite(void) {
            half_closed_connection_is_readable_and_hints_at_nothing,
            edge_tells_of_both_directions_or_its_own, loss_is_told_or_not,
            ghost_of_a_duplicate_is_laid_by_reopen, memory_grows_with_descriptors_or_not,
-           device_that_cannot_be_polled);
+           device_that_cannot_be_polled, epoll_tells_neither_of_a_part_read_nor_of_what_is_gone,
+           writing_end_is_readable_when_its_reader_goes);
     return suite;
 }
