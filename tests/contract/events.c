@@ -362,7 +362,8 @@ START_TEST(eventfd_is_told_at_each_write_though_nobody_reads) {
     struct tested *it = tested_open();
     uint64_t number = 1;
     int fd = eddy_os_eventfd();
-    ck_assert_int_ge(fd, getenv("EDDY_TEST_PLAIN") != NULL ? -ENOSYS : 0);
+    bool has_none = getenv("EDDY_TEST_PLAIN") != NULL || !can(it, BACKEND_TELLS_EACH_WRITE);
+    ck_assert(fd >= 0 || (has_none && fd == -ENOSYS));
     if (can(it, BACKEND_TELLS_EACH_WRITE) && fd >= 0) {
         add(it, fd, EDDY_READ | EDDY_EDGE);
         ck_silent(it);

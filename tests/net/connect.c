@@ -153,24 +153,13 @@ START_TEST(what_is_known_at_once_is_told_from_the_loop) {
 }
 END_TEST
 
-/* A listener whose backlog is full leaves the next connection waiting. */
-static int fill_backlog(struct sockaddr_storage *address, socklen_t *length, int *fillers,
-                        int count) {
-    int listener = listen_plain(address, length, 0);
-    for (int i = 0; i < count; i++) {
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        ck_assert_int_ge(fillers[i], 0);
-        (void)connect(fillers[i], (struct sockaddr *)address, *length);
-    }
-    return listener;
-}
-
 START_TEST(connect_timeout_and_close_end_a_connection_that_hangs) {
     enum { FILLERS = 4 };
     struct sockaddr_storage address;
     socklen_t length;
     int fillers[FILLERS];
-    int listener = fill_backlog(&address, &length, fillers, FILLERS);
+    int listener = listen_full(&address, &length, fillers, FILLERS);
+    if (listener < 0) return;
     eddy_loop *loop = test_loop_open();
     struct end end;
     end_init(&end, loop);
@@ -205,7 +194,8 @@ START_TEST(descriptor_closed_behind_a_connecting_stream_is_reported) {
     struct sockaddr_storage address;
     socklen_t length;
     int fillers[FILLERS];
-    int listener = fill_backlog(&address, &length, fillers, FILLERS);
+    int listener = listen_full(&address, &length, fillers, FILLERS);
+    if (listener < 0) return;
     eddy_loop *loop = test_loop_open();
     struct end end;
     end_init(&end, loop);

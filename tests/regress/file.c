@@ -36,6 +36,10 @@ static void write_past_limit(int fd) {
     struct iovec vectors[3] = {{data, 700}, {data, 700}, {data, 700}}, one = {data, 3000};
     eddy_loop *loop;
     child_assert(eddy_loop_open(&loop, &(eddy_loop_config){.backend = test_backend}) == 0);
+#ifndef __linux__ /* there the thread that writes gets the signal, and blocks it; here the process \
+                   */
+    child_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+#endif
     child_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     child_assert(write_in_child(loop, fd, vectors, 3, 0) == 1000);
     child_assert(write_in_child(loop, fd, vectors, 1, 1000) == -EFBIG);
