@@ -90,6 +90,17 @@ static inline int listen_plain(struct sockaddr_storage *address, socklen_t *leng
     return fd;
 }
 
+/* A port that refuses: nobody listens, and nobody else can take it for as long as the result is
+ * open. */
+static inline int hold_plain(struct sockaddr_storage *address, socklen_t *length) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    *length = loopback(address, AF_INET);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)address, *length), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)address, length), 0);
+    return fd;
+}
+
 /* A listener that is full: `others` are the clients that fill it. Returns -1, with everything
  * closed, on systems that answer the next one with a reset instead of leaving it waiting. */
 static inline int listen_full(struct sockaddr_storage *address, socklen_t *length, int *others,
