@@ -109,8 +109,7 @@ START_TEST(without_openat2_there_is_the_walk) {
         ck_assert_int_eq(do_open_beneath(&world), 1);
         ck_assert_int_eq(eddy_os_file_open(world.dir, "d/../../x", O_RDONLY, 0, EDDY_BENEATH),
                          -EXDEV);
-        ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_BENEATH),
-                         -ELOOP);
+        ck_assert_int_eq(eddy_os_file_open(world.dir, "link", O_RDONLY, 0, EDDY_BENEATH), -ELOOP);
         ck_assert_int_eq(
             eddy_os_file_open(world.dir, "a", O_RDONLY | O_NONBLOCK, 0, EDDY_OS_NOWAIT), -EAGAIN);
         world_close(&world);
@@ -140,12 +139,9 @@ START_TEST(what_cannot_be_opened_has_one_error) {
         const char *path;
         int flags, error, result;
     } rows[] = {
-        {"link", O_NOFOLLOW, EMLINK, -ELOOP},
-        {"link", O_NOFOLLOW | O_DIRECTORY, EMLINK, -ENOTDIR},
-        {"a", O_NOFOLLOW, EMLINK, -EMLINK},
-        {"link", 0, EOPNOTSUPP, -EOPNOTSUPP},
-        {"socket", 0, EOPNOTSUPP, -ENXIO},
-        {"nothing", 0, EOPNOTSUPP, -EOPNOTSUPP},
+        {"link", O_NOFOLLOW, EMLINK, -ELOOP}, {"link", O_NOFOLLOW | O_DIRECTORY, EMLINK, -ENOTDIR},
+        {"a", O_NOFOLLOW, EMLINK, -EMLINK},   {"link", 0, EOPNOTSUPP, -EOPNOTSUPP},
+        {"socket", 0, EOPNOTSUPP, -ENXIO},    {"nothing", 0, EOPNOTSUPP, -EOPNOTSUPP},
     };
     struct world world;
     world_open(&world);
