@@ -35,12 +35,28 @@ static int file_start(int dir) {
     return dir < 0 ? -1 : dir;
 }
 
+#ifndef EFTYPE /* as on Linux: no error is 0 */
+#define EFTYPE 0
+#endif
+
+/* Linux's word for what the systems name differently: a link that was not to be followed is EMLINK
+ * on FreeBSD and EFTYPE on NetBSD, a socket EOPNOTSUPP on all BSDs. Test:
+ * what_cannot_be_opened_has_one_error. */
+static int file_open_error(int dir, const char *path, int flags, int error) {
+    if (error != EMLINK && error != EFTYPE && error != EOPNOTSUPP) return error;
+    struct stat info;
+    if (fstatat(dir, path, &info, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) != 0) return error;
+    if (error == EOPNOTSUPP) return S_ISSOCK(info.st_mode) ? ENXIO : error;
+    if (!S_ISLNK(info.st_mode)) return error;
+    return flags & O_DIRECTORY ? ENOTDIR : ELOOP;
+}
+
 static int file_open_at(int dir, const char *path, int flags, unsigned mode) {
     int fd;
     do {
         fd = openat(dir, path, flags, (mode_t)mode);
     } while (fd < 0 && errno == EINTR);
-    return fd < 0 ? -errno : fd;
+    return fd < 0 ? -file_open_error(dir, path, flags, errno) : fd;
 }
 
 /* --- The walk --- */

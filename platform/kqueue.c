@@ -150,6 +150,19 @@ static unsigned kqueue_filter_of(const struct kevent *event) {
     return event->filter == EVFILT_READ ? EDDY_READ : EDDY_WRITE;
 }
 
+/* What a change that failed with `error` means here, for systems name it differently. A pipe
+ * without its other end takes no WRITE: EPIPE, EBADF on NetBSD, EPERM on older OpenBSDs. What has
+ * no filter of this kind, as FreeBSD's /dev/null, NetBSD's write ends for reading, is ENODEV,
+ * EINVAL, EOPNOTSUPP or EBADF: EPERM here, as for files. Tests:
+ * netbsd_has_another_word_for_a_broken_pipe, device_that_cannot_be_polled. */
+static int kqueue_error_of(int fd, unsigned filter, int error) {
+    bool is_refused = error == ENODEV || error == EINVAL || error == EOPNOTSUPP;
+    if (!is_refused && error != EBADF && error != EPERM) return error;
+    struct stat status;
+    if (fstat(fd, &status) != 0) return EBADF;
+    return !is_refused && filter == EDDY_WRITE && S_ISFIFO(status.st_mode) ? EPIPE : EPERM;
+}
+
 /* Takes all steps of one descriptor now, up to the first error. ENOENT and EPIPE: see take_error.
  */
 static int kqueue_change_now(struct kqueue_state *it, int fd) {
@@ -159,7 +172,9 @@ static int kqueue_change_now(struct kqueue_state *it, int fd) {
     while (kqueue_next_change(watch, fd, &change)) {
         int err = kqueue_make_change(it, &change);
         if (err == 0 || err == -ENOENT) continue;
-        watch->attached &= (uint8_t)~kqueue_filter_of(&change);
+        unsigned filter = kqueue_filter_of(&change);
+        watch->attached &= (uint8_t)~filter;
+        err = -kqueue_error_of(fd, filter, -err);
         if (err != -EPIPE) return err;
         kqueue_mark_changed(it, fd);
         return 0;
@@ -256,6 +271,7 @@ static bool kqueue_take_error(struct kqueue_state *it, int fd, unsigned filter, 
     if (error == 0 || error == ENOENT || watch->wanted == 0) return false;
     record->events = FILTERS | EDDY_ERROR;
     watch->attached &= (uint8_t)~filter;
+    error = kqueue_error_of(fd, filter, error);
     if (error == EPIPE) {
         record->events |= EDDY_HANGUP;
         kqueue_unmark_changed(it, fd); /* or the next wait would begin with it, before all others */
@@ -268,6 +284,17 @@ static bool kqueue_take_error(struct kqueue_state *it, int fd, unsigned filter, 
     record->error = -error;
     kqueue_silence(it, fd);
     return true;
+}
+
+/* FreeBSD drops a filter when the object that it hangs on goes, and says so by an EV_ONESHOT that
+ * nobody asked for: of a pipe's writer, when the reader closes. What is told by level goes on being
+ * so: the filter is added again with the next wait, which comes to EPIPE and to what take_error
+ * makes of that. An edge has been told; a modify adds it again in any case. Test:
+ * a_writer_is_told_of_its_closed_reader_for_as_long_as_it_wants. */
+static void kqueue_take_drop(struct kqueue_state *it, int fd, unsigned filter) {
+    if (it->watches[fd].attached & EDDY_EDGE) return;
+    it->watches[fd].attached &= (uint8_t)~filter;
+    kqueue_mark_changed(it, fd);
 }
 
 static bool kqueue_take_event(struct kqueue_state *it, const struct kevent *event,
@@ -284,6 +311,8 @@ static bool kqueue_take_event(struct kqueue_state *it, const struct kevent *even
         EDDY_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
         watch->attached &= (uint8_t)~filter;
         kqueue_silence(it, fd);
+    } else if (event->flags & EV_ONESHOT) {
+        kqueue_take_drop(it, fd, filter);
     }
     return true;
 }

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
@@ -29,6 +30,14 @@ static size_t scan_put_entry(char *place, uint64_t inode, uint8_t kind, const ch
     memmove(place + HEAD, name, length);
     memcpy(place, &head, HEAD);
     return bytes;
+}
+
+/* Of what is no directory the BSDs say EINVAL, as of a buffer that is too small. Test:
+ * a_scan_of_a_file_has_one_error. */
+static ssize_t scan_fail(int fd, int error) {
+    struct stat info;
+    bool is_other = error == EINVAL && fstat(fd, &info) == 0 && !S_ISDIR(info.st_mode);
+    return is_other ? -ENOTDIR : -error;
 }
 
 #ifndef HAVE_GETATTRLISTBULK
@@ -76,7 +85,7 @@ ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {
     for (;;) {
         ssize_t count = scan_read_records(fd, records, size - gap);
         if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return count < 0 ? -errno : 0;
+        if (count <= 0) return count < 0 ? scan_fail(fd, errno) : 0;
         size_t used = scan_convert(buffer, records, (size_t)count);
         if (used > 0) return (ssize_t)used; /* else there were only hidden ones */
     }
@@ -112,7 +121,7 @@ ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size) {
     do {
         count = getattrlistbulk(fd, &wanted, buffer, size, FSOPT_PACK_INVAL_ATTRS);
     } while (count < 0 && errno == EINTR);
-    if (count < 0) return -errno;
+    if (count < 0) return scan_fail(fd, errno);
     size_t used = 0;
     const char *at = buffer;
     for (; count > 0; count--) {

@@ -46,7 +46,7 @@ done
 # shellcheck disable=SC2086 # several headers
 {
     git grep -ohE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*' -- include src platform tests docs/examples \
-        '*meson.build' meson.options
+        '*meson.build' meson_options.txt
     cat /dev/null $headers | grep -oE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*'
 } | LC_ALL=C sort -u > "$words"
 pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(]' | tr -d '`(' | grep _ |

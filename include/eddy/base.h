@@ -9,10 +9,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Before each function of the library. Whoever compiles it into something of his own may define it
+ * otherwise first: hidden, say. */
+#ifndef EDDY_API
 #if defined(__GNUC__) || defined(__clang__)
 #define EDDY_API __attribute__((visibility("default")))
 #else
 #define EDDY_API
+#endif
 #endif
 
 /* Fields that other threads touch. C++ has no _Atomic; the layout is the same. */

@@ -82,7 +82,9 @@ enum {
 };
 
 /* Opens `path`, from the directory `dir` (or EDDY_CWD) if it is relative, with the O_ flags of
- * open(2), and O_CLOEXEC always. Result: the descriptor. */
+ * open(2), and O_CLOEXEC always. Result: the descriptor. Errors, whatever the system calls them:
+ * -ELOOP (a symbolic link, with O_NOFOLLOW; -ENOTDIR with O_DIRECTORY as well), -ENXIO (a socket).
+ */
 EDDY_API int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, int flags,
                             unsigned mode, unsigned resolve, eddy_file_fn *fn);
 
@@ -161,7 +163,8 @@ enum { EDDY_SCAN_BYTES_MIN = 1024 }; /* room for the longest name of any file sy
 /* Reads the next names of the open directory `fd` into `buffer`, without "." and "..", in the order
  * of the directory. Result: the bytes used, 0 when there are no more names. Each scan goes on where
  * the last one of this descriptor ended, so let one finish before the next is started, and open the
- * directory anew to begin again. Errors also: -EINVAL (`size` below EDDY_SCAN_BYTES_MIN). */
+ * directory anew to begin again. Errors also: -EINVAL (`size` below EDDY_SCAN_BYTES_MIN), -ENOTDIR
+ * (no directory). */
 EDDY_API int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buffer, size_t size,
                             eddy_file_fn *fn);
 

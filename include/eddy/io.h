@@ -44,9 +44,9 @@ EDDY_API void eddy_io_init(eddy_io *io, eddy_loop *loop);
  * other side hangs up. Register a socket after connect(): before it, it reports EDDY_WRITE and
  * EDDY_HANGUP. The descriptor is added to the backend at once.
  * Errors: -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are
- * always ready: use file requests), -ERANGE (beyond what the backend can watch), -ENOTSUP (EDGE or
- * ONESHOT without the capability), -EINVAL (unknown events; other watchers of `fd` differ in EDGE;
- * ONESHOT with another watcher on `fd`), -ENOMEM, -ENOSPC. */
+ * always ready: use file requests; what the system cannot watch), -ERANGE (beyond what the backend
+ * can watch), -ENOTSUP (EDGE or ONESHOT without the capability), -EINVAL (unknown events; other
+ * watchers of `fd` differ in EDGE; ONESHOT with another watcher on `fd`), -ENOMEM, -ENOSPC. */
 EDDY_API int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events);
 
 /* Asks for other events, and arms a one-shot again. Costs no system call by itself: changes are

@@ -4,6 +4,7 @@
 #include "operations.h"
 
 #include <sys/mman.h>
+#include <sys/un.h>
 
 /* Runs the operation with its `nth` call failing, if it makes so many. */
 static int64_t run_with_fault(const struct operation *operation, unsigned nth, int error) {
@@ -145,6 +146,53 @@ START_TEST(a_storm_of_renames_does_not_keep_a_file_from_being_opened) {
 }
 END_TEST
 
+/* EMLINK is FreeBSD's word for a link that must not be followed, EOPNOTSUPP the BSDs' for a socket.
+ * Of what is neither they are what they say. */
+START_TEST(what_cannot_be_opened_has_one_error) {
+    static const struct {
+        const char *path;
+        int flags, error, result;
+    } rows[] = {
+        {"link", O_NOFOLLOW, EMLINK, -ELOOP}, {"link", O_NOFOLLOW | O_DIRECTORY, EMLINK, -ENOTDIR},
+        {"a", O_NOFOLLOW, EMLINK, -EMLINK},   {"link", 0, EOPNOTSUPP, -EOPNOTSUPP},
+        {"socket", 0, EOPNOTSUPP, -ENXIO},    {"nothing", 0, EOPNOTSUPP, -EOPNOTSUPP},
+    };
+    struct world world;
+    world_open(&world);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", world.path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        calls_refuse(CALL_openat, 1, rows[i].error);
+        ck_assert_int_eq(eddy_os_file_open(world.dir, rows[i].path, rows[i].flags, 0, 0),
+                         rows[i].result);
+    }
+    calls_refuse(CALL_openat, 1, EMLINK);
+    ck_assert_int_eq(eddy_os_file_open_walk(world.dir, "link", O_NOFOLLOW, 0), -ELOOP);
+    calls_refuse(CALL_openat, 1, EMLINK);
+    ck_assert_int_eq(eddy_os_file_open_walk(world.dir, "link/x", 0, 0), -ELOOP);
+    unlinkat(world.dir, "socket", 0);
+    close(fd);
+    world_close(&world);
+}
+END_TEST
+
+START_TEST(a_scan_of_a_file_has_one_error) {
+    char buffer[EDDY_SCAN_BYTES_MIN];
+    struct world world;
+    world_open(&world);
+    static const int errors[] = {EINVAL, ENOTDIR};
+    for (size_t i = 0; i < 2; i++) {
+        calls_refuse(CALL_syscall, 1, errors[i]);
+        ck_assert_int_eq(eddy_os_file_scan(world.file, buffer, sizeof buffer), -ENOTDIR);
+    }
+    calls_refuse(CALL_syscall, 1, EINVAL);
+    ck_assert_int_eq(eddy_os_file_scan(world.dir, buffer, sizeof buffer), -EINVAL);
+    world_close(&world);
+}
+END_TEST
+
 /* Old kernels know openat2 but not all that it may be asked for. */
 START_TEST(without_a_cached_look_nothing_is_opened_at_once) {
     static const int errors[] = {ENOSYS, EPERM, EINVAL, EAGAIN};
@@ -209,7 +257,8 @@ Suite *make_suite(void) {
     ck_add(suite, "errors", each_call_that_fails_is_told, an_interrupted_call_is_made_again,
            an_interrupted_accept_is_made_again, a_number_in_use_is_waited_for,
            an_interrupted_connect_is_under_way, a_write_leaves_errno_alone,
-           a_scan_takes_a_buffer_of_any_size);
+           a_scan_takes_a_buffer_of_any_size, what_cannot_be_opened_has_one_error,
+           a_scan_of_a_file_has_one_error);
     ck_add(suite, "old kernels", without_openat2_there_is_the_walk,
            an_error_of_the_file_is_not_taken_for_a_missing_call,
            a_storm_of_renames_does_not_keep_a_file_from_being_opened,

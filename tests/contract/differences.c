@@ -32,10 +32,11 @@ static const struct nature natures[] = {
      .remove_tells_loss = true,
      .refuses_devices = true},
     {.backend = "kqueue",
-     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH |
-                     BACKEND_CAN_SPLIT,
+     .capabilities =
+         EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
      .fd_max = INT_MAX - 1,
-     .grows = true},
+     .grows = true,
+     .refuses_devices = true},
     {.backend = "poll",
      .fd_max = INT_MAX - 1,
      .pipe_end_hint = EDDY_HANGUP,
@@ -192,13 +193,49 @@ START_TEST(device_that_cannot_be_polled) {
     int fd = open("/dev/null", O_RDWR);
     if (nature()->refuses_devices) {
         ck_assert_int_eq(it->backend->add(it->state, fd, EDDY_READ, token_of(fd, 1)), -EPERM);
-    } else if (!is_backend("kqueue")) {
+    } else {
         add(it, fd, BOTH);
         ck_assert_uint_eq(told(it, fd, -1), BOTH);
     }
     tested_close(it);
     close(fd);
 #endif
+}
+END_TEST
+
+/* What kqueue does with these depends on the system: kqueue_systems.c. */
+START_TEST(epoll_tells_neither_of_a_part_read_nor_of_what_is_gone) {
+    if (!is_backend("epoll")) return;
+    struct tested *it = tested_open();
+    int ends[2];
+    char byte;
+    test_pipe(ends);
+    put(ends[1], "xyz");
+    add(it, ends[0], EDDY_READ | EDDY_EDGE);
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    ck_silent(it);
+    modify(it, ends[0], EDDY_READ | EDDY_EDGE, EDDY_READ | EDDY_ONESHOT);
+    drain(ends[0]);
+    ck_silent(it);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
+/* There is nothing to read, ever; that nobody reads any more is an error, which is of both. */
+START_TEST(writing_end_is_readable_when_its_reader_goes) {
+    if (is_backend("kqueue")) return;
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[1], EDDY_READ);
+    ck_silent(it);
+    close(ends[0]);
+    unsigned events = told(it, ends[1], -1) & ~(unsigned)EDDY_WRITE;
+    ck_assert_uint_eq(events, EDDY_READ | nature()->pipe_error_hint);
+    tested_close(it);
+    close(ends[1]);
 }
 END_TEST
 
@@ -209,6 +246,7 @@ Suite *make_suite(void) {
            half_closed_connection_is_readable_and_hints_at_nothing,
            edge_tells_of_both_directions_or_its_own, loss_is_told_or_not,
            ghost_of_a_duplicate_is_laid_by_reopen, memory_grows_with_descriptors_or_not,
-           device_that_cannot_be_polled);
+           device_that_cannot_be_polled, epoll_tells_neither_of_a_part_read_nor_of_what_is_gone,
+           writing_end_is_readable_when_its_reader_goes);
     return suite;
 }

@@ -384,7 +384,8 @@ START_TEST(each_write_to_an_eventfd_is_told_though_nobody_reads) {
     struct tested *it = tested_open();
     uint64_t number = 0;
     int fd = eddy_os_eventfd();
-    ck_assert_int_ge(fd, getenv("EDDY_TEST_PLAIN") != NULL ? -ENOSYS : 0);
+    bool has_none = getenv("EDDY_TEST_PLAIN") != NULL || !can(it, BACKEND_TELLS_EACH_WRITE);
+    ck_assert(fd >= 0 || (has_none && fd == -ENOSYS));
     if (can(it, BACKEND_TELLS_EACH_WRITE) && fd >= 0) {
         ck_assert(tells_each_write(it, fd, fd, sizeof number));
         ck_assert_int_eq(eddy_os_read(fd, &number, sizeof number), sizeof number);

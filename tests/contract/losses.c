@@ -66,9 +66,38 @@ START_TEST(broken_pipe_is_told_once_to_an_edge) {
 }
 END_TEST
 
+/* Level and one-shot go on as long as they want, also when the kernel drops what it told once. */
+START_TEST(a_writer_is_told_of_its_closed_reader_for_as_long_as_it_wants) {
+    static const unsigned modes[] = {0, EDDY_ONESHOT, EDDY_EDGE};
+    for (int full = 0; full < 2; full++) {
+        for (int i = 0; i < 3; i++) {
+            struct tested *it = tested_open();
+            unsigned wanted = EDDY_WRITE | modes[i];
+            int ends[2];
+            test_pipe(ends);
+            if (full) fill(ends[1]);
+            bool takes = modes[i] == 0 || (can(it, EDDY_CAN_EDGE) && can(it, EDDY_CAN_ONESHOT));
+            if (takes) add(it, ends[1], wanted);
+            close(ends[0]);
+            for (int turn = 0; takes && turn < 4; turn++) {
+                ck_assert_uint_eq(told(it, ends[1], -1) & EDDY_WRITE, EDDY_WRITE);
+                if (modes[i] == 0) continue;
+                ck_silent(it);
+                modify(it, ends[1], wanted, wanted);
+            }
+            if (takes) remove_fd(it, ends[1], wanted);
+            ck_silent(it);
+            close(ends[1]);
+            tested_close(it);
+        }
+    }
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("contract/losses");
     ck_add(suite, "losses", lost_descriptor_that_was_removed_is_not_told,
-           broken_pipe_is_told_once_to_a_oneshot, broken_pipe_is_told_once_to_an_edge);
+           broken_pipe_is_told_once_to_a_oneshot, broken_pipe_is_told_once_to_an_edge,
+           a_writer_is_told_of_its_closed_reader_for_as_long_as_it_wants);
     return suite;
 }

@@ -125,7 +125,7 @@ static bool is_in_vain(struct patience *patience, bool may_be) {
 int fault_turn_until(eddy_loop *loop, const bool *done) {
     struct patience patience = patience_begin();
     while (!*done) {
-        if (is_in_vain(&patience, seam_is_lasting())) return -ETIME;
+        if (is_in_vain(&patience, seam_is_lasting())) return FAULT_GIVEN_UP;
         if (turn(loop) < 0) fault_assert(seam_hit());
     }
     return 0;

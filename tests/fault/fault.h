@@ -33,8 +33,9 @@ bool fault_is_of(enum os_call call);
 
 int fault_loop_open(eddy_loop **loop, eddy_loop_config config); /* the backend is filled in */
 
-/* Turns the loop until `*done`, and verifies it each turn. Returns 0, or -ETIME when a fault that
- * stays has kept it from that for so long that it is given up. */
+/* Turns the loop until `*done`, and verifies it each turn. Returns 0, or FAULT_GIVEN_UP when a
+ * fault that stays has kept it from that for so long that it is given up. */
+enum { FAULT_GIVEN_UP = -100000 }; /* no errno of any system */
 int fault_turn_until(eddy_loop *loop, const bool *done);
 
 /* Turns the loop until nothing keeps it alive: everything must have been stopped and closed. If the

@@ -31,7 +31,7 @@ static int64_t finish(int err) {
     }
     if (fault_turn_until(loop, &request.promise.kept) < 0) {
         given_up = true;
-        return -ETIME;
+        return FAULT_GIVEN_UP;
     }
     bool is_close = fault_is_of(OS_CALL_close); /* of which the library itself tells nobody */
     fault_assert(request.file.result >= 0 || is_close || !fault_is_unhurt());
@@ -39,8 +39,9 @@ static int64_t finish(int err) {
 }
 
 /* `finish` of a request that is not given if the loop has stopped. */
-#define DO(name, ...) \
-    (given_up ? -ETIME : finish(eddy_file_##name(loop, &request.file, __VA_ARGS__, on_done)))
+#define DO(name, ...)          \
+    (given_up ? FAULT_GIVEN_UP \
+              : finish(eddy_file_##name(loop, &request.file, __VA_ARGS__, on_done)))
 
 static int64_t open_at(const char *path, int flags) {
     return DO(open, dir, path, flags, 0600, EDDY_BENEATH);

@@ -252,7 +252,7 @@ static void connect_to_nobody(void) {
     socklen_t length;
     if (fault_loop_open(&loop, small) < 0) return;
     begin();
-    close(listen_plain(&address, &length, 1));
+    int held = hold_plain(&address, &length);
     for (int i = 0; i < 2; i++) {
         client.over = false;
         int err = eddy_tcp_connect(&client.stream, (struct sockaddr *)&address, length,
@@ -262,6 +262,7 @@ static void connect_to_nobody(void) {
         if (fault_turn_until(loop, &client.over) < 0) break;
     }
     close_everything(false);
+    close(held);
     fault_assert(!promise_is_open(&client.connect));
 }
 

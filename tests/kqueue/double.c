@@ -9,6 +9,12 @@
  * made for, and is gone as soon as the number means another.
  * Threading: a queue belongs to one thread; the list of queues has a lock.
  *
+ * A pipe whose reader closes drops its writer's knote, as on FreeBSD. Two more ways of the kernels
+ * are for tests that ask for a system, since everybody else's compare with epoll, which lacks them:
+ * an edge of a pipe that is told again after a partial read, and a one-shot that was ready once and
+ * is told in any case. On NetBSD the writer's knote stays; a full pipe's is not told of the close;
+ * a pipe without reader takes none, with EBADF; and the writing end takes none to read.
+ *
  * What it cannot do: tell two sockets' errors apart (fflags is ECONNRESET for all), count what a
  * listener has waiting (data is 1), or notice that a number was closed and means the same file
  * again. */
@@ -35,7 +41,9 @@ struct knote {
     void *udata;
     dev_t device;
     ino_t inode;
-    int access; /* the two ends of a pipe are one inode */
+    int access;     /* the two ends of a pipe are one inode */
+    bool was_ready; /* when it was attached, for a one-shot */
+    int unread;     /* bytes when it was told last, for an edge of a pipe */
 };
 
 struct queue {
@@ -49,6 +57,7 @@ struct queue {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct queue *queues; /* lock */
+enum kqueue_double_system kqueue_double_system = KQUEUE_DOUBLE_PLAIN;
 
 static _Noreturn void refuse(const char *why) {
     fprintf(stderr, "kqueue double: %s\n", why);
@@ -206,17 +215,39 @@ static void make_room(struct queue *queue, uintptr_t ident) {
     queue->idents = idents;
 }
 
+static bool is_pipe(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+static int poll_now(int fd, int events) {
+    struct pollfd polled = {.fd = fd, .events = (short)events};
+    return poll(&polled, 1, 0) == 1 ? polled.revents : 0;
+}
+
 /* A pipe that nobody reads takes no WRITE knote. */
 static bool is_broken_pipe(int fd) {
+    return is_pipe(fd) && (poll_now(fd, POLLOUT) & POLLERR);
+}
+
+/* Less than PIPE_BUF left. */
+static bool is_full_pipe(int fd) {
+    int unread = 0;
+    return is_pipe(fd) && ioctl(fd, FIONREAD, &unread) == 0 &&
+           fcntl(fd, F_GETPIPE_SZ) - unread < 4096;
+}
+
+static bool is_device(int fd) {
     struct stat status;
-    struct pollfd polled = {.fd = fd, .events = POLLOUT};
-    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && poll(&polled, 1, 0) == 1 &&
-           (polled.revents & POLLERR);
+    return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
 }
 
 static int attach(struct queue *queue, const struct kevent *change, int filter) {
     int fd = (int)change->ident;
-    if (filter == WRITE && is_broken_pipe(fd)) return EPIPE;
+    bool is_netbsd = kqueue_double_system == KQUEUE_DOUBLE_NETBSD;
+    if (filter == WRITE && is_broken_pipe(fd)) return is_netbsd ? EBADF : EPIPE;
+    if (is_netbsd && filter == READ && is_pipe(fd) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+        return EBADF;
     struct knote *knote = knote_of(queue, change->ident, filter);
     *knote = (struct knote){.attached = true};
     knote->flags = change->flags & (EV_CLEAR | EV_ONESHOT | EV_DISPATCH);
@@ -227,7 +258,9 @@ static int attach(struct queue *queue, const struct kevent *change, int filter) 
         control(queue, EPOLL_CTL_DEL, change->ident, filter);
         error = control(queue, EPOLL_CTL_ADD, change->ident, filter);
     }
+    if (error == EPERM && is_device(fd)) error = ENODEV; /* of /dev/null, which has no filters */
     if (error == EPERM) refuse("a knote on a file, which backends must refuse by themselves");
+    knote->was_ready = poll_now(fd, filter == READ ? POLLIN : POLLOUT) != 0;
     if (error != 0) *knote = (struct knote){0};
     return error;
 }
@@ -282,18 +315,48 @@ static void tell(struct queue *queue, struct kevent *event, uintptr_t ident, int
         readable = 1;
     else if (ioctl((int)ident, FIONREAD, &readable) != 0 || (readable == 0 && !is_eof))
         readable = 1;
+    /* The reader's close clears the list that its writer's knote is on. */
+    bool is_dropped = kqueue_double_system != KQUEUE_DOUBLE_NETBSD && filter == WRITE && is_eof &&
+                      is_pipe((int)ident);
+    if (is_dropped) flags |= EV_ONESHOT;
+    knote->unread = filter == READ ? readable : 0;
     *event = (struct kevent){.ident = ident,
                              .filter = filter == READ ? EVFILT_READ : EVFILT_WRITE,
                              .flags = (unsigned short)flags,
                              .fflags = fflags,
                              .data = readable,
                              .udata = knote->udata};
-    if (knote->flags & EV_ONESHOT) {
+    if (flags & EV_ONESHOT) {
         detach(queue, ident, filter);
     } else if (knote->flags & EV_DISPATCH) {
         control(queue, EPOLL_CTL_DEL, ident, filter);
         knote->disabled = true;
     }
+}
+
+/* NetBSD wakes the knotes of a pipe before it says that the reader is gone, so a full one is not.
+ */
+static bool is_kept_quiet(int filter, uintptr_t ident, uint32_t mask) {
+    return kqueue_double_system == KQUEUE_DOUBLE_NETBSD && filter == WRITE && (mask & EPOLLERR) &&
+           is_full_pipe((int)ident);
+}
+
+/* What epoll does not tell and the BSDs do. */
+static bool is_told_again(const struct knote *knote, uintptr_t ident, int filter) {
+    if (!knote->attached || knote->disabled || !is_same_file(knote, (int)ident)) return false;
+    if (knote->flags & EV_ONESHOT) return knote->was_ready;
+    int unread = 0;
+    return filter == READ && (knote->flags & EV_CLEAR) && is_pipe((int)ident) &&
+           ioctl((int)ident, FIONREAD, &unread) == 0 && unread > 0 && unread < knote->unread;
+}
+
+static int collect_again(struct queue *queue, struct kevent *events, int room) {
+    int count = 0;
+    for (uintptr_t ident = 0; ident < queue->idents; ident++)
+        for (int filter = READ; filter < FILTERS; filter++)
+            if (count < room && is_told_again(knote_of(queue, ident, filter), ident, filter))
+                tell(queue, &events[count++], ident, filter, 0);
+    return count;
 }
 
 static int collect_filter(struct queue *queue, int filter, struct kevent *events, int room) {
@@ -305,7 +368,9 @@ static int collect_filter(struct queue *queue, int filter, struct kevent *events
     for (int i = 0; i < told; i++) {
         uintptr_t ident = (uintptr_t)ready[i].data.u64;
         struct knote *knote = knote_of(queue, ident, filter);
-        if (knote->attached && !knote->disabled && is_same_file(knote, (int)ident))
+        if (is_kept_quiet(filter, ident, ready[i].events))
+            control(queue, EPOLL_CTL_DEL, ident, filter);
+        else if (knote->attached && !knote->disabled && is_same_file(knote, (int)ident))
             tell(queue, &events[count++], ident, filter, ready[i].events);
         else
             leaked++;
@@ -318,7 +383,9 @@ static int collect_filter(struct queue *queue, int filter, struct kevent *events
 static int collect(struct queue *queue, struct kevent *events, int room) {
     int count = collect_filter(queue, queue->first_filter, events, room);
     queue->first_filter = !queue->first_filter;
-    return count + collect_filter(queue, queue->first_filter, events + count, room - count);
+    count += collect_filter(queue, queue->first_filter, events + count, room - count);
+    if (kqueue_double_system == KQUEUE_DOUBLE_PLAIN) return count;
+    return count + collect_again(queue, events + count, room - count);
 }
 
 static int64_t now_ns(void) {

@@ -4,6 +4,7 @@
 #include "suite.h"
 #include "system.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 enum { PLACES = 8, WATCHERS = 20, STEPS = 1500 };

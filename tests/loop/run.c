@@ -3,6 +3,7 @@
 #include "system.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 static eddy_loop *loop;
 static int calls, nested_result;

@@ -109,9 +109,10 @@ START_TEST(each_number_has_its_own_watchers) {
 }
 END_TEST
 
+/* 128 is a signal on FreeBSD. */
 START_TEST(what_cannot_be_caught_is_invalid) {
     begin();
-    static const int wrong[] = {0, -1, -9, SIGKILL, SIGSTOP, 128, 129, 1000, 1 << 30};
+    static const int wrong[] = {0, -1, -9, SIGKILL, SIGSTOP, 129, 1000, 1 << 30};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         ck_assert_int_eq(eddy_signal_start(&a, on_signal, wrong[i]), -EINVAL);
         ck_assert(!eddy_is_active(&a.handle));

@@ -33,13 +33,6 @@ static int connect_to(struct end *end, const struct sockaddr_storage *address, s
     return err;
 }
 
-/* An address that nobody listens on. */
-static socklen_t free_address(struct sockaddr_storage *address) {
-    socklen_t length;
-    close(listen_plain(address, &length, 1));
-    return length;
-}
-
 static void connects_and_talks(int family) {
     struct sockaddr_storage address, other;
     socklen_t length = loopback(&address, family), other_length = sizeof other;
@@ -104,7 +97,8 @@ END_TEST
 START_TEST(refused_stream_is_unconnected_and_may_try_again) {
     eddy_loop *loop = test_loop_open();
     struct sockaddr_storage closed, open;
-    socklen_t length = free_address(&closed);
+    socklen_t length;
+    int held = hold_plain(&closed, &length);
     struct end end;
     end_init(&end, loop);
     ck_assert_int_eq(connect_to(&end, &closed, length, 0), 0);
@@ -118,6 +112,7 @@ START_TEST(refused_stream_is_unconnected_and_may_try_again) {
     test_turn_until(loop, &connect_told);
     ck_assert_int_eq(connect_status, 0);
     close(listener);
+    close(held);
     end_close(&end);
     test_loop_close(loop);
 }
@@ -153,24 +148,13 @@ START_TEST(what_is_known_at_once_is_told_from_the_loop) {
 }
 END_TEST
 
-/* A listener whose backlog is full leaves the next connection waiting. */
-static int fill_backlog(struct sockaddr_storage *address, socklen_t *length, int *fillers,
-                        int count) {
-    int listener = listen_plain(address, length, 0);
-    for (int i = 0; i < count; i++) {
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        ck_assert_int_ge(fillers[i], 0);
-        (void)connect(fillers[i], (struct sockaddr *)address, *length);
-    }
-    return listener;
-}
-
 START_TEST(connect_timeout_and_close_end_a_connection_that_gets_no_answer) {
     enum { FILLERS = 4 };
     struct sockaddr_storage address;
     socklen_t length;
     int fillers[FILLERS];
-    int listener = fill_backlog(&address, &length, fillers, FILLERS);
+    int listener = listen_full(&address, &length, fillers, FILLERS);
+    if (listener < 0) return;
     eddy_loop *loop = test_loop_open();
     struct end end;
     end_init(&end, loop);
@@ -205,7 +189,8 @@ START_TEST(descriptor_closed_behind_a_connecting_stream_is_reported) {
     struct sockaddr_storage address;
     socklen_t length;
     int fillers[FILLERS];
-    int listener = fill_backlog(&address, &length, fillers, FILLERS);
+    int listener = listen_full(&address, &length, fillers, FILLERS);
+    if (listener < 0) return;
     eddy_loop *loop = test_loop_open();
     struct end end;
     end_init(&end, loop);
@@ -233,7 +218,8 @@ static void close_in_connect(eddy_stream *stream, int status) {
 START_TEST(stream_may_be_closed_in_its_connect_callback) {
     eddy_loop *loop = test_loop_open();
     struct sockaddr_storage addresses[2];
-    socklen_t length = free_address(&addresses[0]);
+    socklen_t length;
+    int held = hold_plain(&addresses[0], &length);
     int listener = listen_plain(&addresses[1], &length, 5);
     for (int i = 0; i < 2; i++) {
         struct end end;
@@ -246,6 +232,7 @@ START_TEST(stream_may_be_closed_in_its_connect_callback) {
         ck_assert_uint_eq(connects, 1);
     }
     close(listener);
+    close(held);
     test_loop_close(loop);
 }
 END_TEST
@@ -253,7 +240,7 @@ END_TEST
 START_TEST(senseless_addresses_are_refused_at_once) {
     eddy_loop *loop = test_loop_open();
     struct sockaddr_storage address;
-    socklen_t length = free_address(&address);
+    socklen_t length = loopback(&address, AF_INET);
     struct end end;
     end_init(&end, loop);
     ck_assert_int_eq(connect_to(&end, &address, 3, 0), -EINVAL);

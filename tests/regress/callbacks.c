@@ -251,7 +251,7 @@ START_TEST(a_stream_may_be_closed_in_its_connect_callback_and_freed) {
     struct sockaddr_storage open_address, closed_address;
     socklen_t length, closed_length;
     int listener = listen_plain(&open_address, &length, 5);
-    close(listen_plain(&closed_address, &closed_length, 1));
+    int held = hold_plain(&closed_address, &closed_length);
     for (int i = 0; i < EACH; i++) {
         struct sockaddr_storage *address = i == 1 ? &closed_address : &open_address;
         eddy_stream *stream = make(sizeof *stream);
@@ -261,6 +261,7 @@ START_TEST(a_stream_may_be_closed_in_its_connect_callback_and_freed) {
             0);
     }
     turn_until_freed(EACH);
+    close(held);
     close(listener);
     end();
 }

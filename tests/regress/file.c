@@ -39,6 +39,10 @@ static void write_past_limit(int fd) {
     struct iovec vectors[3] = {{data, 700}, {data, 700}, {data, 700}}, one = {data, 3000};
     eddy_loop *loop;
     child_assert(eddy_loop_open(&loop, &(eddy_loop_config){.backend = test_backend}) == 0);
+#ifndef __linux__ /* there the thread that writes gets the signal, and blocks it; here the process \
+                   */
+    child_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+#endif
     child_assert(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     child_assert(write_in_child(loop, fd, vectors, 3, 0) == 1000);
     child_assert(write_in_child(loop, fd, vectors, 1, 1000) == -EFBIG);
@@ -72,9 +76,11 @@ static void *read_slowly(void *argument) {
     int fd = *(int *)argument;
     static char part[777];
     intptr_t total = 0;
+    unsigned reads = 0;
+    /* A yield is a turn of everybody else's on a busy machine: not for each part. */
     for (ssize_t got; (got = read(fd, part, sizeof part)) != 0;) {
         if (got > 0) total += got;
-        sched_yield();
+        if (++reads % 16 == 0) sched_yield();
     }
     return (void *)total;
 }
@@ -89,7 +95,7 @@ START_TEST(a_long_write_to_a_slow_pipe_is_whole_under_signals) {
     ck_assert_int_eq(pipe(ends), 0);
     pthread_t reader;
     ck_assert_int_eq(pthread_create(&reader, NULL, read_slowly, &ends[0]), 0);
-    enum { BYTES = 3 << 20 };
+    enum { BYTES = 1 << 20 }; /* many times what a pipe holds */
     static char data[BYTES];
     ck_assert_int_eq(WAIT(&place, eddy_file_write, ends[1], data, BYTES, -1), BYTES);
     close(ends[1]);

@@ -143,14 +143,12 @@ END_TEST
 /* A stream asks the kernel to connect before it watches: nothing is told while nobody answers. The
  * backlog is full, so that nobody does. */
 START_TEST(a_stream_that_nobody_answers_is_not_told_to_be_connected) {
-    eddy_loop *loop = test_loop_open();
     struct sockaddr_storage address;
     socklen_t length;
-    int listener = listen_plain(&address, &length, 0), others[8];
-    for (int i = 0; i < 8; i++) {
-        others[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)connect(others[i], (struct sockaddr *)&address, length);
-    }
+    int others[8];
+    int listener = listen_full(&address, &length, others, 8);
+    if (listener < 0) return;
+    eddy_loop *loop = test_loop_open();
     struct end end;
     end_init(&end, loop);
     connect_told = false;

@@ -1,6 +1,8 @@
 /* kernel.c: what the library relies on of pipes, numbers and connecting. See kernel_sockets.h. */
 #include "kernel_sockets.h"
 
+#include <signal.h>
+
 /* --- Pipes --- */
 
 START_TEST(drained_pipe_without_writers_hangs_up_and_is_not_readable) {

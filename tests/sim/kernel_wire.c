@@ -1,6 +1,8 @@
 /* kernel_wire.c: what the library relies on of connections. See kernel_sockets.h. */
 #include "kernel_sockets.h"
 
+#include <signal.h>
+
 START_TEST(half_closed_connection_goes_on_the_other_way) {
     int ends[2];
     tcp_pair(ends);

@@ -283,7 +283,8 @@ START_TEST(names_are_made_moved_and_removed) {
     ck_assert_int_ge(two, 0);
     close(create(&place, "one/a", "a", 1));
     ck_assert_int_eq(WAIT(&place, eddy_file_rmdir, place.dir, "one"), -ENOTEMPTY);
-    ck_assert_int_eq(WAIT(&place, eddy_file_unlink, place.dir, "one"), -EISDIR);
+    int64_t refused = WAIT(&place, eddy_file_unlink, place.dir, "one");
+    ck_assert(refused == -EISDIR || refused == -EPERM); /* POSIX's word, on the BSDs */
     ck_assert_int_eq(WAIT(&place, eddy_file_rename, (int)one, "a", (int)two, "b"), 0);
     ck_assert_int_eq(WAIT(&place, eddy_file_rename, (int)one, "a", (int)two, "b"), -ENOENT);
     ck_assert_int_eq(faccessat((int)two, "b", F_OK, 0), 0);

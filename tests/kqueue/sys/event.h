@@ -38,6 +38,11 @@ int kqueue(void);
 int kevent(int kq, const struct kevent *changes, int changes_count, struct kevent *events,
            int events_count, const struct timespec *timeout);
 
+/* Where the systems differ, the double is FreeBSD as far as what it loses: see double.c. A test
+ * that is about the rest asks for a system by name, before it opens a queue. */
+enum kqueue_double_system { KQUEUE_DOUBLE_PLAIN, KQUEUE_DOUBLE_FREEBSD, KQUEUE_DOUBLE_NETBSD };
+extern enum kqueue_double_system kqueue_double_system;
+
 /* The double's queue is more than one descriptor, and it cannot see close(). kqueue.c, the only
  * file that opens queues, closes them through this function. */
 int kqueue_double_close(int kq);

@@ -1,0 +1,59 @@
+#!/bin/sh
+# package.sh BUILD: what those who take eddy rely on. Installs from the build directory to a temporary
+# place, compiles the README's hello there with the README's own commands, and builds another project
+# with eddy as its subproject. Exits with 77 (skipped) where there is no meson or pkg-config on the
+# PATH.
+set -eu
+build=$1
+tree=$(cd "$(dirname "$0")/.." && pwd)
+command -v meson > /dev/null && command -v pkg-config > /dev/null || exit 77
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+fail() { echo "package: $1"; exit 1; }
+# quietly NAME COMMAND…: shows what the command said when it fails.
+quietly() {
+    log=$work/$1.log
+    shift
+    "$@" > "$log" 2>&1 || { cat "$log"; fail "$*"; }
+}
+
+# --- Installed ---
+quietly install meson install -C "$build" --no-rebuild --destdir "$work/root"
+cd "$work/root"
+for name in include/eddy.h include/eddy/loop.h pkgconfig/eddy.pc share/doc/eddy/LICENSE \
+    share/doc/eddy/README.md share/doc/eddy/docs/README.md share/doc/eddy/docs/examples/hello.c; do
+    find . -path "*/$name" | grep -q . || fail "$name is not installed"
+done
+find . -name 'libeddy.a' | grep -q . || { echo "package: no static library in this build"; exit 77; }
+pc=$(find "$work/root" -name eddy.pc)
+libraries=$(dirname "$(dirname "$pc")")
+
+# pkg-config hides what it takes for the system's own folders.
+export PKG_CONFIG_LIBDIR="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$work/root"
+export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+cd "$tree"
+sed -n '/<!-- compile -->/,/^```$/p' README.md | grep '^cc ' > "$work/commands"
+[ "$(wc -l < "$work/commands")" = 2 ] || fail 'the README has two commands to compile hello.c'
+while read -r line; do
+    line=$(printf '%s\n' "$line" | sed "s|^cc |${CC:-cc} |; s|-o hello|-o '$work/hello'|")
+    echo "$line"
+    quietly compile sh -c "$line"
+    echo 'good morning' | LD_LIBRARY_PATH="$libraries" "$work/hello" > "$work/said"
+    grep -q 'you said: good morning' "$work/said" || fail "hello does not answer"
+    mv "$work/hello" "$work/hello.last"
+done < "$work/commands"
+
+# --- As a subproject: a library to link, and nothing else ---
+unset PKG_CONFIG_SYSROOT_DIR
+export PKG_CONFIG_LIBDIR="$work"
+mkdir "$work/parent" "$work/parent/subprojects"
+cp tests/package/meson.build tests/package/parent.c "$work/parent"
+ln -s "$tree" "$work/parent/subprojects/eddy"
+cd "$work/parent"
+quietly setup meson setup build
+quietly ninja ninja -C build parent
+build/parent || fail 'the program of the other project'
+[ "$(meson introspect --tests build)" = '[]' ] || fail 'a subproject brings its tests'
+quietly parent meson install -C build --no-rebuild --destdir "$work/other"
+[ "$(find "$work/other" -type f | sed 's|.*/||')" = parent ] || fail 'a subproject installs something'
+echo 'package: installed, compiled static and shared, built as a subproject'
