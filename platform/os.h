@@ -52,8 +52,12 @@ int eddy_os_reuse_port(int fd); /* -ENOTSUP where several sockets cannot share t
 int eddy_os_socket_error(int fd, int *error); /* takes SO_ERROR, negative, out of the socket */
 int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length);
 int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
-/* These two are -EAGAIN on EINTR, which a call that does not wait has no cause for. */
+/* These two are -EAGAIN on EINTR, which a call that does not wait has no cause for. Some systems
+ * refuse more than INT_MAX bytes: to receive, EDDY_OS_TRANSFER_MAX is the most; of what is to be
+ * sent, one call takes no more. -EINVAL: a negative count, or more bytes than fit ssize_t. */
+enum { EDDY_OS_TRANSFER_MAX = 1 << 30 };
 ssize_t eddy_os_receive(int fd, void *data, size_t size);
+int eddy_os_unread(int fd); /* bytes that could be received now */
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
 
 unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */

@@ -1,11 +1,14 @@
 /* socket.c: sockets. None of them ever raises SIGPIPE. */
 #include "os.h"
 
+#include "compiler.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
@@ -150,13 +153,45 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     return count < 0 ? socket_failed() : count;
 }
 
-/* One piece, which is the usual case, costs the kernel less without a message around it. */
-static ssize_t socket_send_one(int fd, const struct iovec *vector) {
-    ssize_t sent = send(fd, vector->iov_base, vector->iov_len, MSG_NOSIGNAL);
+int eddy_os_unread(int fd) {
+    int count = 0;
+    return ioctl(fd, FIONREAD, &count) < 0 ? -errno : count;
+}
+
+static ssize_t socket_send_bytes(int fd, const void *data, size_t size) {
+    ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
     return sent < 0 ? socket_failed() : sent;
 }
 
-static ssize_t socket_send_several(int fd, const struct iovec *vectors, int count) {
+/* Whether all of it fits ssize_t. */
+static bool socket_can_count(const struct iovec *vectors, int count) {
+    size_t room = SIZE_MAX / 2;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len > room) return false;
+        room -= vectors[i].iov_len;
+    }
+    return true;
+}
+
+/* More than one call takes: the vectors that fit are sent, or the beginning of the first one. */
+RARE static ssize_t socket_send_part(int fd, const struct iovec *vectors, int count) {
+    int first = 0, fitting = 0;
+    if (!socket_can_count(vectors, count)) return -EINVAL;
+    while (vectors[first].iov_len == 0) first++;
+    if (vectors[first].iov_len >= EDDY_OS_TRANSFER_MAX)
+        return socket_send_bytes(fd, vectors[first].iov_base, EDDY_OS_TRANSFER_MAX);
+    for (size_t room = EDDY_OS_TRANSFER_MAX; vectors[first + fitting].iov_len <= room; fitting++)
+        room -= vectors[first + fitting].iov_len;
+    return eddy_os_send(fd, vectors + first, fitting);
+}
+
+APART static ssize_t socket_send_several(int fd, const struct iovec *vectors, int count) {
+    size_t room = EDDY_OS_TRANSFER_MAX;
+    if (count < 0) return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len > room) return socket_send_part(fd, vectors, count);
+        room -= vectors[i].iov_len;
+    }
     /* sendmsg takes the vectors as not constant, and does not change them. */
     union {
         const struct iovec *in;
@@ -168,8 +203,12 @@ static ssize_t socket_send_several(int fd, const struct iovec *vectors, int coun
     return sent < 0 ? socket_failed() : sent;
 }
 
+/* One piece, which is the usual case, costs the kernel less without a message around it. */
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
-    return count == 1 ? socket_send_one(fd, vectors) : socket_send_several(fd, vectors, count);
+    if (count != 1) return socket_send_several(fd, vectors, count);
+    size_t size = vectors->iov_len;
+    if (UNLIKELY(size > EDDY_OS_TRANSFER_MAX)) return socket_send_part(fd, vectors, 1);
+    return socket_send_bytes(fd, vectors->iov_base, size);
 }
 
 unsigned eddy_os_interface_index(const char *name) {

@@ -155,6 +155,9 @@ static int64_t do_receive(struct world *it) {
     char bytes[8];
     return eddy_os_receive(it->pair[0], bytes, sizeof bytes);
 }
+static int64_t do_unread(struct world *it) {
+    return eddy_os_unread(it->pair[0]);
+}
 static int64_t do_send(struct world *it) {
     struct iovec vector = {.iov_base = it->path, .iov_len = 5};
     return eddy_os_send(it->pair[1], &vector, 1);
@@ -314,6 +317,7 @@ static const struct operation operations[] = {
     {"local address", do_local_address, 0, NEVER},
     {"peer address", do_peer_address, 0, NEVER},
     {"receive", do_receive, 3, NOT_NOW},
+    {"unread", do_unread, 3, NEVER},
     {"send", do_send, 5, NOT_NOW},
     {"send two", do_send_two, 11, NOT_NOW},
     {"signal", do_signal, 0, NEVER},

@@ -68,7 +68,7 @@ static bool is_got_over(const struct fault *fault) {
         return true;
     case OS_CALL_receive:
     case OS_CALL_send:
-        return once && error == EAGAIN;
+        return once && (error == EAGAIN || error == ENOBUFS || error == ENOMEM);
     case OS_CALL_accept:
         return once && (error == EAGAIN || error == EPERM || error == ENOBUFS || error == ENOMEM);
     case OS_CALL_backend_wait:
