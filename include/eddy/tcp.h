@@ -11,7 +11,8 @@ extern "C" {
 #endif
 
 /* Makes `*address` of a numeric host ("127.0.0.1", "::1", "fe80::1%eth0", "fe80::1%2") and a port.
- * Returns its length. Errors: -EINVAL. Any thread. */
+ * A scope is looked up as an interface's name first, then taken as a number. Returns its length.
+ * Errors: -EINVAL. Any thread. */
 EDDY_API int eddy_address_parse(struct sockaddr_storage *address, const char *host, unsigned port);
 
 /* Writes "127.0.0.1:8080" or "[::1]:8080", a scope as its number. Returns the length without the
