@@ -34,7 +34,6 @@ int eddy_os_close(int fd);                                    /* never again on 
 int eddy_os_replace(int fd, int by); /* `fd` is then what `by` was; `by` is closed */
 bool eddy_os_is_open(int fd);
 int eddy_os_prepare_descriptor(int fd); /* makes a foreign one non-blocking, close-on-exec */
-int eddy_os_open_reserve(void);         /* a descriptor that is good for nothing but closing */
 
 /* --- Sockets --- */
 
@@ -42,12 +41,15 @@ int eddy_os_socket(int family, int type, int protocol); /* does not raise SIGPIP
 int eddy_os_prepare_socket(int fd);                     /* the same for a foreign one */
 int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length);
 int eddy_os_listen(int fd, int backlog);
+/* -ECONNABORTED: also a connection that could not be given its options. */
 int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
+int eddy_os_open_reserve(void); /* a descriptor that is good for nothing but closing */
 int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length); /* -EINPROGRESS */
 int eddy_os_shutdown_write(int fd);
 int eddy_os_set_option(int fd, int level, int name, int value);
 int eddy_os_set_reset_on_close(int fd); /* SO_LINGER 0 */
-int eddy_os_set_keepalive(int fd, unsigned idle_s);
+int eddy_os_set_keepalive(int fd, unsigned idle_s, unsigned interval_s,
+                          unsigned count); /* 0: off */
 int eddy_os_reuse_port(int fd); /* -ENOTSUP where several sockets cannot share the load */
 int eddy_os_socket_error(int fd, int *error); /* takes SO_ERROR, negative, out of the socket */
 int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length);

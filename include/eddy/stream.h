@@ -2,7 +2,9 @@
  *
  * The life of a stream: init; attach, or connect (tcp.h); read and write; close. Its memory is
  * yours again in the close callback, after the callbacks of all its requests; also after a detach
- * or a failed connect it has to be closed. Sockets never raise SIGPIPE.
+ * or a failed connect it has to be closed, since the library may be about to look at it. Only one
+ * that never had a socket, because attach or connect returned an error or was not called, may go
+ * without. Sockets never raise SIGPIPE.
  *
  * A stream keeps the loop alive from attach or connect to close or detach, whether it reads or not:
  * one that is paused waits for somebody to go on. eddy_unref(&stream->io.handle) changes that; its
@@ -78,7 +80,7 @@ EDDY_API void eddy_stream_init(eddy_stream *stream, eddy_loop *loop);
 
 /* Makes the connected socket `fd` the stream's; from now on the stream closes it. It is made
  * non-blocking and close-on-exec. Errors, which leave `fd` yours: -EISCONN (it has one), -EBADF,
- * -ENOTSOCK, -EINVAL (closing), or as eddy_io_start. */
+ * -ENOTSOCK, -EINVAL (closing), -ECONNRESET (macOS, already), or as eddy_io_start. */
 EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
 
 /* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another
@@ -173,7 +175,10 @@ EDDY_API int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_w
 
 /* Closes: the socket is closed at once, requests under way get -ECANCELED, reading stops, and then,
  * in phase 8, `fn` (may be NULL) is called and the stream is yours. Unwritten bytes are lost: shut
- * down first to have them sent. Errors: -EALREADY (closing). */
+ * down first to have them sent. What the kernel has taken it goes on sending by itself. If you have
+ * set SO_LINGER, the close is what close(2) makes of it: with 0 seconds a reset; with more it may
+ * keep the loop's thread waiting until all is sent or they have passed, as on Linux it does also
+ * for a non-blocking socket. Errors: -EALREADY (closing). */
 EDDY_API int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn);
 
 /* The same, but the peer gets a reset instead of an end. */

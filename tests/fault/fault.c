@@ -65,6 +65,7 @@ static bool is_got_over(const struct fault *fault) {
     case OS_CALL_write:
     case OS_CALL_close:
     case OS_CALL_set_reset_on_close:
+    case OS_CALL_open_reserve:
         return true;
     case OS_CALL_receive:
     case OS_CALL_send:

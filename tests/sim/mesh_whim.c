@@ -61,7 +61,7 @@ static void set_options(struct conn *conn) {
         int printed = eddy_address_format(where, text, sizeof text);
         sim_check(printed > 0 && eddy_address_port(where) >= 0, "an address cannot be told");
         (void)ledger_result("TCP_NODELAY", CALL(party, eddy_tcp_set_nodelay(stream, true)));
-        (void)ledger_result("keepalive", CALL(party, eddy_tcp_set_keepalive(stream, 10)));
+        (void)ledger_result("keepalive", CALL(party, eddy_tcp_set_keepalive(stream, 10, 0, 3)));
     }
     length = sizeof address;
     err = CALL(party, eddy_tcp_peer_address(stream, where, &length));

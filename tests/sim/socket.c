@@ -49,8 +49,7 @@ static unsigned socket_ready(void *object) {
     case SOCKET_LISTENING:
         return socket->queue != NULL ? EDDY_READ : 0;
     case SOCKET_FAILED:
-        return EDDY_READ | EDDY_WRITE | EDDY_HANGUP |
-               (socket->error != 0 ? EDDY_ERROR : 0U);
+        return EDDY_READ | EDDY_WRITE | EDDY_HANGUP | (socket->error != 0 ? EDDY_ERROR : 0U);
     case SOCKET_NEW:
         break;
     }
@@ -161,9 +160,9 @@ int eddy_os_set_reset_on_close(int fd) {
     return err;
 }
 
-int eddy_os_set_keepalive(int fd, unsigned idle_s) {
+int eddy_os_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count) {
     struct sim_socket *socket;
-    (void)idle_s;
+    (void)idle_s, (void)interval_s, (void)count;
     return socket_enter(OS_CALL_set_keepalive, fd, &socket);
 }
 
