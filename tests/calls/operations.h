@@ -131,7 +131,7 @@ static int64_t do_reset(struct world *it) {
     return eddy_os_set_reset_on_close(it->client);
 }
 static int64_t do_keepalive(struct world *it) {
-    return eddy_os_set_keepalive(it->client, 100);
+    return eddy_os_set_keepalive(it->client, 100, 10, 5);
 }
 static int64_t do_reuse_port(struct world *it) {
     return eddy_os_reuse_port(it->listener);
@@ -305,7 +305,7 @@ static const struct operation operations[] = {
     {"replace", do_replace, 0, NEVER},
     {"prepare", do_prepare, 0, NEVER},
     {"prepare socket", do_prepare_socket, 0, NEVER},
-    {"reserve", do_reserve, 1, RETRIED},
+    {"reserve", do_reserve, 1, NEVER},
     {"socket", do_socket, 1, NEVER},
     {"bind", do_bind, 0, NEVER},
     {"accept", do_accept, 1, NEVER},
