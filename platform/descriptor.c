@@ -103,11 +103,3 @@ int eddy_os_replace(int fd, int by) {
     eddy_os_close(by);
     return err;
 }
-
-int eddy_os_open_reserve(void) {
-    int fd;
-    do {
-        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    } while (fd < 0 && errno == EINTR);
-    return fd < 0 ? -errno : fd;
-}

@@ -37,7 +37,6 @@ int eddy_os_close(int fd);                                    /* never again on 
 int eddy_os_replace(int fd, int by); /* `fd` is then what `by` was; `by` is closed */
 bool eddy_os_is_open(int fd);
 int eddy_os_prepare_descriptor(int fd); /* makes a foreign one non-blocking, close-on-exec */
-int eddy_os_open_reserve(void);         /* a descriptor that is good for nothing but closing */
 
 /* --- Sockets --- */
 
@@ -45,18 +44,25 @@ int eddy_os_socket(int family, int type, int protocol); /* does not raise SIGPIP
 int eddy_os_prepare_socket(int fd);                     /* the same for a foreign one */
 int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length);
 int eddy_os_listen(int fd, int backlog);
+/* -ECONNABORTED: also a connection that could not be given its options. */
 int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
+int eddy_os_open_reserve(void); /* a descriptor that is good for nothing but closing */
 int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length); /* -EINPROGRESS */
 int eddy_os_shutdown_write(int fd);
 int eddy_os_set_option(int fd, int level, int name, int value);
 int eddy_os_set_reset_on_close(int fd); /* SO_LINGER 0 */
-int eddy_os_set_keepalive(int fd, unsigned idle_s);
+int eddy_os_set_keepalive(int fd, unsigned idle_s, unsigned interval_s,
+                          unsigned count); /* 0: off */
 int eddy_os_reuse_port(int fd); /* -ENOTSUP where several sockets cannot share the load */
 int eddy_os_socket_error(int fd, int *error); /* takes SO_ERROR, negative, out of the socket */
 int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length);
 int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
-/* These two are -EAGAIN on EINTR, which a call that does not wait has no cause for. */
+/* These two are -EAGAIN on EINTR, which a call that does not wait has no cause for. Some systems
+ * refuse more than INT_MAX bytes: to receive, EDDY_OS_TRANSFER_MAX is the most; of what is to be
+ * sent, one call takes no more. -EINVAL: a negative count, or more bytes than fit ssize_t. */
+enum { EDDY_OS_TRANSFER_MAX = 1 << 30 };
 ssize_t eddy_os_receive(int fd, void *data, size_t size);
+int eddy_os_unread(int fd); /* bytes that could be received now */
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
 
 unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */

@@ -1,11 +1,14 @@
 /* socket.c: sockets. None of them ever raises SIGPIPE. */
 #include "os.h"
 
+#include "compiler.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
@@ -21,8 +24,14 @@
 
 static int socket_silence_sigpipe(int fd) {
 #ifdef SO_NOSIGPIPE
-    int on = 1;
-    return setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) < 0 ? -errno : 0;
+    /* macOS refuses every option of a socket whose peer has reset, with EINVAL. One that we have
+     * accepted has it already, and is told by what reads it. Test: calls/accept. */
+    int on = 0;
+    socklen_t length = sizeof on;
+    if (getsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, &length) == 0 && on != 0) return 0;
+    on = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) == 0) return 0;
+    return errno == EINVAL ? -ECONNRESET : -errno;
 #else
     (void)fd;
     return 0;
@@ -52,6 +61,13 @@ int eddy_os_socket(int family, int type, int protocol) {
 #endif
 }
 
+/* Neither needs a name in the file system. Where sandboxes are, they may refuse the first. */
+int eddy_os_open_reserve(void) {
+    int fd = eddy_os_eventfd();
+    if (fd != -ENOSYS && fd != -EPERM && fd != -EACCES) return fd;
+    return eddy_os_socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
 int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length) {
     return bind(fd, address, length) < 0 ? -errno : 0;
 }
@@ -60,21 +76,29 @@ int eddy_os_listen(int fd, int backlog) {
     return listen(fd, backlog) < 0 ? -errno : 0;
 }
 
+/* Old kernels do not know accept4, and a sandbox may refuse it: then accept knows better. Where the
+ * refusal was of a connection, a firewall's, there is the next one or none. */
+static int socket_accept(int fd, struct sockaddr *address, socklen_t *length, bool *prepared) {
+#ifdef HAVE_ACCEPT4
+    int connection = accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    *prepared = connection >= 0;
+    if (connection >= 0) return connection;
+    if (errno != ENOSYS && errno != EPERM && errno != EACCES && errno != EOPNOTSUPP) return -1;
+#else
+    *prepared = false;
+#endif
+    return accept(fd, address, length);
+}
+
 int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
     int connection;
+    bool prepared;
     do {
-#ifdef HAVE_ACCEPT4
-        connection = accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-#else
-        connection = accept(fd, address, length);
-#endif
+        connection = socket_accept(fd, address, length, &prepared);
     } while (connection < 0 && errno == EINTR);
     if (connection < 0) return -errno;
-#ifdef HAVE_ACCEPT4
-    return socket_finish(connection, true);
-#else
-    return socket_finish(connection, false);
-#endif
+    /* What a connection cannot have is its own affair, never the listener's. */
+    return socket_finish(connection, prepared) < 0 ? -ECONNABORTED : connection;
 }
 
 int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
@@ -96,18 +120,31 @@ int eddy_os_set_reset_on_close(int fd) {
     return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
 }
 
-int eddy_os_set_keepalive(int fd, unsigned idle_s) {
-    int err = eddy_os_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, idle_s > 0);
-    if (err < 0 || idle_s == 0) return err;
-    int idle = idle_s > INT_MAX ? INT_MAX : (int)idle_s;
+/* The largest that Linux takes; all others take more. */
+enum { KEEPALIVE_SECONDS_MAX = 32767, KEEPALIVE_COUNT_MAX = 127 };
+
+static int socket_set_probe(int fd, int name, unsigned value, unsigned most) {
+    return eddy_os_set_option(fd, IPPROTO_TCP, name, (int)(value < most ? value : most));
+}
+
+/* It is switched on last: then all of it holds, or nothing has been. */
+int eddy_os_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count) {
+    if (idle_s == 0) return eddy_os_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+    int err = 0;
 #if defined(TCP_KEEPIDLE)
-    return eddy_os_set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+    err = socket_set_probe(fd, TCP_KEEPIDLE, idle_s, KEEPALIVE_SECONDS_MAX);
 #elif defined(TCP_KEEPALIVE)
-    return eddy_os_set_option(fd, IPPROTO_TCP, TCP_KEEPALIVE, idle);
-#else
-    (void)idle; /* the system's own interval stays */
-    return 0;
+    err = socket_set_probe(fd, TCP_KEEPALIVE, idle_s, KEEPALIVE_SECONDS_MAX);
 #endif
+    /* Where there is no such option, the system's own numbers stay. */
+#ifdef TCP_KEEPINTVL
+    if (err == 0) err = socket_set_probe(fd, TCP_KEEPINTVL, interval_s, KEEPALIVE_SECONDS_MAX);
+#endif
+#ifdef TCP_KEEPCNT
+    if (err == 0) err = socket_set_probe(fd, TCP_KEEPCNT, count, KEEPALIVE_COUNT_MAX);
+#endif
+    (void)interval_s, (void)count;
+    return err < 0 ? err : eddy_os_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 int eddy_os_reuse_port(int fd) {
@@ -151,13 +188,45 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     return count < 0 ? socket_failed() : count;
 }
 
-/* One piece, which is the usual case, costs the kernel less without a message around it. */
-static ssize_t socket_send_one(int fd, const struct iovec *vector) {
-    ssize_t sent = send(fd, vector->iov_base, vector->iov_len, MSG_NOSIGNAL);
+int eddy_os_unread(int fd) {
+    int count = 0;
+    return ioctl(fd, FIONREAD, &count) < 0 ? -errno : count;
+}
+
+static ssize_t socket_send_bytes(int fd, const void *data, size_t size) {
+    ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
     return sent < 0 ? socket_failed() : sent;
 }
 
-static ssize_t socket_send_several(int fd, const struct iovec *vectors, int count) {
+/* Whether all of it fits ssize_t. */
+static bool socket_can_count(const struct iovec *vectors, int count) {
+    size_t room = SIZE_MAX / 2;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len > room) return false;
+        room -= vectors[i].iov_len;
+    }
+    return true;
+}
+
+/* More than one call takes: the vectors that fit are sent, or the beginning of the first one. */
+RARE static ssize_t socket_send_part(int fd, const struct iovec *vectors, int count) {
+    int first = 0, fitting = 0;
+    if (!socket_can_count(vectors, count)) return -EINVAL;
+    while (vectors[first].iov_len == 0) first++;
+    if (vectors[first].iov_len >= EDDY_OS_TRANSFER_MAX)
+        return socket_send_bytes(fd, vectors[first].iov_base, EDDY_OS_TRANSFER_MAX);
+    for (size_t room = EDDY_OS_TRANSFER_MAX; vectors[first + fitting].iov_len <= room; fitting++)
+        room -= vectors[first + fitting].iov_len;
+    return eddy_os_send(fd, vectors + first, fitting);
+}
+
+APART static ssize_t socket_send_several(int fd, const struct iovec *vectors, int count) {
+    size_t room = EDDY_OS_TRANSFER_MAX;
+    if (count < 0) return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len > room) return socket_send_part(fd, vectors, count);
+        room -= vectors[i].iov_len;
+    }
     /* sendmsg takes the vectors as not constant, and does not change them. */
     union {
         const struct iovec *in;
@@ -169,8 +238,12 @@ static ssize_t socket_send_several(int fd, const struct iovec *vectors, int coun
     return sent < 0 ? socket_failed() : sent;
 }
 
+/* One piece, which is the usual case, costs the kernel less without a message around it. */
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
-    return count == 1 ? socket_send_one(fd, vectors) : socket_send_several(fd, vectors, count);
+    if (count != 1) return socket_send_several(fd, vectors, count);
+    size_t size = vectors->iov_len;
+    if (UNLIKELY(size > EDDY_OS_TRANSFER_MAX)) return socket_send_part(fd, vectors, 1);
+    return socket_send_bytes(fd, vectors->iov_base, size);
 }
 
 unsigned eddy_os_interface_index(const char *name) {

@@ -26,9 +26,9 @@ struct eddy_signal {
 EDDY_API void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop);
 
 /* Calls `fn` after the process got signal `number`, in phase 6, after wake-ups and completions. The
- * first watcher of a number installs a handler (SA_RESTART, SA_ONSTACK) for the whole process, the last one to
- * stop puts back what was there. Errors: -EALREADY (started), -EINVAL (no such signal, or one that
- * cannot be caught: SIGKILL, SIGSTOP). */
+ * first watcher of a number installs a handler (SA_RESTART, SA_ONSTACK) for the whole process, the
+ * last one to stop puts back what was there. Errors: -EALREADY (started), -EINVAL (no such signal,
+ * or one that cannot be caught: SIGKILL, SIGSTOP). */
 EDDY_API int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number);
 
 /* Stops it; nothing happens if it is stopped. No call comes after this, not even for a signal in

@@ -2,7 +2,9 @@
  *
  * The life of a stream: init; attach, or connect (tcp.h); read and write; close. Its memory is
  * yours again in the close callback, after the callbacks of all its requests; also after a detach
- * or a failed connect it has to be closed. Sockets never raise SIGPIPE.
+ * or a failed connect it has to be closed, since the library may be about to look at it. Only one
+ * that never had a socket, because attach or connect returned an error or was not called, may go
+ * without. Sockets never raise SIGPIPE.
  *
  * A stream keeps the loop alive from attach or connect to close or detach, whether it reads or not:
  * one that is paused waits for somebody to go on. eddy_unref(&stream->io.handle) changes that; its
@@ -26,7 +28,7 @@ typedef struct eddy_write eddy_write;
 /* `size` > 0: so many bytes at `data`; in a buffer that the loop lent they are only there during
  * the call, though you may change them. 0: the end, the peer has shut down; reading has stopped.
  * Negative: an error, told once, after all data; reading has stopped. -ETIMEDOUT: the read
- * deadline. */
+ * deadline. Want of memory in the kernel is no error: it is tried again every 10 ms. */
 typedef void eddy_read_fn(eddy_stream *stream, void *data, ssize_t size);
 
 /* `status` 0: all bytes are with the kernel (which is not with the peer). Negative: why not all. */
@@ -78,7 +80,7 @@ EDDY_API void eddy_stream_init(eddy_stream *stream, eddy_loop *loop);
 
 /* Makes the connected socket `fd` the stream's; from now on the stream closes it. It is made
  * non-blocking and close-on-exec. Errors, which leave `fd` yours: -EISCONN (it has one), -EBADF,
- * -ENOTSOCK, -EINVAL (closing), or as eddy_io_start. */
+ * -ENOTSOCK, -EINVAL (closing), -ECONNRESET (macOS, already), or as eddy_io_start. */
 EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
 
 /* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another
@@ -103,7 +105,8 @@ EDDY_API int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size,
 EDDY_API void eddy_stream_read_stop(eddy_stream *stream);
 
 /* If the stream still reads, without another deadline, `delay_ns` from now, the read callback gets
- * -ETIMEDOUT and reading has stopped. Bytes that arrive do not push it away: call this again in the
+ * -ETIMEDOUT and reading has stopped. What came in time is read before, also where the loop is late
+ * and that takes several turns. Bytes that arrive do not push it away: call this again in the
  * read callback for a time-out on idleness, which costs a store or two. -1: no deadline. It goes
  * when reading stops, for whatever reason.
  * Errors: -ENOTCONN, -EINVAL (other negative delays; closing), -ENOMEM. */
@@ -114,7 +117,9 @@ EDDY_API int eddy_stream_set_read_deadline(eddy_stream *stream, int64_t delay_ns
 /* Writes `size` bytes at `data`, which stay yours but must not change before `fn` is called. Writes
  * of one turn go out together in phase 7, up to 64 pieces a system call; what the kernel does not
  * take then waits in `write`. Callbacks come in order. A write of 0 bytes is done when those before
- * it are. When one fails, the rest of the queue fails with it, and there can be no more.
+ * it are. When one fails, the rest of the queue fails with it, and there can be no more. Want of
+ * memory in the kernel (ENOBUFS, ENOMEM) fails none: it is tried again every 10 ms, until the write
+ * timeout, if there is one.
  * Errors, after which `fn` never runs: -ENOTCONN, -EPIPE (after shutdown, or after a write has
  * failed), -EINVAL (closing, or more bytes queued than fit ssize_t), -ENOMEM (a write timeout). */
 EDDY_API int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data,
@@ -126,17 +131,32 @@ EDDY_API int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct i
                                 int count, eddy_write_fn *fn);
 
 /* Writes at once what the kernel takes, without a request. Returns the count of bytes.
- * Errors: -EAGAIN (nothing now, or other writes wait before it), or as eddy_stream_write and
- * send(2). */
+ * Errors: -EAGAIN (nothing now, or other writes wait before it), -EINVAL (negative count, more
+ * bytes than fit ssize_t), which change nothing; or as eddy_stream_write and send(2). */
 EDDY_API ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count);
 
-/* Bytes of writes that the kernel has not taken yet. */
+/* Offers the kernel at once what is queued, within the stream's share of a turn, instead of in
+ * phase
+ * 7. No callback runs inside: those of the writes that are done come in phase 7, as always.
+ * Errors: -EAGAIN (some bytes wait; eddy_stream_queued says how many), -ENOTCONN, -EINVAL
+ * (closing), or as send(2), which the writes are then told as well. */
+EDDY_API int eddy_stream_flush(eddy_stream *stream);
+
+/* Bytes of writes that the kernel has not taken yet; those of this turn it is offered in phase 7.
+ */
 EDDY_API size_t eddy_stream_queued(const eddy_stream *stream);
 
-/* Marks for a producer that is faster than its peer. When `high` bytes are queued, the stream is
- * full, and stays so until the queue has fallen to `low`, sent or failed: then `drained` (may be
- * NULL) is called, after the writes' callbacks. Writes are accepted all the same. At the start:
- * 16 KiB, 64 KiB, NULL. Marks beyond 2 GiB count as that.
+/* Whether bytes are queued because the kernel refused them when it was offered them last: the peer
+ * does not keep up, or the system is short of memory. What was only written in this turn does not
+ * count. Ask this before dropping a slow peer. */
+EDDY_API bool eddy_stream_is_blocked(const eddy_stream *stream);
+
+/* Marks for a producer that is faster than its peer. When `high` bytes are queued, offered to the
+ * kernel or not, the stream is full, and stays so until the queue has fallen to `low`, sent or
+ * failed. The state falls with the queue: the callbacks of the writes that made it fall see it
+ * already. After them `drained` (may be NULL) is called, unless they have filled the stream again.
+ * Writes are accepted all the same. At the start: 64 KiB and 256 KiB, or one and four of the loop's
+ * read buffers if those are larger; NULL. Marks beyond 2 GiB count as that; new ones apply at once.
  * Errors: -EINVAL (low above high, high 0; closing). */
 EDDY_API int eddy_stream_set_marks(eddy_stream *stream, size_t low, size_t high,
                                    eddy_stream_fn *drained);
@@ -155,7 +175,10 @@ EDDY_API int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_w
 
 /* Closes: the socket is closed at once, requests under way get -ECANCELED, reading stops, and then,
  * in phase 8, `fn` (may be NULL) is called and the stream is yours. Unwritten bytes are lost: shut
- * down first to have them sent. Errors: -EALREADY (closing). */
+ * down first to have them sent. What the kernel has taken it goes on sending by itself. If you have
+ * set SO_LINGER, the close is what close(2) makes of it: with 0 seconds a reset; with more it may
+ * keep the loop's thread waiting until all is sent or they have passed, as on Linux it does also
+ * for a non-blocking socket. Errors: -EALREADY (closing). */
 EDDY_API int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn);
 
 /* The same, but the peer gets a reset instead of an end. */

@@ -11,7 +11,8 @@ extern "C" {
 #endif
 
 /* Makes `*address` of a numeric host ("127.0.0.1", "::1", "fe80::1%eth0", "fe80::1%2") and a port.
- * Returns its length. Errors: -EINVAL. Any thread. */
+ * A scope is looked up as an interface's name first, then taken as a number. Returns its length.
+ * Errors: -EINVAL. Any thread. */
 EDDY_API int eddy_address_parse(struct sockaddr_storage *address, const char *host, unsigned port);
 
 /* Writes "127.0.0.1:8080" or "[::1]:8080", a scope as its number. Returns the length without the
@@ -25,7 +26,7 @@ EDDY_API int eddy_address_port(const struct sockaddr *address);
 /* Connects the unconnected stream; `fn` is called once with 0, or with why not: -ECONNREFUSED,
  * -ENETUNREACH and whatever else the network says, also if the kernel knew it at once; -ETIMEDOUT
  * after `timeout_ns` (0: as long as the kernel tries), -ECANCELED when closed before.
- * After a failure the stream is unconnected again and may try another address.
+ * After a failure the stream is unconnected again: try another address, or close it.
  * Errors, after which `fn` never runs: -EISCONN, -EALREADY (connecting), -EINVAL, -EAFNOSUPPORT,
  * -EMFILE, -ENFILE, -ENOMEM, or as eddy_io_start. */
 EDDY_API int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, socklen_t length,
@@ -34,9 +35,15 @@ EDDY_API int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *addres
 /* Whether small writes go out at once (TCP_NODELAY) instead of waiting for the peer to confirm the
  * ones before. Errors: -ENOTCONN, or as setsockopt(2). */
 EDDY_API int eddy_tcp_set_nodelay(eddy_stream *stream, bool on);
-/* Probes the peer after `idle_s` seconds of silence (SO_KEEPALIVE); 0 switches that off. One that
- * is gone is told as -ETIMEDOUT. Errors: as eddy_tcp_set_nodelay. */
-EDDY_API int eddy_tcp_set_keepalive(eddy_stream *stream, unsigned idle_s);
+
+/* Probes the peer after `idle_s` seconds of silence (SO_KEEPALIVE), then every `interval_s` seconds
+ * until it answers; when `count` probes in a row had no answer it is gone, which is told as
+ * -ETIMEDOUT: idle_s + interval_s * count seconds after its last sign of life. 0 for `interval_s`
+ * or `count` is 1 or 10, as libuv and Node have it; 0 for `idle_s` switches it off. More than
+ * 32,767 seconds or 127 probes count as that. An error leaves it off if it was off. Errors: as
+ * eddy_tcp_set_nodelay. */
+EDDY_API int eddy_tcp_set_keepalive(eddy_stream *stream, unsigned idle_s, unsigned interval_s,
+                                    unsigned count);
 
 /* The addresses of both ends. `*length` is the room, then the length. Errors: -ENOTCONN. */
 EDDY_API int eddy_tcp_local_address(const eddy_stream *stream, struct sockaddr *address,
@@ -69,6 +76,7 @@ struct eddy_listener {
     eddy_listener_fn *close_fn;
     int reserve; /* a descriptor, given up for a moment to shed a connection */
     uint32_t state;
+    uint32_t failures; /* of accept, in a row */
 };
 
 /* Makes `listener` a closed one of `loop`. Cannot fail. */
@@ -78,7 +86,8 @@ EDDY_API void eddy_listener_init(eddy_listener *listener, eddy_loop *loop);
  * means 511, as servers have it; the kernel may cap it.
  * When descriptors run out (EMFILE, ENFILE) a connection that waits is accepted with a reserve
  * descriptor and closed at once, so that its client knows; the listener then pauses 100 ms, counts
- * it in eddy_metrics.accepts_shed, and goes on. It pauses as well when memory is short.
+ * it in eddy_metrics.accepts_shed, and goes on. It pauses as well when memory is short, and when
+ * accept fails 16 times in a row. Errors that belong to one connection are passed over.
  * A listener keeps the loop alive until it is closed, unless eddy_unref(&listener->io.handle).
  * Errors: -EALREADY (listening), -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT, -EINVAL,
  * -ENOTSUP (REUSEPORT), -EMFILE, -ENFILE, -ENOMEM, or as eddy_io_start. */

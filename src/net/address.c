@@ -16,10 +16,13 @@ static int address_parse_ipv4(struct sockaddr_storage *address, const char *host
     return (int)sizeof *ipv4;
 }
 
-/* The scope of a link-local address is an interface's name or number. */
+/* The scope of a link-local address is an interface's name, which may begin with a digit or be made
+ * of them, or its number. */
 static uint32_t address_parse_scope(const char *scope) {
     char *end;
-    if (scope[0] < '0' || scope[0] > '9') return eddy_os_interface_index(scope);
+    uint32_t named = eddy_os_interface_index(scope);
+    if (named != 0) return named;
+    if (scope[0] < '0' || scope[0] > '9') return 0;
     errno = 0;
     unsigned long number = strtoul(scope, &end, 10);
     return *end == '\0' && errno == 0 && number <= UINT32_MAX ? (uint32_t)number : 0;

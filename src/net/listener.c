@@ -1,7 +1,8 @@
 /* listener.c: accepting connections.
  * Invariant: the watcher's interest is EDDY_READ unless somebody has paused it: the user, or the
- * listener itself while the system is short of something. The reserve descriptor is open, or will
- * be tried again after the next pause. Threading: loop thread only. */
+ * listener itself while the system is short of something, or accept fails again and again. The
+ * reserve descriptor is open, or will be tried again after the next pause. Threading: loop thread
+ * only. */
 #include "net.h"
 
 #include <netinet/in.h>
@@ -9,6 +10,12 @@
 enum {
     LISTENER_ACCEPTS_PER_TURN = 64,
     LISTENER_BACKLOG = 511, /* what servers ask for; the kernel caps it */
+    /* Failures in a row, with neither a connection nor the end of the backlog between them, after
+     * which the listener pauses: they may take no connection with them, as a sandbox's refusal does
+     * not, and the loop would spin. An abort says that it has taken one; so many in a row no
+     * backlog holds. */
+    LISTENER_FAILURES_MAX = 16,
+    LISTENER_ABORTS_MAX = 4096,
 };
 
 #define LISTENER_PAUSE_NS (100 * EDDY_NS_PER_MS)
@@ -49,8 +56,8 @@ static void listener_close_socket(eddy_listener *listener, int error) {
 
 /* --- Shortage --- */
 
-/* Another thread may have taken the descriptor that the reserve gave up: then it is tried again
- * after the next pause, and until then nothing can be shed. */
+/* There may be no descriptor just now, or another thread may have taken the one that the reserve
+ * gave up: then it is tried again after the next pause, and until then nothing can be shed. */
 static void listener_reopen_reserve(eddy_listener *listener) {
     if (listener->reserve >= 0) return;
     int fd = eddy_os_open_reserve();
@@ -69,6 +76,7 @@ static void listener_on_pause_over(eddy_timer *timer) {
 static void listener_be_short(eddy_listener *listener) {
     if (eddy_timer_start(&listener->pause, listener_on_pause_over, LISTENER_PAUSE_NS, 0) == 0)
         listener->state |= LISTENER_SHORT;
+    listener->failures = 0;
     listener_update_interest(listener);
 }
 
@@ -89,24 +97,42 @@ static void listener_shed(eddy_listener *listener) {
 /* --- Accepting --- */
 
 /* What only concerns the connection that was about to be accepted. Linux hands on errors that are
- * pending on the new socket, and a firewall's refusal as EPERM. */
+ * pending on the new socket, as ICMP and the peer may have left there, and a firewall's refusal as
+ * EPERM. */
 static bool listener_is_of_connection(int error) {
     switch (-error) {
     case ECONNABORTED:
+    case ECONNREFUSED:
     case ECONNRESET:
-    case EINTR:
-    case EPROTO:
-    case EPERM:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
+    case EACCES:
     case EHOSTDOWN:
     case EHOSTUNREACH:
+    case EINTR:
+    case EMSGSIZE:
+    case ENETDOWN:
+    case ENETRESET:
+    case ENETUNREACH:
+    case ENOPROTOOPT:
+    case ENOTCONN:
+#ifdef ENONET
+    case ENONET:
+#endif
+    case EOPNOTSUPP:
+    case EPERM:
+    case EPIPE:
+    case EPROTO:
     case ETIMEDOUT:
         return true;
     default:
         return false;
     }
+}
+
+/* Whether the next connection may be asked for at once. */
+static bool listener_may_go_on(eddy_listener *listener, int error) {
+    unsigned most = error == -ECONNABORTED ? LISTENER_ABORTS_MAX : LISTENER_FAILURES_MAX;
+    if (listener->failures < UINT32_MAX) listener->failures++;
+    return listener->failures < most;
 }
 
 static void listener_fail(eddy_listener *listener, int error) {
@@ -119,7 +145,6 @@ static void listener_get_over(eddy_listener *listener, int error) {
     case EBADF:
     case EINVAL:
     case ENOTSOCK:
-    case EOPNOTSUPP:
         listener_fail(listener, error);
         return;
     case EMFILE:
@@ -127,7 +152,7 @@ static void listener_get_over(eddy_listener *listener, int error) {
         listener_shed(listener);
         break;
     default:
-        break; /* ENOMEM, ENOBUFS, or nothing we know: waiting is the best we can do */
+        break; /* ENOMEM, ENOBUFS, too many in a row, or nothing we know: waiting is the best */
     }
     listener_be_short(listener);
 }
@@ -144,11 +169,15 @@ static void listener_on_ready(eddy_io *io, unsigned events) {
         socklen_t length = sizeof peer;
         listener_loop(listener)->metrics.accepts++;
         int fd = eddy_os_accept(eddy_io_fd(io), (struct sockaddr *)&peer, &length);
-        if (fd == -EAGAIN) return;
+        if (fd == -EAGAIN) {
+            listener->failures = 0; /* those who waited have been taken */
+            return;
+        }
         if (fd >= 0) {
+            listener->failures = 0;
             CALLBACK(listener_loop(listener), listener,
                      listener->accept_fn(listener, fd, (const struct sockaddr *)&peer));
-        } else if (!listener_is_of_connection(fd)) {
+        } else if (!listener_is_of_connection(fd) || !listener_may_go_on(listener, fd)) {
             listener_get_over(listener, fd);
             return;
         }
@@ -196,18 +225,16 @@ int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address, soc
     if (eddy_io_fd(&listener->io) >= 0) return -EALREADY;
     int fd = listener_open_socket(address, length, backlog, options);
     if (fd < 0) return fd;
-    int err = eddy_os_open_reserve();
-    if (err >= 0) {
-        listener->reserve = err;
-        err = eddy_io_start(&listener->io, listener_on_ready, fd,
-                            listener->state == 0 ? EDDY_READ : 0);
-    }
+    listener_reopen_reserve(listener); /* without it the listener only sheds nobody yet */
+    int err =
+        eddy_io_start(&listener->io, listener_on_ready, fd, listener->state == 0 ? EDDY_READ : 0);
     if (err < 0) {
         listener_close_reserve(listener);
         eddy_os_close(fd);
         return err;
     }
     listener->accept_fn = fn;
+    listener->failures = 0;
     return 0;
 }
 

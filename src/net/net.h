@@ -3,7 +3,8 @@
  *   net_part.c      what the streams of a loop share
  *   stream.c        the life of a stream: attach, detach, readiness, deadlines, close
  *   stream_read.c   reading
- *   stream_write.c  the queue of writes, and shutting down
+ *   stream_write.c  the queue of writes, shutting down, marks
+ *   stream_send.c   sending the queue, and telling what became of it
  *   tcp.c           connecting, options, addresses of both ends
  *   listener.c      accepting
  *   address.c       numeric addresses and their text
@@ -32,9 +33,24 @@ enum {
     STREAM_WRITABLE = 1 << 4, /* connected, not shut down, and no write has failed */
     STREAM_FULL = 1 << 5,     /* has reached the high mark, and not fallen to the low one since */
     STREAM_CLOSING = 1 << 6,
+    STREAM_DRAINS = 1 << 7,      /* has been full since `drained` was told last */
+    STREAM_REFUSED = 1 << 8,     /* blocked, because the kernel took no more */
+    STREAM_WRITE_AGAIN = 1 << 9, /* blocked for want of memory: not EDDY_WRITE but the timer */
+    STREAM_READ_AGAIN = 1 << 10, /* reading, and the same */
 };
 
-#define NEVER_NS INT64_MAX
+/* Counts of an eddy_write that are none. */
+enum {
+    WRITE_SHUTDOWN = -1, /* the count of a request that carries the end of the stream */
+    WRITE_DONE = -2,     /* the count of one whose status is known, and not told yet */
+};
+
+#define NEVER_NS       INT64_MAX
+#define WRITE_MARK_MAX INT32_MAX /* fits a mark and ssize_t on every system */
+
+/* What the kernel had no memory for is tried again after so long: the socket is ready all the
+ * while, so an event would spin. */
+#define AGAIN_NS (10 * EDDY_NS_PER_MS)
 
 static inline eddy_loop *stream_loop(const eddy_stream *stream) {
     return stream->io.handle.loop;
@@ -67,6 +83,24 @@ static inline struct net_part *net_part_of(const eddy_stream *stream) {
     return (struct net_part *)stream_loop(stream)->hot_part;
 }
 
+/* Want of memory ends no connection: it passes. */
+static inline bool stream_is_short(ssize_t error) {
+    return error == -ENOBUFS || error == -ENOMEM;
+}
+
+/* The kernel gives out a socket's error once, and only -EPIPE leaves the reader's end true. */
+static inline bool stream_send_failed(eddy_stream *stream, ssize_t sent) {
+    if (sent >= 0 || sent == -EAGAIN || stream_is_short(sent)) return false;
+    if (sent != -EPIPE) stream->error = (int16_t)sent;
+    return true;
+}
+
+static inline ssize_t stream_send_vectors(eddy_stream *stream, const struct iovec *vectors,
+                                          int count) {
+    stream_loop(stream)->metrics.writes++;
+    return eddy_os_send(stream_fd(stream), vectors, count);
+}
+
 static inline int net_join(eddy_loop *loop) {
     return eddy__part_of(loop, &eddy__net_kind) != NULL ? 0 : -ENOMEM;
 }
@@ -80,13 +114,16 @@ void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBA
 
 /* --- stream_read.c --- */
 void eddy__stream_read(eddy_stream *stream);
+void eddy__stream_read_again(eddy_stream *stream);
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last call of read_fn */
 void eddy__stream_read_late(eddy_stream *stream);
 
 /* --- stream_write.c --- */
 int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7; 0 */
-void eddy__stream_flush_all(eddy_defer *defer);    /* phase 7 of the part */
-void eddy__stream_flush(eddy_stream *stream);
+
+/* --- stream_send.c --- */
+void eddy__stream_flush_all(eddy_defer *defer); /* phase 7 of the part */
+void eddy__stream_send(eddy_stream *stream);    /* what waits for EDDY_WRITE */
 void eddy__stream_write_fail(eddy_stream *stream, int error);
 void eddy__stream_write_late(eddy_stream *stream);
 void eddy__stream_write_cancel(eddy_stream *stream); /* of a closed stream */

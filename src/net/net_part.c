@@ -51,16 +51,22 @@ static const char *net_verify_stream(const eddy_stream *stream) {
     bool reads = (stream->io.events & EDDY_READ) != 0,
          writes = (stream->io.events & EDDY_WRITE) != 0;
     if (stream->io.error == 0) {
-        HOLDS(reads == ((state & STREAM_READING) != 0));
-        if (state & STREAM_CONNECTED) HOLDS(writes == ((state & STREAM_BLOCKED) != 0));
+        HOLDS(reads == ((state & (STREAM_READING | STREAM_READ_AGAIN)) == STREAM_READING));
+        if (state & STREAM_CONNECTED)
+            HOLDS(writes == ((state & (STREAM_BLOCKED | STREAM_WRITE_AGAIN)) == STREAM_BLOCKED));
     }
     /* A queue waits for phase 7, for EDDY_WRITE, or for its requests to be told. */
     if (state & STREAM_BLOCKED) HOLDS(stream->write_last != NULL);
+    if (state & (STREAM_REFUSED | STREAM_WRITE_AGAIN)) HOLDS(state & STREAM_BLOCKED);
+    if (state & STREAM_READ_AGAIN) HOLDS(state & STREAM_READING);
+    if (state & (STREAM_WRITE_AGAIN | STREAM_READ_AGAIN))
+        HOLDS(eddy_is_active(&stream->timer.handle));
+    if (state & STREAM_FULL) HOLDS((state & STREAM_DRAINS) && stream->queued >= stream->low);
     int64_t due_ns =
         stream->read_due_ns < stream->write_due_ns ? stream->read_due_ns : stream->write_due_ns;
     int64_t armed_ns = eddy_timer_due_ns(&stream->timer);
     /* Never is a timer whose callback is under way: it has its place, and no deadline yet. One that
-     * has passed counts from now. */
+     * has passed, or is put off by a turn, counts from now. */
     if (due_ns != NEVER_NS) HOLDS(armed_ns >= 0);
     if (due_ns > stream_loop(stream)->now_ns) HOLDS(armed_ns <= due_ns || armed_ns == NEVER_NS);
     HOLDS(stream->low <= stream->high);

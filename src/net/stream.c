@@ -5,7 +5,11 @@
  * Threading: loop thread only. */
 #include "net.h"
 
-enum { STREAM_HIGH_BYTES = 64 << 10, STREAM_LOW_BYTES = 16 << 10 };
+/* The first marks. A stream that passes on what it reads queues a lent buffer at a time: a high
+ * mark of one would make it full with the first, before the kernel was offered anything; with
+ * several it is full when the kernel does not keep up. The low one leaves work for the turn that
+ * refills. */
+enum { STREAM_LOW_BYTES = 64 << 10, STREAM_HIGH_PER_LOW = 4 };
 
 /* A server with a million idle connections pays this a million times. */
 _Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 192, "a stream has become fat");
@@ -13,8 +17,11 @@ _Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 192, "a stream has b
 /* --- The watcher --- */
 
 void eddy__stream_update_interest(eddy_stream *stream) {
-    unsigned events = stream->state & STREAM_READING ? EDDY_READ : 0;
-    if (stream->state & (STREAM_BLOCKED | STREAM_CONNECTING)) events |= EDDY_WRITE;
+    unsigned state = stream->state;
+    unsigned events =
+        (state & (STREAM_READING | STREAM_READ_AGAIN)) == STREAM_READING ? EDDY_READ : 0;
+    if ((state & (STREAM_BLOCKED | STREAM_WRITE_AGAIN)) == STREAM_BLOCKED) events |= EDDY_WRITE;
+    if (state & STREAM_CONNECTING) events |= EDDY_WRITE;
     int err = eddy_io_change(&stream->io, events);
     EDDY_ASSERT(err == 0);
 }
@@ -43,7 +50,7 @@ RARE static void stream_ready_for_more(eddy_stream *stream, unsigned events) {
         eddy__connect_ready(stream);
         return;
     }
-    if ((events & EDDY_WRITE) && (stream->state & STREAM_BLOCKED)) eddy__stream_flush(stream);
+    if ((events & EDDY_WRITE) && (stream->state & STREAM_BLOCKED)) eddy__stream_send(stream);
     if ((events & EDDY_READ) && (stream->state & STREAM_READING)) eddy__stream_read(stream);
 }
 
@@ -59,7 +66,28 @@ void eddy__stream_ready(eddy_io *io, unsigned events) {
 /* --- Deadlines --- */
 
 static int64_t stream_nearest_ns(const eddy_stream *stream) {
-    return stream->read_due_ns < stream->write_due_ns ? stream->read_due_ns : stream->write_due_ns;
+    int64_t due_ns =
+        stream->read_due_ns < stream->write_due_ns ? stream->read_due_ns : stream->write_due_ns;
+    if (!(stream->state & (STREAM_READ_AGAIN | STREAM_WRITE_AGAIN))) return due_ns;
+    int64_t again_ns = due_after_ns(stream_loop(stream), AGAIN_NS);
+    return again_ns < due_ns ? again_ns : due_ns;
+}
+
+static void stream_write_on_time(eddy_stream *stream, int64_t now_ns) {
+    if (stream->write_due_ns > now_ns) {
+        if (stream->state & STREAM_WRITE_AGAIN) eddy__stream_send(stream);
+    } else if (stream->state & STREAM_CONNECTING) {
+        eddy__connect_late(stream);
+    } else {
+        eddy__stream_write_late(stream);
+    }
+}
+
+static void stream_read_on_time(eddy_stream *stream, int64_t now_ns) {
+    if (stream->read_due_ns <= now_ns)
+        eddy__stream_read_late(stream);
+    else if (stream->state & STREAM_READ_AGAIN)
+        eddy__stream_read_again(stream);
 }
 
 /* Deadlines that were met or pushed away leave the timer where it is: it fires once for nothing,
@@ -70,15 +98,9 @@ static void stream_on_deadline(eddy_timer *timer) {
     /* It has just left a place in the heap, and takes it again before a callback can: so that the
      * deadline that remains needs no memory. */
     (void)eddy_timer_start(timer, stream_on_deadline, NEVER_NS, 0);
-    if (stream->write_due_ns <= now_ns) {
-        if (stream->state & STREAM_CONNECTING) {
-            eddy__connect_late(stream);
-        } else {
-            eddy__stream_write_late(stream);
-        }
-    }
+    stream_write_on_time(stream, now_ns);
     if (stream->state & STREAM_CLOSING) return; /* the timer's place is taken */
-    if (stream->read_due_ns <= now_ns) eddy__stream_read_late(stream);
+    stream_read_on_time(stream, now_ns);
     if (stream->state & STREAM_CLOSING) return;
     int64_t due_ns = stream_nearest_ns(stream);
     if (due_ns == NEVER_NS)
@@ -97,7 +119,10 @@ int eddy__stream_arm(eddy_stream *stream, int64_t due_ns) {
 /* --- Life --- */
 
 void eddy_stream_init(eddy_stream *stream, eddy_loop *loop) {
-    *stream = (eddy_stream){.low = STREAM_LOW_BYTES, .high = STREAM_HIGH_BYTES};
+    size_t lent = loop->config.read_buffer_bytes, most = WRITE_MARK_MAX / STREAM_HIGH_PER_LOW;
+    uint32_t low =
+        lent < STREAM_LOW_BYTES ? STREAM_LOW_BYTES : (uint32_t)(lent < most ? lent : most);
+    *stream = (eddy_stream){.low = low, .high = low * STREAM_HIGH_PER_LOW};
     eddy_io_init(&stream->io, loop);
     eddy_timer_init(&stream->timer, loop);
     eddy_unref(&stream->timer.handle); /* the watcher is what keeps the loop alive */

@@ -8,7 +8,7 @@ static int read_start(eddy_stream *stream, void *data, size_t size, eddy_read_fn
     EDDY_ASSERT(fn != NULL);
     stream->read_fn = fn;
     stream->read_data = data;
-    stream->read_size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+    stream->read_size = (uint32_t)(size < EDDY_OS_TRANSFER_MAX ? size : EDDY_OS_TRANSFER_MAX);
     stream->state |= STREAM_READING;
     eddy__stream_update_interest(stream);
     return 0;
@@ -41,7 +41,7 @@ int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_rea
 
 void eddy_stream_read_stop(eddy_stream *stream) {
     if (!(stream->state & STREAM_READING)) return;
-    stream->state &= (uint16_t)~STREAM_READING;
+    stream->state &= (uint16_t) ~(STREAM_READING | STREAM_READ_AGAIN);
     stream->read_due_ns = NEVER_NS;
     eddy__stream_update_interest(stream);
 }
@@ -59,6 +59,14 @@ static ssize_t read_receive(const eddy_stream *stream) {
     return eddy_os_receive(stream_fd(stream), stream->read_data, stream->read_size);
 }
 
+/* The kernel had no memory. Without any for the timer either, EDDY_READ and spinning are better
+ * than never coming back. */
+RARE static void read_again_later(eddy_stream *stream) {
+    if (eddy__stream_arm(stream, due_after_ns(stream_loop(stream), AGAIN_NS)) < 0) return;
+    stream->state |= STREAM_READ_AGAIN;
+    eddy__stream_update_interest(stream);
+}
+
 /* `size` is what a read gave. What the budget leaves in the kernel makes the descriptor ready again
  * next turn. */
 RARE static void read_on(eddy_stream *stream, ssize_t size) {
@@ -71,7 +79,10 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
         if (!is_full || total >= budget || !(stream->state & STREAM_READING)) return;
         size = read_receive(stream);
     }
-    if (size != -EAGAIN) eddy__stream_read_end(stream, size);
+    if (stream_is_short(size))
+        read_again_later(stream);
+    else if (size != -EAGAIN)
+        eddy__stream_read_end(stream, size);
 }
 
 /* A read that gives less than was asked has emptied the socket, so the call that would say so is
@@ -84,16 +95,59 @@ void eddy__stream_read(eddy_stream *stream) {
         read_on(stream, size);
 }
 
-/* Data before errors: a loop that was busy past the deadline still looks what has come in time. */
+void eddy__stream_read_again(eddy_stream *stream) {
+    stream->state &= (uint16_t)~STREAM_READ_AGAIN;
+    eddy__stream_update_interest(stream);
+    eddy__stream_read(stream);
+}
+
+/* --- The deadline --- */
+
+/* Reads what is there, as far as `most` and until a callback has settled the matter. `*total` is
+ * how many bytes that were. False: there may be more. */
+static bool read_rest(eddy_stream *stream, int64_t now_ns, size_t most, size_t *total) {
+    for (*total = 0; *total < most;) {
+        ssize_t size = read_receive(stream);
+        if (size == -EAGAIN || stream_is_short(size)) return true;
+        if (size <= 0) {
+            eddy__stream_read_end(stream, size);
+            return true;
+        }
+        *total += (size_t)size;
+        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
+        if (!(stream->state & STREAM_READING) || stream->read_due_ns > now_ns) return true;
+    }
+    return false;
+}
+
+/* Of a deadline that waits for bytes which came in time: how many are left. It is kept as a time
+ * before all others, which the timer of the next turn finds due. */
+static size_t read_left(const eddy_stream *stream) {
+    return stream->read_due_ns < 0 ? (size_t)-stream->read_due_ns : 0;
+}
+
+/* Data before errors: a loop that was busy past the deadline still reads all that has come in time,
+ * in several turns if need be. What is there now is all; what comes later is too late, or a peer
+ * that never pauses would have no deadline. */
 void eddy__stream_read_late(eddy_stream *stream) {
     int64_t now_ns = stream_loop(stream)->now_ns;
-    if (stream->state & STREAM_READING) eddy__stream_read(stream);
-    if (stream->read_due_ns > now_ns) return;
-    if (stream->state & STREAM_READING) {
-        eddy__stream_read_end(stream, -ETIMEDOUT);
-    } else {
+    if (!(stream->state & STREAM_READING)) {
         stream->read_due_ns = NEVER_NS;
+        return;
     }
+    size_t left = read_left(stream), most = stream_loop(stream)->config.stream_bytes_per_turn,
+           total;
+    if (left > 0 && left < most) most = left;
+    bool is_all = read_rest(stream, now_ns, most, &total);
+    if (!(stream->state & STREAM_READING) || stream->read_due_ns > now_ns) return;
+    if (!is_all && left == 0) {
+        int unread = eddy_os_unread(stream_fd(stream));
+        left = total + (unread > 0 ? (size_t)unread : 0);
+    }
+    if (!is_all && left > total)
+        stream->read_due_ns = -(int64_t)(left - total);
+    else
+        eddy__stream_read_end(stream, -ETIMEDOUT);
 }
 
 int eddy_stream_set_read_deadline(eddy_stream *stream, int64_t delay_ns) {

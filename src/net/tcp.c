@@ -6,6 +6,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+/* Of keepalive, as libuv has them: a dead peer is told ten seconds after the first probe, where the
+ * system's own numbers would take eleven minutes. */
+enum { TCP_PROBE_INTERVAL_S = 1, TCP_PROBES = 10 };
+
 /* Errors of the caller's making, which no other address would cure. */
 static bool tcp_is_misuse(int error) {
     return error == -EINVAL || error == -EAFNOSUPPORT;
@@ -100,9 +104,13 @@ int eddy_tcp_set_nodelay(eddy_stream *stream, bool on) {
     return fd < 0 ? -ENOTCONN : eddy_os_set_option(fd, IPPROTO_TCP, TCP_NODELAY, on);
 }
 
-int eddy_tcp_set_keepalive(eddy_stream *stream, unsigned idle_s) {
+int eddy_tcp_set_keepalive(eddy_stream *stream, unsigned idle_s, unsigned interval_s,
+                           unsigned count) {
     int fd = eddy_stream_fd(stream);
-    return fd < 0 ? -ENOTCONN : eddy_os_set_keepalive(fd, idle_s);
+    if (fd < 0) return -ENOTCONN;
+    if (interval_s == 0) interval_s = TCP_PROBE_INTERVAL_S;
+    if (count == 0) count = TCP_PROBES;
+    return eddy_os_set_keepalive(fd, idle_s, interval_s, count);
 }
 
 int eddy_tcp_local_address(const eddy_stream *stream, struct sockaddr *address, socklen_t *length) {

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -55,6 +56,7 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
          (fd, level, name, value, size))                                                           \
     CALL(int, getsockname, (int fd, struct sockaddr *to, socklen_t *size), (fd, to, size))         \
     CALL(int, getpeername, (int fd, struct sockaddr *to, socklen_t *size), (fd, to, size))         \
+    CALL(int, ioctl, (int fd, unsigned long what, void *value), (fd, what, value))                 \
     CALL(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))     \
     CALL(ssize_t, send, (int fd, const void *data, size_t size, int flags),                        \
          (fd, data, size, flags))                                                                  \

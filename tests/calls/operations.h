@@ -131,7 +131,7 @@ static int64_t do_reset(struct world *it) {
     return eddy_os_set_reset_on_close(it->client);
 }
 static int64_t do_keepalive(struct world *it) {
-    return eddy_os_set_keepalive(it->client, 100);
+    return eddy_os_set_keepalive(it->client, 100, 10, 5);
 }
 static int64_t do_reuse_port(struct world *it) {
     return eddy_os_reuse_port(it->listener);
@@ -154,6 +154,9 @@ static int64_t do_peer_address(struct world *it) {
 static int64_t do_receive(struct world *it) {
     char bytes[8];
     return eddy_os_receive(it->pair[0], bytes, sizeof bytes);
+}
+static int64_t do_unread(struct world *it) {
+    return eddy_os_unread(it->pair[0]);
 }
 static int64_t do_send(struct world *it) {
     struct iovec vector = {.iov_base = it->path, .iov_len = 5};
@@ -302,7 +305,7 @@ static const struct operation operations[] = {
     {"replace", do_replace, 0, NEVER},
     {"prepare", do_prepare, 0, NEVER},
     {"prepare socket", do_prepare_socket, 0, NEVER},
-    {"reserve", do_reserve, 1, RETRIED},
+    {"reserve", do_reserve, 1, NEVER},
     {"socket", do_socket, 1, NEVER},
     {"bind", do_bind, 0, NEVER},
     {"accept", do_accept, 1, NEVER},
@@ -314,6 +317,7 @@ static const struct operation operations[] = {
     {"local address", do_local_address, 0, NEVER},
     {"peer address", do_peer_address, 0, NEVER},
     {"receive", do_receive, 3, NOT_NOW},
+    {"unread", do_unread, 3, NEVER},
     {"send", do_send, 5, NOT_NOW},
     {"send two", do_send_two, 11, NOT_NOW},
     {"signal", do_signal, 0, NEVER},

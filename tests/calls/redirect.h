@@ -25,6 +25,7 @@
 #define getsockopt(...)                calls_getsockopt(__VA_ARGS__)
 #define getsockname(...)               calls_getsockname(__VA_ARGS__)
 #define getpeername(...)               calls_getpeername(__VA_ARGS__)
+#define ioctl(...)                     calls_ioctl(__VA_ARGS__)
 #define recv(...)                      calls_recv(__VA_ARGS__)
 #define send(...)                      calls_send(__VA_ARGS__)
 #define sendmsg(...)                   calls_sendmsg(__VA_ARGS__)

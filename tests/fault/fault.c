@@ -65,10 +65,11 @@ static bool is_got_over(const struct fault *fault) {
     case OS_CALL_write:
     case OS_CALL_close:
     case OS_CALL_set_reset_on_close:
+    case OS_CALL_open_reserve:
         return true;
     case OS_CALL_receive:
     case OS_CALL_send:
-        return once && error == EAGAIN;
+        return once && (error == EAGAIN || error == ENOBUFS || error == ENOMEM);
     case OS_CALL_accept:
         return once && (error == EAGAIN || error == EPERM || error == ENOBUFS || error == ENOMEM);
     case OS_CALL_backend_wait:

@@ -138,7 +138,7 @@ static int prepare(struct side *side) {
     socklen_t length = sizeof address, room = sizeof address;
     eddy_stream *stream = &side->stream;
     int err = eddy_tcp_set_nodelay(stream, true);
-    if (err == 0) err = eddy_tcp_set_keepalive(stream, 60);
+    if (err == 0) err = eddy_tcp_set_keepalive(stream, 60, 0, 0);
     if (err == 0) err = eddy_tcp_local_address(stream, (struct sockaddr *)&address, &length);
     if (err == 0) err = eddy_tcp_peer_address(stream, (struct sockaddr *)&address, &room);
     int64_t timeout_ns = has_deadlines ? 20 * EDDY_NS_PER_S : 0;

@@ -138,7 +138,9 @@ PASS_ON(connect, (int fd, const struct sockaddr *address, socklen_t length), (fd
 PASS_ON(shutdown_write, (int fd), (fd))
 PASS_ON(set_option, (int fd, int level, int name, int value), (fd, level, name, value))
 PASS_ON(set_reset_on_close, (int fd), (fd))
-PASS_ON(set_keepalive, (int fd, unsigned idle_s), (fd, idle_s))
+PASS_ON(set_keepalive, (int fd, unsigned idle_s, unsigned interval_s, unsigned count),
+        (fd, idle_s, interval_s, count))
+PASS_ON(unread, (int fd), (fd))
 PASS_ON(reuse_port, (int fd), (fd))
 PASS_ON(peer_address, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 PASS_ON(file_open, (int dir, const char *path, int flags, unsigned mode, unsigned how),

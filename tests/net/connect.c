@@ -270,15 +270,76 @@ START_TEST(options_reach_the_socket) {
     for (int on = 1; on >= 0; on--) {
         ck_assert_int_eq(eddy_tcp_set_nodelay(&end.stream, on), 0);
         ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_NODELAY) != 0, on);
-        ck_assert_int_eq(eddy_tcp_set_keepalive(&end.stream, on ? 77 : 0), 0);
+        ck_assert_int_eq(eddy_tcp_set_keepalive(&end.stream, on ? 77 : 0, 5, 3), 0);
         ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_KEEPALIVE) != 0, on);
     }
-    /* More seconds than the system counts are refused, or its most; they never wrap around. */
-    int err = eddy_tcp_set_keepalive(&end.stream, UINT_MAX);
-    ck_assert(err == 0 || err == -EINVAL);
-    ck_assert_int_ne(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
     close(peer);
     end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+static void expect_probes(int fd, int idle_s, int interval_s, int count) {
+    ck_assert_int_ne(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+#ifdef TCP_KEEPIDLE
+    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), idle_s);
+#endif
+#ifdef TCP_KEEPINTVL
+    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), interval_s);
+#endif
+#ifdef TCP_KEEPCNT
+    ck_assert_int_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), count);
+#endif
+    (void)idle_s, (void)interval_s, (void)count;
+}
+
+/* Each number reaches the socket; 0 is ours, not the system's 75 s and 9; what is too large is the
+ * most there is. */
+START_TEST(keepalive_says_when_a_dead_peer_is_told) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    int peer = end_connect(&end, loop);
+    int fd = eddy_stream_fd(&end.stream);
+    ck_assert_int_eq(eddy_tcp_set_keepalive(&end.stream, 60, 7, 4), 0);
+    expect_probes(fd, 60, 7, 4);
+    ck_assert_int_eq(eddy_tcp_set_keepalive(&end.stream, 30, 0, 0), 0);
+    expect_probes(fd, 30, 1, 10);
+    ck_assert_int_eq(eddy_tcp_set_keepalive(&end.stream, 0, UINT_MAX, UINT_MAX), 0);
+    ck_assert_int_eq(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    ck_assert_int_eq(eddy_tcp_set_keepalive(&end.stream, UINT_MAX, UINT_MAX, UINT_MAX), 0);
+    expect_probes(fd, 32767, 32767, 127);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* A socket that is no TCP socket cannot have all of it: then it has nothing. */
+START_TEST(keepalive_that_fails_switches_nothing_on) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    int peer = end_connect_narrow(&end, loop);
+    ck_assert_int_lt(eddy_tcp_set_keepalive(&end.stream, 60, 7, 4), 0);
+    ck_assert_int_eq(option_of(eddy_stream_fd(&end.stream), SOL_SOCKET, SO_KEEPALIVE), 0);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* A linger of 0 seconds, set by the owner, makes a reset of the close. */
+START_TEST(linger_set_by_the_owner_holds_at_close) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    char byte;
+    int peer = end_connect(&end, loop);
+    int fd = eddy_stream_fd(&end.stream);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    end_close(&end);
+    ck_assert_int_lt((int)recv(peer, &byte, 1, 0), 0);
+    ck_assert_int_eq(errno, ECONNRESET);
+    close(peer);
     test_loop_close(loop);
 }
 END_TEST
@@ -291,6 +352,7 @@ Suite *make_suite(void) {
            connect_timeout_and_close_end_a_connection_that_gets_no_answer,
            descriptor_closed_behind_a_connecting_stream_is_reported,
            stream_may_be_closed_in_its_connect_callback, senseless_addresses_are_refused_at_once,
-           options_reach_the_socket);
+           options_reach_the_socket, keepalive_says_when_a_dead_peer_is_told,
+           keepalive_that_fails_switches_nothing_on, linger_set_by_the_owner_holds_at_close);
     return suite;
 }

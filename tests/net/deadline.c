@@ -110,6 +110,54 @@ START_TEST(late_loop_reads_what_came_before_it_gives_up) {
 }
 END_TEST
 
+/* All of it: what one turn has no share for is read in the next ones, and the verdict follows. */
+START_TEST(late_loop_reads_all_that_came_before_it_gives_up) {
+    static const size_t shares[] = {5000, 8192, 1 << 20}, buffers[] = {1024, 4096, 100};
+    for (int i = 0; i < 3; i++) {
+        eddy_loop *loop = test_loop_open_with((eddy_loop_config){
+            .read_buffer_bytes = buffers[i], .stream_bytes_per_turn = shares[i]});
+        struct end end;
+        int peer = end_connect(&end, loop);
+        ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+        ck_assert_int_eq(eddy_stream_set_read_deadline(&end.stream, 5 * EDDY_NS_PER_MS), 0);
+        ssize_t sent = send(peer, big, 100000, 0);
+        ck_assert_int_gt(sent, 60000);
+        be_busy();
+        test_turn_until(loop, &end.told);
+        ck_assert_uint_eq(end.received, (size_t)sent);
+        ck_assert_int_eq(end.error, -ETIMEDOUT);
+        ck_assert_uint_eq(end.errors, 1);
+        close(peer);
+        end_close(&end);
+        test_loop_close(loop);
+    }
+}
+END_TEST
+
+static int flood_peer;
+
+static void read_and_flood(eddy_stream *stream, void *data, ssize_t size) {
+    end_on_read(stream, data, size);
+    while (size > 0 && send(flood_peer, big, sizeof big / 64, MSG_DONTWAIT) > 0) continue;
+}
+
+/* But no more than that: a peer whose bytes never end has a deadline too. */
+START_TEST(deadline_holds_although_there_are_always_bytes) {
+    eddy_loop *loop = test_loop_open_with(
+        (eddy_loop_config){.read_buffer_bytes = 1024, .stream_bytes_per_turn = 8192});
+    struct end end;
+    flood_peer = end_connect(&end, loop);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, read_and_flood), 0);
+    ck_assert_int_eq(eddy_stream_set_read_deadline(&end.stream, 20 * EDDY_NS_PER_MS), 0);
+    ck_assert_int_eq(send(flood_peer, "x", 1, 0), 1);
+    test_turn_until(loop, &end.told);
+    ck_assert_int_eq(end.error, -ETIMEDOUT);
+    close(flood_peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
 START_TEST(stopped_reader_and_deadline_taken_back_stay_silent) {
     eddy_loop *loop = test_loop_open();
     struct end a, b;
@@ -307,6 +355,8 @@ Suite *make_suite(void) {
     ck_add(suite, "read", read_deadline_fires_once_and_not_early,
            deadline_pushed_away_by_the_callback_means_idleness,
            deadline_holds_although_bytes_arrive, late_loop_reads_what_came_before_it_gives_up,
+           late_loop_reads_all_that_came_before_it_gives_up,
+           deadline_holds_although_there_are_always_bytes,
            stopped_reader_and_deadline_taken_back_stay_silent, deadline_without_a_reader_passes);
     ck_add(suite, "write", write_timeout_gives_up_when_no_byte_moves,
            write_timeout_waits_as_long_as_bytes_move, write_timeout_may_come_to_a_waiting_queue,

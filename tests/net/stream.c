@@ -70,7 +70,7 @@ START_TEST(calls_out_of_place_are_refused) {
         ck_assert_int_eq(eddy_stream_shutdown(stream, &write, end_on_written), expected);
         ck_assert_int_eq(eddy_stream_detach(stream), -ENOTCONN);
         ck_assert_int_eq(eddy_tcp_set_nodelay(stream, true), -ENOTCONN);
-        ck_assert_int_eq(eddy_tcp_set_keepalive(stream, 60), -ENOTCONN);
+        ck_assert_int_eq(eddy_tcp_set_keepalive(stream, 60, 0, 0), -ENOTCONN);
         ck_assert_int_eq(eddy_tcp_local_address(stream, to, &length), -ENOTCONN);
         ck_assert_int_eq(eddy_tcp_peer_address(stream, to, &length), -ENOTCONN);
         ck_assert_int_eq(eddy_stream_fd(stream), -1);

@@ -171,11 +171,15 @@ START_TEST(more_bytes_than_can_be_counted_are_refused) {
     struct end end;
     int peer = end_connect(&end, loop);
     eddy_write write;
-    struct iovec vectors[2] = {{big, SIZE_MAX / 2}, {big, SIZE_MAX / 2}};
+    struct iovec vectors[2] = {{big, SIZE_MAX / 2}, {big, 1}};
     ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, SIZE_MAX, end_on_written),
                      -EINVAL);
     ck_assert_int_eq(eddy_stream_writev(&end.stream, &write, vectors, 2, end_on_written), -EINVAL);
     ck_assert_uint_eq(eddy_stream_queued(&end.stream), 0);
+    ck_assert_int_eq(eddy_stream_try_write(&end.stream, vectors, 2), -EINVAL);
+    vectors[0].iov_len = SIZE_MAX;
+    ck_assert_int_eq(eddy_stream_try_write(&end.stream, vectors, 1), -EINVAL);
+    ck_assert_int_eq(eddy_stream_try_write(&end.stream, vectors, 0), 0);
     /* What is queued counts too. */
     eddy_write second;
     ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);

@@ -71,7 +71,9 @@ static struct outcome serve_with(int error, int times) {
 /* The connection behind the error is gone; the one after it must not wait. */
 START_TEST(errors_of_a_connection_are_passed_over) {
     static const int errors[] = {-ECONNABORTED, -EINTR,        -EPROTO,    -EPERM,
-                                 -ENETDOWN,     -EHOSTUNREACH, -ETIMEDOUT, -ECONNRESET};
+                                 -ENETDOWN,     -EHOSTUNREACH, -ETIMEDOUT, -ECONNRESET,
+                                 -EOPNOTSUPP,   -ENOPROTOOPT,  -EHOSTDOWN, -ENETUNREACH,
+                                 -ECONNREFUSED, -EPIPE,        -EACCES};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         struct outcome outcome = serve_with(errors[i], 3);
         ck_assert_int_eq(outcome.accepted, 1);
@@ -86,6 +88,30 @@ START_TEST(endless_errors_are_bounded_by_the_turn) {
     struct outcome outcome = serve_with(-ECONNABORTED, 1000);
     ck_assert_int_eq(outcome.accepted, 1);
     ck_assert_uint_ge(outcome.metrics.turns, 1000 / 64);
+}
+END_TEST
+
+/* What a sandbox refuses stays refused, and takes no connection with it: the listener pauses, in
+ * place of asking thousands of times a second. */
+START_TEST(errors_that_come_again_and_again_pause) {
+    static const int errors[] = {-EPERM, -EACCES, -EOPNOTSUPP, -EPROTO};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct outcome outcome = serve_with(errors[i], 40);
+        ck_assert_int_eq(outcome.accepted, 1);
+        ck_assert_int_eq(outcome.failed, 0);
+        ck_assert_int_ge(outcome.time_ns, 190 * EDDY_NS_PER_MS);
+        ck_assert_int_lt(outcome.time_ns, 2 * EDDY_NS_PER_S);
+        ck_assert_uint_lt(outcome.metrics.waits, 15);
+    }
+}
+END_TEST
+
+/* Even of aborted connections no backlog holds so many. */
+START_TEST(aborts_without_end_pause_in_the_end) {
+    struct outcome outcome = serve_with(-ECONNABORTED, 10000);
+    ck_assert_int_eq(outcome.accepted, 1);
+    ck_assert_int_ge(outcome.time_ns, 190 * EDDY_NS_PER_MS);
+    ck_assert_int_lt(outcome.time_ns, 5 * EDDY_NS_PER_S);
 }
 END_TEST
 
@@ -112,7 +138,7 @@ START_TEST(shedding_that_fails_is_tolerated) {
 END_TEST
 
 START_TEST(errors_that_stay_stop_the_listener) {
-    static const int errors[] = {-EINVAL, -ENOTSOCK, -EOPNOTSUPP};
+    static const int errors[] = {-EINVAL, -ENOTSOCK};
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
         ck_assert_int_eq(serve_with(errors[i], 1).failed, errors[i]);
 }
@@ -121,7 +147,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("accept_faults");
     ck_add(suite, "faults", errors_of_a_connection_are_passed_over,
-           endless_errors_are_bounded_by_the_turn, shortage_of_memory_pauses_and_sheds_nobody,
+           endless_errors_are_bounded_by_the_turn, errors_that_come_again_and_again_pause,
+           aborts_without_end_pause_in_the_end, shortage_of_memory_pauses_and_sheds_nobody,
            shedding_that_fails_is_tolerated, errors_that_stay_stop_the_listener);
     return suite;
 }

@@ -16,8 +16,8 @@ static void enter(struct conn *conn, struct house *house) {
     conn->place = place;
     conn->house = house;
     eddy_stream_init(&conn->stream, house->party.loop);
-    conn->high = 64 << 10;
-    conn->low = 16 << 10;
+    conn->high = 256 << 10;
+    conn->low = 64 << 10;
     conn->read_due_ns = -1;
     conn->write_timeout_ns = 0;
     conn->is_closing = conn->waits_for_drain = false;

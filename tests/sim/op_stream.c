@@ -261,6 +261,14 @@ static void try_some(struct op_stream *at) {
     check_answer(at, "a try", sent < 0 ? sent : 0, expected);
 }
 
+static void flush_now(struct op_stream *at) {
+    int err = CALL(&at->desk->party, eddy_stream_flush(&at->stream));
+    bool is_told = refusal(at) == 0 && (err == -EAGAIN || (err < 0 && may_fail(at)));
+    if (!is_told) check_answer(at, "to flush", err, refusal(at));
+    sim_check(err != 0 || eddy_stream_queued(&at->stream) == 0, "a flush leaves bytes");
+    sim_check(at->life == CONNECTED || !eddy_stream_is_blocked(&at->stream), "blocked by nobody");
+}
+
 static void write_some(struct op_stream *at) {
     unsigned how = pick(6);
     size_t size = how == 0 || pick(2) == 0 ? 0 : pick(3000);
@@ -334,7 +342,7 @@ void op_stream(struct desk *desk) {
     struct op_stream *at = desk->streams[place];
     if (at == NULL) at = stream_new(desk, place);
     struct desk *other = some_desk();
-    switch (pick(18)) {
+    switch (pick(19)) {
     case 0:
         stream_close(at, pick(2) == 0);
         break;
@@ -376,6 +384,9 @@ void op_stream(struct desk *desk) {
         break;
     case 15:
         op_ear();
+        break;
+    case 16:
+        flush_now(at);
         break;
     default:
         write_some(at);

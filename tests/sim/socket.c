@@ -160,9 +160,9 @@ int eddy_os_set_reset_on_close(int fd) {
     return err;
 }
 
-int eddy_os_set_keepalive(int fd, unsigned idle_s) {
+int eddy_os_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count) {
     struct sim_socket *socket;
-    (void)idle_s;
+    (void)idle_s, (void)interval_s, (void)count;
     return socket_enter(OS_CALL_set_keepalive, fd, &socket);
 }
 

@@ -79,6 +79,13 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     return count;
 }
 
+int eddy_os_unread(int fd) {
+    struct sim_socket *socket;
+    int err = socket_enter(OS_CALL_unread, fd, &socket);
+    if (err < 0) return err;
+    return socket->state == SOCKET_CONNECTED ? (int)socket->end->in.arrived : 0;
+}
+
 static ssize_t send_vectors(struct sim_socket *socket, const struct iovec *vectors, int count,
                             size_t limit) {
     size_t sent = 0;

@@ -37,6 +37,7 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(local_address, EBADF, ENOTSOCK, ENOBUFS)                                      \
     CALL(peer_address, ENOTCONN, ENOBUFS)                                              \
     CALL(receive, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM)                               \
+    CALL(unread, ENOBUFS)                                                              \
     CALL(send, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, ETIMEDOUT)                  \
     CALL(signal_install, EINVAL)                                                       \
     CALL(signal_restore, EINVAL)                                                       \
