@@ -67,7 +67,8 @@ START_TEST(a_full_pipe_loses_no_completion) {
     run_out(loop);
     for (int i = 0; i < 40; i++) ck_assert_int_eq(jobs[i].done, 1);
     int left = 1; /* the bytes of the test's own go before the loop counts its own again */
-    while (!loop->wakeup.is_edge && ioctl(loop->wakeup.ends[0], FIONREAD, &left) == 0 && left > 0) hand_over(loop);
+    while (!loop->wakeup.is_edge && ioctl(loop->wakeup.ends[0], FIONREAD, &left) == 0 && left > 0)
+        hand_over(loop);
     test_loop_close(loop);
 }
 END_TEST

@@ -49,8 +49,7 @@ static unsigned socket_ready(void *object) {
     case SOCKET_LISTENING:
         return socket->queue != NULL ? EDDY_READ : 0;
     case SOCKET_FAILED:
-        return EDDY_READ | EDDY_WRITE | EDDY_HANGUP |
-               (socket->error != 0 ? EDDY_ERROR : 0U);
+        return EDDY_READ | EDDY_WRITE | EDDY_HANGUP | (socket->error != 0 ? EDDY_ERROR : 0U);
     case SOCKET_NEW:
         break;
     }
