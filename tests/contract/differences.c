@@ -15,7 +15,7 @@ struct nature {
     unsigned pipe_error_hint; /* of a pipe without readers, to its writer */
     bool edge_tells_both;     /* one of either direction tells of the other, if it is ready */
     bool tells_loss;          /* a record with -EBADF for what was closed behind its back */
-    bool has_ghosts;          /* a living duplicate goes on firing after a close without removal */
+    bool leaks_registrations; /* a living duplicate goes on firing after a close without removal */
     bool remove_tells_loss;   /* remove of what is closed fails */
     bool grows;               /* needs memory with the number of descriptors */
     bool refuses_devices;     /* that cannot be polled */
@@ -28,7 +28,7 @@ static const struct nature natures[] = {
      .pipe_end_hint = EDDY_HANGUP,
      .pipe_error_hint = EDDY_ERROR,
      .edge_tells_both = true,
-     .has_ghosts = true,
+     .leaks_registrations = true,
      .remove_tells_loss = true,
      .refuses_devices = true},
     {.backend = "kqueue",
@@ -50,7 +50,7 @@ static const struct nature natures[] = {
      .pipe_end_hint = EDDY_HANGUP,
      .pipe_error_hint = EDDY_ERROR,
      .edge_tells_both = true,
-     .has_ghosts = true,
+     .leaks_registrations = true,
      .remove_tells_loss = true,
      .refuses_devices = true},
     {.backend = "sim-split",
@@ -161,7 +161,7 @@ START_TEST(ghost_of_a_duplicate_is_laid_by_reopen) {
     close(ends[0]);
     int err = it->backend->remove(it->state, ends[0], EDDY_READ);
     bool fires = wait_once(it, 8, MS) > 0;
-    ck_assert(fires == nature()->has_ghosts);
+    ck_assert(fires == nature()->leaks_registrations);
     if (fires) {
         ck_assert_int_eq(err, -EBADF);
         ck_assert_int_eq(it->backend->reopen(it->state), 0);

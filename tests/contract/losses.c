@@ -23,7 +23,7 @@ START_TEST(lost_descriptor_that_was_removed_is_not_told) {
 }
 END_TEST
 
-/* A pipe without readers is writable, for one shot as for good: told once, and again when armed. */
+/* A pipe without readers is writable, once as for good: told once, and again when armed. */
 START_TEST(broken_pipe_is_told_once_to_a_oneshot) {
     struct tested *it = tested_open();
     unsigned once = EDDY_WRITE | EDDY_ONESHOT;

@@ -30,8 +30,7 @@ START_TEST(closed_descriptor_is_refused) {
     int ends[2];
     test_pipe(ends);
     close_both(ends);
-    ck_assert_int_eq(it->backend->add(it->state, ends[0], EDDY_READ, token_of(ends[0], 1)),
-                     -EBADF);
+    ck_assert_int_eq(it->backend->add(it->state, ends[0], EDDY_READ, token_of(ends[0], 1)), -EBADF);
     ck_silent(it);
     tested_close(it);
 }
@@ -208,8 +207,7 @@ START_TEST(descriptor_closed_behind_the_back_is_told_at_most_once) {
     put(other[1], "x");
     ck_assert_uint_eq(told(it, other[0], -1), EDDY_READ);
     /* A change of the lost one tells of the loss at once or with the wait, once. */
-    int err =
-        it->backend->modify(it->state, ends[0], EDDY_READ, EDDY_WRITE, token_of(ends[0], 1));
+    int err = it->backend->modify(it->state, ends[0], EDDY_READ, EDDY_WRITE, token_of(ends[0], 1));
     ck_assert(err == 0 || err == -EBADF);
     drain(other[0]);
     told_lost = 0;

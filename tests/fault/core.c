@@ -31,12 +31,12 @@ END_TEST
 static struct {
     eddy_io reader, writer, both, second;
     int ends[2], high[2];
-    bool read, written, shot, changed;
+    bool read, written, fired, changed;
     bool all;
 } io;
 
 static void look(void) {
-    io.all = io.read && io.written && io.shot && io.changed;
+    io.all = io.read && io.written && io.fired && io.changed;
 }
 
 /* A descriptor that the backend refused is told of once as an error; the watcher is mute then. */
@@ -52,7 +52,7 @@ static void on_read(eddy_io *it, unsigned events) {
     look();
 }
 
-/* Wishes for something else, and hears of that or of its refusal. */
+/* Asks for something else, and hears of that or of its refusal. */
 static void on_written(eddy_io *it, unsigned events) {
     if (is_lost(it, events) || io.written) io.changed = true;
     if (!io.written) {
@@ -64,7 +64,7 @@ static void on_written(eddy_io *it, unsigned events) {
 }
 
 static void on_both(eddy_io *it, unsigned events) {
-    io.shot = true;
+    io.fired = true;
     (void)is_lost(it, events);
     fault_assert(eddy_io_change(it, 0) == 0);
     look();
@@ -84,12 +84,12 @@ static void watch(eddy_io *it, eddy_io_fn *fn, int fd, unsigned events, bool *to
 }
 
 static void use_descriptors(void) {
-    unsigned shot = test_backend_can(EDDY_CAN_ONESHOT) ? EDDY_ONESHOT : 0;
+    unsigned once = test_backend_can(EDDY_CAN_ONESHOT) ? EDDY_ONESHOT : 0;
     bool ignored;
     watch(&io.reader, on_read, io.ends[0], EDDY_READ, &io.read);
     /* Changes of the others are waiting to be flushed while the table grows. */
     watch(&io.second, on_second, io.ends[0], EDDY_READ, &ignored);
-    watch(&io.both, on_both, io.ends[1], EDDY_WRITE | shot, &io.shot);
+    watch(&io.both, on_both, io.ends[1], EDDY_WRITE | once, &io.fired);
     watch(&io.writer, on_written, io.high[0], EDDY_READ | EDDY_WRITE, &io.written);
     if (!eddy_is_active(&io.writer.handle)) io.changed = true;
     look();
@@ -125,7 +125,7 @@ END_TEST
 
 /* --- A descriptor that was closed too early --- */
 
-static eddy_io ghost, other;
+static eddy_io leaked, other;
 static bool other_told, posted;
 
 static void on_late_post(eddy_post *post) {
@@ -133,7 +133,7 @@ static void on_late_post(eddy_post *post) {
     posted = true;
 }
 
-static void on_ghost(eddy_io *it, unsigned events) {
+static void on_leaked(eddy_io *it, unsigned events) {
     fault_assert(is_lost(it, events)); /* only that it is gone */
 }
 
@@ -150,13 +150,13 @@ static void close_too_early(void) {
     test_socket_pair(ends);
     test_socket_pair(others);
     other_told = false;
-    watch(&ghost, on_ghost, ends[0], EDDY_READ, &ignored);
+    watch(&leaked, on_leaked, ends[0], EDDY_READ, &ignored);
     watch(&other, on_other, others[0], EDDY_READ, &other_told);
     int duplicate = dup(ends[0]);
     close(ends[0]);
-    eddy_io_stop(&ghost);
+    eddy_io_stop(&leaked);
     put(ends[1], "x");
-    (void)eddy_loop_run(loop, EDDY_RUN_NOWAIT); /* tells of the ghost */
+    (void)eddy_loop_run(loop, EDDY_RUN_NOWAIT); /* tells of what leaked */
     put(others[1], "x");
     (void)fault_turn_until(loop, &other_told);
     eddy_io_stop(&other);
@@ -172,8 +172,8 @@ static void close_too_early(void) {
     fault_assert(posted);
 }
 
-START_TEST(ghost_is_laid_whatever_fails) {
-    fault_loop("ghost", close_too_early);
+START_TEST(leaked_registration_is_ended_whatever_fails) {
+    fault_loop("leaked registration", close_too_early);
 }
 END_TEST
 
@@ -288,6 +288,6 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault core");
     ck_add(suite, "core", loop_opens_and_closes_whatever_fails, descriptors_are_told_of_or_refused,
-           ghost_is_laid_whatever_fails, watchers_start_or_say_why_not);
+           leaked_registration_is_ended_whatever_fails, watchers_start_or_say_why_not);
     return suite;
 }

@@ -223,7 +223,7 @@ START_TEST(what_had_arrived_is_run_by_both) {
 }
 END_TEST
 
-static void child_finds_shot_fired(void) {
+static void child_finds_one_shot_disarmed(void) {
     for (int i = 0; i < 3; i++) child_assert(child_turn() == 1);
     child_assert(told_a == 0);
     child_assert(eddy_io_change(&a, EDDY_READ | EDDY_ONESHOT) == 0);
@@ -231,7 +231,7 @@ static void child_finds_shot_fired(void) {
     child_assert(told_a == 1);
 }
 
-/* "Watched as before": a shot that was fired before the fork is not loaded by it. */
+/* "Watched as before": a one-shot that fired before the fork is not armed by it. */
 START_TEST(a_fired_one_shot_stays_fired_in_the_child) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     begin();
@@ -240,7 +240,7 @@ START_TEST(a_fired_one_shot_stays_fired_in_the_child) {
     turn();
     ck_assert_int_eq(told_a, 1);
     told_a = 0;
-    in_child(child_finds_shot_fired);
+    in_child(child_finds_one_shot_disarmed);
     end();
 }
 END_TEST

@@ -171,8 +171,9 @@ static void on_post(eddy_post *post) {
     note('p');
 }
 
-/* To lay the ghost the loop opens its backend anew. When there is no descriptor for that, its
- * watchers and its own pipe must not be taken for lost: they are back once there is one. */
+/* To end the leaked registration the loop opens its backend anew. When there is no descriptor for
+ * that, its watchers and its own pipe must not be taken for lost: they are back once there is one.
+ */
 START_TEST(a_backend_that_cannot_be_opened_anew_loses_nobody) {
     begin();
     int copy = dup(ends[0]), second[2];
@@ -184,7 +185,7 @@ START_TEST(a_backend_that_cannot_be_opened_anew_loses_nobody) {
     start(&a, ends[0], EDDY_READ);
     close(ends[0]);
     eddy_io_stop(&a);
-    turn(); /* sees the ghost, if there is one */
+    turn(); /* sees what leaked, if there is one */
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
     none = usual;
     none.rlim_cur = 3;
@@ -270,10 +271,10 @@ START_TEST(regular_files_and_directories_are_refused_alike) {
     unlink(name);
     int directory = open("/", O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(directory, 0);
-    static const unsigned wishes[] = {EDDY_READ, EDDY_WRITE, EDDY_READ | EDDY_WRITE, 0};
+    static const unsigned interests[] = {EDDY_READ, EDDY_WRITE, EDDY_READ | EDDY_WRITE, 0};
     for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(eddy_io_start(&a, on_event, file, wishes[i]), -EPERM);
-        ck_assert_int_eq(eddy_io_start(&a, on_event, directory, wishes[i]), -EPERM);
+        ck_assert_int_eq(eddy_io_start(&a, on_event, file, interests[i]), -EPERM);
+        ck_assert_int_eq(eddy_io_start(&a, on_event, directory, interests[i]), -EPERM);
         ck_assert(!eddy_is_active(&a.handle));
     }
     turn();
@@ -308,7 +309,7 @@ static void tcp_pair(int pair[2]) {
     ck_assert_int_eq(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
 }
 
-/* The shot is fired, then the peer resets: silent until armed again, and then it is told. */
+/* The one-shot fires, then the peer resets: silent until armed again, and then it is told. */
 START_TEST(a_reset_after_the_shot_is_told_when_armed_again) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     begin();
@@ -386,7 +387,7 @@ static void write_all(eddy_io *io, unsigned events) {
     ck_assert_int_eq(eddy_io_change(io, 0), 0); /* the queue is empty now */
 }
 
-/* Whoever takes the wish to write back must not be woken by a writable descriptor. */
+/* Whoever drops the interest in writing must not be woken by a writable descriptor. */
 START_TEST(a_wish_to_write_taken_back_costs_no_more_wake_ups) {
     begin();
     ck_assert_int_eq(eddy_io_start(&a, write_all, ends[1], EDDY_WRITE), 0);
@@ -495,13 +496,13 @@ enum { LOST = 40 }; /* more than half of the table of descriptors at its first s
 static eddy_io lost[LOST];
 static int lost_told;
 
-static void wish_again(eddy_io *io, unsigned events) {
+static void ask_again(eddy_io *io, unsigned events) {
     (void)events;
     lost_told++;
     ck_assert_int_eq(eddy_io_change(io, EDDY_READ), 0);
 }
 
-/* Each watcher that hears that its descriptor is lost wishes anew in that very callback, and the
+/* Each watcher that hears that its descriptor is lost asks anew in that very callback, and the
  * list of changes has one place for each descriptor, not two. */
 START_TEST(many_lost_descriptors_may_be_wished_for_again) {
     begin();
@@ -510,7 +511,7 @@ START_TEST(many_lost_descriptors_may_be_wished_for_again) {
     for (int i = 0; i < LOST; i++) {
         fds[i] = dup(ends[0]);
         eddy_io_init(&lost[i], loop);
-        ck_assert_int_eq(eddy_io_start(&lost[i], wish_again, fds[i], 0), 0);
+        ck_assert_int_eq(eddy_io_start(&lost[i], ask_again, fds[i], 0), 0);
     }
     turn(); /* they are muted, so the backend does not have them any more */
     for (int i = 0; i < LOST; i++) {

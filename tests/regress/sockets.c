@@ -115,8 +115,8 @@ static void read_once(eddy_io *io, unsigned events) {
     (void)!read(eddy_io_fd(io), &byte, 1);
 }
 
-/* The shot is fired and the peer resets, which is not told. The same wish, given again, must load
- * the shot again, although nothing in it has changed. */
+/* The one-shot fires and the peer resets, which is not told. The same interest, given again, must
+ * arm it again, although nothing in it has changed. */
 START_TEST(a_reset_after_the_shot_is_told_when_armed_for_the_same_again) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     eddy_loop *loop = test_loop_open();

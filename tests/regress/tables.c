@@ -31,9 +31,9 @@ static void grow_in_callback(eddy_timer *timer) {
     watch_high(eddy_io_fd(&low[0]));
 }
 
-/* Thirty watchers wish for something else, and before the wishes are flushed the table grows, from
- * outside of the loop or in a callback of it. All wishes are heard. */
-START_TEST(wishes_noted_before_the_table_moves_are_heard) {
+/* Thirty watchers change their interest, and before the changes are flushed the table grows, from
+ * outside of the loop or in a callback of it. All changes are made. */
+START_TEST(changes_noted_before_the_table_moves_are_flushed) {
     loop = test_loop_open();
     ck_assert_int_ge(descriptors_allow(HIGH + 10), HIGH + 1);
     int ends[2], fds[COUNT];
@@ -66,7 +66,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("tables");
     TCase *tcase = tcase_create("io");
-    tcase_add_loop_test(tcase, wishes_noted_before_the_table_moves_are_heard, 0, 2);
+    tcase_add_loop_test(tcase, changes_noted_before_the_table_moves_are_flushed, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }

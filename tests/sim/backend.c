@@ -1,6 +1,6 @@
 /* backend.c: registering with the two simulated backends; wait.c waits. See interest.h.
- * Invariant: places[fd] is the one registration of a number that can still be changed; ghosts of
- * "sim" are in no place. */
+ * Invariant: places[fd] is the one registration of a number that can still be changed; leaked ones
+ * of "sim" are in no place. */
 #include "interest.h"
 #include "wait.h"
 
@@ -66,15 +66,15 @@ static void remember_removed(struct sim_set *set, eddy_token token) {
 static void drop_interest(struct sim_set *set, struct sim_interest *it) {
     if (it->description != NULL) it->description->watched--;
     remember_removed(set, it->token);
-    if (!it->is_ghost) set->places[it->fd] = 0;
+    if (!it->is_leaked) set->places[it->fd] = 0;
     struct sim_interest *last = &set->interests[--set->count];
     if (it == last) return;
     *it = *last;
-    if (!it->is_ghost) set->places[it->fd] = (int)(it - set->interests) + 1;
+    if (!it->is_leaked) set->places[it->fd] = (int)(it - set->interests) + 1;
 }
 
-static void make_ghost(struct sim_set *set, struct sim_interest *it) {
-    it->is_ghost = true;
+static void leak_interest(struct sim_set *set, struct sim_interest *it) {
+    it->is_leaked = true;
     set->places[it->fd] = 0;
 }
 
@@ -83,7 +83,7 @@ void sim_backends_forget(struct sim_description *description) {
         for (unsigned i = set->count; i-- > 0;) {
             struct sim_interest *it = &set->interests[i];
             if (it->description != description) continue;
-            if (!it->is_ghost) set->forgotten[it->fd] = true;
+            if (!it->is_leaked) set->forgotten[it->fd] = true;
             drop_interest(set, it);
         }
     }
@@ -163,11 +163,11 @@ static int check_watchable(int fd, struct sim_description **description) {
 
 /* A number that was closed with its registration left behind, and that now means the same
  * description again, has its old registration back. */
-static struct sim_interest *find_ghost(struct sim_set *set, int fd,
-                                       const struct sim_description *description) {
+static struct sim_interest *find_leaked(struct sim_set *set, int fd,
+                                        const struct sim_description *description) {
     for (unsigned i = 0; i < set->count; i++) {
         struct sim_interest *it = &set->interests[i];
-        if (it->is_ghost && it->fd == fd && it->description == description) return it;
+        if (it->is_leaked && it->fd == fd && it->description == description) return it;
     }
     return NULL;
 }
@@ -180,16 +180,16 @@ static void set_interest(struct sim_interest *it, unsigned events, eddy_token to
     it->lost = 0;
 }
 
-/* Of "sim": the registration of what `fd` is now. Another one in its place is a ghost from now on.
+/* Of "sim": the registration of what `fd` is now. Another one in its place is leaked from now on.
  */
 static struct sim_interest *in_reach(struct sim_set *set, int fd,
                                      struct sim_description *description) {
     struct sim_interest *it = interest_at(set, fd);
     if (it != NULL && it->description == description) return it;
-    if (it != NULL) make_ghost(set, it);
-    it = find_ghost(set, fd, description);
+    if (it != NULL) leak_interest(set, it);
+    it = find_leaked(set, fd, description);
     if (it == NULL) return NULL;
-    it->is_ghost = false;
+    it->is_leaked = false;
     set->places[fd] = (int)(it - set->interests) + 1;
     return it;
 }
@@ -264,7 +264,7 @@ static int sim_backend_remove(void *state, int fd, unsigned events) {
     if (it != NULL && it->description == description) {
         drop_interest(set, it);
     } else {
-        if (it != NULL) make_ghost(set, it);
+        if (it != NULL) leak_interest(set, it);
         err = description == NULL ? -EBADF : -ENOENT;
     }
     set->forgotten[fd] = false;

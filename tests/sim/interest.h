@@ -29,8 +29,8 @@ struct sim_interest {
     unsigned events; /* asked */
     unsigned again;  /* edges to tell even if nothing has changed */
     unsigned held;   /* waits in a row that have hidden it */
-    bool is_silent;  /* its shot was fired, or its loss was told */
-    bool is_ghost;   /* its number is closed, or another's: out of reach */
+    bool is_silent;  /* its one-shot is disarmed, or its loss was told */
+    bool is_leaked;  /* its number is closed, or another's: out of reach */
     bool is_changed; /* the next wait has a modify to make */
 };
 

@@ -11,11 +11,11 @@ struct watch {
     eddy_io io;
     struct desk *desk;
     struct wire *wire; /* NULL: not started */
-    unsigned events;   /* wished for */
+    unsigned events;   /* interest */
     uint64_t turn;     /* that started it */
-    bool is_spent;     /* its one shot was fired */
+    bool is_disarmed;  /* its one-shot has fired */
     bool is_owed;      /* an edge: something has arrived that was not told */
-    bool is_haunted;   /* its descriptor was closed too early: what it hears is its owner's fault */
+    bool is_careless;  /* its descriptor was closed too early: what it hears is its owner's fault */
     unsigned told;     /* since the look began */
 };
 
@@ -34,7 +34,7 @@ void watchers_owe(const struct wire *wire) {
 /* The backend has lost the descriptor, or would not take it: the watcher is muted. */
 static void check_lost(struct watch *watch, unsigned events, int error) {
     sim_check(events == EDDY_ERROR, "a lost descriptor is told as %x", events);
-    sim_check(watch->is_haunted || op_is_weather(error), "a descriptor is lost with %d", error);
+    sim_check(watch->is_careless || op_is_weather(error), "a descriptor is lost with %d", error);
     watch->events &= ~(unsigned)BOTH;
     watch->wire->was_muted = true;
 }
@@ -42,16 +42,16 @@ static void check_lost(struct watch *watch, unsigned events, int error) {
 static void check_told(struct watch *watch, unsigned events) {
     unsigned possible = (watch->events & BOTH) | EDDY_ERROR | EDDY_HANGUP;
     sim_check(watch->events & BOTH, "a muted watcher is told %x", events);
-    sim_check(events != 0 && (events & ~possible) == 0, "%x is told who wishes for %x", events,
+    sim_check(events != 0 && (events & ~possible) == 0, "%x is told who asks for %x", events,
               watch->events);
-    sim_check(!(watch->events & EDDY_ONESHOT) || !watch->is_spent, "one shot is fired twice");
-    if (watch->events & EDDY_ONESHOT) watch->is_spent = true;
+    sim_check(!(watch->events & EDDY_ONESHOT) || !watch->is_disarmed, "a one-shot fires twice");
+    if (watch->events & EDDY_ONESHOT) watch->is_disarmed = true;
 }
 
 /* What was ready for the wait may have been read since, but not have been for another owner. */
 static void check_ready(const struct watch *watch, unsigned events) {
     const struct wire *wire = watch->wire;
-    if (sim_weather()->spurious > 0 || watch->is_haunted) return;
+    if (sim_weather()->spurious > 0 || watch->is_careless) return;
     if (!(events & EDDY_READ) || (events & (EDDY_HANGUP | EDDY_ERROR))) return;
     if (wire->is_mute || wire->was_muted) return;
     const struct desk *desk = watch->desk;
@@ -101,11 +101,12 @@ static void on_io(eddy_io *io, unsigned events) {
         check_told(watch, events);
     check_ready(watch, events);
     struct wire *wire = watch->wire;
-    if ((events & EDDY_READ) && !watch->is_haunted)
+    if ((events & EDDY_READ) && !watch->is_careless)
         wire_drain(wire, office.is_quiet ? SIZE_MAX : pick(4) * 200);
-    if ((events & EDDY_WRITE) && !watch->is_haunted && !office.is_quiet) wire_fill(wire, pick(300));
+    if ((events & EDDY_WRITE) && !watch->is_careless && !office.is_quiet)
+        wire_fill(wire, pick(300));
     /* An edge that was left half read has to be asked for again. */
-    if ((watch->events & EDDY_EDGE) && wire->waiting > 0 && !watch->is_haunted && pick(2) == 0)
+    if ((watch->events & EDDY_EDGE) && wire->waiting > 0 && !watch->is_careless && pick(2) == 0)
         watch_change(watch, watch->events);
     if (!office.is_quiet && pick(4) == 0) upset_neighbour(watch);
     op_leave(desk);
@@ -151,7 +152,7 @@ static void watch_start(struct watch *watch, struct wire *wire, unsigned events)
     watch->events = events;
     if (!(events & BOTH) || (events & EDDY_ONESHOT)) wire->was_muted = true;
     watch->turn = desk->in != 0 ? desk->party.turn - (desk->in == PHASE_PREPARE) : 0;
-    watch->is_spent = watch->is_haunted = false;
+    watch->is_disarmed = watch->is_careless = false;
     watch->is_owed = true;
     sim_check(eddy_io_fd(&watch->io) == wire->fd, "a watcher watches something else");
 }
@@ -161,12 +162,12 @@ static void watch_change(struct watch *watch, unsigned events) {
     int expected = watch->wire == NULL ? -EINVAL : refusal(watch, desk, watch->wire, events);
     int err = CALL(&desk->party, eddy_io_change(&watch->io, events));
     sim_note("watcher %llu: now for %x: %d", (unsigned long long)ledger_number(watch), events, err);
-    sim_check(err == expected || watch->is_haunted, "to wish for %x gives %d, not %d", events, err,
+    sim_check(err == expected || watch->is_careless, "to ask for %x gives %d, not %d", events, err,
               expected);
     if (err < 0) return;
     watch->events = events;
     if (!(events & BOTH) || (events & EDDY_ONESHOT)) watch->wire->was_muted = true;
-    watch->is_spent = false;
+    watch->is_disarmed = false;
     watch->is_owed = true;
     sim_check(eddy_io_error(&watch->io) == 0, "an error outlives a change");
 }
@@ -199,7 +200,7 @@ void watchers_haunt(const struct wire *wire) {
     office.is_quiet = true;
     for (unsigned i = 0; i < WATCHES; i++)
         if (table.watches[i] != NULL && table.watches[i]->wire == wire)
-            table.watches[i]->is_haunted = true;
+            table.watches[i]->is_careless = true;
     for (unsigned i = 0; i < DESKS; i++)
         if (office.desks[i].party.loop != NULL && pick(2) == 0)
             (void)party_turn(&office.desks[i].party, false);
@@ -283,7 +284,7 @@ void op_watch_begin_look(void) {
 static void look_at(const struct watch *watch) {
     const struct wire *wire = watch->wire;
     bool is_edge = (watch->events & EDDY_EDGE) != 0;
-    bool is_armed = !(watch->events & EDDY_ONESHOT) || !watch->is_spent;
+    bool is_armed = !(watch->events & EDDY_ONESHOT) || !watch->is_disarmed;
     if (!(watch->events & EDDY_READ) || !is_armed || watch->told > 0) return;
     if (is_edge && !watch->is_owed) return;
     sim_check(!wire_is_readable(wire), "descriptor %d is readable, and its watcher was not told",

@@ -156,7 +156,8 @@ static void tell(struct sim_set *set, const struct sim_candidate *candidate,
     see(it, look_at(set, it), candidate->filter);
 }
 
-/* A shot is fired, and a loss told, with the first record; the other filter may go with it. */
+/* A one-shot is disarmed, and a loss told, with the first record; the other filter may go with it.
+ */
 static void silence(struct sim_set *set, unsigned told) {
     for (unsigned i = 0; i < told; i++) {
         struct sim_interest *it = &set->interests[set->candidates[i].place];

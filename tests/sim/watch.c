@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* A wait that tells of something which nobody takes, again and again, is a spin. Some waits in a
- * row may well be in vain: a flood of wake-ups, a shot that others have to load. */
+ * row may well be in vain: a flood of wake-ups, a one-shot that others have to arm. */
 enum { WAITS_IN_VAIN_MAX = 200 };
 
 struct sim_watch {
@@ -53,7 +53,7 @@ static void check_interest(const struct eddy_loop *loop, const struct sim_set *s
               loop->io.changes_count - loop->io.lost_count);
     for (unsigned fd = 0; fd < loop->io.slots_count; fd++) check_slot(loop, set, fd);
     for (unsigned i = 0; i < set->count; i++)
-        sim_check(set->interests[i].is_ghost ||
+        sim_check(set->interests[i].is_leaked ||
                       (unsigned)set->interests[i].fd < loop->io.slots_count,
                   "the backend has descriptor %d, which the loop never had", set->interests[i].fd);
 }
