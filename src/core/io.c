@@ -215,15 +215,12 @@ void eddy_io_init(eddy_io *io, eddy_loop *loop) {
     io->error = 0;
 }
 
-/* Brings a descriptor to the backend that is about to be watched for `events`, so that the caller
- * learns now what is wrong with it; also of a muted watcher: the next flush takes it out again. Of
- * one that others watch already it is asked once more, as its number may have been closed and used
- * again behind the loop's back: then it is in the table, and not in the kernel's set. */
-static int io_register(eddy_loop *loop, int fd, unsigned events) {
+/* Of a descriptor that others watch already the backend is asked once more, as its number may have
+ * been closed and used again behind the loop's back: then it is in the table, and not in the
+ * kernel's set. */
+RARE static int io_register_again(eddy_loop *loop, int fd, unsigned events) {
     struct io_slot *slot = &loop->io.slots[fd];
     unsigned asked = slot->interest | events;
-    if (slot->registered == 0)
-        return io_backend_add(loop, fd, (uint8_t)(asked & IO_BOTH ? asked : asked | EDDY_READ));
     if (!(asked & IO_BOTH)) return 0;
     uint8_t interest = slot->interest, registered = slot->registered;
     slot->interest = (uint8_t)asked;
@@ -250,7 +247,14 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     struct io_slot *slot = &loop->io.slots[fd];
     err = io_check_neighbours(slot, io, events);
     if (err < 0) return err;
-    err = io_register(loop, fd, events);
+    if (slot->registered == 0) {
+        /* Also of a muted watcher the caller learns now what is wrong with the descriptor; the next
+         * flush takes it out again if it is still muted. */
+        unsigned asked = slot->interest | events;
+        err = io_backend_add(loop, fd, (uint8_t)(asked & IO_BOTH ? asked : asked | EDDY_READ));
+    } else {
+        err = io_register_again(loop, fd, events);
+    }
     if (err < 0) return err;
 
     io->fn = fn;

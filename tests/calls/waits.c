@@ -86,8 +86,8 @@ START_TEST(a_modify_that_fails_can_be_removed) {
     for (unsigned nth = 0; nth < 4; nth++) {
         add(it, ends[0], EDDY_WRITE);
         calls = (struct calls){.skip = nth, .times = 1, .error = ENOMEM};
-        int err = it->backend->modify(it->state, ends[0], EDDY_WRITE, EDDY_READ,
-                                      token_of(ends[0], 1));
+        int err =
+            it->backend->modify(it->state, ends[0], EDDY_WRITE, EDDY_READ, token_of(ends[0], 1));
         ck_assert(err == 0 || err == -ENOMEM);
         ck_assert(err == 0 || calls.failed == 1);
         calls.times = 0;

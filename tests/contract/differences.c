@@ -151,7 +151,7 @@ START_TEST(loss_is_told_or_not) {
 END_TEST
 
 /* The trap of the shared description, and the way out of it. */
-START_TEST(ghost_of_a_duplicate_is_laid_by_reopen) {
+START_TEST(leaked_registration_is_ended_by_reopen) {
     struct tested *it = tested_open();
     int ends[2];
     test_pipe(ends);
@@ -245,7 +245,7 @@ Suite *make_suite(void) {
            pipe_without_writers_hints, pipe_without_readers_hints,
            half_closed_connection_is_readable_and_hints_at_nothing,
            edge_tells_of_both_directions_or_its_own, loss_is_told_or_not,
-           ghost_of_a_duplicate_is_laid_by_reopen, memory_grows_with_descriptors_or_not,
+           leaked_registration_is_ended_by_reopen, memory_grows_with_descriptors_or_not,
            device_that_cannot_be_polled, epoll_tells_neither_of_a_part_read_nor_of_what_is_gone,
            writing_end_is_readable_when_its_reader_goes);
     return suite;

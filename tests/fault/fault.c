@@ -162,17 +162,17 @@ void fault_loop_close(eddy_loop *loop) {
 
 /* --- One run --- */
 
-struct stock {
+struct counts {
     bool is_open[DESCRIPTORS];
-    struct fault_stock counted;
+    struct fault_counts counted;
 };
 
-static void take_stock(struct stock *stock) {
-    for (int fd = 0; fd < DESCRIPTORS; fd++) stock->is_open[fd] = fcntl(fd, F_GETFD) >= 0;
-    stock->counted = seam_stock();
+static void count_all(struct counts *counts) {
+    for (int fd = 0; fd < DESCRIPTORS; fd++) counts->is_open[fd] = fcntl(fd, F_GETFD) >= 0;
+    counts->counted = seam_counts();
 }
 
-static void compare(const struct stock *before, const struct stock *after) {
+static void compare(const struct counts *before, const struct counts *after) {
     for (int fd = 0; fd < DESCRIPTORS; fd++) {
         if (before->is_open[fd] == after->is_open[fd]) continue;
         snprintf(description + strlen(description), sizeof description - strlen(description),
@@ -180,7 +180,7 @@ static void compare(const struct stock *before, const struct stock *after) {
         fault_assert(!after->is_open[fd] && "left open");
         fault_assert(after->is_open[fd] && "closed, though it was another's");
     }
-    const struct fault_stock *a = &before->counted, *b = &after->counted;
+    const struct fault_counts *a = &before->counted, *b = &after->counted;
     fault_assert(a->blocks == b->blocks);
     fault_assert(a->threads == b->threads);
     fault_assert(a->mutexes == b->mutexes);
@@ -189,14 +189,14 @@ static void compare(const struct stock *before, const struct stock *after) {
 }
 
 static void run(const char *name, void (*scenario)(void), const struct fault *fault) {
-    struct stock before, after;
+    struct counts before, after;
     describe(name, fault);
     alarm(RUN_S);
-    take_stock(&before);
+    count_all(&before);
     seam_arm(fault);
     scenario();
     seam_suspend(true);
-    take_stock(&after);
+    count_all(&after);
     compare(&before, &after);
 }
 

@@ -75,14 +75,14 @@ static void live_as_child(long blocks, int descriptors) {
         fault_assert(raise(SIGUSR1) == 0); /* though the pipe may be the parent's */
     }
     close_all();
-    fault_assert(seam_stock().blocks == blocks);
+    fault_assert(seam_counts().blocks == blocks);
     fault_assert(descriptors_open(256) == descriptors);
     _exit(0);
 }
 
 static void fork_and_go_on(void) {
     seam_suspend(true);
-    long blocks = seam_stock().blocks;
+    long blocks = seam_counts().blocks;
     int descriptors = descriptors_open(256);
     open_parent();
     pid_t child = fork();

@@ -59,8 +59,8 @@ void seam_count_wait(void) {
     shared->waits++;
 }
 
-struct fault_stock seam_stock(void) {
-    return (struct fault_stock){blocks, threads, mutexes, conditions, handlers};
+struct fault_counts seam_counts(void) {
+    return (struct fault_counts){blocks, threads, mutexes, conditions, handlers};
 }
 
 unsigned seam_errors(enum os_call call) {

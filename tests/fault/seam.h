@@ -39,7 +39,7 @@ struct fault {
 };
 
 /* What is in use; all but the clock is back where it was when a scenario is over. */
-struct fault_stock {
+struct fault_counts {
     long blocks, threads, mutexes, conditions, handlers;
 };
 
@@ -61,7 +61,7 @@ bool seam_is_lasting(void);             /* the same, and the fault lasts */
 unsigned seam_calls(enum os_call call); /* since seam_arm */
 unsigned seam_waits(void);              /* that ended because nothing happened */
 unsigned seam_errors(enum os_call call);
-struct fault_stock seam_stock(void);
+struct fault_counts seam_counts(void);
 
 /* --- Between seam.c and seam_backend.c --- */
 

@@ -42,7 +42,7 @@ static int modify(void *state, int fd, unsigned old_events, unsigned events, edd
 
 static int wait_some(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
     int err = seam_fail(OS_CALL_backend_wait);
-    int64_t patience_ns = seam_stock().threads > 0 ? PATIENCE_THREADS_NS : PATIENCE_NS;
+    int64_t patience_ns = seam_counts().threads > 0 ? PATIENCE_THREADS_NS : PATIENCE_NS;
     if (seam_is_lasting()) {
         patience_ns = PATIENCE_LASTING_NS;
         seam_skip_time(TURN_LASTING_NS);

@@ -164,7 +164,7 @@ static void read_to_the_end(eddy_io *io, unsigned events) {
     if (at_end) ck_assert_int_eq(eddy_io_change(io, 0), 0);
 }
 
-/* What is left after the data is a hang-up, which some kernels tell whatever one wishes for. */
+/* What is left after the data is a hang-up, which some kernels tell whatever one asks for. */
 START_TEST(a_drained_pipe_with_a_hangup_costs_one_wait_and_then_none) {
     loop = test_loop_open();
     int ends[2];

@@ -145,7 +145,7 @@ END_TEST
 /* The same in the wrong order: closed first, while the duplicate keeps it in epoll's set, where its
  * number cannot reach it any more. The loop must find out and be silent; its other watchers stay.
  */
-START_TEST(a_descriptor_closed_before_its_stop_haunts_nobody_for_long) {
+START_TEST(a_descriptor_closed_before_its_stop_wakes_nobody_for_long) {
     begin();
     int copy = dup(ends[0]), second[2];
     test_pipe(second);
@@ -310,7 +310,7 @@ static void tcp_pair(int pair[2]) {
 }
 
 /* The one-shot fires, then the peer resets: silent until armed again, and then it is told. */
-START_TEST(a_reset_after_the_shot_is_told_when_armed_again) {
+START_TEST(a_reset_after_a_one_shot_is_told_when_armed_again) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     begin();
     int pair[2];
@@ -388,7 +388,7 @@ static void write_all(eddy_io *io, unsigned events) {
 }
 
 /* Whoever drops the interest in writing must not be woken by a writable descriptor. */
-START_TEST(a_wish_to_write_taken_back_costs_no_more_wake_ups) {
+START_TEST(an_interest_taken_back_costs_no_more_wake_ups) {
     begin();
     ck_assert_int_eq(eddy_io_start(&a, write_all, ends[1], EDDY_WRITE), 0);
     ck_assert_uint_le(waits_in(50 * EDDY_NS_PER_MS), 5);
@@ -504,7 +504,7 @@ static void ask_again(eddy_io *io, unsigned events) {
 
 /* Each watcher that hears that its descriptor is lost asks anew in that very callback, and the
  * list of changes has one place for each descriptor, not two. */
-START_TEST(many_lost_descriptors_may_be_wished_for_again) {
+START_TEST(many_lost_descriptors_may_be_asked_for_again) {
     begin();
     int fds[LOST];
     lost_told = 0;
@@ -570,17 +570,17 @@ Suite *make_suite(void) {
     ck_add(suite, "owner", a_stale_event_does_not_reach_the_new_owner_of_the_number,
            a_stale_event_does_not_reach_the_same_watcher_on_a_new_descriptor,
            a_stopped_descriptor_is_silent_though_a_dup_lives,
-           a_descriptor_closed_before_its_stop_haunts_nobody_for_long,
+           a_descriptor_closed_before_its_stop_wakes_nobody_for_long,
            a_backend_that_cannot_be_opened_anew_loses_nobody);
     ck_add(suite, "hangup", a_hangup_does_not_wake_a_muted_watcher,
            the_end_of_a_drained_pipe_is_readable, a_hangup_comes_after_the_data,
-           a_reset_after_the_shot_is_told_when_armed_again);
+           a_reset_after_a_one_shot_is_told_when_armed_again);
     ck_add(suite, "writers", a_socket_registered_after_connect_tells_once_it_is_connected,
            a_refused_connection_is_told_to_its_writer,
-           a_wish_to_write_taken_back_costs_no_more_wake_ups);
+           an_interest_taken_back_costs_no_more_wake_ups);
     ck_add(suite, "wrong", regular_files_and_directories_are_refused_alike,
            a_descriptor_closed_behind_the_loop_is_told_or_silent,
-           a_change_of_a_closed_descriptor_is_told, many_lost_descriptors_may_be_wished_for_again,
+           a_change_of_a_closed_descriptor_is_told, many_lost_descriptors_may_be_asked_for_again,
            a_number_that_is_not_open_costs_no_memory);
     ck_add(suite, "tables", tables_may_move_inside_a_callback);
     return suite;

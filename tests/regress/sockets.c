@@ -77,8 +77,8 @@ static void on_event(eddy_io *io, unsigned events) {
     calls++;
 }
 
-/* A socket that is watched too early may be told to be writable and hung up. That must be no more
- * than a hint: muted it is silent, and once connected it is writable and nothing else. */
+/* A socket that is watched too early may be told to be writable, with a hang-up. That must be no
+ * more than a hint: muted it is silent, and once connected it is writable and nothing else. */
 START_TEST(a_socket_registered_before_connect_can_be_muted_and_is_told_when_connected) {
     eddy_loop *loop = test_loop_open();
     struct sockaddr_storage address;
@@ -117,7 +117,7 @@ static void read_once(eddy_io *io, unsigned events) {
 
 /* The one-shot fires and the peer resets, which is not told. The same interest, given again, must
  * arm it again, although nothing in it has changed. */
-START_TEST(a_reset_after_the_shot_is_told_when_armed_for_the_same_again) {
+START_TEST(a_reset_after_a_one_shot_is_told_when_armed_for_the_same_again) {
     if (!test_backend_can(EDDY_CAN_ONESHOT)) return;
     eddy_loop *loop = test_loop_open();
     int pair[2];
@@ -261,7 +261,7 @@ Suite *make_suite(void) {
            a_refusal_is_not_told_of_the_next_connection);
     ck_add(suite, "connect",
            a_socket_registered_before_connect_can_be_muted_and_is_told_when_connected,
-           a_reset_after_the_shot_is_told_when_armed_for_the_same_again,
+           a_reset_after_a_one_shot_is_told_when_armed_for_the_same_again,
            a_stream_that_nobody_answers_is_not_told_to_be_connected);
     ck_add(suite, "writes", one_byte_pieces_arrive_whole_through_the_smallest_buffer,
            a_producer_that_heeds_the_marks_queues_no_more_than_them);

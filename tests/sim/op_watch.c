@@ -1,5 +1,5 @@
 /* op_watch.c: watchers of pipes and of both ends of connections: several on one descriptor, on one
- * loop or more; edges and single shots; descriptors closed in time or too early, whose numbers are
+ * loop or more; edges and one-shots; descriptors closed in time or too early, whose numbers are
  * in use again at once. The model knows what waits at each end, and so what has to be told. */
 #include "op_wire.h"
 
@@ -195,7 +195,7 @@ void watchers_stop(const struct wire *wire) {
 
 /* The descriptor is gone, and its watchers find out, or do not. Nothing else goes on meanwhile:
  * the number could be in use again, and then they would hear what is not for them. */
-void watchers_haunt(const struct wire *wire) {
+void watchers_leak(const struct wire *wire) {
     bool was_quiet = office.is_quiet;
     office.is_quiet = true;
     for (unsigned i = 0; i < WATCHES; i++)

@@ -99,7 +99,7 @@ static void close_wire(unsigned place, bool too_early) {
         if (wire->duplicate < 0) watchers_owe(wire->other);
     }
     sim_close(wire->fd);
-    if (too_early) watchers_haunt(wire);
+    if (too_early) watchers_leak(wire);
     if (wire->duplicate >= 0) keep_orphan(wire->duplicate);
     ledger_free(wire);
     table.wires[place] = NULL;

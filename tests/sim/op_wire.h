@@ -31,6 +31,6 @@ void op_wires_begin(void);
 /* --- op_watch.c --- */
 void watchers_owe(const struct wire *wire); /* something has arrived: edges have to tell */
 void watchers_stop(const struct wire *wire);
-void watchers_haunt(const struct wire *wire); /* it was closed under them */
+void watchers_leak(const struct wire *wire); /* it was closed under them */
 
 #endif
