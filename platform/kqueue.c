@@ -223,10 +223,10 @@ static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned even
                          eddy_token token) {
     struct kqueue_state *it = state;
     struct kqueue_watch *watch = &it->watches[fd];
-    if (old_events == 0) watch->attached = 0; /* the number may have been used again */
     watch->token = token;
     watch->wanted = (uint8_t)events;
-    watch->again = events & EDDY_EDGE ? FILTERS : 0;
+    /* Of a number that may have been used again, the kernel has forgotten what was attached. */
+    watch->again = old_events == 0 || (events & EDDY_EDGE) ? FILTERS : 0;
     kqueue_set_broken(it, watch, false);
     kqueue_mark_changed(it, fd);
     return it->is_nested ? kqueue_change_now(it, fd) : 0;
