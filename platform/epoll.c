@@ -137,7 +137,7 @@ static int epoll_wait_records(void *state, struct eddy_record *records, int capa
     struct epoll_event *events = (void *)records;
     int count = timeout_ns > 0
                     ? epoll_ask_timed(it, events, capacity, timeout_ns)
-                    : epoll_wait(it->epoll_fd, events, capacity, timeout_ns < 0 ? -1 : 0);
+                    : epoll_wait(it->epoll_fd, events, capacity, (int)timeout_ns); /* 0 or -1 */
     if (count > 0)
         epoll_translate(records, count);
     else if (count < 0)

@@ -174,6 +174,7 @@ int eddy_loop_after_fork(eddy_loop *loop) {
 void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics) {
     *metrics = loop->metrics;
     metrics->turns = loop->turn - 1;
+    metrics->waits = metrics->turns - loop->turns_without_wait;
     metrics->active = loop->active;
     metrics->timers_active = loop->timers.count;
 }

@@ -60,7 +60,10 @@ RARE static int64_t loop_prepare(eddy_loop *loop, bool may_wait) {
 static inline bool loop_skips_wait(eddy_loop *loop) {
     if (!(loop->due & DUE_INBOX) && !inbox_has_arrived(&loop->inbox)) return false;
     unsigned most = loop->due & DUE_INBOX ? LOOP_SKIPS_MAX : LOOP_SKIPS_FOR_POSTS;
-    return loop->waits_skipped++ < most;
+    if (loop->waits_skipped >= most) return false;
+    loop->waits_skipped++;
+    loop->turns_without_wait++;
+    return true;
 }
 
 static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns) {
@@ -69,7 +72,6 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     bool is_waiting = timeout_ns != 0 && inbox_set_waiting(&loop->inbox);
     if (is_waiting || !loop_skips_wait(loop)) {
         loop->waits_skipped = 0;
-        loop->metrics.waits++;
         count = loop->backend->wait(loop->backend_state, loop->records, /* phase 2 */
                                     (int)loop->config.events_per_turn, is_waiting ? timeout_ns : 0);
         if (is_waiting) inbox_set_awake(&loop->inbox);

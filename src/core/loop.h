@@ -57,6 +57,7 @@ struct eddy_loop {
     bool running;           /* inside a call that runs callbacks */
     bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
     unsigned waits_skipped; /* in a row */
+    uint64_t turns_without_wait; /* since the loop was opened */
 
     struct io_table io;
     struct timer_heap timers;

@@ -134,6 +134,7 @@ static int64_t timer_sum_ns(int64_t time_ns, int64_t delay_ns) {
 
 /* The heap is not empty. */
 int64_t eddy__timer_settle_ns(struct timer_heap *heap) {
+    EDDY_ASSERT(heap->count > 0);
     for (;;) {
         eddy_timer *timer = heap->entries[0].timer;
         if (heap->entries[0].order == timer->order) return timer->due_ns;

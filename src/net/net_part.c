@@ -25,13 +25,13 @@ static int net_close(struct part *part) {
 
 static const char *net_verify_queue(const eddy_stream *stream) {
     size_t bytes = 0;
-    const eddy_write *write = stream->write_last;
+    const eddy_write *last = stream->write_last;
+    const eddy_write *write = last != NULL ? last->next : NULL;
     while (write != NULL) {
-        write = write->next;
         HOLDS(write->stream == stream);
         HOLDS(write->fn != NULL);
         for (int i = 0; i < write->count; i++) bytes += write->vectors[i].iov_len;
-        if (write == stream->write_last) break;
+        write = write != last ? write->next : NULL;
     }
     /* What failed together is told of one by one, and no longer counted meanwhile. */
     bool has_failed = stream->queued == 0 && !(stream->state & STREAM_WRITABLE);
