@@ -18,7 +18,7 @@ enum {
 };
 
 /* A deadline that is at least so far away need not be known to the nanosecond while the loop is
- * busy: see loop_wait_ns. */
+ * busy: see loop_timeout_ns. */
 static const int64_t loop_far_ns = 10 * EDDY_NS_PER_S;
 
 /* --- Before the wait --- */
