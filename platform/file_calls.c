@@ -3,6 +3,8 @@
  * promise that, they say -EAGAIN. */
 #include "os.h"
 
+#include "missing.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -71,7 +73,7 @@ static ssize_t file_read_cached(int fd, const struct iovec *vectors, int count, 
     long done = syscall(SYS_preadv2, fd, vectors, (long)count, (long)offset, (long)(offset >> 32),
                         (long)NOWAIT);
     if (done >= 0) return done;
-    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM) return -EAGAIN;
+    if (call_is_missing(errno) || errno == EOPNOTSUPP || errno == EINVAL) return -EAGAIN;
     return errno == EINTR ? -EAGAIN : -errno;
 #else
     (void)fd, (void)vectors, (void)count, (void)offset;

@@ -3,6 +3,8 @@
  * name to name keeps below the directory. */
 #include "os.h"
 
+#include "missing.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -195,27 +197,30 @@ static bool file_open_may_block(int flags) {
 static int file_open_cached(int dir, const char *path, int flags, uint64_t resolve) {
     if (file_open_may_block(flags)) return -EAGAIN;
     int fd = file_open_as(dir, path, flags, 0, resolve | HOW_CACHED);
-    /* Not known to the kernel or its sandbox: the other ways will tell what there is to tell. */
-    return fd == -ENOSYS || fd == -EINVAL || fd == -EPERM ? -EAGAIN : fd;
+    /* Not known to the kernel or its sandbox, or maybe so: the other ways tell what there is to
+     * tell.
+     */
+    return fd < 0 && (call_is_missing(-fd) || fd == -EINVAL) ? -EAGAIN : fd;
 }
 
-/* Whether openat2 itself is refused: then to look at the path, too, which leaves the file alone. */
-static bool file_beneath_is_unknown(int dir, const char *path) {
-    int fd = file_open_as(dir, path, O_PATH | O_CLOEXEC, 0, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
+/* Whether openat2 itself is refused: then to look at the directory, too, which is open already. */
+static bool file_beneath_is_unknown(int dir) {
+    int fd = file_open_as(dir, ".", O_PATH | O_CLOEXEC, 0, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
     if (fd >= 0) close(fd);
-    return fd == -ENOSYS || fd == -EPERM;
+    return fd < 0 && call_is_missing(-fd);
 }
 
-/* EAGAIN and EPERM are said by openat2 of the way to the file, and by the file itself: a lease, an
- * O_NOATIME of somebody else's. The walk tells them apart, unless it gives up at a link. */
+/* EAGAIN, EPERM and EACCES are said by openat2 of the way to the file, and by the file itself: a
+ * lease, an O_NOATIME of somebody else's, a mode; or by a sandbox. The walk tells them apart,
+ * unless it gives up at a link. */
 static int file_open_beneath(int dir, const char *path, int flags, unsigned mode) {
     int fd = -EAGAIN;
     for (int tries = 0; fd == -EAGAIN && tries < BENEATH_TRIES; tries++)
         fd = file_open_as(dir, path, flags, mode, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
-    if (fd != -EAGAIN && fd != -EPERM && fd != -ENOSYS) return fd;
+    if (fd >= 0 || (fd != -EAGAIN && !call_is_missing(-fd))) return fd;
     int walked = eddy_os_file_open_walk(dir, path, flags, mode);
     if (walked != -ELOOP && walked != -ENAMETOOLONG) return walked;
-    return fd == -ENOSYS || file_beneath_is_unknown(dir, path) ? walked : fd;
+    return fd == -ENOSYS || file_beneath_is_unknown(dir) ? walked : fd;
 }
 #endif
 
