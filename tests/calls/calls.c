@@ -55,12 +55,28 @@ static enum call kind_of(long number) {
     }
 }
 
-/* As many arguments as the longest needs: what was not given is not looked at. */
+static int arguments_of(long number) {
+    switch (number) {
+#ifdef SYS_pipe
+    case SYS_pipe:
+        return 1;
+#endif
+    case SYS_getdents64:
+        return 3;
+    case SYS_openat2:
+        return 4;
+    case SYS_statx:
+        return 5;
+    default:
+        return 6;
+    }
+}
+
 long calls_syscall(long number, ...) {
-    long it[6];
+    long it[6] = {0};
     va_list list;
     va_start(list, number);
-    for (int i = 0; i < 6; i++) it[i] = va_arg(list, long);
+    for (int i = 0; i < arguments_of(number); i++) it[i] = va_arg(list, long);
     va_end(list);
     if (fails(kind_of(number))) return -1;
     return syscall(number, it[0], it[1], it[2], it[3], it[4], it[5]);

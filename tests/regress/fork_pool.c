@@ -1,5 +1,6 @@
 /* fork_pool.c: a fork while a pool has threads and jobs. The child has the memory of all of it and
  * none of the threads: nothing there may wait for them, or for a lock that one of them held. */
+#include "../../src/core/loop.h"
 #include "../work/jobs.h"
 #include "sanitized.h"
 
@@ -61,7 +62,8 @@ START_TEST(a_job_that_was_done_at_the_fork_is_done_in_the_child) {
     job_submit(loop, &jobs[0], EDDY_LANE_FILE);
     hand_over(loop);
     ck_assert_int_eq(eddy_pool_drain(eddy_loop_pool(loop), 10 * EDDY_NS_PER_S, NULL, NULL), 0);
-    sleep_ns(20 * EDDY_NS_PER_MS); /* from the pool's count to the inbox it is a moment more */
+    /* From the pool's count to the inbox it is a moment more. */
+    while (!inbox_has_arrived(&loop->inbox)) sleep_ns(EDDY_NS_PER_MS);
     in_child(child_finds_it_done);
     ck_assert_int_eq(eddy_work_cancel(&jobs[0].work), -EALREADY);
     run_out(loop);
