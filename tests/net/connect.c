@@ -1,12 +1,10 @@
 /* connect.c: connecting, options, the addresses of both ends. */
 #include "net.h"
 
-#include <stdlib.h>
-
 #include <limits.h>
-
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/un.h>
 
 static unsigned connects;

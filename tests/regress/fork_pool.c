@@ -58,12 +58,14 @@ static void child_finds_it_done(void) {
 /* A job that had come back before the fork is told to both, and each may try to cancel it. */
 START_TEST(a_job_that_was_done_at_the_fork_is_done_in_the_child) {
     loop = open_loop(NULL);
-    clear();
-    job_submit(loop, &jobs[0], EDDY_LANE_FILE);
-    hand_over(loop);
+    do { /* the turn that hands it over may already tell of it */
+        clear();
+        job_submit(loop, &jobs[0], EDDY_LANE_FILE);
+        hand_over(loop);
+    } while (jobs[0].done > 0);
     ck_assert_int_eq(eddy_pool_drain(eddy_loop_pool(loop), 10 * EDDY_NS_PER_S, NULL, NULL), 0);
     /* From the pool's count to the inbox it is a moment more. */
-    while (!inbox_has_arrived(&loop->inbox)) sleep_ns(EDDY_NS_PER_MS);
+    while (!inbox_has_arrived(&loop->inbox) && !(loop->due & DUE_INBOX)) sleep_ns(EDDY_NS_PER_MS);
     in_child(child_finds_it_done);
     ck_assert_int_eq(eddy_work_cancel(&jobs[0].work), -EALREADY);
     run_out(loop);
