@@ -53,14 +53,14 @@ static void run(void) {
 
 START_TEST(timers_fire_in_order_of_deadline) {
     begin();
-    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_MS;
+    int64_t due_ns = eddy_loop_now_ns(loop) + 300 * EDDY_NS_PER_MS; /* longer than starting takes */
     start_at('a', due_ns + 3);
     start_at('b', due_ns + 1);
     start_at('c', due_ns + 5);
     start_at('d', due_ns);
     start_at('e', due_ns + 4);
     start_at('f', due_ns + 2);
-    sleep_ns(2 * EDDY_NS_PER_MS);
+    sleep_ns(301 * EDDY_NS_PER_MS);
     turn();
     trace_is("dbfaec");
     end();
@@ -69,10 +69,10 @@ END_TEST
 
 START_TEST(timers_of_equal_deadline_fire_in_order_of_start) {
     begin();
-    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_MS;
+    int64_t due_ns = eddy_loop_now_ns(loop) + 300 * EDDY_NS_PER_MS;
     for (char letter = 'z'; letter >= 'a'; letter--) start_at(letter, due_ns);
     start_at('m', due_ns);
-    sleep_ns(2 * EDDY_NS_PER_MS);
+    sleep_ns(301 * EDDY_NS_PER_MS);
     turn();
     trace_is("zyxwvutsrqponlkjihgfedcbam");
     end();
@@ -228,8 +228,8 @@ END_TEST
 START_TEST(a_restart_replaces_deadline_and_callback) {
     begin();
     start_with('a', restart_once, 0);
-    start('b', EDDY_NS_PER_MS);
-    start('a', 2 * EDDY_NS_PER_MS);
+    start('b', 300 * EDDY_NS_PER_MS);
+    start('a', 600 * EDDY_NS_PER_MS);
     start('c', 3 * EDDY_NS_PER_S);
     start('c', 0);
     run();

@@ -99,7 +99,7 @@ START_TEST(a_storm_of_timers_costs_a_wait_each_at_most) {
     ck_assert_uint_eq(spent().timers, COUNT);
     expect_budget("a storm of timers", COUNT, COUNT);
     mark();
-    int64_t due_ns = eddy_loop_now_ns(loop) + 5 * EDDY_NS_PER_MS;
+    int64_t due_ns = eddy_loop_now_ns(loop) + 200 * EDDY_NS_PER_MS;
     for (int i = 0; i < COUNT; i++)
         ck_assert_int_eq(eddy_timer_start_at(&timers[i], on_timer, due_ns, 0), 0);
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
