@@ -135,9 +135,8 @@ EDDY_API int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct i
  * bytes than fit ssize_t), which change nothing; or as eddy_stream_write and send(2). */
 EDDY_API ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count);
 
-/* Offers the kernel at once what is queued, within the stream's share of a turn, instead of in
- * phase
- * 7. No callback runs inside: those of the writes that are done come in phase 7, as always.
+/* Offers the kernel at once what is queued, within the stream's share of a turn, and not only in
+ * phase 7. No callback runs inside: those of the writes that are done come in phase 7, as always.
  * Errors: -EAGAIN (some bytes wait; eddy_stream_queued says how many), -ENOTCONN, -EINVAL
  * (closing), or as send(2), which the writes are then told as well. */
 EDDY_API int eddy_stream_flush(eddy_stream *stream);

@@ -25,12 +25,12 @@ struct eddy_timer {
 EDDY_API void eddy_timer_init(eddy_timer *timer, eddy_loop *loop);
 
 /* Fires `fn` once `delay_ns` from now, then every `repeat_ns` (0: once). Now is eddy_loop_now_ns():
- * in a callback the time of its turn, elsewhere the clock, which is read for it. Repeats
- * keep to the grid of the first deadline; ticks that a busy loop missed are skipped, not made up.
- * Restarts a running timer, in O(1) when the deadline moves away. A delay beyond the clock's range
- * means never. A delay of 0 fires in the next timers phase, never in the one under way.
- * Errors: -EINVAL (negative time), -ENOMEM (the heap could not grow; a running timer is
- * unaffected, since restarting one needs no memory). */
+ * in a callback the time of its turn, elsewhere the clock, which is read for it. Repeats keep to
+ * the grid of the first deadline; ticks that a busy loop missed are skipped, not made up. Restarts
+ * a running timer, in O(1) when the deadline moves away. A delay beyond the clock's range means
+ * never. A delay of 0 fires in the next timers phase, never in the one under way. Errors: -EINVAL
+ * (negative time), -ENOMEM (the heap could not grow; a running timer is unaffected, since
+ * restarting one needs no memory). */
 EDDY_API int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns,
                               int64_t repeat_ns);
 
