@@ -86,7 +86,9 @@ static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_
         if (count == SEND_VECTORS_MAX || room == 0) break;
     }
     *asked = EDDY_OS_TRANSFER_MAX - room;
-    return stream_send_vectors(stream, vectors, count);
+    /* As many empty pieces: a call would send nothing, and what it says about that means nothing.
+     */
+    return *asked > 0 ? stream_send_vectors(stream, vectors, count) : 0;
 }
 
 /* Takes what was sent out of the requests' vectors, cutting the last one where the kernel stopped.

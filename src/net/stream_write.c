@@ -101,7 +101,7 @@ int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vec
         bytes += vectors[i].iov_len;
     }
     write->vectors = vectors;
-    write->count = count;
+    write->count = bytes > 0 ? count : 0;
     return write_push(stream, write, bytes, fn);
 }
 
