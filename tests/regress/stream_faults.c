@@ -163,14 +163,14 @@ END_TEST
 /* Nothing is sent of them, so nothing can be said about it, and nothing is left waiting. */
 START_TEST(empty_pieces_meet_no_error) {
     enum { PIECES = 100 };
-    for (int requests = 1; requests <= 3; requests++) {
+    for (unsigned requests = 1; requests <= 3; requests++) {
         eddy_loop *loop = test_loop_open();
         struct end end;
         eddy_write writes[3];
         struct iovec pieces[3][PIECES] = {0};
         int peer = end_connect(&end, loop);
         refuse(-ENOMEM, FOR_EVER, 0);
-        for (int i = 0; i < requests; i++)
+        for (unsigned i = 0; i < requests; i++)
             ck_assert_int_eq(
                 eddy_stream_writev(&end.stream, &writes[i], pieces[i], PIECES, end_on_written), 0);
         ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
@@ -182,8 +182,7 @@ START_TEST(empty_pieces_meet_no_error) {
         pieces[0][PIECES - 1] = (struct iovec){bytes, 1};
         ck_assert_int_eq(
             eddy_stream_writev(&end.stream, &writes[0], pieces[0], PIECES, end_on_written), 0);
-        while (end.written == (unsigned)requests)
-            ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+        while (end.written == requests) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
         ck_assert_int_eq(end.status, 0);
         ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
         refuse(0, 0, 0);
