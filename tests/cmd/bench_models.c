@@ -59,13 +59,13 @@ static void expect_all_models(const char *wait, const char *burn, const char *se
 }
 
 START_TEST(every_model_serves_requests_that_wait_and_compute) {
-    expect_all_models("1", "10", ", 1 ms + 10 us\"");
+    expect_all_models("1", "10", ", random 1 ms + 10 us\"");
 }
 END_TEST
 
 /* Neither waiting nor computing takes other ways through the servers. */
 START_TEST(every_model_serves_requests_that_do_neither) {
-    expect_all_models("0", "0", ", 0 ms + 0 us\"");
+    expect_all_models("0", "0", ", random 0 ms + 0 us\"");
 }
 END_TEST
 
@@ -79,13 +79,50 @@ START_TEST(a_model_is_told_as_json_and_as_a_table) {
     ck_assert_uint_eq(count(out, "\"subject\": \"event-loop\""), 1);
     ck_assert_uint_eq(count(out, "\"size\": 8"), 1);
     ck_assert_uint_eq(count(out, "\"served\": 8"), 1);
+    ck_assert_uint_eq(count(out, "\"kernel_bytes\": "), 1);
     ck_assert_uint_eq(count(out, "\"switches\": {\"median\": "), 1);
     ck_assert_uint_eq(count(out, "\"cpu_ns\": {\"median\": "), 1);
     ck_assert_uint_eq(count(out, "\"error\""), 0);
     arguments[12] = NULL;
     ck_assert_int_eq(run(arguments), 0);
-    ck_assert_ptr_nonnull(strstr(out, "\nmodels: 8 clients, 1 ms + 50 us\n"));
+    ck_assert_ptr_nonnull(strstr(out, "\nmodels: 8 clients, random 1 ms + 50 us\n"));
     ck_assert_ptr_nonnull(strstr(out, "served"));
+}
+END_TEST
+
+static double number_of(const char *name) {
+    const char *at = strstr(out, name);
+    ck_assert_msg(at != NULL, "no %s in %s", name, out);
+    return strtod(at + strlen(name), NULL);
+}
+
+/* On average they wait as long as they do if all wait equally long; but some wait longer. */
+START_TEST(waits_are_random_or_fixed) {
+    const char *arguments[] = {"bench",     "models",   "--model",     "thread",    "--connections",
+                               "8",         "--rounds", "1",           "--burn-us", "0",
+                               "--wait-ms", "20",       "--sample-ms", "200",       "--json",
+                               NULL,        "fixed",    NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_double_gt(number_of("\"p99_ns\": "), 1.3 * 20e6);
+    arguments[15] = "--wait";
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_uint_eq(count(out, "8 clients, 20 ms + 0 us"), 1);
+    ck_assert_double_gt(number_of("\"p50_ns\": "), (1 - 1.0 / 16) * 20e6);
+}
+END_TEST
+
+/* Each size of the pool is a line of its own, and serves as many clients at a time. */
+START_TEST(a_pool_of_threads_comes_in_several_sizes) {
+    const char *const arguments[] = {"bench",         "models", "--model",   "thread-pool",
+                                     "--threads",     "2",      "--threads", "3",
+                                     "--connections", "8",      "--wait-ms", "50",
+                                     "--requests",    "1000",   "--rounds",  "1",
+                                     "--sample-ms",   "5",      "--json",    NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_uint_eq(count(out, "\"subject\": \"thread-pool-2\""), 1);
+    ck_assert_uint_eq(count(out, "\"subject\": \"thread-pool-3\""), 1);
+    ck_assert_uint_eq(count(out, "\"served\": 2"), 1);
+    ck_assert_uint_eq(count(out, "\"served\": 3"), 1);
 }
 END_TEST
 
@@ -148,6 +185,7 @@ START_TEST(help_and_mistakes_are_told) {
         {{"bench", "models", "--model", "x"}, 2, "eddy: --model: \"x\" is not a model of"},
         {{"bench", "models", "--connections", "0"}, 2, "eddy: --connections: \"0\" is not a"},
         {{"bench", "models", "--wait-ms", "-1"}, 2, "eddy: --wait-ms: \"-1\" is not a number"},
+        {{"bench", "models", "--wait", "x"}, 2, "eddy: --wait: \"x\" is not random or fixed"},
         {{"bench", "models", "--burn-us", "x"}, 2, "eddy: --burn-us: \"x\" is not a number"},
         {{"bench", "models", "--requests", "0"}, 2, "eddy: --requests: \"0\" is not a number"},
         {{"bench", "models", "--threads", "0"}, 2, "eddy: --threads: \"0\" is not a number"},
@@ -169,6 +207,7 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("bench_models");
     ck_add(suite, "models", every_model_serves_requests_that_wait_and_compute,
            every_model_serves_requests_that_do_neither, a_model_is_told_as_json_and_as_a_table,
+           waits_are_random_or_fixed, a_pool_of_threads_comes_in_several_sizes,
            nothing_outlives_a_bench_that_is_killed);
     ck_add(suite, "costs", costs_are_told_and_leave_no_file,
            a_cost_that_cannot_be_measured_says_why, help_and_mistakes_are_told);

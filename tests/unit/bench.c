@@ -140,6 +140,7 @@ static struct bench_result result_of(double time_ns) {
                                  .switches = none,
                                  .memory_bytes = -1,
                                  .before_bytes = -1,
+                                 .kernel_bytes = -1,
                                  .served = -1,
                                  .is_wide = true};
 }
@@ -196,14 +197,15 @@ START_TEST(results_are_told_to_machines) {
     ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": null"));
     ck_assert_ptr_nonnull(strstr(json, "\"error\": -5, \"why\": \"so\""));
     ck_assert_ptr_nonnull(strstr(json, "\"machine\": {\"processor\": \""));
-    ck_assert_ptr_nonnull(strstr(csv, "work,\"all of it\",a\"b,deed,4,10,9,12,1,,,,,,,,,,true,\n"));
-    ck_assert_ptr_nonnull(strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,false,so\n"));
+    ck_assert_ptr_nonnull(
+        strstr(csv, "work,\"all of it\",a\"b,deed,4,10,9,12,1,,,,,,,,,,,true,\n"));
+    ck_assert_ptr_nonnull(strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,false,so\n"));
     free(json);
     free(csv);
     results[0].p50_ns = results[0].p99_ns = results[0].p999_ns = 8;
     json = tell(BENCH_JSON, results, 1), csv = tell(BENCH_CSV, results, 1);
     ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": 8, \"p99_ns\": 8"));
-    ck_assert_ptr_nonnull(strstr(csv, ",8,8,8,,,,true,\n"));
+    ck_assert_ptr_nonnull(strstr(csv, ",8,8,8,,,,,true,\n"));
     free(json);
     free(csv);
     results[0] = results[1];

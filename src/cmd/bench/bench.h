@@ -40,6 +40,7 @@ struct bench_sample {
     int64_t calls;        /* system calls in that time; -1: not known */
     int64_t memory_bytes; /* that the case has taken for what it holds; -1: not known */
     int64_t before_bytes; /* that a server took before it had connections; -1: not known */
+    int64_t kernel_bytes; /* that its connections took in the kernel, both ends; -1: not known */
     int64_t switches;     /* context switches in that time; -1: not known */
     int64_t served;       /* how many of the case's connections got an answer; -1: has none */
     struct bench_histogram latency; /* of single operations, if they were timed one by one */
@@ -64,7 +65,7 @@ struct bench_case {
     const char *workload;            /* "ring" */
     const char *subject;             /* what is compared: a backend, a library, a model */
     const char *operation;           /* what is counted, in the singular: "event" */
-    char setting[40];                /* "1000 pairs, 10 active": the same within a group */
+    char setting[48];                /* "1000 pairs, 10 active": the same within a group */
     int64_t size;                    /* the x of a plot */
     unsigned numbers[BENCH_NUMBERS]; /* whatever `run` needs to know */
     unsigned memory_items;           /* the table divides the memory among so many; 0: does not */
@@ -89,6 +90,9 @@ int64_t bench_memory_bytes(void);
 /* Memory of a process and its children, in bytes, pages that several processes have in common
  * shared out among them (proportional set size); -1 where the system does not tell. */
 int64_t bench_family_memory_bytes(pid_t parent);
+/* What the kernel of this system needs for itself, in bytes: slabs, page tables, stacks, and what
+ * it has for each processor; -1 where the system does not tell. */
+int64_t bench_kernel_memory_bytes(void);
 /* System calls that a loop has made since it was opened. */
 int64_t bench_loop_calls(const eddy_loop *loop);
 /* Raises the limit of descriptors as far as it goes; false if fewer than `needed` are allowed. */
@@ -116,6 +120,7 @@ struct bench_result {
     struct bench_figure ratio; /* of time, to the group's first case in the same round */
     double memory_bytes;       /* in all */
     double before_bytes;       /* of that, without connections */
+    double kernel_bytes;       /* beside that, what the connections took in the kernel */
     double served;             /* connections, the median */
     int64_t p50_ns, p99_ns, p999_ns;
     bool is_wide; /* the spread is too wide to conclude from */

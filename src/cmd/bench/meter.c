@@ -93,6 +93,21 @@ int64_t bench_family_memory_bytes(pid_t parent) {
     return sum;
 }
 
+int64_t bench_kernel_memory_bytes(void) {
+    static const char *const names[] = {"Slab:", "PageTables:", "KernelStack:", "Percpu:"};
+    FILE *file = fopen("/proc/meminfo", "r");
+    if (file == NULL) return -1;
+    char line[128];
+    long long sum = 0, kib;
+    while (fgets(line, sizeof line, file) != NULL)
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            if (strncmp(line, names[i], strlen(names[i])) == 0 &&
+                sscanf(strchr(line, ':'), ": %lld", &kib) == 1)
+                sum += kib;
+    fclose(file);
+    return sum * 1024;
+}
+
 /* A backend without a descriptor keeps nothing in the kernel: it asks once whether it can watch
  * what is added, and changes memory from then on. */
 int64_t bench_loop_calls(const eddy_loop *loop) {

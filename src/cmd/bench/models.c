@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { CHOSEN_MAX = 16, CASES_MAX = CHOSEN_MAX * CHOSEN_MAX };
+enum { CHOSEN_MAX = 16, SUBJECTS_MAX = 2 * CHOSEN_MAX, CASES_MAX = CHOSEN_MAX * SUBJECTS_MAX };
 
 const struct model models_list[] = {
     {"one-at-a-time", "serve a connection to its end, then accept the next one", 1,
@@ -22,13 +22,17 @@ const struct model models_list[] = {
 const size_t models_count = sizeof models_list / sizeof models_list[0];
 
 static const unsigned usual_connections[] = {1, 10, 100, 1000, 5000};
+/* A pool of threads that wait does as much as it has threads, so its size is a part of its name. */
+static const unsigned usual_threads[] = {32, 128};
 
 struct options {
     struct bench_options common; /* first */
     const char *models[CHOSEN_MAX];
     unsigned connections[CHOSEN_MAX];
-    size_t model_count, connections_count;
-    unsigned wait_ms, burn_us, requests, threads;
+    unsigned threads[CHOSEN_MAX];
+    size_t model_count, connections_count, threads_count;
+    unsigned wait_ms, burn_us, requests;
+    bool is_fixed;
 };
 
 /* --- The command line --- */
@@ -55,6 +59,11 @@ static bool set_wait_ms(void *to, const char *value) {
     return command_line_number(value, 0, 10000, &((struct options *)to)->wait_ms);
 }
 
+static bool set_wait(void *to, const char *value) {
+    ((struct options *)to)->is_fixed = strcmp(value, "fixed") == 0;
+    return strcmp(value, "fixed") == 0 || strcmp(value, "random") == 0;
+}
+
 static bool set_burn_us(void *to, const char *value) {
     return command_line_number(value, 0, 100000, &((struct options *)to)->burn_us);
 }
@@ -64,7 +73,9 @@ static bool set_requests(void *to, const char *value) {
 }
 
 static bool set_threads(void *to, const char *value) {
-    return command_line_number(value, 1, 1024, &((struct options *)to)->threads);
+    struct options *options = to;
+    return options->threads_count < CHOSEN_MAX &&
+           command_line_number(value, 1, 1024, &options->threads[options->threads_count++]);
 }
 
 static const struct option_rule rules[] = {
@@ -74,13 +85,17 @@ static const struct option_rule rules[] = {
      "with so many clients at once; may be given several times" COMMAND_LINE_INDENT
      "(default: 1, 10, 100, 1000 and 5000)"},
     {"wait-ms", "N", "a number from 0 to 10000", set_wait_ms,
-     "each request waits so many milliseconds (default 5)"},
+     "each request waits so many milliseconds on average (default 5)"},
+    {"wait", "KIND", "random or fixed", set_wait,
+     "random: from nothing to twice the average, in the same sequence for" COMMAND_LINE_INDENT
+     "all (default); fixed: each the average, so that clients go in step"},
     {"burn-us", "N", "a number from 0 to 100000", set_burn_us,
      "and then computes for so many microseconds (default 50)"},
     {"requests", "N", "a number from 1 to 1000000", set_requests,
      "a client sends so many requests over a connection, then opens" COMMAND_LINE_INDENT
      "another one (default 20)"},
-    {"threads", "N", "a number from 1 to 1024", set_threads, "of the thread-pool (default 32)"},
+    {"threads", "N", "a number from 1 to 1024", set_threads,
+     "of the thread-pool; may be given several times (default: 32 and 128)"},
     {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
      "take so many samples of each, after one to warm up (default 3)"},
     {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
@@ -108,33 +123,37 @@ static void help(void) {
         stdout);
     for (size_t i = 0; i < models_count; i++)
         printf("  %-15s %s\n", models_list[i].name, models_list[i].help);
-    fputs(
-        "\n"
-        "A request is 32 bytes and so is its answer. In between the server waits, as for a "
-        "database, and\ncomputes. The wait is a sleep of the thread or process that serves, and "
-        "a timer of the loop: what\nit would cost to talk to the database is the same for all "
-        "and not in the figures. The computation\nis the same number of steps for all, sized on "
-        "an idle processor. A client sends its next request\nwhen the answer is there. The "
-        "clients are one more process, on the same machine.\n\n"
-        "How to read it:\n"
-        "  a second  requests answered. While they wait, nothing limits it but the number of "
-        "clients that are\n            served at once: so many per wait. Then the processors "
-        "do, at a computation each.\n"
-        "  p99       99 of 100 answers came within this time, from the moment that a client "
-        "wanted one (the\n            first of a connection: from connecting). Clients that got "
-        "none count with their wait.\n"
-        "  served    clients that got an answer at all. A model that serves few at a time leaves "
-        "the others\n            waiting, however good its other figures are.\n"
-        "  CPU       of the server per request, with its share of making connections, processes "
-        "and threads.\n"
-        "  switches  how often per request a thread of the server gave up its processor.\n"
-        "  a client  what a client adds to the memory; on average, if not all of them are held at "
-        "once.\n"
-        "  memory    proportional set size of the server's processes while all clients are "
-        "connected. The kernel's\n            part (sockets, stacks of its own, page tables) is "
-        "not in it.\n"
-        "A model that cannot reach a number of clients says why.\n\noptions:\n",
-        stdout);
+    fputs("\n"
+          "A request is 32 bytes and so is its answer. In between the server waits, as for a "
+          "database, and\ncomputes. The wait is a sleep of the thread or process that serves, and "
+          "a timer of the loop: what\nit would cost to talk to the database is the same for all "
+          "and not in the figures. How long it is\ncomes with the request, at random from a fixed "
+          "seed for each client: waits of one length would have\nall clients come back together. "
+          "The computation is the same number of steps for all, sized on an\nidle processor. A "
+          "client sends its next request when the answer is there. The clients are one more\n"
+          "process, on the same machine.\n\n"
+          "How to read it:\n"
+          "  a second  requests answered. While they wait, nothing limits it but the number of "
+          "clients that are\n            served at once: so many per wait. Then the processors "
+          "do, at a computation each.\n"
+          "  p99       99 of 100 answers came within this time, from the moment that a client "
+          "wanted one (the\n            first of a connection: from connecting). Clients that got "
+          "none count with their wait.\n"
+          "  served    clients that got an answer at all. A model that serves few at a time leaves "
+          "the others\n            waiting, however good its other figures are.\n"
+          "  CPU       of the server per request, with its share of making connections, processes "
+          "and threads.\n"
+          "  switches  how often per request a thread of the server gave up its processor.\n"
+          "  memory    proportional set size of the server's processes while all clients are "
+          "connected.\n"
+          "  a client  what a client adds to it; on average, if not all of them are held at once.\n"
+          "  kernel's  what a client adds to the kernel's own memory: slabs (sockets, descriptors, "
+          "processes), page\n            tables, stacks, and what there is of for each "
+          "processor. The system tells it for all\n            processes together, so the "
+          "client's end of the connection is in it, and whatever else\n            the machine "
+          "does; below 1,000 clients that is more than what they take.\n"
+          "A model that cannot reach a number of clients says why.\n\noptions:\n",
+          stdout);
     command_line_help(&line, stdout);
 }
 
@@ -159,24 +178,48 @@ static bool is_chosen(const struct options *options, const char *name) {
     return options->model_count == 0;
 }
 
+/* The models that were chosen, the pool of threads once for each of its sizes. */
+static size_t make_subjects(struct models_subject *subjects, const struct options *options) {
+    struct models_settings settings = {
+        .wait_ms = options->wait_ms,
+        .is_fixed = options->is_fixed,
+        .burn_steps = (uint64_t)(options->burn_us * steps_per_us()),
+        .requests = options->requests,
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < models_count; i++) {
+        const struct model *model = &models_list[i];
+        bool has_threads = model->at_once == MODELS_THREADS;
+        for (size_t k = 0; k < (has_threads ? options->threads_count : 1); k++) {
+            if (!is_chosen(options, model->name)) continue;
+            struct models_subject *it = &subjects[count++];
+            *it = (struct models_subject){.model = model, .settings = settings};
+            if (has_threads) it->settings.threads = options->threads[k];
+            snprintf(it->name, sizeof it->name, has_threads ? "%s-%u" : "%s", model->name,
+                     it->settings.threads);
+        }
+    }
+    return count;
+}
+
 static size_t make_cases(struct bench_case *cases, const struct models_subject *subjects,
-                         const struct options *options) {
+                         size_t subject_count, const struct options *options) {
     size_t count = 0;
     for (size_t i = 0; i < options->connections_count; i++) {
-        for (size_t k = 0; k < models_count; k++) {
-            if (!is_chosen(options, models_list[k].name)) continue;
+        for (size_t k = 0; k < subject_count; k++) {
             struct bench_case *it = &cases[count++];
             *it = (struct bench_case){
                 .kind = BENCH_SERVERS,
                 .workload = "models",
-                .subject = models_list[k].name,
+                .subject = subjects[k].name,
                 .operation = "request",
                 .size = options->connections[i],
                 .extra = &subjects[k],
                 .run = models_run,
             };
-            snprintf(it->setting, sizeof it->setting, "%u client%s, %u ms + %u us",
-                     options->connections[i], options->connections[i] == 1 ? "" : "s",
+            const char *kind = options->is_fixed ? "" : "random ";
+            snprintf(it->setting, sizeof it->setting, "%u client%s, %s%u ms + %u us",
+                     options->connections[i], options->connections[i] == 1 ? "" : "s", kind,
                      options->wait_ms, options->burn_us);
         }
     }
@@ -186,13 +229,12 @@ static size_t make_cases(struct bench_case *cases, const struct models_subject *
 int bench_models_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
     static struct bench_result results[CASES_MAX];
-    struct models_subject subjects[CHOSEN_MAX];
+    static struct models_subject subjects[SUBJECTS_MAX];
     struct options options = {
         .common = {.command = line.command, .rounds = 3, .sample_ms = 250},
         .wait_ms = 5,
         .burn_us = 50,
         .requests = 20,
-        .threads = 32,
     };
     char error[256];
     if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
@@ -207,13 +249,10 @@ int bench_models_main(int argc, char **argv) {
         memcpy(options.connections, usual_connections, sizeof usual_connections);
         options.connections_count = sizeof usual_connections / sizeof usual_connections[0];
     }
-    struct models_settings settings = {
-        .wait_ms = options.wait_ms,
-        .burn_steps = (uint64_t)(options.burn_us * steps_per_us()),
-        .requests = options.requests,
-        .threads = options.threads,
-    };
-    for (size_t i = 0; i < models_count; i++)
-        subjects[i] = (struct models_subject){&models_list[i], &settings};
-    return bench_execute(&options.common, cases, make_cases(cases, subjects, &options), results);
+    if (options.threads_count == 0) {
+        memcpy(options.threads, usual_threads, sizeof usual_threads);
+        options.threads_count = sizeof usual_threads / sizeof usual_threads[0];
+    }
+    size_t count = make_cases(cases, subjects, make_subjects(subjects, &options), &options);
+    return bench_execute(&options.common, cases, count, results);
 }

@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 enum {
-    MODELS_MESSAGE_BYTES = 32, /* a request, and an answer */
+    MODELS_MESSAGE_BYTES = 32, /* a request, which begins with a models_wait, and an answer */
     MODELS_BACKLOG = 4096,
     MODELS_LIFE_S = 180,  /* no process lives longer, whatever happens */
     MODELS_SPARE = 64,    /* connections of before that may still be closing */
@@ -22,6 +22,11 @@ enum {
 };
 
 struct models_job;
+
+/* How many microseconds the server is to wait, in its own order of bytes: both ends are here. The
+ * clients draw the times, each from a sequence of its own, so that all models are asked the same.
+ */
+typedef uint32_t models_wait;
 
 struct model {
     const char *name;
@@ -36,7 +41,8 @@ extern const struct model models_list[];
 extern const size_t models_count;
 
 struct models_settings {
-    unsigned wait_ms;
+    unsigned wait_ms;    /* on average */
+    bool is_fixed;       /* each wait is the average one; else up to twice as long */
     uint64_t burn_steps; /* of models_burn() */
     unsigned requests;   /* of a connection, before it makes place for the next one */
     unsigned threads;    /* of the pool */
@@ -44,8 +50,9 @@ struct models_settings {
 
 /* bench_case.extra; the size is the number of connections. */
 struct models_subject {
+    char name[24]; /* the model's, and the number of threads where that is a setting */
     const struct model *model;
-    const struct models_settings *settings;
+    struct models_settings settings;
 };
 
 /* In this order. */

@@ -69,16 +69,18 @@ static bool write_whole(int fd, const char *data, size_t size) {
     return true;
 }
 
-static void wait_ms(unsigned ms) {
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    while (ms > 0 && nanosleep(&left, &left) < 0 && errno == EINTR) continue;
+static void wait_as_asked(const char *request) {
+    models_wait us;
+    memcpy(&us, request, sizeof us);
+    struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
+    while (us > 0 && nanosleep(&left, &left) < 0 && errno == EINTR) continue;
 }
 
 static void serve_connection(const struct models_job *job, int fd, struct account *account) {
     char message[MODELS_MESSAGE_BYTES];
     while (read_whole(fd, message, sizeof message)) {
         look(account);
-        wait_ms(job->settings.wait_ms);
+        wait_as_asked(message);
         look(account);
         models_burn(job->settings.burn_steps);
         if (!write_whole(fd, message, sizeof message)) break;

@@ -26,6 +26,7 @@ struct client {
     struct load *load;
     unsigned requests_left;
     unsigned got;     /* bytes of an answer */
+    uint64_t random;  /* of the waits that it asks for */
     int64_t since_ns; /* of the request under way */
     bool is_known;    /* has had an answer */
     bool is_served;   /* has had one while measuring */
@@ -45,8 +46,6 @@ struct load {
     int64_t since_ns; /* of the phase under way */
     bool is_warm, has_ended;
 };
-
-static const char request[MODELS_MESSAGE_BYTES] = "a request";
 
 static int phase_of(const struct load *load) {
     return atomic_load(&load->job->shared->phase);
@@ -73,14 +72,25 @@ static void open_more(struct load *load) {
            (load->is_warm || load->opened - load->known < NEWCOMERS_MAX)) {
         struct client *client = &load->clients[load->opened++];
         client->load = load;
+        client->random = load->opened;
         open_client(client);
         client->requests_left =
             1 + (unsigned)(bench_random(&load->random) % load->job->settings.requests);
     }
 }
 
+static models_wait draw_wait(struct client *client) {
+    const struct models_settings *settings = &client->load->job->settings;
+    models_wait average_us = settings->wait_ms * 1000;
+    if (settings->is_fixed) return average_us;
+    return (models_wait)(bench_random(&client->random) % (2 * average_us + 1));
+}
+
 static void send_request(struct client *client) {
-    struct iovec piece = {(void *)(uintptr_t)request, sizeof request};
+    char request[MODELS_MESSAGE_BYTES] = "";
+    models_wait wait_us = draw_wait(client);
+    memcpy(request, &wait_us, sizeof wait_us);
+    struct iovec piece = {request, sizeof request};
     ssize_t sent = eddy_stream_try_write(&client->stream, &piece, 1);
     if (sent != (ssize_t)sizeof request)
         fail(client->load, "the load, write", sent < 0 ? (int)sent : -EIO);

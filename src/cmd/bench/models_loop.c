@@ -17,7 +17,7 @@ struct server {
     bool has_pool;
 };
 
-/* One request at a time is under way; what comes meanwhile is counted. */
+/* One request at a time is under way: a client that sends another one meanwhile has gone wrong. */
 struct connection {
     eddy_stream stream;
     struct server *server;
@@ -26,14 +26,13 @@ struct connection {
         eddy_work work;
         eddy_write write;
     };
-    unsigned unread; /* bytes of requests that are not under way */
+    models_wait wait_us; /* of the request under way */
+    unsigned got;        /* bytes of it */
     enum { IDLE, WAITING, COMPUTING, WRITING } state;
     bool is_over;
 };
 
 static const char answer[MODELS_MESSAGE_BYTES] = "an answer";
-
-static void take_request(struct connection *it);
 
 static void on_closed(eddy_stream *stream) {
     free(eddy_container_of(stream, struct connection, stream));
@@ -52,10 +51,7 @@ static void on_written(eddy_write *write, int status) {
     struct connection *it = eddy_container_of(write, struct connection, write);
     if (it->is_over) return; /* is closing */
     it->state = IDLE;
-    if (status < 0)
-        finish(it);
-    else
-        take_request(it);
+    if (status < 0) finish(it);
 }
 
 static void send_answer(struct connection *it) {
@@ -102,16 +98,14 @@ static void begin_to_wait(struct connection *it) {
     eddy_timer_init(&it->timer, it->server->loop);
     /* Others have computed since the loop has read its clock: none may wait less for that. */
     eddy_loop_update_now(it->server->loop);
-    int err = eddy_timer_start(&it->timer, on_time,
-                               it->server->job->settings.wait_ms * EDDY_NS_PER_MS, 0);
+    int err = eddy_timer_start(&it->timer, on_time, it->wait_us * EDDY_NS_PER_US, 0);
     if (err < 0) models_fail(it->server->job, "a timer", err);
     it->state = WAITING;
 }
 
 static void take_request(struct connection *it) {
-    if (it->state != IDLE || it->unread < MODELS_MESSAGE_BYTES) return;
-    it->unread -= MODELS_MESSAGE_BYTES;
-    if (it->server->job->settings.wait_ms > 0)
+    it->got = 0;
+    if (it->wait_us > 0)
         begin_to_wait(it);
     else
         begin_to_compute(it);
@@ -119,13 +113,16 @@ static void take_request(struct connection *it) {
 
 static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     struct connection *it = eddy_container_of(stream, struct connection, stream);
-    (void)data;
-    if (size <= 0) {
+    if (size <= 0 || it->state != IDLE || it->got + (size_t)size > MODELS_MESSAGE_BYTES) {
         finish(it);
-    } else {
-        it->unread += (unsigned)size;
-        take_request(it);
+        return;
     }
+    if (it->got < sizeof it->wait_us) {
+        size_t room = sizeof it->wait_us - it->got;
+        memcpy((char *)&it->wait_us + it->got, data, (size_t)size < room ? (size_t)size : room);
+    }
+    it->got += (unsigned)size;
+    if (it->got == MODELS_MESSAGE_BYTES) take_request(it);
 }
 
 static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {

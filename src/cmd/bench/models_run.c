@@ -167,7 +167,9 @@ static bool measure(struct models_job *job, struct process *server, struct proce
     if (!start(server, job, run_server, -1) || !hears(server, 'r')) return false;
     if (!start(load, job, models_load, server->fd) || !hears(load, 'r')) return false;
     job->sample->before_bytes = bench_family_memory_bytes(server->pid);
+    int64_t kernel_bytes = bench_kernel_memory_bytes();
     if (!tells(load, 'c') || !hears(load, 'w')) return false;
+    if (kernel_bytes >= 0) job->sample->kernel_bytes = bench_kernel_memory_bytes() - kernel_bytes;
     job->sample->memory_bytes = bench_family_memory_bytes(server->pid);
     if (!tells(server, 'm') || !hears(server, 'k')) return false;
     if (!tells(load, 'm') || !hears(load, 'd')) return false;
@@ -179,7 +181,7 @@ void models_run(const struct bench_case *it, struct bench_sample *sample) {
     struct models_job job = {
         .sample = sample,
         .model = subject->model,
-        .settings = *subject->settings,
+        .settings = subject->settings,
         .connections = (unsigned)it->size,
         .time_ns = it->time_ns,
     };

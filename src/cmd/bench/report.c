@@ -60,6 +60,7 @@ static void json_result(FILE *out, const struct bench_result *result) {
         json_number(out, "p999_ns", has_times ? (double)result->p999_ns : -1);
         json_number(out, "memory_bytes", result->memory_bytes);
         json_number(out, "memory_before_bytes", result->before_bytes);
+        json_number(out, "kernel_bytes", result->kernel_bytes);
         json_number(out, "served", result->served);
         fprintf(out, ", \"spread_too_wide\": %s", result->is_wide ? "true" : "false");
     }
@@ -91,26 +92,20 @@ static void csv_number(FILE *out, double number) {
 
 static void tell_csv(FILE *out, const struct bench_result *results, size_t count) {
     fputs("workload,setting,subject,operation,size,time_ns,time_ns_low,time_ns_high,ratio,cpu_ns,"
-          "calls,switches,p50_ns,p99_ns,p999_ns,memory_bytes,memory_before_bytes,served,spread_too_"
-          "wide,error\n",
+          "calls,switches,p50_ns,p99_ns,p999_ns,memory_bytes,memory_before_bytes,kernel_bytes,"
+          "served,spread_too_wide,error\n",
           out);
     for (size_t i = 0; i < count; i++) {
         const struct bench_result *it = &results[i];
         bool ok = it->error == 0, has_times = ok && it->p50_ns > 0;
         const double numbers[] = {
-            ok ? it->time_ns.median : -1,
-            ok ? it->time_ns.low : -1,
-            ok ? it->time_ns.high : -1,
-            ok ? it->ratio.median : -1,
-            ok ? it->cpu_ns.median : -1,
-            ok ? it->calls.median : -1,
-            ok ? it->switches.median : -1,
-            has_times ? (double)it->p50_ns : -1,
-            has_times ? (double)it->p99_ns : -1,
-            has_times ? (double)it->p999_ns : -1,
-            ok ? it->memory_bytes : -1,
-            ok ? it->before_bytes : -1,
-            ok ? it->served : -1,
+            ok ? it->time_ns.median : -1,        ok ? it->time_ns.low : -1,
+            ok ? it->time_ns.high : -1,          ok ? it->ratio.median : -1,
+            ok ? it->cpu_ns.median : -1,         ok ? it->calls.median : -1,
+            ok ? it->switches.median : -1,       has_times ? (double)it->p50_ns : -1,
+            has_times ? (double)it->p99_ns : -1, has_times ? (double)it->p999_ns : -1,
+            ok ? it->memory_bytes : -1,          ok ? it->before_bytes : -1,
+            ok ? it->kernel_bytes : -1,          ok ? it->served : -1,
         };
         fprintf(out, "%s,\"%s\",", it->of->workload, it->of->setting);
         csv_text(out, it->of->subject);

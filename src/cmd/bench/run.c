@@ -22,8 +22,8 @@ static const double spread_max = 0.10;
 /* What the rounds of a case gave, per operation. */
 struct rounds {
     double time_ns[ROUNDS_MAX], cpu_ns[ROUNDS_MAX], calls[ROUNDS_MAX], switches[ROUNDS_MAX];
-    double memory_bytes[ROUNDS_MAX], before_bytes[ROUNDS_MAX], ratio[ROUNDS_MAX],
-        served[ROUNDS_MAX];
+    double memory_bytes[ROUNDS_MAX], before_bytes[ROUNDS_MAX], kernel_bytes[ROUNDS_MAX];
+    double ratio[ROUNDS_MAX], served[ROUNDS_MAX];
     size_t count;
     struct bench_histogram latency;
     int error;
@@ -57,7 +57,7 @@ static void run_child(const struct bench_case *it, struct bench_sample *sample) 
 static void take_sample(const struct bench_case *it, struct bench_sample *sample) {
     memset(sample, 0, sizeof *sample);
     sample->cpu_ns = sample->calls = sample->memory_bytes = sample->switches = -1;
-    sample->before_bytes = sample->served = -1;
+    sample->before_bytes = sample->kernel_bytes = sample->served = -1;
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {
@@ -94,6 +94,7 @@ static void keep_sample(struct rounds *rounds, const struct rounds *first,
     rounds->switches[i] = sample->switches < 0 ? -1 : (double)sample->switches / operations;
     rounds->memory_bytes[i] = (double)sample->memory_bytes;
     rounds->before_bytes[i] = (double)sample->before_bytes;
+    rounds->kernel_bytes[i] = (double)sample->kernel_bytes;
     rounds->served[i] = (double)sample->served;
     rounds->ratio[i] = first->count > i ? rounds->time_ns[i] / first->time_ns[i] : -1;
     bench_histogram_merge(&rounds->latency, &sample->latency);
@@ -112,6 +113,7 @@ static void make_result(struct bench_result *result, const struct bench_case *it
     result->ratio = bench_figure_of(rounds->ratio, count);
     result->memory_bytes = bench_figure_of(rounds->memory_bytes, count).median;
     result->before_bytes = bench_figure_of(rounds->before_bytes, count).median;
+    result->kernel_bytes = bench_figure_of(rounds->kernel_bytes, count).median;
     result->served = bench_figure_of(rounds->served, count).median;
     result->p50_ns = bench_histogram_at(&rounds->latency, 0.5);
     result->p99_ns = bench_histogram_at(&rounds->latency, 0.99);
