@@ -141,7 +141,7 @@ static int backend_reopen(struct sim_backend_state *it, bool is_split) {
     close_state(it);
     int err = sim_enter(OS_CALL_backend_reopen);
     if (err == 0) err = open_state(it, is_split);
-    sim_note("reopen: %d", err);
+    sim_note("reopen: %s", sim_result(err));
     return err;
 }
 
@@ -223,7 +223,7 @@ static int backend_add(void *state, int fd, unsigned events, eddy_token token) {
         sim_check(it->description != NULL && it->description != sim_descriptor_get(fd),
                   "add: %d is registered already", fd);
     if (err == 0) err = put_interest(set, fd, events, token);
-    sim_note("add %d for %x: %d", fd, events, err);
+    sim_note("add %d for %x: %s", fd, events, sim_result(err));
     return err;
 }
 
@@ -234,7 +234,7 @@ static int sim_backend_modify(void *state, int fd, unsigned old_events, unsigned
     int err = sim_enter(OS_CALL_backend_modify);
     if (set == NULL) return -EBADF;
     if (err == 0) err = put_interest(set, fd, events, token);
-    sim_note("modify %d to %x: %d", fd, events, err);
+    sim_note("modify %d to %x: %s", fd, events, sim_result(err));
     return err;
 }
 
@@ -269,7 +269,7 @@ static int sim_backend_remove(void *state, int fd, unsigned events) {
     }
     set->forgotten[fd] = false;
     sim_progress();
-    sim_note("remove %d: %d", fd, err);
+    sim_note("remove %d: %s", fd, sim_result(err));
     return err;
 }
 

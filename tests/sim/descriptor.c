@@ -108,7 +108,7 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
     size_t asked = description->kind->reads_whole ? size : sim_shorten(size);
     ssize_t count = description->kind->read(description->object, data, asked);
     if (count == (ssize_t)asked && asked < size) sim_description_changed(description, EDDY_READ);
-    sim_note("read %d: %zd", fd, count);
+    sim_note("read %d: %s", fd, sim_result(count));
     return count;
 }
 
@@ -119,7 +119,7 @@ ssize_t eddy_os_write(int fd, const void *data, size_t size) {
     if (description->kind->write == NULL) return -EINVAL;
     if (err < 0 && !description->kind->can_be_watched) return err;
     ssize_t count = description->kind->write(description->object, data, size);
-    sim_note("write %d: %zd", fd, count);
+    sim_note("write %d: %s", fd, sim_result(count));
     return count;
 }
 

@@ -192,7 +192,7 @@ int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsig
     unsigned resolve = how & EDDY_BENEATH ? STAY_BENEATH : 0;
     if (how & EDDY_OS_NOWAIT) return open_at_once(start, path, flags, resolve);
     int fd = file_open(start, path, flags, mode, resolve);
-    sim_note("opens %s: %d", path, fd);
+    sim_note("opens %s: %s", path, sim_result(fd));
     return fd;
 }
 

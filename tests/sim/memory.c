@@ -77,7 +77,7 @@ void *eddy_os_resize(void *context, void *block, size_t old_bytes, size_t new_by
     if (sim_enter(OS_CALL_resize) < 0) return NULL;
     if (sim_happens(sim_weather()->no_memory)) {
         sim_progress();
-        sim_note("no memory for %zu bytes", new_bytes);
+        sim_note("no memory");
         return NULL;
     }
     char *result = allocate(new_bytes);

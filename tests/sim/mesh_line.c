@@ -64,7 +64,7 @@ static bool may_fail(const struct line *line) {
 }
 
 void line_fails(struct line *line, const char *what, int error) {
-    sim_note("line %u: %s %d", line != NULL ? line->id : 0, what, error);
+    sim_note("line %u: %s %s", line != NULL ? line->id : 0, what, sim_result(error));
     if (error == -EMFILE && mesh.is_short) line_excuse(line);
     sim_check(may_fail(line), "line %u: %s gives %d without an excuse", line != NULL ? line->id : 0,
               what, error);

@@ -247,7 +247,7 @@ static void knock(void *context) {
     struct sim_attempt *it = context;
     struct sim_socket *listener = find_listener(&it->to);
     int failure = it->failure != 0 ? it->failure : listener == NULL ? ECONNREFUSED : 0;
-    sim_note("knock at port %u: %d", port_of(&it->to), -failure);
+    sim_note("knock at port %u: %s", port_of(&it->to), sim_result(-failure));
     if (it->done == NULL) { /* given up */
         free_attempt(it);
     } else if (failure != 0) {

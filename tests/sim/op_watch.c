@@ -143,8 +143,8 @@ static void watch_start(struct watch *watch, struct wire *wire, unsigned events)
     struct desk *desk = watch->desk;
     int expected = watch->wire != NULL ? -EALREADY : refusal(watch, desk, wire, events);
     int err = CALL(&desk->party, eddy_io_start(&watch->io, on_io, wire->fd, events));
-    sim_note("watcher %llu: %d for %x: %d", (unsigned long long)ledger_number(watch), wire->fd,
-             events, err);
+    sim_note("watcher %llu: %d for %x: %s", (unsigned long long)ledger_number(watch), wire->fd,
+             events, sim_result(err));
     sim_check(err == expected || (expected == 0 && op_is_weather(err)),
               "to watch descriptor %d for %x gives %d, not %d", wire->fd, events, err, expected);
     if (err < 0) return;
@@ -161,7 +161,8 @@ static void watch_change(struct watch *watch, unsigned events) {
     struct desk *desk = watch->desk;
     int expected = watch->wire == NULL ? -EINVAL : refusal(watch, desk, watch->wire, events);
     int err = CALL(&desk->party, eddy_io_change(&watch->io, events));
-    sim_note("watcher %llu: now for %x: %d", (unsigned long long)ledger_number(watch), events, err);
+    sim_note("watcher %llu: now for %x: %s", (unsigned long long)ledger_number(watch), events,
+             sim_result(err));
     sim_check(err == expected || watch->is_careless, "to ask for %x gives %d, not %d", events, err,
               expected);
     if (err < 0) return;

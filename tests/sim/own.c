@@ -1,10 +1,12 @@
 /* own.c: the simulation itself, under all of its weathers: what it may hide, make up and mix up,
  * and what it may not; and that it finds what it is there to find. What it has in common with a
  * real kernel is in kernel.c. */
+#include "os_calls.h"
 #include "sim.h"
 #include "suite.h"
 #include "world.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -372,6 +374,20 @@ START_TEST(backend_left_open_is_found) {
 }
 END_TEST
 
+/* --- The trace --- */
+
+/* A system that numbers its errors otherwise writes the same: whatever may fail has a name. */
+START_TEST(errors_stand_in_the_trace_by_name) {
+    ck_assert_str_eq(sim_result(17), "17");
+    ck_assert_str_eq(sim_result(0), "0");
+    ck_assert_str_eq(sim_result(-ENOBUFS), "-ENOBUFS");
+    for (unsigned call = 0; call < OS_CALL_COUNT; call++)
+        for (const int *error = os_call_infos[call].errors; *error != 0; error++)
+            ck_assert_msg(strncmp(sim_result(-*error), "-E", 2) == 0, "%s may fail with %d",
+                          os_call_infos[call].name, *error);
+}
+END_TEST
+
 static void add_aborts(Suite *suite) {
     const TTest *const found[] = {spin_is_found, interest_behind_the_back_of_the_loop_is_found,
                                   descriptor_left_open_is_found, close_of_what_is_closed_is_found,
@@ -389,6 +405,7 @@ int main(void) {
            nobody_listens_so_the_peer_is_refused, full_queue_makes_peers_wait);
     ck_add(suite, "waits", what_is_ready_is_not_hidden_for_long, edges_are_enough_to_move_all_bytes,
            loop_that_gets_on_can_be_watched_and_closed);
+    ck_add(suite, "trace", errors_stand_in_the_trace_by_name);
     SRunner *runner = srunner_create(suite);
     if (srunner_fork_status(runner) == CK_FORK) add_aborts(suite);
     srunner_run_all(runner, CK_ENV);

@@ -75,7 +75,7 @@ void serve_stage_stop(struct serve_stage *stage, int level) {
 void serve_stage_run(struct serve_stage *stage) {
     int err;
     while ((err = server_run(&stage->server)) < 0 && stage->server.error == 0)
-        sim_note("the wait fails with %d", err);
+        sim_note("the wait fails with %s", sim_result(err));
     sim_check(stage->server.error == 0, "it gives up with %d", stage->server.error);
     sim_check(stage->stopped_ns > 0, "it has ended by itself");
     int64_t now_ns = sim_now_ns();

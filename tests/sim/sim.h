@@ -64,8 +64,13 @@ void sim_faults_on(void);
 
 /* --- The trace, and the end of a run that went wrong --- */
 
-/* A line of the trace. No addresses: they differ from run to run. */
+/* A line of the trace. No addresses, which differ from run to run; no sizes of structs and no
+ * numbers of errors, which differ from system to system. */
 void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* For a line of the trace: a count or a descriptor, or the name of an error (a negative errno). */
+#define sim_result(result) sim_result_text((char[SIM_RESULT_BYTES]){0}, (result))
+enum { SIM_RESULT_BYTES = 24 };
+const char *sim_result_text(char *text, int64_t result);
 void sim_show_trace(bool shown); /* on stdout, from now on */
 uint64_t sim_trace_sum(void);    /* over all lines so far */
 uint64_t sim_steps(void);        /* calls of the seam so far */

@@ -233,7 +233,7 @@ int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
     struct sim_end *end = take_queued(listener);
     take_end(socket, end);
     socket_give_address(&end->peer, address, length);
-    sim_note("accept %d: %d", fd, connection);
+    sim_note("accept %d: %s", fd, sim_result(connection));
     return connection;
 }
 
@@ -254,7 +254,7 @@ static void connected(void *owner, struct sim_end *end, int error) {
         socket->state = SOCKET_FAILED;
         socket->error = error;
     }
-    sim_note("connecting ends with %d", -error);
+    sim_note("connecting ends with %s", sim_result(-error));
     sim_description_changed(socket->description, SIM_BOTH);
 }
 

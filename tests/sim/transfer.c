@@ -28,7 +28,7 @@ int eddy_os_socket_error(int fd, int *error) {
     int err = socket_enter(OS_CALL_socket_error, fd, &socket);
     if (err < 0) return err;
     *error = -socket_take_error(socket);
-    sim_note("error of %d: %d", fd, *error);
+    sim_note("error of %d: %s", fd, sim_result(*error));
     return 0;
 }
 
@@ -75,7 +75,7 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     ssize_t count = socket_receive(socket, data, asked);
     if (count == (ssize_t)asked && asked < size)
         sim_description_changed(socket->description, EDDY_READ);
-    sim_note("receive %d: %zd", fd, count);
+    sim_note("receive %d: %s", fd, sim_result(count));
     return count;
 }
 
@@ -112,6 +112,6 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     ssize_t sent = send_vectors(socket, vectors, count, limit);
     if (sent == (ssize_t)limit && limit < size)
         sim_description_changed(socket->description, EDDY_WRITE);
-    sim_note("send %d: %zd", fd, sent);
+    sim_note("send %d: %s", fd, sim_result(sent));
     return sent;
 }

@@ -216,8 +216,8 @@ static void pass_over(struct sim_set *set, const struct sim_candidate *it) {
 
 static void note_records(const struct eddy_record *records, int count) {
     for (int i = 0; i < count; i++)
-        sim_note("told: %u of %x, %d", (unsigned)(uint32_t)records[i].token, records[i].events,
-                 (int)records[i].error);
+        sim_note("told: %u of %x, %s", (unsigned)(uint32_t)records[i].token, records[i].events,
+                 sim_result(records[i].error));
 }
 
 static int look(struct sim_set *set, struct eddy_record *records, int capacity, bool *has_held) {

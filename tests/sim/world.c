@@ -214,7 +214,7 @@ int sim_enter(enum os_call call) {
     if (!sim_happens(world.weather.faults)) return 0;
     int error = os_call_infos[call].errors[sim_below(count_errors(call))];
     sim_progress(); /* whoever tries again has a reason */
-    sim_note("%s fails with %d", os_call_infos[call].name, error);
+    sim_note("%s fails with %s", os_call_infos[call].name, sim_result(-error));
     return -error;
 }
 
