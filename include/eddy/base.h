@@ -1,9 +1,11 @@
 /* base.h: the few things that every other header needs.
- * Errors everywhere are 0 or a negative errno. Times are int64 nanoseconds, monotonic. Pointers, to
- * callbacks too, may be NULL only where it says so. */
+ * Errors everywhere are 0 or a negative errno, to be compared with the names of <errno.h>, which
+ * comes along. Every descriptor that the library opens or accepts is close-on-exec. Times are int64
+ * nanoseconds, monotonic. Pointers, to callbacks too, may be NULL only where it says so. */
 #ifndef EDDY_BASE_H
 #define EDDY_BASE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,7 +56,9 @@ typedef struct eddy_link {
     struct eddy_link *prev, *next;
 } eddy_link;
 
-/* What every watcher, stream and listener starts with. All fields are private. */
+/* What every watcher, stream and listener starts with. All fields are private. The loop knows a
+ * handle by its address: from start until it is yours again it must not be moved, so none belongs
+ * into an array that grows. The same goes for requests under way. */
 typedef struct eddy_handle {
     eddy_loop *loop;
     uint32_t flags;

@@ -23,7 +23,9 @@ enum {
 typedef struct eddy_io eddy_io;
 
 /* `events` is what the watcher asked for and what is ready, with EDDY_ERROR and EDDY_HANGUP as
- * hints: the read or write call gives the verdict, and only a read of 0 is the end. */
+ * hints: the read or write call gives the verdict, and only a read of 0 is the end. The hints come
+ * with an event that was asked for, never by themselves; EDDY_ERROR alone says that the backend has
+ * lost the descriptor (eddy_io_error). */
 typedef void eddy_io_fn(eddy_io *io, unsigned events);
 
 /* All fields are private. */
@@ -40,12 +42,14 @@ struct eddy_io {
 EDDY_API void eddy_io_init(eddy_io *io, eddy_loop *loop);
 
 /* Calls `fn` when `fd` is ready for one of `events`. The descriptor stays the caller's, must be
- * open, and must be closed only after eddy_io_stop. `events` may be 0: muted, silent even when the
- * other side hangs up. Register a socket after connect(): before it, it reports EDDY_WRITE and
- * EDDY_HANGUP. The descriptor is added to the backend at once.
- * Errors: -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are
- * always ready: use file requests; what the system cannot watch), -ERANGE (beyond what the backend
- * can watch), -ENOTSUP (EDGE or ONESHOT without the capability), -EINVAL (unknown events; other
+ * open, and must be closed only after eddy_io_stop; that is also for a library that closes its
+ * socket itself or puts another one in its place (libpq while it connects, libcurl): stop before
+ * the call that may, and start again with the descriptor that it tells afterwards. `events` may be
+ * 0: muted, silent even when the other side hangs up. Register a socket after connect(): before it,
+ * it reports EDDY_WRITE and EDDY_HANGUP. The descriptor is added to the backend at once. Errors:
+ * -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are always
+ * ready: use file requests; what the system cannot watch), -ERANGE (beyond what the backend can
+ * watch), -ENOTSUP (EDGE or ONESHOT without the capability), -EINVAL (unknown events; other
  * watchers of `fd` differ in EDGE; ONESHOT with another watcher on `fd`), -ENOMEM, -ENOSPC. */
 EDDY_API int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events);
 

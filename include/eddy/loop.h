@@ -55,7 +55,8 @@ typedef struct eddy_loop_config {
     const char *backend;             /* a name of eddy_backend_at; NULL: the best that works */
     const eddy_allocator *allocator; /* copied; NULL: realloc and free */
     eddy_pool *pool;                 /* shared with others; NULL: its own, on first use */
-    unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4 */
+    unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4. This and the next are
+                                      * of no effect with `pool` */
     size_t pool_stack_bytes;         /* of its threads, as eddy_pool_config.stack_bytes */
     unsigned events_per_turn;        /* 1 to 256, the default */
     unsigned completions_per_turn;   /* default 256; further ones come next turn */
@@ -66,10 +67,11 @@ typedef struct eddy_loop_config {
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
  * a pipe's two, or an eventfd. Errors: -ENOENT (no backend of that name), -EINVAL (a setting out of
- * its range), -ENOSYS or what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the backend that
- * was named, or an eventfd, is not to be had: without a name the next backend is tried), -ECHILD
- * (the pool is from before a fork, and has no threads here), -ENOMEM, -EMFILE, -ENFILE. Any thread;
- * the loop belongs to the one that runs it. */
+ * its range), -ERANGE (select, and the pipe's descriptor is beyond what it can watch), -ENOSYS or
+ * what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the backend that was named, or an
+ * eventfd, is not to be had: without a name the next backend is tried), -ECHILD (the pool is from
+ * before a fork, and has no threads here), -ENOMEM, -EMFILE, -ENFILE. Any thread; the loop belongs
+ * to the one that runs it. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle

@@ -98,7 +98,9 @@ EDDY_API int eddy_stream_fd(const eddy_stream *stream);
  * stream holds none. Errors: -ENOTCONN, -EALREADY (reading), -EINVAL (closing), -ENOMEM. */
 EDDY_API int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn);
 
-/* The same into your own buffer, used anew for each call. Errors also: -EINVAL (no room). */
+/* The same into your own buffer, each time from its beginning: what is to be kept has to be taken
+ * out of it in the callback, or reading be stopped and started behind it. Errors also: -EINVAL (no
+ * room). */
 EDDY_API int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn);
 
 /* No read callback comes after this, until the next start. Idempotent. */
