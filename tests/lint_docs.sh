@@ -1,6 +1,7 @@
 #!/bin/sh
 # lint_docs.sh: what the Markdown files point at is there: files and headings that they link to, and
-# names in the code that they mention. Prints what is not; exit status 1 if there is any.
+# names in the code that they mention; so are the pages and headers that comments of the code name, and
+# what looks like a command can be pasted. Prints what is not so; exit status 1 if there is any.
 cd "$(dirname "$0")/.." || exit 2
 report=$(mktemp) && trap 'rm -f "$report"' EXIT
 pages() { git ls-files -co --exclude-standard '*.md'; }
@@ -53,6 +54,17 @@ pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(]' | tr -d '`(' | grep _ |
     LC_ALL=C sort -u | LC_ALL=C comm -23 - "$words" | grep -vE "NAME|_\$|^($others)_" |
     sed 's/$/: named in a page, but nowhere in the code/' >> "$report"
 rm -f "$words"
+
+# A page or a file that a comment names by its path.
+git grep -noE '(^|[^A-Za-z0-9_/.-])(docs|include|src|platform)/[A-Za-z0-9_/.-]+\.(md|h|c)\>' -- \
+    '*.c' '*.h' '*.sh' '*meson.build' .ci | while IFS=: read -r file number name; do
+    name=$(echo "$name" | sed -E 's/^[^a-z]//')
+    [ -e "$name" ] || echo "$file:$number: $name: no such file"
+done >> "$report"
+
+# A command of a page, pasted with what is said of it: that must be a comment.
+pages | xargs awk '/^(    )?(\.\/)?([A-Z_]+=[^ ]+ )*(build[a-z-]*\/|tests\/|meson |ninja |fuzz\/|cc )/ &&
+    /[^ ]  +[^ #\\]/ {print FILENAME ":" FNR ": a command with words behind it: " $0}' >> "$report"
 
 # The README shows an example whole.
 sed -n '/^```c$/,/^```$/p' README.md | grep -v '^```' | cmp -s - docs/examples/hello.c ||

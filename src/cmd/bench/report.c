@@ -1,5 +1,5 @@
-/* report.c: tells results, as JSON or CSV for machines; table.c does it for people. Without state.
- */
+/* report.c: tells results, as JSON or CSV for machines; report_table.c does it for people. Without
+ * state. */
 #include "bench.h"
 
 #include <string.h>
