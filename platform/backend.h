@@ -7,10 +7,12 @@
  *
  *  1. Level-triggered, unless EDDY_EDGE or EDDY_ONESHOT is asked of a backend that says it
  *     can. A descriptor may get two records in one wait if BACKEND_CAN_SPLIT says so.
- *  2. The loop never leaves a descriptor registered with neither READ nor WRITE: what is not wanted
- *     is removed, since epoll and poll report ERROR and HANGUP even of an empty mask.
+ *  2. The loop never leaves a descriptor registered with none of READ, WRITE and HANGUP: what is
+ * not wanted is removed, since epoll and poll report ERROR and HANGUP even of an empty mask.
  *  3. ERROR and HANGUP also set READ and WRITE, as far as they were asked for: they are hints, and
- *     the read or write call gives the verdict.
+ *     the read or write call gives the verdict. A HANGUP that was asked for (EDDY_CAN_HANGUP) is
+ * told already when the other side sends no more, and sets READ then. Of a pipe's writer ERROR may
+ *     stand for it. It lasts, and may be told for as long: the loop asks for it once.
  *  4. Waits never end early and time-outs round up. More records than fit come with the next wait;
  *     no descriptor is passed over for ever.
  *  5. add and remove act at once. add reports what can never be watched: -EPERM for regular files
@@ -33,17 +35,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Events are the public ones: EDDY_READ and EDDY_WRITE, asked and told; EDDY_ERROR and EDDY_HANGUP,
- * told only; EDDY_EDGE and EDDY_ONESHOT, asked only. Of the capabilities those of eddy/loop.h,
- * EDDY_CAN_BATCH meaning that modify makes no system call, and beside them, for the loop alone: */
+/* Events are the public ones: EDDY_READ, EDDY_WRITE and, with EDDY_CAN_HANGUP, EDDY_HANGUP, asked
+ * and told; EDDY_ERROR, told only; EDDY_EDGE and EDDY_ONESHOT, asked only. Of the capabilities
+ * those of eddy/loop.h, EDDY_CAN_BATCH meaning that modify makes no system call, and beside them,
+ * for the loop alone: */
 enum {
     BACKEND_CAN_SPLIT = 1 << 8,        /* READ and WRITE of one descriptor come as two records */
     BACKEND_TELLS_EACH_WRITE = 1 << 9, /* clause 8 */
+    BACKEND_PRIVATE = BACKEND_CAN_SPLIT | BACKEND_TELLS_EACH_WRITE,
 };
-
-enum {
-    BACKEND_RECORDS_MAX = 256
-}; /* of one wait; what a wait may put on the stack depends on it */
 
 /* The descriptor's owner as the loop knows it: generation in the high half, descriptor in the low.
  */
@@ -71,14 +71,14 @@ struct eddy_backend {
      * must be harmless. */
     int (*reopen)(void *state);
 
-    /* `fd` is not registered; `events` has READ, WRITE or both, and may have EDGE or ONESHOT if the
-     * capabilities say so. Nothing has changed on an error. */
+    /* `fd` is not registered; `events` has READ, WRITE, HANGUP or several, and may have EDGE or
+     * ONESHOT, all as the capabilities say. Nothing has changed on an error. */
     int (*add)(void *state, int fd, unsigned events, eddy_token token);
 
     /* `fd` is registered with `old_events`; or, if these are 0, it may be, and then what the kernel
      * has is replaced: its number may have been closed and used again behind everybody's back.
-     * Also arms a one-shot again, and tells an edge again that is still ready (old and new may be
-     * equal). On an error it may be registered or not: the loop removes it. */
+     * Also arms a one-shot again, and tells an edge or HANGUP again that still holds (old and new
+     * may be equal). On an error it may be registered or not: the loop removes it. */
     int (*modify)(void *state, int fd, unsigned old_events, unsigned events, eddy_token token);
 
     /* `fd` was registered with `events`, and may have been closed by now. Afterwards it is not
@@ -87,8 +87,10 @@ struct eddy_backend {
      * only reopen ends that. */
     int (*remove)(void *state, int fd, unsigned events);
 
-    /* Waits up to `timeout_ns` (0: not at all, -1: without end) and fills `records`, 1 to
-     * BACKEND_RECORDS_MAX of them. Returns the count; 0 after the time or a signal. */
+    /* Waits up to `timeout_ns` (0: not at all, -1: without end) and fills `records`, at most
+     * `capacity` of them, which is 1 at least and may be a million: what it needs for so many does
+     * not come from the stack but, the first time, from the memory, and without it fewer are told.
+     * Returns the count; 0 after the time or a signal. */
     int (*wait)(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns);
 
     /* With EDDY_CAN_NEST: the descriptor; NULL without. Once asked for, modify acts at once,

@@ -23,6 +23,7 @@ static uint32_t epoll_mask(unsigned events) {
     uint32_t mask = 0;
     if (events & EDDY_READ) mask |= EPOLLIN;
     if (events & EDDY_WRITE) mask |= EPOLLOUT;
+    if (events & EDDY_HANGUP) mask |= EPOLLRDHUP; /* of pipes nothing but EPOLLHUP and EPOLLERR */
     if (events & EDDY_EDGE) mask |= EPOLLET;
     if (events & EDDY_ONESHOT) mask |= EPOLLONESHOT;
     return mask;
@@ -39,6 +40,7 @@ static uint32_t epoll_events(uint32_t mask) {
     uint32_t events = (mask & EDDY_READ) | (mask >> 1 & (EDDY_WRITE | EDDY_ERROR | EDDY_HANGUP));
     /* What was not asked for, the loop takes away again. */
     if (mask & (EPOLLERR | EPOLLHUP)) events |= EDDY_READ | EDDY_WRITE;
+    if (mask & EPOLLRDHUP) events |= EDDY_HANGUP | EDDY_READ;
     return events;
 }
 
@@ -151,7 +153,8 @@ static int epoll_descriptor(void *state) {
 
 const struct eddy_backend eddy_backend_epoll = {
     .name = "epoll",
-    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | BACKEND_TELLS_EACH_WRITE,
+    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_HANGUP |
+                    BACKEND_TELLS_EACH_WRITE,
     .fd_max = INT_MAX,
     .state_bytes = sizeof(struct epoll_state),
     .open = epoll_open,

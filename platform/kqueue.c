@@ -4,7 +4,9 @@
  * difference along. A descriptor that is not registered has neither.
  * Threading: loop thread only. Read backend.h first.
  *
- * Reading and writing are two filters with an event each. `udata` stays unused: what the token is,
+ * Reading and writing are two filters with an event each. A hang-up is the end that EVFILT_READ
+ * tells: without EDDY_READ that filter waits for more bytes than can be there, and for each arrival
+ * only once, as some systems tell of bytes all the same. `udata` stays unused: what the token is,
  * the table knows by descriptor, since a removal acts at once and a close takes the filters along,
  * so that no event of an earlier owner can come. That also spares us its width (no 64 bits on
  * 32-bit systems) and its type (NetBSD's was an integer before 10). */
@@ -13,6 +15,7 @@
 #include "os.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/event.h>
 #include <sys/types.h>
@@ -31,7 +34,8 @@ typedef int event_count;
 #endif
 
 enum {
-    FILTERS = EDDY_READ | EDDY_WRITE,
+    DIRECTIONS = EDDY_READ | EDDY_WRITE,
+    FILTERS = DIRECTIONS | EDDY_HANGUP, /* of which READ and HANGUP are one of the kernel's */
     MODES = EDDY_EDGE | EDDY_ONESHOT,
 };
 
@@ -44,13 +48,18 @@ struct kqueue_watch {
     unsigned place;   /* one more than the index in `changed`; 0: not in it */
 };
 
+enum { EVENTS_WITHOUT_MEMORY = 16 };
+
 struct kqueue_state {
     eddy_allocator memory;
     int kqueue_fd;
     pid_t owner; /* the process that opened it */
     unsigned watches_capacity, changed_capacity, changed_count;
     struct kqueue_watch *watches; /* by descriptor */
-    int *changed; /* has room for all of `watches`, so that modify needs no memory */
+    int *changed;          /* has room for all of `watches`, so that modify needs no memory */
+    struct kevent *events; /* of a wait, and its changes, which kevent lets share it */
+    unsigned events_capacity;
+    struct kevent few_events[EVENTS_WITHOUT_MEMORY];
     unsigned broken_count;
     bool broken_starve; /* the others left no room for them in the last wait */
     bool is_nested;     /* somebody watches the queue: changes must not wait for the wait */
@@ -67,6 +76,7 @@ static int kqueue_open(void *state, const eddy_allocator *memory) {
 static void kqueue_free_tables(struct kqueue_state *it) {
     backend_free(&it->memory, it->watches, it->watches_capacity, sizeof *it->watches);
     backend_free(&it->memory, it->changed, it->changed_capacity, sizeof *it->changed);
+    backend_free(&it->memory, it->events, it->events_capacity, sizeof *it->events);
 }
 
 static void kqueue_close(void *state) {
@@ -110,9 +120,20 @@ static void kqueue_set_broken(struct kqueue_state *it, struct kqueue_watch *watc
     watch->broken = broken;
 }
 
+/* What of `events` has a filter: a reader's tells of the end too. */
+static unsigned kqueue_filters(unsigned events) {
+    return events & (events & EDDY_READ ? DIRECTIONS : FILTERS);
+}
+
 static void kqueue_set_change(struct kevent *change, int fd, unsigned filter, unsigned flags) {
-    EV_SET(change, (uintptr_t)fd, filter == EDDY_READ ? EVFILT_READ : EVFILT_WRITE,
-           (unsigned short)flags, 0, 0, 0);
+    bool is_hangup = filter == EDDY_HANGUP && (flags & EV_ADD);
+    EV_SET(change, (uintptr_t)fd, filter == EDDY_WRITE ? EVFILT_WRITE : EVFILT_READ,
+           (unsigned short)flags, is_hangup ? NOTE_LOWAT : 0, is_hangup ? INT_MAX : 0, 0);
+}
+
+/* The first one: READ before WRITE before HANGUP. */
+static unsigned kqueue_first(unsigned filters) {
+    return filters & (0u - filters);
 }
 
 /* The next step from what is attached to what is wanted; false when there is none. The step counts
@@ -120,21 +141,21 @@ static void kqueue_set_change(struct kevent *change, int fd, unsigned filter, un
  * change its mode: for that it is taken off first. */
 static bool kqueue_next_change(struct kqueue_watch *watch, int fd, struct kevent *change) {
     bool mode_stays = ((watch->attached ^ watch->wanted) & MODES) == 0;
-    unsigned surplus =
-        watch->attached & FILTERS & (mode_stays ? ~(unsigned)watch->wanted : FILTERS);
+    unsigned wanted = kqueue_filters(watch->wanted);
+    unsigned surplus = watch->attached & FILTERS & (mode_stays ? ~wanted : FILTERS);
     if (surplus != 0) {
-        unsigned filter = surplus & EDDY_READ ? EDDY_READ : EDDY_WRITE;
+        unsigned filter = kqueue_first(surplus);
         watch->attached &= (uint8_t)~filter;
         kqueue_set_change(change, fd, filter, EV_DELETE);
         return true;
     }
     if ((watch->attached & FILTERS) == 0) watch->attached = watch->wanted & MODES;
-    unsigned missing = watch->wanted & FILTERS & (watch->again | ~(unsigned)watch->attached);
+    unsigned missing = wanted & (watch->again | ~(unsigned)watch->attached);
     if (missing == 0) return false;
-    unsigned filter = missing & EDDY_READ ? EDDY_READ : EDDY_WRITE;
+    unsigned filter = kqueue_first(missing);
     unsigned flags = EV_ADD;
-    if (watch->wanted & EDDY_EDGE) flags |= EV_CLEAR;
-    if (watch->wanted & EDDY_ONESHOT) flags |= EV_ONESHOT;
+    if ((watch->wanted & EDDY_EDGE) || filter == EDDY_HANGUP) flags |= EV_CLEAR;
+    if ((watch->wanted & EDDY_ONESHOT) && filter != EDDY_HANGUP) flags |= EV_ONESHOT;
     watch->attached |= (uint8_t)filter;
     watch->again &= (uint8_t)~filter;
     kqueue_set_change(change, fd, filter, flags);
@@ -146,8 +167,10 @@ static int kqueue_make_change(const struct kqueue_state *it, const struct kevent
     return kevent(it->kqueue_fd, change, 1, NULL, 0, NULL) < 0 ? -errno : 0;
 }
 
-static unsigned kqueue_filter_of(const struct kevent *event) {
-    return event->filter == EVFILT_READ ? EDDY_READ : EDDY_WRITE;
+/* Of `watch`, as it is attached. */
+static unsigned kqueue_filter_of(const struct kqueue_watch *watch, const struct kevent *event) {
+    if (event->filter == EVFILT_WRITE) return EDDY_WRITE;
+    return watch->attached & EDDY_HANGUP ? EDDY_HANGUP : EDDY_READ;
 }
 
 /* What a change that failed with `error` means here, for systems name it differently. A pipe
@@ -172,7 +195,7 @@ static int kqueue_change_now(struct kqueue_state *it, int fd) {
     while (kqueue_next_change(watch, fd, &change)) {
         int err = kqueue_make_change(it, &change);
         if (err == 0 || err == -ENOENT) continue;
-        unsigned filter = kqueue_filter_of(&change);
+        unsigned filter = kqueue_filter_of(watch, &change);
         watch->attached &= (uint8_t)~filter;
         err = -kqueue_error_of(fd, filter, -err);
         if (err != -EPIPE) return err;
@@ -226,7 +249,7 @@ static int kqueue_modify(void *state, int fd, unsigned old_events, unsigned even
     watch->token = token;
     watch->wanted = (uint8_t)events;
     /* Of a number that may have been used again, the kernel has forgotten what was attached. */
-    watch->again = old_events == 0 || (events & EDDY_EDGE) ? FILTERS : 0;
+    watch->again = old_events == 0 || (events & (EDDY_EDGE | EDDY_HANGUP)) ? FILTERS : 0;
     kqueue_set_broken(it, watch, false);
     kqueue_mark_changed(it, fd);
     return it->is_nested ? kqueue_change_now(it, fd) : 0;
@@ -269,7 +292,7 @@ static bool kqueue_take_error(struct kqueue_state *it, int fd, unsigned filter, 
                               struct eddy_record *record) {
     struct kqueue_watch *watch = &it->watches[fd];
     if (error == 0 || error == ENOENT || watch->wanted == 0) return false;
-    record->events = FILTERS | EDDY_ERROR;
+    record->events = DIRECTIONS | EDDY_ERROR;
     watch->attached &= (uint8_t)~filter;
     error = kqueue_error_of(fd, filter, error);
     if (error == EPIPE) {
@@ -297,19 +320,29 @@ static void kqueue_take_drop(struct kqueue_state *it, int fd, unsigned filter) {
     kqueue_mark_changed(it, fd);
 }
 
+/* An end is of this filter's direction only, which is ready then: a hang-up would be of both,
+ * unless it was asked for. A socket's error comes along in fflags. */
+static unsigned kqueue_events_of_end(const struct kqueue_watch *watch, const struct kevent *event,
+                                     unsigned filter) {
+    unsigned events = filter | (watch->wanted & EDDY_HANGUP);
+    if (event->filter == EVFILT_READ) events |= EDDY_READ;
+    return event->fflags != 0 ? events | DIRECTIONS | EDDY_ERROR : events;
+}
+
 static bool kqueue_take_event(struct kqueue_state *it, const struct kevent *event,
                               struct eddy_record *record) {
     int fd = (int)event->ident;
-    unsigned filter = kqueue_filter_of(event);
     struct kqueue_watch *watch = &it->watches[fd];
+    unsigned filter = kqueue_filter_of(watch, event);
     *record = (struct eddy_record){.token = watch->token, .events = filter};
     if (event->flags & EV_ERROR) return kqueue_take_error(it, fd, filter, (int)event->data, record);
-    /* An end is of this filter's direction only, which is ready then: a hang-up would be of both. A
-     * socket's error comes along in fflags. */
-    if ((event->flags & EV_EOF) && event->fflags != 0) record->events = FILTERS | EDDY_ERROR;
-    if (watch->attached &
-        EDDY_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
-        watch->attached &= (uint8_t)~filter;
+    if (event->flags & EV_EOF)
+        record->events = kqueue_events_of_end(watch, event, filter);
+    else if (filter == EDDY_HANGUP)
+        return false; /* an arrival */
+    if (watch->attached & EDDY_ONESHOT) {
+        /* The kernel has dropped this filter, but for that of a hang-up; so goes the other. */
+        if (filter != EDDY_HANGUP) watch->attached &= (uint8_t)~filter;
         kqueue_silence(it, fd);
     } else if (event->flags & EV_ONESHOT) {
         kqueue_take_drop(it, fd, filter);
@@ -325,9 +358,20 @@ static void kqueue_try_broken(struct kqueue_state *it) {
     }
 }
 
+/* Where the events of a wait go; `*most` of them, or as many as there is memory for. */
+static struct kevent *kqueue_reserve_events(struct kqueue_state *it, int *most) {
+    struct kevent *events =
+        backend_grow(&it->memory, it->events, &it->events_capacity, (size_t)*most, sizeof *events);
+    if (events != NULL) it->events = events;
+    bool has_none = it->events_capacity == 0;
+    unsigned room = has_none ? EVENTS_WITHOUT_MEMORY : it->events_capacity;
+    if ((unsigned)*most > room) *most = (int)room;
+    return has_none ? it->few_events : it->events;
+}
+
 static int kqueue_send_and_wait(struct kqueue_state *it, struct eddy_record *records, int capacity,
                                 int64_t timeout_ns) {
-    struct kevent events[BACKEND_RECORDS_MAX]; /* the changes too: kevent lets them share it */
+    struct kevent *events = kqueue_reserve_events(it, &capacity);
     int count = 0;
     for (;;) {
         int room = capacity - count;
@@ -383,8 +427,8 @@ static int kqueue_descriptor(void *state) {
 
 const struct eddy_backend eddy_backend_kqueue = {
     .name = "kqueue",
-    .capabilities =
-        EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
+    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH |
+                    EDDY_CAN_HANGUP | BACKEND_CAN_SPLIT,
     .fd_max = INT_MAX - 1,
     .state_bytes = sizeof(struct kqueue_state),
     .open = kqueue_open,

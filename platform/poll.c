@@ -10,6 +10,13 @@
 
 #include <poll.h>
 
+/* POSIX has no word for it; Linux, FreeBSD and illumos have. */
+#ifdef POLLRDHUP
+enum { POLL_CAPABILITIES = EDDY_CAN_HANGUP };
+#else
+enum { POLL_CAPABILITIES = 0, POLLRDHUP = 0 };
+#endif
+
 struct poll_watch {
     eddy_token token;
     unsigned place;
@@ -29,6 +36,7 @@ static short poll_mask(unsigned events) {
     int mask = 0;
     if (events & EDDY_READ) mask |= POLLIN;
     if (events & EDDY_WRITE) mask |= POLLOUT;
+    if (events & EDDY_HANGUP) mask |= POLLRDHUP;
     return (short)mask;
 }
 
@@ -37,6 +45,7 @@ static uint32_t poll_events(int mask) {
     if (mask & POLLIN) events |= EDDY_READ;
     if (mask & POLLOUT) events |= EDDY_WRITE;
     if (mask & (POLLERR | POLLNVAL)) events |= EDDY_ERROR | EDDY_READ | EDDY_WRITE;
+    if (mask & POLLRDHUP) events |= EDDY_HANGUP | EDDY_READ;
     if (mask & POLLHUP) events |= EDDY_HANGUP | EDDY_READ | EDDY_WRITE;
     return events;
 }
@@ -142,7 +151,7 @@ static int poll_wait(void *state, struct eddy_record *records, int capacity, int
 
 const struct eddy_backend eddy_backend_poll = {
     .name = "poll",
-    .capabilities = 0,
+    .capabilities = POLL_CAPABILITIES,
     .fd_max = INT_MAX - 1,
     .state_bytes = sizeof(struct poll_state),
     .open = poll_open,

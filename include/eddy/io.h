@@ -14,7 +14,8 @@ enum {
     EDDY_READ = 1 << 0,   /* a read would not block */
     EDDY_WRITE = 1 << 1,  /* a write would not block */
     EDDY_ERROR = 1 << 2,  /* told only: something is wrong, see eddy_io_error */
-    EDDY_HANGUP = 1 << 3, /* told only: the other side is gone; data may still be there to read */
+    EDDY_HANGUP = 1 << 3, /* the other side is gone, or, where it was asked for, sends no more; data
+                           * may still be there to read. Asked for it needs the capability. */
     /* How to watch, given with the events. Each needs the backend's capability. */
     EDDY_EDGE = 1 << 4,    /* tell once per arrival: read or write until -EAGAIN */
     EDDY_ONESHOT = 1 << 5, /* tell once, then be silent until eddy_io_change */
@@ -46,11 +47,19 @@ EDDY_API void eddy_io_init(eddy_io *io, eddy_loop *loop);
  * socket itself or puts another one in its place (libpq while it connects, libcurl): stop before
  * the call that may, and start again with the descriptor that it tells afterwards. `events` may be
  * 0: muted, silent even when the other side hangs up. Register a socket after connect(): before it,
- * it reports EDDY_WRITE and EDDY_HANGUP. The descriptor is added to the backend at once. Errors:
- * -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are always
- * ready: use file requests; what the system cannot watch), -ERANGE (beyond what the backend can
- * watch), -ENOTSUP (EDGE or ONESHOT without the capability), -EINVAL (unknown events; other
- * watchers of `fd` differ in EDGE; ONESHOT with another watcher on `fd`), -ENOMEM, -ENOSPC. */
+ * it reports EDDY_WRITE and EDDY_HANGUP. The descriptor is added to the backend at once.
+ *
+ * EDDY_HANGUP alone is for who does not read just now and yet has to hear that the other side has
+ * gone, as a proxy does whose other connection is full: that it has shut down its sending, closed
+ * or reset, or that a pipe's writers are gone. A hang-up lasts, so it is told once, as EDDY_HANGUP
+ * or EDDY_ERROR, and again only if eddy_io_change asks for it again. Beside EDDY_READ it tells as
+ * soon as the end has arrived, with data before it or not.
+ *
+ * Errors: -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are
+ * always ready: use file requests; what the system cannot watch), -ERANGE (beyond what the backend
+ * can watch), -ENOTSUP (EDGE, ONESHOT or HANGUP without the capability), -EINVAL (unknown events;
+ * other watchers of `fd` differ in EDGE; ONESHOT with another watcher on `fd`), -ENOMEM, -ENOSPC.
+ */
 EDDY_API int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events);
 
 /* Asks for other events, and arms a one-shot again. Costs no system call by itself: changes are

@@ -30,6 +30,7 @@ enum {
     EDDY_CAN_ONESHOT = 1 << 1, /* EDDY_ONESHOT watchers */
     EDDY_CAN_NEST = 1 << 2,    /* has a descriptor that another loop can watch */
     EDDY_CAN_BATCH = 1 << 3,   /* changes of interest cost no system call of their own */
+    EDDY_CAN_HANGUP = 1 << 4,  /* EDDY_HANGUP may be asked for */
 };
 
 typedef struct eddy_backend_info {
@@ -58,10 +59,12 @@ typedef struct eddy_loop_config {
     unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4. This and the next are
                                       * of no effect with `pool` */
     size_t pool_stack_bytes;         /* of its threads, as eddy_pool_config.stack_bytes */
-    unsigned events_per_turn;        /* 1 to 256, the default */
+    unsigned events_per_turn;        /* that one wait may tell, 16 bytes each; default 256 */
+    unsigned waits_per_turn;         /* a wait that came back full is followed by another, which
+                                      * does not wait, up to so many; default 1 */
     unsigned completions_per_turn;   /* default 256; further ones come next turn */
     size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */
-    size_t stream_bytes_per_turn;    /* one stream's share of a turn; default 256 KiB */
+    size_t stream_bytes_per_turn;    /* one stream's share of a turn's wait; default 256 KiB */
     eddy_wakeup_kind wakeup;         /* EDDY_WAKEUP_PIPE or EDDY_WAKEUP_EVENTFD */
 } eddy_loop_config;
 

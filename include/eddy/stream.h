@@ -60,6 +60,7 @@ struct eddy_stream {
     union {
         eddy_read_fn *read_fn;
         eddy_connect_fn *connect_fn; /* while it is connecting */
+        eddy_stream_fn *hangup_fn;   /* while it waits for a hang-up */
     };
     union {
         eddy_stream_fn *drained_fn;
@@ -103,8 +104,18 @@ EDDY_API int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn);
  * room). */
 EDDY_API int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn);
 
-/* No read callback comes after this, until the next start. Idempotent. */
+/* No read callback comes after this, until the next start, and no call of eddy_stream_hangup_start.
+ * Idempotent. */
 EDDY_API void eddy_stream_read_stop(eddy_stream *stream);
+
+/* For a stream that does not read just now: calls `fn` once when the other side hangs up, that is,
+ * shuts down its sending, closes or resets. So a proxy whose other connection is full, or a server
+ * that works on an answer, hears that its client is gone. What the client sent before is still to
+ * be read, and reading tells as ever how it has ended; a client that only sends no more may still
+ * wait for its answer. Ends with the call, and with read_start, read_into or read_stop. Starting it
+ * again after the call gives another call at once. Errors: -ENOTCONN, -EALREADY (reading, or
+ * waiting already), -EINVAL (closing), -ENOTSUP (a backend without EDDY_CAN_HANGUP). */
+EDDY_API int eddy_stream_hangup_start(eddy_stream *stream, eddy_stream_fn *fn);
 
 /* If the stream still reads, without another deadline, `delay_ns` from now, the read callback gets
  * -ETIMEDOUT and reading has stopped. What came in time is read before, also where the loop is late

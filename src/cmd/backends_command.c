@@ -13,6 +13,7 @@ static const char usage[] =
     "  one-shot   watchers that are told once until armed again\n"
     "  nest       has a descriptor that another loop can watch\n"
     "  batch      changes of interest cost no system call of their own\n"
+    "  hang-up    tells a watcher that does not read that the other side has gone\n"
     "  largest    descriptor that it can watch\n";
 
 static const char *answer(unsigned capabilities, unsigned bit) {
@@ -29,16 +30,16 @@ int backends_main(int argc, char **argv) {
         return 2;
     }
     eddy_backend_info backend;
-    printf("%-8s  %-4s  %-8s  %-4s  %-5s  %s\n", "backend", "edge", "one-shot", "nest", "batch",
-           "largest");
+    printf("%-8s  %-4s  %-8s  %-4s  %-5s  %-7s  %s\n", "backend", "edge", "one-shot", "nest",
+           "batch", "hang-up", "largest");
     for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++) {
         unsigned can = backend.capabilities;
         char largest[16] = "any";
         /* That a table indexed by descriptors ends one earlier is no limit that anybody meets. */
         if (backend.fd_max < INT_MAX - 1) snprintf(largest, sizeof largest, "%d", backend.fd_max);
-        printf("%-8s  %-4s  %-8s  %-4s  %-5s  %s\n", backend.name, answer(can, EDDY_CAN_EDGE),
+        printf("%-8s  %-4s  %-8s  %-4s  %-5s  %-7s  %s\n", backend.name, answer(can, EDDY_CAN_EDGE),
                answer(can, EDDY_CAN_ONESHOT), answer(can, EDDY_CAN_NEST),
-               answer(can, EDDY_CAN_BATCH), largest);
+               answer(can, EDDY_CAN_BATCH), answer(can, EDDY_CAN_HANGUP), largest);
     }
     return 0;
 }

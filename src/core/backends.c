@@ -8,8 +8,7 @@
 eddy_backend_info eddy__backend_info(const struct eddy_backend *backend) {
     return (eddy_backend_info){
         .name = backend->name,
-        .capabilities = backend->capabilities &
-                        (EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH),
+        .capabilities = backend->capabilities & ~(unsigned)BACKEND_PRIVATE,
         .fd_max = backend->fd_max,
     };
 }

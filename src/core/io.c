@@ -18,12 +18,10 @@
 #include <string.h>
 
 enum {
-    IO_ASKABLE = IO_BOTH | EDDY_EDGE | EDDY_ONESHOT,
+    IO_ASKABLE = IO_WISHES | EDDY_EDGE | EDDY_ONESHOT,
     IO_SLOTS_MIN = 64,
     IO_SLOT_BYTES = sizeof(struct io_slot) + sizeof(int),
 };
-
-_Static_assert(BACKEND_RECORDS_MAX <= UINT8_MAX + 1, "slot->record is a uint8_t");
 
 static eddy_token io_token(const struct io_slot *slot, int fd) {
     return (uint64_t)slot->generation << 32 | (uint32_t)fd;
@@ -75,14 +73,15 @@ static void io_update_interest(eddy_loop *loop, int fd, uint32_t events) {
     struct io_slot *slot = &loop->io.slots[fd];
     slot->interest = 0;
     for (const eddy_io *io = slot->first; io != NULL; io = io->next)
-        if (io->events & IO_BOTH) slot->interest |= (uint8_t)io->events;
+        if (io->events & IO_WISHES) slot->interest |= (uint8_t)io->events;
     bool is_single = slot->first != NULL && slot->first->next == NULL;
-    bool is_plain = is_single && slot->interest != 0 && !(slot->interest & EDDY_ONESHOT);
     slot->flags &= (uint8_t)~IO_SLOT_SPECIAL;
-    if (!is_plain) slot->flags |= IO_SLOT_SPECIAL;
-    /* An edge shows only when the kernel looks again, and a one-shot must be armed again. */
+    if (!is_single || !io_is_plain(slot->interest)) slot->flags |= IO_SLOT_SPECIAL;
+    /* An edge, or a hang-up that was told, shows only when the kernel looks again, and a one-shot
+     * must be armed again. */
     bool is_disarmed = (slot->flags & IO_SLOT_DISARMED) != 0;
-    if ((events & IO_BOTH) && (is_disarmed || (events & (EDDY_EDGE | EDDY_ONESHOT))))
+    if ((events & IO_WISHES) &&
+        (is_disarmed || (events & (EDDY_EDGE | EDDY_ONESHOT | EDDY_HANGUP))))
         slot->flags |= IO_SLOT_REARM;
     if (slot->interest != slot->registered || (slot->flags & IO_SLOT_REARM))
         eddy__io_note_change(loop, fd);
@@ -93,6 +92,7 @@ static int io_check_events(const eddy_loop *loop, unsigned events) {
     unsigned able = loop->backend->capabilities;
     if ((events & EDDY_EDGE) && !(able & EDDY_CAN_EDGE)) return -ENOTSUP;
     if ((events & EDDY_ONESHOT) && !(able & EDDY_CAN_ONESHOT)) return -ENOTSUP;
+    if ((events & EDDY_HANGUP) && !(able & EDDY_CAN_HANGUP)) return -ENOTSUP;
     return 0;
 }
 
@@ -144,12 +144,17 @@ static int io_backend_modify(eddy_loop *loop, int fd) {
 void eddy__io_mute_lost(eddy_loop *loop, int fd, int error) {
     struct io_slot *slot = &loop->io.slots[fd];
     for (eddy_io *io = slot->first; io != NULL; io = io->next) {
-        io->events &= ~(uint32_t)IO_BOTH;
+        io->events &= ~(uint32_t)IO_WISHES;
         io->error = error;
     }
     slot->interest = 0;
     slot->flags |= IO_SLOT_SPECIAL;
     io_backend_remove(loop, fd);
+}
+
+void eddy__io_end_hangup(eddy_io *io) {
+    io->events &= ~(uint32_t)EDDY_HANGUP;
+    io_update_interest(io->handle.loop, (int)io->handle.place, 0);
 }
 
 static int io_flush_slot(eddy_loop *loop, int fd) {
@@ -221,7 +226,7 @@ void eddy_io_init(eddy_io *io, eddy_loop *loop) {
 RARE static int io_register_again(eddy_loop *loop, int fd, unsigned events) {
     struct io_slot *slot = &loop->io.slots[fd];
     unsigned asked = slot->interest | events;
-    if (!(asked & IO_BOTH)) return 0;
+    if (!(asked & IO_WISHES)) return 0;
     uint8_t interest = slot->interest, registered = slot->registered;
     slot->interest = (uint8_t)asked;
     slot->registered = 0; /* as far as anybody knows */
@@ -251,7 +256,7 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
         /* Also of a muted watcher the caller learns now what is wrong with the descriptor; the next
          * flush takes it out again if it is still muted. */
         unsigned asked = slot->interest | events;
-        err = io_backend_add(loop, fd, (uint8_t)(asked & IO_BOTH ? asked : asked | EDDY_READ));
+        err = io_backend_add(loop, fd, (uint8_t)(asked & IO_WISHES ? asked : asked | EDDY_READ));
     } else {
         err = io_register_again(loop, fd, events);
     }

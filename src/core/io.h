@@ -9,12 +9,14 @@ enum {
     IO_SLOT_CHANGED = 1 << 0,  /* in io.changes */
     IO_SLOT_REARM = 1 << 1,    /* to be modified even if nothing differs */
     IO_SLOT_DISARMED = 1 << 2, /* its one-shot has been told */
-    IO_SLOT_MERGING = 1 << 3,  /* only within phase 5 */
-    IO_SLOT_SPECIAL = 1 << 4,  /* several watchers, or one that is muted or a one-shot */
-    IO_SLOT_LEAKED = 1 << 5,   /* was closed before it was taken out of the backend */
+    IO_SLOT_SPECIAL = 1 << 3,  /* several watchers, or one that is not plain: io_is_plain */
+    IO_SLOT_LEAKED = 1 << 4,   /* was closed before it was taken out of the backend */
 };
 
-enum { IO_BOTH = EDDY_READ | EDDY_WRITE };
+enum {
+    IO_BOTH = EDDY_READ | EDDY_WRITE,
+    IO_WISHES = IO_BOTH | EDDY_HANGUP, /* with none of these a watcher is muted */
+};
 
 /* What the watchers of a descriptor come to. */
 struct io_slot {
@@ -23,7 +25,7 @@ struct io_slot {
     uint8_t interest;    /* of the watchers together */
     uint8_t registered;  /* what the backend has; 0: not registered */
     uint8_t flags;       /* IO_SLOT_… */
-    uint8_t record;      /* with IO_SLOT_MERGING: its first record of this wait */
+    uint8_t merged;      /* the events of its records, only while ready.c merges those */
 };
 _Static_assert(sizeof(void *) != 8 || sizeof(struct io_slot) == 16, "four slots a cache line");
 
@@ -42,6 +44,12 @@ void eddy__io_flush(eddy_loop *loop);  /* phase 1 */
 int eddy__io_rebuild(eddy_loop *loop); /* registers everything again, after fork */
 void eddy__io_close(eddy_loop *loop);
 void eddy__io_note_change(eddy_loop *loop, int fd);
+/* A watcher asks for no hang-up any more, as it is about to be told of one. */
+void eddy__io_end_hangup(eddy_io *io);
+/* Whether phase 5 has nothing to think about with so much interest of one watcher. */
+static inline bool io_is_plain(unsigned interest) {
+    return (interest & IO_BOTH) && !(interest & (EDDY_ONESHOT | EDDY_HANGUP));
+}
 /* Mutes the watchers of a descriptor that the backend has lost. */
 void eddy__io_mute_lost(eddy_loop *loop, int fd, int error);
 

@@ -6,10 +6,12 @@
 #include "signal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 enum {
-    LIFE_EVENTS_DEFAULT = BACKEND_RECORDS_MAX,
+    LIFE_EVENTS_DEFAULT = 256,
+    LIFE_EVENTS_MAX = INT_MAX / (int)sizeof(struct eddy_record), /* Linux takes no more at once */
     LIFE_COMPLETIONS_DEFAULT = 256,
     LIFE_POOL_THREADS_DEFAULT = 4,
     LIFE_POOL_THREADS_MAX = 1024,          /* more are a mistake in the caller's arithmetic */
@@ -35,12 +37,13 @@ static void *life_resize_for_backend(void *context, void *memory, size_t old_byt
 
 static int life_check_config(eddy_loop_config *config) {
     if (config->events_per_turn == 0) config->events_per_turn = LIFE_EVENTS_DEFAULT;
+    if (config->waits_per_turn == 0) config->waits_per_turn = 1;
     if (config->completions_per_turn == 0) config->completions_per_turn = LIFE_COMPLETIONS_DEFAULT;
     if (config->pool_threads == 0) config->pool_threads = LIFE_POOL_THREADS_DEFAULT;
     if (config->read_buffer_bytes == 0) config->read_buffer_bytes = LIFE_READ_BUFFER_DEFAULT;
     if (config->stream_bytes_per_turn == 0)
         config->stream_bytes_per_turn = LIFE_STREAM_BYTES_DEFAULT;
-    if (config->events_per_turn > BACKEND_RECORDS_MAX) return -EINVAL;
+    if (config->events_per_turn > LIFE_EVENTS_MAX) return -EINVAL;
     if (config->pool_threads > LIFE_POOL_THREADS_MAX) return -EINVAL;
     if (config->pool_stack_bytes > 0 && config->pool_stack_bytes < LIFE_POOL_STACK_BYTES_MIN)
         return -EINVAL;
@@ -83,12 +86,13 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
     size_t bytes = life_loop_bytes(config);
     eddy_loop *loop = allocator.resize(allocator.context, NULL, 0, bytes);
     if (loop == NULL) return -ENOMEM;
-    memset(loop, 0, bytes);
+    memset(loop, 0, sizeof *loop); /* the records are written by a wait before anybody reads them */
     loop->metrics.allocations = 1;
     loop->allocator = allocator;
     loop->config = *config;
     loop->backend = backend;
     loop->backend_info = eddy__backend_info(backend);
+    loop->full_count = config->waits_per_turn > 1 ? (int)config->events_per_turn : INT_MAX;
     loop->now_ns = eddy_os_clock_ns();
     if (backend->capabilities & BACKEND_CAN_SPLIT) loop->due = DUE_SPLIT;
     loop->turn = 1; /* a watcher's `born` is 0 before it is started */
@@ -174,7 +178,7 @@ int eddy_loop_after_fork(eddy_loop *loop) {
 void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics) {
     *metrics = loop->metrics;
     metrics->turns = loop->turn - 1;
-    metrics->waits = metrics->turns - loop->turns_without_wait;
+    metrics->waits = metrics->turns - loop->turns_without_wait + loop->waits_again;
     metrics->active = loop->active;
     metrics->timers_active = loop->timers.count;
 }

@@ -92,9 +92,27 @@ APART static void loop_run_late_phases(eddy_loop *loop) {
     if (loop->due & DUE_CLOSING) eddy__closing_run(loop); /* phase 8 */
 }
 
+/* Phases 1, 2 and 5 once more, as there may be more than one wait could tell. What it fails with
+ * comes again with the next turn's. */
+RARE static void loop_wait_again(eddy_loop *loop) {
+    const int capacity = (int)loop->config.events_per_turn;
+    int count = capacity;
+    for (unsigned i = 1; i < loop->config.waits_per_turn && count == capacity; i++) {
+        if (loop->due & DUE_STOP) return;
+        if (loop->due & DUE_FLUSH) eddy__io_flush(loop);
+        if (loop->io.rebuild_due) return;
+        loop->waits_again++;
+        count = loop->backend->wait(loop->backend_state, loop->records, capacity, 0);
+        if (count < 0) return;
+        loop->metrics.events += (unsigned)count;
+        ready_run(loop, count);
+    }
+}
+
 static inline void loop_run_phases(eddy_loop *loop, int count) {
     if (timer_is_due(&loop->timers, loop->now_ns)) eddy__timer_run(loop); /* phase 4 */
     ready_run(loop, count);                                               /* phase 5 */
+    if (UNLIKELY(count >= loop->full_count)) loop_wait_again(loop);
     if ((loop->due & DUE_LATE) || !inbox_is_empty(&loop->inbox)) loop_run_late_phases(loop);
 }
 

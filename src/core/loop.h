@@ -50,6 +50,7 @@ struct eddy_loop {
     unsigned active;  /* referenced active handles, and requests in flight */
     unsigned handles; /* active handles, referenced or not */
     int record_count; /* told by a wait, and not dispatched yet */
+    int full_count;   /* records of a wait that another one follows at once */
     int64_t now_ns;
     uint64_t turn;
     const struct eddy_backend *backend;
@@ -58,6 +59,7 @@ struct eddy_loop {
     bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
     unsigned waits_skipped; /* in a row */
     uint64_t turns_without_wait; /* since the loop was opened */
+    uint64_t waits_again;        /* the same: waits beside the first of a turn */
 
     struct io_table io;
     struct timer_heap timers;

@@ -7,7 +7,27 @@
 #include "handle.h"
 #include "loop.h"
 
-_Static_assert(BACKEND_RECORDS_MAX <= UINT8_MAX + 1, "slot->record is a uint8_t");
+/* An edge that a later wait of the turn in which its watcher was started has found will not be told
+ * again by itself. */
+RARE void eddy__ready_unheard(eddy_loop *loop, eddy_io *io) {
+    if (io->born != loop->turn || !(io->events & EDDY_EDGE)) return;
+    int fd = (int)io->handle.place;
+    loop->io.slots[fd].flags |= IO_SLOT_REARM;
+    eddy__io_note_change(loop, fd);
+}
+
+/* EDDY_ERROR alone is about a lost descriptor, and for those who watched it when it was: not for
+ * who has started, or asked anew, since. */
+static bool ready_concerns(const eddy_io *io, unsigned events) {
+    return events == EDDY_ERROR ? io->error != 0 : (io->events & IO_WISHES) != 0;
+}
+
+/* A hang-up lasts: whoever has asked for it is told once. What is wrong with the descriptor counts
+ * as one, since it comes to the same, and to many mechanisms it is. */
+static void ready_end_hangup(const eddy_loop *loop, eddy_io *io, unsigned events) {
+    if ((io->events & EDDY_HANGUP) && (ready_heard(loop, io, events) & READY_TOLD_ALWAYS))
+        eddy__io_end_hangup(io);
+}
 
 /* Tells all watchers of `fd`. Only `io.next` survives a callback: watchers, the slot's owner and
  * the whole table may change. */
@@ -15,8 +35,10 @@ static void ready_tell(eddy_loop *loop, int fd, unsigned events) {
     eddy_io *io = loop->io.slots[fd].first;
     while (io != NULL) {
         loop->io.next = io->next;
-        bool lost = io->error != 0 && events == EDDY_ERROR;
-        if ((io->events & IO_BOTH) || lost) ready_tell_one(loop, io, events);
+        if (ready_concerns(io, events)) {
+            ready_end_hangup(loop, io, events);
+            ready_tell_one(loop, io, events);
+        }
         io = loop->io.next;
     }
     loop->io.next = NULL;
@@ -31,27 +53,30 @@ static void ready_tell_lost(eddy_loop *loop) {
     loop->due &= ~(unsigned)DUE_LOST;
 }
 
-/* Backends that split give READ and WRITE of one descriptor in two records; one call tells both. */
+static struct io_slot *ready_slot(eddy_loop *loop, const struct eddy_record *record) {
+    struct io_slot *slot = &loop->io.slots[(uint32_t)record->token];
+    return slot->generation == record->token >> 32 ? slot : NULL;
+}
+
+/* Backends that split give READ and WRITE of one descriptor in two records; one call tells both,
+ * and so the first of them carries what all tell. A lost descriptor keeps a record of its own. */
 static int ready_merge(eddy_loop *loop, int found) {
+    struct eddy_record *records = loop->records;
+    for (int i = 0; i < found; i++) {
+        struct io_slot *slot = ready_slot(loop, &records[i]);
+        if (slot != NULL && records[i].error == 0) slot->merged |= (uint8_t)records[i].events;
+    }
     int count = 0;
     for (int i = 0; i < found; i++) {
-        const struct eddy_record *record = &loop->records[i];
-        struct io_slot *slot = &loop->io.slots[(uint32_t)record->token];
-        bool is_current = slot->generation == record->token >> 32;
-        if (is_current && (slot->flags & IO_SLOT_MERGING)) {
-            struct eddy_record *first = &loop->records[slot->record];
-            first->events |= record->events;
-            if (first->error == 0) first->error = record->error;
-            continue;
+        struct eddy_record record = records[i];
+        struct io_slot *slot = ready_slot(loop, &record);
+        if (slot != NULL && record.error == 0) {
+            if (slot->merged == 0) continue;
+            record.events = slot->merged;
+            slot->merged = 0;
         }
-        if (is_current) {
-            slot->flags |= IO_SLOT_MERGING;
-            slot->record = (uint8_t)count;
-        }
-        loop->records[count++] = *record;
+        records[count++] = record;
     }
-    for (int i = 0; i < count; i++)
-        loop->io.slots[(uint32_t)loop->records[i].token].flags &= (uint8_t)~IO_SLOT_MERGING;
     return count;
 }
 

@@ -14,14 +14,20 @@ int eddy__ready_begin(eddy_loop *loop, int count);
 /* A record of anything but one watcher, which only waits for it. */
 void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *record);
 
-/* A watcher that was started after the wait hears nothing of what the wait found. */
+/* A watcher that nothing of a record is for. */
+void eddy__ready_unheard(eddy_loop *loop, eddy_io *io);
+
+/* A watcher that was started in this turn hears nothing of what its waits found. */
 static inline unsigned ready_heard(const eddy_loop *loop, const eddy_io *io, unsigned events) {
     return io->born == loop->turn ? 0 : events & (io->events | READY_TOLD_ALWAYS);
 }
 
 static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned events) {
     unsigned told = ready_heard(loop, io, events);
-    if (UNLIKELY(told == 0)) return;
+    if (UNLIKELY(told == 0)) {
+        eddy__ready_unheard(loop, io);
+        return;
+    }
     loop->metrics.callbacks++;
     CALLBACK(loop, io, io->fn(io, told)); /* the watcher may be gone now */
 }

@@ -28,15 +28,14 @@ static const char *verify_slot(const eddy_loop *loop, unsigned fd, struct verify
         HOLDS(io->handle.place == fd);
         HOLDS(io->fn != NULL);
         HOLDS(io->born <= loop->turn);
-        if (io->events & (EDDY_READ | EDDY_WRITE)) interest |= io->events;
+        if (io->events & IO_WISHES) interest |= io->events;
         if (io->events & EDDY_ONESHOT) HOLDS(slot->first == io && io->next == NULL);
         verify_count_handle(count, &io->handle);
     }
     HOLDS(slot->interest == interest);
-    HOLDS((slot->flags & IO_SLOT_MERGING) == 0);
+    HOLDS(slot->merged == 0);
     bool is_single = slot->first != NULL && slot->first->next == NULL;
-    bool is_plain =
-        is_single && (interest & (EDDY_READ | EDDY_WRITE)) && !(interest & EDDY_ONESHOT);
+    bool is_plain = is_single && io_is_plain(interest);
     if (slot->first == NULL)
         HOLDS(slot->registered == 0);
     else

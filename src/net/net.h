@@ -37,6 +37,7 @@ enum {
     STREAM_REFUSED = 1 << 8,     /* blocked, because the kernel took no more */
     STREAM_WRITE_AGAIN = 1 << 9, /* blocked for want of memory: not EDDY_WRITE but the timer */
     STREAM_READ_AGAIN = 1 << 10, /* reading, and the same */
+    STREAM_HANGUP = 1 << 11,     /* not reading, and EDDY_HANGUP is its interest */
 };
 
 /* Counts of an eddy_write that are none. */
@@ -117,6 +118,7 @@ void eddy__stream_read(eddy_stream *stream);
 void eddy__stream_read_again(eddy_stream *stream);
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last call of read_fn */
 void eddy__stream_read_late(eddy_stream *stream);
+void eddy__stream_hangup_end(eddy_stream *stream); /* tells of it */
 
 /* --- stream_write.c --- */
 int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7; 0 */

@@ -44,13 +44,15 @@ static const char *net_verify_stream(const eddy_stream *stream) {
     unsigned state = stream->state;
     HOLDS(!(state & STREAM_CONNECTING) != !(state & STREAM_CONNECTED));
     HOLDS(!(state & STREAM_CLOSING));
-    if (state & (STREAM_READING | STREAM_BLOCKED | STREAM_WRITABLE))
+    if (state & (STREAM_READING | STREAM_BLOCKED | STREAM_WRITABLE | STREAM_HANGUP))
         HOLDS(state & STREAM_CONNECTED);
+    if (state & STREAM_HANGUP) HOLDS(!(state & STREAM_READING) && stream->hangup_fn != NULL);
     if (state & STREAM_READING) HOLDS(stream->read_fn != NULL && stream->read_size > 0);
     /* A watcher that has lost its descriptor is muted until its callback hears of it. */
     bool reads = (stream->io.events & EDDY_READ) != 0,
          writes = (stream->io.events & EDDY_WRITE) != 0;
     if (stream->io.error == 0) {
+        HOLDS(!(stream->io.events & EDDY_HANGUP) == !(state & STREAM_HANGUP));
         HOLDS(reads == ((state & (STREAM_READING | STREAM_READ_AGAIN)) == STREAM_READING));
         if (state & STREAM_CONNECTED)
             HOLDS(writes == ((state & (STREAM_BLOCKED | STREAM_WRITE_AGAIN)) == STREAM_BLOCKED));

@@ -21,6 +21,7 @@ void eddy__stream_update_interest(eddy_stream *stream) {
     unsigned events =
         (state & (STREAM_READING | STREAM_READ_AGAIN)) == STREAM_READING ? EDDY_READ : 0;
     if ((state & (STREAM_BLOCKED | STREAM_WRITE_AGAIN)) == STREAM_BLOCKED) events |= EDDY_WRITE;
+    if (state & STREAM_HANGUP) events |= EDDY_HANGUP;
     if (state & STREAM_CONNECTING) events |= EDDY_WRITE;
     int err = eddy_io_change(&stream->io, events);
     EDDY_ASSERT(err == 0);
@@ -34,7 +35,15 @@ static void stream_lose(eddy_stream *stream, int error) {
     }
     eddy__stream_write_fail(stream, error);
     if (stream->error != error) return; /* a callback has given the stream another socket */
-    if (stream->state & STREAM_READING) eddy__stream_read_end(stream, error);
+    if (stream->state & STREAM_READING)
+        eddy__stream_read_end(stream, error);
+    else if (stream->state & STREAM_HANGUP)
+        eddy__stream_hangup_end(stream);
+}
+
+/* And not of a socket that a callback has just given it: that has not hung up. */
+static bool stream_awaits_hangup(const eddy_stream *stream) {
+    return (stream->state & STREAM_HANGUP) && stream->io.born != stream_loop(stream)->turn;
 }
 
 /* Writes go first: what they free, a reader that was paused for it may use in the same turn. */
@@ -51,7 +60,10 @@ RARE static void stream_ready_for_more(eddy_stream *stream, unsigned events) {
         return;
     }
     if ((events & EDDY_WRITE) && (stream->state & STREAM_BLOCKED)) eddy__stream_send(stream);
-    if ((events & EDDY_READ) && (stream->state & STREAM_READING)) eddy__stream_read(stream);
+    if ((events & EDDY_READ) && (stream->state & STREAM_READING))
+        eddy__stream_read(stream);
+    else if ((events & (EDDY_HANGUP | EDDY_ERROR)) && stream_awaits_hangup(stream))
+        eddy__stream_hangup_end(stream);
 }
 
 /* EDDY_READ is told only while it is asked for, which is while the stream reads. */

@@ -9,7 +9,7 @@ static int read_start(eddy_stream *stream, void *data, size_t size, eddy_read_fn
     stream->read_fn = fn;
     stream->read_data = data;
     stream->read_size = (uint32_t)(size < EDDY_OS_TRANSFER_MAX ? size : EDDY_OS_TRANSFER_MAX);
-    stream->state |= STREAM_READING;
+    stream->state = (uint16_t)((stream->state & ~(unsigned)STREAM_HANGUP) | STREAM_READING);
     eddy__stream_update_interest(stream);
     return 0;
 }
@@ -40,10 +40,27 @@ int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_rea
 }
 
 void eddy_stream_read_stop(eddy_stream *stream) {
-    if (!(stream->state & STREAM_READING)) return;
-    stream->state &= (uint16_t) ~(STREAM_READING | STREAM_READ_AGAIN);
+    if (!(stream->state & (STREAM_READING | STREAM_HANGUP))) return;
+    stream->state &= (uint16_t) ~(STREAM_READING | STREAM_READ_AGAIN | STREAM_HANGUP);
     stream->read_due_ns = NEVER_NS;
     eddy__stream_update_interest(stream);
+}
+
+int eddy_stream_hangup_start(eddy_stream *stream, eddy_stream_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
+    int err = read_check(stream);
+    if (err < 0) return err;
+    if (stream->state & STREAM_HANGUP) return -EALREADY;
+    if (!(stream_loop(stream)->backend->capabilities & EDDY_CAN_HANGUP)) return -ENOTSUP;
+    stream->hangup_fn = fn;
+    stream->state |= STREAM_HANGUP;
+    eddy__stream_update_interest(stream);
+    return 0;
+}
+
+void eddy__stream_hangup_end(eddy_stream *stream) {
+    eddy_stream_read_stop(stream);
+    CALLBACK(stream_loop(stream), stream, stream->hangup_fn(stream));
 }
 
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BOTH = EDDY_READ | EDDY_WRITE };
+enum { BOTH = EDDY_READ | EDDY_WRITE, RECORDS_MAX = 256 };
 
 #define MS EDDY_NS_PER_MS
 
@@ -41,7 +41,7 @@ struct tested {
     const struct eddy_backend *backend;
     void *state;
     struct counted_memory memory;
-    struct eddy_record records[BACKEND_RECORDS_MAX];
+    struct eddy_record records[RECORDS_MAX];
     int count; /* records of the last wait */
 };
 
@@ -115,14 +115,14 @@ static inline unsigned told_token(const struct tested *it, eddy_token token) {
 
 /* What one wait tells of `fd`, which is the only one to be told of. */
 static inline unsigned told(struct tested *it, int fd, int64_t timeout_ns) {
-    wait_once(it, BACKEND_RECORDS_MAX, timeout_ns);
+    wait_once(it, RECORDS_MAX, timeout_ns);
     for (int i = 0; i < it->count; i++) ck_assert_uint_eq(it->records[i].token, token_of(fd, 1));
     return told_token(it, token_of(fd, 1));
 }
 
 static inline void ck_silent(struct tested *it) {
-    ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, 0), 0);
-    ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, 2 * MS), 0);
+    ck_assert_int_eq(wait_once(it, RECORDS_MAX, 0), 0);
+    ck_assert_int_eq(wait_once(it, RECORDS_MAX, 2 * MS), 0);
 }
 
 static inline void put(int fd, const char *text) {

@@ -3,6 +3,7 @@
 #include "contract.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -23,7 +24,8 @@ struct nature {
 
 static const struct nature natures[] = {
     {.backend = "epoll",
-     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | BACKEND_TELLS_EACH_WRITE,
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_HANGUP |
+                     BACKEND_TELLS_EACH_WRITE,
      .fd_max = INT_MAX,
      .pipe_end_hint = EDDY_HANGUP,
      .pipe_error_hint = EDDY_ERROR,
@@ -32,12 +34,15 @@ static const struct nature natures[] = {
      .remove_tells_loss = true,
      .refuses_devices = true},
     {.backend = "kqueue",
-     .capabilities =
-         EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH |
+                     EDDY_CAN_HANGUP | BACKEND_CAN_SPLIT,
      .fd_max = INT_MAX - 1,
      .grows = true,
      .refuses_devices = true},
     {.backend = "poll",
+#ifdef POLLRDHUP
+     .capabilities = EDDY_CAN_HANGUP,
+#endif
      .fd_max = INT_MAX - 1,
      .pipe_end_hint = EDDY_HANGUP,
      .pipe_error_hint = EDDY_ERROR,
@@ -45,7 +50,7 @@ static const struct nature natures[] = {
      .grows = true},
     {.backend = "select", .fd_max = FD_SETSIZE - 1, .tells_loss = true},
     {.backend = "sim",
-     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | BACKEND_TELLS_EACH_WRITE,
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_HANGUP | BACKEND_TELLS_EACH_WRITE,
      .fd_max = 1023,
      .pipe_end_hint = EDDY_HANGUP,
      .pipe_error_hint = EDDY_ERROR,
@@ -54,7 +59,8 @@ static const struct nature natures[] = {
      .remove_tells_loss = true,
      .refuses_devices = true},
     {.backend = "sim-split",
-     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
+     .capabilities =
+         EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_BATCH | EDDY_CAN_HANGUP | BACKEND_CAN_SPLIT,
      .fd_max = 1023,
      .pipe_end_hint = EDDY_HANGUP,
      .pipe_error_hint = EDDY_ERROR,

@@ -89,12 +89,12 @@ START_TEST(records_carry_the_last_token_given) {
     eddy_token last = token_of(ends[0], UINT32_MAX);
     add(it, ends[0], BOTH);
     ck_assert_int_eq(it->backend->modify(it->state, ends[0], BOTH, BOTH, last), 0);
-    wait_once(it, BACKEND_RECORDS_MAX, -1);
+    wait_once(it, RECORDS_MAX, -1);
     ck_assert_uint_eq(told_token(it, last), BOTH);
     ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), 0);
     remove_fd(it, ends[0], BOTH);
     ck_assert_int_eq(it->backend->add(it->state, ends[0], EDDY_READ, token_of(ends[0], 7)), 0);
-    wait_once(it, BACKEND_RECORDS_MAX, -1);
+    wait_once(it, RECORDS_MAX, -1);
     ck_assert_int_eq(it->count, 1);
     ck_assert_uint_eq(told_token(it, token_of(ends[0], 7)), EDDY_READ);
     remove_fd(it, ends[0], EDDY_READ);
@@ -235,6 +235,35 @@ START_TEST(reset_connection_is_told_in_every_direction_asked_for) {
 }
 END_TEST
 
+/* Clause 3. Bytes are not what was asked for; the end is, and may be told for as long as it lasts.
+ */
+START_TEST(hangup_that_was_asked_for_is_told_without_reading) {
+    struct tested *it = tested_open();
+    if (can(it, EDDY_CAN_HANGUP)) {
+        int ends[2];
+        test_socket_pair(ends);
+        add(it, ends[0], EDDY_HANGUP);
+        ck_silent(it);
+        put(ends[1], "x");
+        ck_silent(it);
+        modify(it, ends[0], EDDY_HANGUP, EDDY_READ);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
+        modify(it, ends[0], EDDY_READ, EDDY_HANGUP);
+        ck_silent(it);
+        ck_assert_int_eq(shutdown(ends[1], SHUT_WR), 0);
+        ck_assert_uint_eq(told(it, ends[0], -1) & ~(unsigned)EDDY_READ, EDDY_HANGUP);
+        modify(it, ends[0], EDDY_HANGUP, BOTH | EDDY_HANGUP);
+        ck_assert_uint_eq(told(it, ends[0], -1), BOTH | EDDY_HANGUP);
+        modify(it, ends[0], BOTH | EDDY_HANGUP, EDDY_WRITE);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
+        remove_fd(it, ends[0], EDDY_WRITE);
+        ck_silent(it);
+        close_both(ends);
+    }
+    tested_close(it);
+}
+END_TEST
+
 START_TEST(edge_is_told_once_per_arrival) {
     struct tested *it = tested_open();
     if (can(it, EDDY_CAN_EDGE)) {
@@ -366,14 +395,14 @@ static bool tells_each_write(struct tested *it, int fd, int written_fd, size_t s
     static const uint64_t one = 1;
     int said = 0;
     add(it, fd, EDDY_READ | EDDY_EDGE);
-    ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, 0), 0);
+    ck_assert_int_eq(wait_once(it, RECORDS_MAX, 0), 0);
     for (int i = 0; i < WRITES; i++) {
         ck_assert_int_eq(eddy_os_write(written_fd, &one, size), (ssize_t)size);
         unsigned events = told(it, fd, 0);
         if (i == 0) ck_assert_uint_eq(events, EDDY_READ); /* nothing lay before it */
         if (events != 0) ck_assert_uint_eq(events, EDDY_READ);
         said += events != 0;
-        ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, 0), 0);
+        ck_assert_int_eq(wait_once(it, RECORDS_MAX, 0), 0);
     }
     remove_fd(it, fd, EDDY_READ | EDDY_EDGE);
     ck_assert_msg(said == WRITES || said == 1, "%d of %d writes were told", said, WRITES);
@@ -420,7 +449,8 @@ Suite *make_suite(void) {
     ck_add(suite, "hang-up and error", hangup_makes_a_reader_readable,
            error_makes_a_blocked_writer_writable, broken_pipe_can_be_added_and_is_writable,
            hangup_comes_with_data_still_to_read,
-           reset_connection_is_told_in_every_direction_asked_for);
+           reset_connection_is_told_in_every_direction_asked_for,
+           hangup_that_was_asked_for_is_told_without_reading);
     ck_add(suite, "edge and one-shot", edge_is_told_once_per_arrival,
            edges_of_both_directions_are_apart, oneshot_is_silent_after_one_record_until_modify,
            fired_oneshot_can_be_removed_and_added, modify_moves_between_level_edge_and_oneshot,

@@ -74,7 +74,7 @@ START_TEST(forked_child_begins_anew_and_leaves_the_parent_alone) {
     modify(it, other[0], EDDY_READ, EDDY_WRITE); /* on its way at the fork */
     in_child(child_begins_anew, it, ends);
     in_child(child_begins_anew, it, ends);
-    ck_assert_int_eq(wait_once(it, BACKEND_RECORDS_MAX, -1), 2);
+    ck_assert_int_eq(wait_once(it, RECORDS_MAX, -1), 2);
     ck_assert_uint_eq(told_token(it, token_of(ends[0], 1)), EDDY_READ);
     ck_assert_uint_eq(told_token(it, token_of(other[0], 1)), EDDY_WRITE);
     remove_fd(it, ends[0], EDDY_READ);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh FIRST COUNT MODE PROGRAM:BACKEND...: runs the script with the same seeds on each backend, of
-# its program, and compares what it prints. MODE is level, or edge for those that can. Prints what
+# its program, and compares what it prints. MODE is level, or edge for those that can do all. Prints what
 # differs; exit status 1 if anything does.
 first=$1 count=$2 mode=$3
 shift 3

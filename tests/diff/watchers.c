@@ -17,7 +17,7 @@ struct watched {
     bool is_finished;  /* the other end has shut down: again would be a new edge on some */
     bool has_ended;    /* a read or write has said so: nothing more is asked */
     eddy_io io[2];
-    bool is_init;
+    unsigned asked[2];
 };
 
 /* A number of descriptor is used again and again; each use is a thing of its own. */
@@ -47,7 +47,10 @@ static void write_some(struct watched *it) {
 static void on_ready(struct watched *it, int which, unsigned events) {
     eddy_io *io = &it->io[which];
     bool reads = (events & EDDY_READ) != 0, writes = (events & EDDY_WRITE) != 0;
-    thing_note(&it->thing, " %d%s%s", which, reads ? "r" : "", writes ? "w" : "");
+    /* To who has not asked for it, which mechanism tells a hang-up differs by nature. */
+    bool ends = (events & it->asked[which] & EDDY_HANGUP) != 0;
+    thing_note(&it->thing, " %d%s%s%s", which, reads ? "r" : "", writes ? "w" : "",
+               ends ? "h" : "");
     if (reads) read_some(it);
     if (writes) write_some(it);
     unsigned choice = random_of(&it->thing.random, 6);
@@ -57,6 +60,7 @@ static void on_ready(struct watched *it, int which, unsigned events) {
     } else if (choice == 1) {
         unsigned wanted = askable(it) & (EDDY_READ | random_of(&it->thing.random, 4));
         thing_note(&it->thing, "c%u:%d", wanted, eddy_io_change(io, wanted));
+        it->asked[which] = wanted;
     }
 }
 
@@ -107,10 +111,14 @@ static void start(struct script *script, struct watched *it) {
     if (way == 0 && is_alone && events == EDDY_READ)
         events |= script->capabilities & EDDY_CAN_EDGE ? EDDY_EDGE : 0;
     if (way == 1) events |= script->capabilities & EDDY_CAN_ONESHOT ? EDDY_ONESHOT : 0;
+    /* Of a pipe's writer kqueue has no filter for it. */
+    if (way >= 6 && it->kind != PIPE_WRITER)
+        events |= script->capabilities & EDDY_CAN_HANGUP ? EDDY_HANGUP : 0;
     int err =
         eddy_is_active(&it->io[which].handle)
             ? eddy_io_change(&it->io[which], events)
             : eddy_io_start(&it->io[which], which == 0 ? on_first : on_second, it->fd, events);
+    if (err == 0) it->asked[which] = events;
     thing_note(&it->thing, " %u+%u:%d", which, events, err);
 }
 

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -38,6 +39,7 @@ enum { FILTERS = 2, READ = 0, WRITE = 1 };
 struct knote {
     bool attached, disabled;
     unsigned short flags; /* EV_CLEAR, EV_ONESHOT, EV_DISPATCH: for life */
+    bool is_far;          /* NOTE_LOWAT with more bytes than there can be */
     void *udata;
     dev_t device;
     ino_t inode;
@@ -177,10 +179,17 @@ static bool is_same_file(const struct knote *knote, int fd) {
     return now.device == knote->device && now.inode == knote->inode && now.access == knote->access;
 }
 
+static bool is_pipe(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 static int control(const struct queue *queue, int operation, uintptr_t ident, int filter) {
     const struct knote *knote = knote_of(queue, ident, filter);
     struct epoll_event event = {.data.u64 = ident};
     event.events = filter == READ ? EPOLLIN | EPOLLRDHUP : EPOLLOUT;
+    /* Of a pipe the BSDs tell bytes all the same. */
+    if (knote->is_far && !is_pipe((int)ident)) event.events = EPOLLRDHUP;
     if (knote->flags & EV_CLEAR) event.events |= EPOLLET;
     return epoll_ctl(queue->epoll[filter], operation, (int)ident, &event) == 0 ? 0 : errno;
 }
@@ -215,11 +224,6 @@ static void make_room(struct queue *queue, uintptr_t ident) {
     queue->idents = idents;
 }
 
-static bool is_pipe(int fd) {
-    struct stat status;
-    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
-}
-
 static int poll_now(int fd, int events) {
     struct pollfd polled = {.fd = fd, .events = (short)events};
     return poll(&polled, 1, 0) == 1 ? polled.revents : 0;
@@ -252,6 +256,7 @@ static int attach(struct queue *queue, const struct kevent *change, int filter) 
     *knote = (struct knote){.attached = true};
     knote->flags = change->flags & (EV_CLEAR | EV_ONESHOT | EV_DISPATCH);
     knote->disabled = (change->flags & EV_DISABLE) != 0;
+    knote->is_far = change->fflags == NOTE_LOWAT;
     describe(knote, fd);
     int error = knote->disabled ? 0 : control(queue, EPOLL_CTL_ADD, change->ident, filter);
     if (error == EEXIST) { /* the same file again under the same number, after a close */
@@ -287,7 +292,10 @@ static int make_change(struct queue *queue, const struct kevent *change) {
     if (change->flags & ~known) refuse("a change with flags that are not for changes");
     if ((change->flags & EV_ADD) && (change->flags & EV_DELETE))
         refuse("both EV_ADD and EV_DELETE");
-    if (change->fflags != 0 || change->data != 0) refuse("fflags or data, which are not simulated");
+    bool is_far = change->filter == EVFILT_READ && (change->flags & EV_ADD) &&
+                  change->fflags == NOTE_LOWAT && change->data == INT_MAX;
+    if (!is_far && (change->fflags != 0 || change->data != 0))
+        refuse("fflags or data, which are not simulated");
     if (change->filter != EVFILT_READ && change->filter != EVFILT_WRITE) return EINVAL;
     int filter = change->filter == EVFILT_READ ? READ : WRITE;
     if (change->ident > INT32_MAX || fcntl((int)change->ident, F_GETFD) < 0) return EBADF;
@@ -360,8 +368,9 @@ static int collect_again(struct queue *queue, struct kevent *events, int room) {
 }
 
 static int collect_filter(struct queue *queue, int filter, struct kevent *events, int room) {
-    struct epoll_event ready[256];
-    if (room > 256) room = 256;
+    enum { READY_MAX = 4096 };
+    struct epoll_event ready[READY_MAX];
+    if (room > READY_MAX) room = READY_MAX;
     if (room == 0) return 0;
     int count = 0, leaked = 0;
     int told = epoll_wait(queue->epoll[filter], ready, room, 0);

@@ -382,8 +382,8 @@ END_TEST
 
 START_TEST(unknown_events_are_invalid) {
     begin();
-    static const unsigned wrong[] = {EDDY_ERROR, EDDY_HANGUP, EDDY_READ | EDDY_HANGUP,
-                                     1 << 6,     1u << 31,    ~0u};
+    static const unsigned wrong[] = {
+        EDDY_ERROR, EDDY_READ | EDDY_ERROR, EDDY_HANGUP | EDDY_ERROR, 1 << 6, 1u << 31, ~0u};
     for (int i = 0; i < 6; i++) {
         ck_assert_int_eq(eddy_io_start(&a, on_event, ends[0], wrong[i]), -EINVAL);
         ck_assert(!eddy_is_active(&a.handle));

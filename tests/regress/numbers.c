@@ -172,11 +172,56 @@ START_TEST(a_wait_knows_what_has_changed_since_prepare) {
 }
 END_TEST
 
+static unsigned told_events;
+
+static void on_healthy(eddy_io *io, unsigned events) {
+    char byte;
+    told_events |= events;
+    (void)!read(eddy_io_fd(io), &byte, 1);
+}
+
+/* The flush finds that a descriptor is gone, and before that is told its watcher has been stopped,
+ * and somebody else watches another file under the same number: the loss is none of theirs. */
+START_TEST(a_new_watcher_is_not_told_of_its_predecessors_loss) {
+    loop = test_loop_open();
+    eddy_io lost, healthy;
+    int64_t timeout_ns;
+    int old[2], fresh[2];
+    test_pipe(old);
+    test_pipe(fresh);
+    eddy_io_init(&lost, loop);
+    eddy_io_init(&healthy, loop);
+    ck_assert_int_eq(eddy_io_start(&lost, on_io, old[0], EDDY_READ), 0);
+    turn();
+    close(old[0]);
+    ck_assert_int_eq(eddy_io_change(&lost, EDDY_READ | EDDY_WRITE), 0);
+    ck_assert_int_eq(eddy_loop_prepare(loop, &timeout_ns), 0);
+    eddy_io_stop(&lost);
+    ck_assert_int_eq(dup2(fresh[0], old[0]), old[0]);
+    ck_assert_int_eq(eddy_io_start(&healthy, on_healthy, old[0], EDDY_READ), 0);
+    told[0] = 0;
+    told_events = 0;
+    ck_assert_int_ge(eddy_loop_wait(loop, 0), 0);
+    ck_assert_int_ge(eddy_loop_dispatch(loop), 0);
+    ck_assert_int_eq(told[0], 0);
+    ck_assert_uint_eq(told_events, 0);
+    put(fresh[1], "x");
+    turn();
+    ck_assert_uint_eq(told_events, EDDY_READ);
+    eddy_io_stop(&healthy);
+    close(old[0]);
+    close(old[1]);
+    close_both(fresh);
+    test_loop_close(loop);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("numbers");
     ck_add(suite, "numbers", a_second_watcher_of_a_number_used_again_is_told,
            a_stop_after_the_close_costs_no_new_registrations,
            a_backend_that_cannot_be_opened_anew_says_why,
-           a_wait_knows_what_has_changed_since_prepare);
+           a_wait_knows_what_has_changed_since_prepare,
+           a_new_watcher_is_not_told_of_its_predecessors_loss);
     return suite;
 }

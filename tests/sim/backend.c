@@ -290,7 +290,7 @@ static int split_backend_remove(void *state, int fd, unsigned events) {
 
 static const struct eddy_backend backend_sim = {
     .name = "sim",
-    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | BACKEND_TELLS_EACH_WRITE,
+    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_HANGUP | BACKEND_TELLS_EACH_WRITE,
     .fd_max = SET_NUMBERS - 1,
     .state_bytes = sizeof(struct sim_backend_state),
     .open = sim_backend_open,
@@ -304,7 +304,8 @@ static const struct eddy_backend backend_sim = {
 
 static const struct eddy_backend backend_split = {
     .name = "sim-split",
-    .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_BATCH | BACKEND_CAN_SPLIT,
+    .capabilities =
+        EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_BATCH | EDDY_CAN_HANGUP | BACKEND_CAN_SPLIT,
     .fd_max = SET_NUMBERS - 1,
     .state_bytes = sizeof(struct sim_backend_state),
     .open = split_backend_open,

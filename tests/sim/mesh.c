@@ -262,13 +262,16 @@ static void open_house(struct house *house, unsigned number) {
     const size_t shares[] = {0, 0, 1, 300, 5000};
     eddy_loop_config config = {
         .events_per_turn = sim_below(3) == 0 ? 1 + sim_below(4) : 0,
+        .waits_per_turn = sim_below(4),
         .completions_per_turn = sim_below(3) == 0 ? 1 + sim_below(3) : 0,
         .read_buffer_bytes = sim_below(2) == 0 ? 0 : 1 + sim_below(2000),
         .stream_bytes_per_turn = shares[sim_below(5)],
         .wakeup = sim_below(3) == 0 ? EDDY_WAKEUP_EVENTFD : EDDY_WAKEUP_PIPE,
     };
     *house =
-        (struct house){.number = number, .stream_bytes_per_turn = config.stream_bytes_per_turn};
+        (struct house){.number = number,
+                       .stream_bytes_per_turn = config.stream_bytes_per_turn,
+                       .waits_per_turn = config.waits_per_turn > 0 ? config.waits_per_turn : 1};
     party_open_surely(&house->party, "house", &config);
     set_address(house);
     house->finish = ledger_new("finish", sizeof *house->finish);

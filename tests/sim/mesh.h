@@ -58,6 +58,7 @@ struct house {
     unsigned accepts_of_turn;
     uint64_t closed, completions; /* as eddy_metrics has to count them */
     size_t stream_bytes_per_turn;
+    unsigned waits_per_turn;
     bool has_ended;
 };
 

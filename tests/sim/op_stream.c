@@ -15,7 +15,7 @@ struct op_stream {
     uint64_t said, heard, tie;
     bool has_timeout; /* of writes; it outlives the socket */
     bool may_break;   /* the other end is gone, or nobody knows who it is */
-    bool is_reading, is_shut, has_failed;
+    bool is_reading, awaits_hangup, is_shut, has_failed;
     unsigned writes;
     uint64_t write_next, write_done;
     int64_t read_due_ns;
@@ -53,7 +53,7 @@ static bool may_fail(const struct op_stream *at) {
 
 static void become_idle(struct op_stream *at) {
     at->life = IDLE;
-    at->is_reading = at->is_shut = at->has_failed = at->may_break = false;
+    at->is_reading = at->awaits_hangup = at->is_shut = at->has_failed = at->may_break = false;
     at->said = at->heard = at->tie = 0;
     at->read_due_ns = -1;
 }
@@ -86,6 +86,14 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
         at->read_due_ns = -1;
     }
     op_leave(desk);
+}
+
+static void on_hangup(eddy_stream *stream) {
+    struct op_stream *at = stream_of(stream);
+    op_enter(at->desk, PHASE_READY);
+    sim_check(at->awaits_hangup && at->life == CONNECTED, "a hang-up is told that nobody awaits");
+    at->awaits_hangup = false;
+    op_leave(at->desk);
 }
 
 static void on_written(eddy_write *write, int status) {
@@ -212,13 +220,23 @@ static void read_start(struct op_stream *at) {
             ledger_free(into);
     }
     check_answer(at, "to read", err, expected);
-    if (err == 0) at->is_reading = true;
+    if (err < 0) return;
+    at->is_reading = true;
+    at->awaits_hangup = false;
+}
+
+static void hangup_start(struct op_stream *at) {
+    int expected = refusal(at);
+    if (expected == 0 && (at->is_reading || at->awaits_hangup)) expected = -EALREADY;
+    int err = CALL(&at->desk->party, eddy_stream_hangup_start(&at->stream, on_hangup));
+    check_answer(at, "to await a hang-up", err, expected);
+    if (err == 0) at->awaits_hangup = true;
 }
 
 static void read_stop(struct op_stream *at) {
     CALL_VOID(&at->desk->party, eddy_stream_read_stop(&at->stream));
     if (at->is_reading) at->read_due_ns = -1;
-    at->is_reading = false;
+    at->is_reading = at->awaits_hangup = false;
 }
 
 static void set_deadline(struct op_stream *at) {
@@ -324,7 +342,7 @@ static void stream_close(struct op_stream *at, bool reset) {
     if (err < 0) return;
     ledger_owe(at);
     at->life = CLOSING;
-    at->is_reading = false;
+    at->is_reading = at->awaits_hangup = false;
 }
 
 static struct op_stream *stream_new(struct desk *desk, unsigned place) {
@@ -342,7 +360,7 @@ void op_stream(struct desk *desk) {
     struct op_stream *at = desk->streams[place];
     if (at == NULL) at = stream_new(desk, place);
     struct desk *other = some_desk();
-    switch (pick(19)) {
+    switch (pick(20)) {
     case 0:
         stream_close(at, pick(2) == 0);
         break;
@@ -387,6 +405,9 @@ void op_stream(struct desk *desk) {
         break;
     case 16:
         flush_now(at);
+        break;
+    case 17:
+        hangup_start(at);
         break;
     default:
         write_some(at);

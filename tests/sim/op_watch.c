@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { WATCHES = 14, BOTH = EDDY_READ | EDDY_WRITE };
+enum { WATCHES = 14, BOTH = EDDY_READ | EDDY_WRITE, WISHES = BOTH | EDDY_HANGUP };
 
 struct watch {
     eddy_io io;
@@ -35,17 +35,18 @@ void watchers_owe(const struct wire *wire) {
 static void check_lost(struct watch *watch, unsigned events, int error) {
     sim_check(events == EDDY_ERROR, "a lost descriptor is told as %x", events);
     sim_check(watch->is_careless || op_is_weather(error), "a descriptor is lost with %d", error);
-    watch->events &= ~(unsigned)BOTH;
+    watch->events &= ~(unsigned)WISHES;
     watch->wire->was_muted = true;
 }
 
 static void check_told(struct watch *watch, unsigned events) {
     unsigned possible = (watch->events & BOTH) | EDDY_ERROR | EDDY_HANGUP;
-    sim_check(watch->events & BOTH, "a muted watcher is told %x", events);
+    sim_check(watch->events & WISHES, "a muted watcher is told %x", events);
     sim_check(events != 0 && (events & ~possible) == 0, "%x is told who asks for %x", events,
               watch->events);
     sim_check(!(watch->events & EDDY_ONESHOT) || !watch->is_disarmed, "a one-shot fires twice");
     if (watch->events & EDDY_ONESHOT) watch->is_disarmed = true;
+    if (events & (EDDY_ERROR | EDDY_HANGUP)) watch->events &= ~(unsigned)EDDY_HANGUP; /* once */
 }
 
 /* What was ready for the wait may have been read since, but not have been for another owner. */
@@ -118,7 +119,7 @@ static void on_io(eddy_io *io, unsigned events) {
 static int refusal(const struct watch *self, const struct desk *desk, const struct wire *wire,
                    unsigned events) {
     unsigned able = eddy_loop_backend(desk->party.loop)->capabilities;
-    if (events & ~(unsigned)(BOTH | EDDY_EDGE | EDDY_ONESHOT)) return -EINVAL;
+    if (events & ~(unsigned)(WISHES | EDDY_EDGE | EDDY_ONESHOT)) return -EINVAL;
     if ((events & EDDY_EDGE) && !(able & EDDY_CAN_EDGE)) return -ENOTSUP;
     if ((events & EDDY_ONESHOT) && !(able & EDDY_CAN_ONESHOT)) return -ENOTSUP;
     for (unsigned i = 0; i < WATCHES; i++) {
@@ -136,7 +137,8 @@ static unsigned some_events(void) {
     unsigned chosen = events[pick(6)];
     if (pick(4) == 0) chosen |= EDDY_EDGE;
     if (pick(5) == 0) chosen |= EDDY_ONESHOT;
-    return pick(30) == 0 ? chosen | EDDY_HANGUP : chosen;
+    if (pick(5) == 0) chosen |= EDDY_HANGUP;
+    return pick(30) == 0 ? chosen | EDDY_ERROR : chosen;
 }
 
 static void watch_start(struct watch *watch, struct wire *wire, unsigned events) {
@@ -262,7 +264,7 @@ void op_watch(struct desk *desk) {
     case 5: {
         struct watch *other = some_watch(desk); /* whose descriptor it shares from now on */
         if (other->wire == NULL || other->desk != watch->desk) break;
-        watch_start(watch, other->wire, (some_events() & BOTH) | (other->events & EDDY_EDGE));
+        watch_start(watch, other->wire, (some_events() & WISHES) | (other->events & EDDY_EDGE));
         break;
     }
     case 6:
@@ -300,6 +302,15 @@ static void look_at_writer(const struct watch *watch) {
     sim_check(!is_writable, "descriptor %d is writable, and its watcher was not told", wire->fd);
 }
 
+static void look_at_hangup(const struct watch *watch) {
+    const struct wire *wire = watch->wire;
+    bool is_armed = !(watch->events & EDDY_ONESHOT) || !watch->is_disarmed;
+    if (!(watch->events & EDDY_HANGUP) || !is_armed || watch->told > 0) return;
+    if ((watch->events & EDDY_EDGE) && !watch->is_owed) return;
+    sim_check(wire->other != NULL || wire->is_mute,
+              "descriptor %d has hung up, and its watcher was not told", wire->fd);
+}
+
 /* After some turns in which nobody did anything but read. */
 void op_watch_look(void) {
     for (unsigned i = 0; i < WATCHES; i++) {
@@ -307,6 +318,7 @@ void op_watch_look(void) {
         if (watch == NULL || watch->wire == NULL) continue;
         look_at(watch);
         look_at_writer(watch);
+        look_at_hangup(watch);
     }
 }
 

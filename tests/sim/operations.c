@@ -121,8 +121,8 @@ static void open_wrongly(void) {
     eddy_loop *loop;
     eddy_loop_config config = {.backend = "none of these"};
     sim_check(eddy_loop_open(&loop, &config) == -ENOENT, "a backend of no name is opened");
-    config = (eddy_loop_config){.events_per_turn = 257};
-    sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "257 events a turn");
+    config = (eddy_loop_config){.events_per_turn = ~0u};
+    sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "4 G events a turn");
     config = (eddy_loop_config){.wakeup = (eddy_wakeup_kind)2};
     sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "a third kind of wake-up");
     config = (eddy_loop_config){.pool_threads = 1025};
@@ -141,6 +141,7 @@ static void desk_open(struct desk *desk) {
         .pool = op_pool_use(pool, 1),
         .pool_threads = pick(5),
         .events_per_turn = pick(3) == 0 ? 1 + pick(4) : 0,
+        .waits_per_turn = pick(4),
         .completions_per_turn = pick(3) == 0 ? 4 + pick(3) : 0,
         .read_buffer_bytes = pick(2) * (1 + pick(1000)),
         .stream_bytes_per_turn = pick(2) * (1 + pick(3000)),

@@ -196,7 +196,7 @@ END_TEST
 
 static const struct eddy_backend *backend;
 static void *state;
-static struct eddy_record records[BACKEND_RECORDS_MAX];
+static struct eddy_record records[256];
 
 static void *resize(void *context, void *memory, size_t old_bytes, size_t new_bytes) {
     (void)context;

@@ -57,15 +57,22 @@ static void add_candidate(struct sim_set *set, unsigned *count, struct sim_inter
         (struct sim_candidate){(unsigned)(it - set->interests), filter, events};
 }
 
+/* A hang-up that was asked for. */
+static unsigned ended(const struct sim_interest *it, unsigned ready) {
+    return (it->events & EDDY_HANGUP) && (ready & SIM_ENDED) ? EDDY_HANGUP | EDDY_READ : 0;
+}
+
 /* Both filters in one record; ERROR and HANGUP stand for all that was asked for. */
 static void look_whole(struct sim_set *set, unsigned *count, struct sim_interest *it,
                        const struct sim_description *description, unsigned ready) {
     unsigned asked = it->events & INTEREST_BOTH;
     unsigned bad = ready & (EDDY_ERROR | EDDY_HANGUP);
-    unsigned told = bad != 0 ? bad | asked : ready & asked;
+    unsigned over = ended(it, ready);
+    unsigned told = bad != 0 ? bad | asked | over : (ready & asked) | over;
+    unsigned filters = bad != 0 ? (unsigned)INTEREST_BOTH : asked | (over & EDDY_READ);
     if (told == 0)
         see(it, description, INTEREST_BOTH);
-    else if (is_new(it, description, bad != 0 ? (unsigned)INTEREST_BOTH : asked))
+    else if (is_new(it, description, filters))
         add_candidate(set, count, it, INTEREST_BOTH, told);
 }
 
@@ -73,9 +80,11 @@ static void look_whole(struct sim_set *set, unsigned *count, struct sim_interest
 static void look_split(struct sim_set *set, unsigned *count, struct sim_interest *it,
                        const struct sim_description *description, unsigned ready) {
     for (unsigned filter = EDDY_READ; filter <= EDDY_WRITE; filter <<= 1) {
-        if (!(it->events & filter)) continue;
+        bool for_end = filter == EDDY_READ && (it->events & EDDY_HANGUP);
+        if (!(it->events & filter) && !for_end) continue;
         unsigned bad = ready & (EDDY_ERROR | EDDY_HANGUP);
-        unsigned told = bad != 0 ? bad | INTEREST_BOTH : ready & filter;
+        unsigned over = for_end ? ended(it, ready) : 0;
+        unsigned told = bad != 0 ? bad | INTEREST_BOTH : (ready & it->events & filter) | over;
         if (told == 0)
             see(it, description, filter);
         else if (is_new(it, description, filter))
@@ -175,6 +184,7 @@ static bool tell_spurious(struct sim_set *set, struct eddy_record *record) {
     struct sim_interest *it = &set->interests[sim_below(set->count)];
     if (!is_listening(set, it) || look_at(set, it) == NULL) return false;
     unsigned asked = it->events & INTEREST_BOTH;
+    if (asked == 0) return false;
     unsigned events = 1 + sim_below(INTEREST_BOTH);
     if (set->is_split && events == INTEREST_BOTH) events = EDDY_READ;
     if ((events & asked) == 0) events = asked;

@@ -189,7 +189,7 @@ ssize_t sim_end_receive(struct sim_end *end, void *data, size_t size) {
 unsigned sim_end_ready(const struct sim_end *end) {
     unsigned ready = 0;
     if (end->in.arrived > 0) ready |= EDDY_READ;
-    if (end->end_arrived || end->is_broken) ready |= EDDY_READ;
+    if (end->end_arrived || end->is_broken) ready |= EDDY_READ | SIM_ENDED;
     if (end->end_sent || end->is_broken || is_writable(end)) ready |= EDDY_WRITE;
     if (end->error != 0) ready |= EDDY_ERROR;
     if (end->is_broken || (end->end_sent && end->end_arrived)) ready |= EDDY_HANGUP;

@@ -90,12 +90,15 @@ void sim_backends_end(void);
 
 enum { SIM_BOTH = EDDY_READ | EDDY_WRITE };
 
+/* Beside the events: the other side sends no more. EDDY_HANGUP to who has asked for it. */
+enum { SIM_ENDED = 1 << 8 };
+
 /* Calls of an open descriptor; each may be NULL if its kind has nothing to say. */
 struct sim_kind {
     const char *name;
     ssize_t (*read)(void *object, void *data, size_t size);
     ssize_t (*write)(void *object, const void *data, size_t size);
-    unsigned (*ready)(void *object); /* EDDY_READ, WRITE, ERROR, HANGUP that hold now */
+    unsigned (*ready)(void *object); /* EDDY_READ, WRITE, ERROR, HANGUP, SIM_ENDED that hold now */
     void (*close)(void *object);     /* after its last descriptor */
     bool can_be_watched;
     bool reads_whole; /* a read gives a whole record or nothing */

@@ -88,7 +88,7 @@ START_TEST(a_watcher_is_its_descriptors) {
     BREAKS(first->events, first->events | EDDY_ONESHOT, "io->next == NULL");
     BREAKS(first->next->events, first->next->events | EDDY_ONESHOT, "slot->first == io");
     BREAKS(slot->interest, EDDY_WRITE, "slot->interest == interest");
-    BREAKS(slot->flags, slot->flags | IO_SLOT_MERGING, "IO_SLOT_MERGING");
+    BREAKS(slot->merged, EDDY_READ, "slot->merged == 0");
     BREAKS(slot->registered, EDDY_WRITE, "IO_SLOT_CHANGED | IO_SLOT_DISARMED");
     BREAKS(slot[1].registered, EDDY_READ, "slot->registered == 0");
     eddy_io_stop(&io);

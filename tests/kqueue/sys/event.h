@@ -19,6 +19,8 @@ struct kevent {
 #define EVFILT_READ  (-1)
 #define EVFILT_WRITE (-2)
 
+#define NOTE_LOWAT 0x0001 /* for reading: fewer bytes than `data` are not told of */
+
 #define EV_ADD      0x0001
 #define EV_DELETE   0x0002
 #define EV_ENABLE   0x0004
