@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum {
-    IO_ASKABLE = IO_WISHES | EDDY_EDGE | EDDY_ONESHOT,
+    IO_ASKABLE = IO_INTEREST | EDDY_EDGE | EDDY_ONESHOT,
     IO_SLOTS_MIN = 64,
     IO_SLOT_BYTES = sizeof(struct io_slot) + sizeof(int),
 };
@@ -73,14 +73,14 @@ static void io_update_interest(eddy_loop *loop, int fd, uint32_t events) {
     struct io_slot *slot = &loop->io.slots[fd];
     slot->interest = 0;
     for (const eddy_io *io = slot->first; io != NULL; io = io->next)
-        if (io->events & IO_WISHES) slot->interest |= (uint8_t)io->events;
+        if (io->events & IO_INTEREST) slot->interest |= (uint8_t)io->events;
     bool is_single = slot->first != NULL && slot->first->next == NULL;
     slot->flags &= (uint8_t)~IO_SLOT_SPECIAL;
     if (!is_single || !io_is_plain(slot->interest)) slot->flags |= IO_SLOT_SPECIAL;
     /* An edge, or a hang-up that was told, shows only when the kernel looks again, and a one-shot
      * must be armed again. */
     bool is_disarmed = (slot->flags & IO_SLOT_DISARMED) != 0;
-    if ((events & IO_WISHES) &&
+    if ((events & IO_INTEREST) &&
         (is_disarmed || (events & (EDDY_EDGE | EDDY_ONESHOT | EDDY_HANGUP))))
         slot->flags |= IO_SLOT_REARM;
     if (slot->interest != slot->registered || (slot->flags & IO_SLOT_REARM))
@@ -144,7 +144,7 @@ static int io_backend_modify(eddy_loop *loop, int fd) {
 void eddy__io_mute_lost(eddy_loop *loop, int fd, int error) {
     struct io_slot *slot = &loop->io.slots[fd];
     for (eddy_io *io = slot->first; io != NULL; io = io->next) {
-        io->events &= ~(uint32_t)IO_WISHES;
+        io->events &= ~(uint32_t)IO_INTEREST;
         io->error = error;
     }
     slot->interest = 0;
@@ -226,7 +226,7 @@ void eddy_io_init(eddy_io *io, eddy_loop *loop) {
 RARE static int io_register_again(eddy_loop *loop, int fd, unsigned events) {
     struct io_slot *slot = &loop->io.slots[fd];
     unsigned asked = slot->interest | events;
-    if (!(asked & IO_WISHES)) return 0;
+    if (!(asked & IO_INTEREST)) return 0;
     uint8_t interest = slot->interest, registered = slot->registered;
     slot->interest = (uint8_t)asked;
     slot->registered = 0; /* as far as anybody knows */
@@ -256,7 +256,7 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
         /* Also of a muted watcher the caller learns now what is wrong with the descriptor; the next
          * flush takes it out again if it is still muted. */
         unsigned asked = slot->interest | events;
-        err = io_backend_add(loop, fd, (uint8_t)(asked & IO_WISHES ? asked : asked | EDDY_READ));
+        err = io_backend_add(loop, fd, (uint8_t)(asked & IO_INTEREST ? asked : asked | EDDY_READ));
     } else {
         err = io_register_again(loop, fd, events);
     }

@@ -15,7 +15,7 @@ enum {
 
 enum {
     IO_BOTH = EDDY_READ | EDDY_WRITE,
-    IO_WISHES = IO_BOTH | EDDY_HANGUP, /* with none of these a watcher is muted */
+    IO_INTEREST = IO_BOTH | EDDY_HANGUP, /* with none of these a watcher is muted */
 };
 
 /* What the watchers of a descriptor come to. */

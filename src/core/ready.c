@@ -19,7 +19,7 @@ RARE void eddy__ready_unheard(eddy_loop *loop, eddy_io *io) {
 /* EDDY_ERROR alone is about a lost descriptor, and for those who watched it when it was: not for
  * who has started, or asked anew, since. */
 static bool ready_concerns(const eddy_io *io, unsigned events) {
-    return events == EDDY_ERROR ? io->error != 0 : (io->events & IO_WISHES) != 0;
+    return events == EDDY_ERROR ? io->error != 0 : (io->events & IO_INTEREST) != 0;
 }
 
 /* A hang-up lasts: whoever has asked for it is told once. What is wrong with the descriptor counts

@@ -28,7 +28,7 @@ static const char *verify_slot(const eddy_loop *loop, unsigned fd, struct verify
         HOLDS(io->handle.place == fd);
         HOLDS(io->fn != NULL);
         HOLDS(io->born <= loop->turn);
-        if (io->events & IO_WISHES) interest |= io->events;
+        if (io->events & IO_INTEREST) interest |= io->events;
         if (io->events & EDDY_ONESHOT) HOLDS(slot->first == io && io->next == NULL);
         verify_count_handle(count, &io->handle);
     }

@@ -1,4 +1,4 @@
-/* hangup.c: EDDY_HANGUP as a wish: who does not read hears that the other side has gone. */
+/* hangup.c: EDDY_HANGUP that is asked for: who does not read hears that the other side has gone. */
 #include "suite.h"
 #include "system.h"
 
@@ -216,7 +216,7 @@ START_TEST(pausing_and_going_on_loses_nothing) {
 }
 END_TEST
 
-/* Each neighbour has its own wish, and its own once. */
+/* Each neighbour has its own interest, and is told once. */
 START_TEST(neighbours_each_hear_what_they_asked_for) {
     if (!can()) return;
     begin();
@@ -261,7 +261,7 @@ START_TEST(a_reset_is_one) {
 }
 END_TEST
 
-START_TEST(a_pipe_whose_writers_are_gone_has_hung_up) {
+START_TEST(a_pipe_whose_writers_are_gone_is_one) {
     if (!can()) return;
     begin();
     int pipe_ends[2];
@@ -304,14 +304,14 @@ START_TEST(edges_and_hangups_go_together) {
     turns(1);
     ck_assert_uint_eq(calls, 1);
     ck_assert_uint_eq(seen, EDDY_READ | EDDY_HANGUP);
-    turns(2); /* taking the wish back may show the edge once more */
+    turns(2); /* taking the interest back may show the edge once more */
     ck_assert_uint_le(calls, 2);
     end();
 }
 END_TEST
 
 /* Nobody is there to hear of it, and nothing has been sent: the descriptor leaves the backend. */
-START_TEST(who_takes_the_wish_back_is_muted) {
+START_TEST(who_asks_no_more_is_muted) {
     if (!can()) return;
     begin();
     start(&a, ends[0], EDDY_HANGUP);
@@ -330,13 +330,13 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("hangup");
-    ck_add(suite, "wish", a_backend_that_cannot_tell_of_it_says_so,
+    ck_add(suite, "asked", a_backend_that_cannot_tell_of_it_says_so,
            an_end_is_told_and_what_was_sent_before_stays,
            a_hangup_that_was_told_does_not_wake_the_loop_again, it_is_told_again_to_who_asks_again,
-           its_callback_may_ask_again, who_takes_the_wish_back_is_muted);
+           its_callback_may_ask_again, who_asks_no_more_is_muted);
     ck_add(suite, "beside", a_reader_is_told_at_once, a_writer_hears_of_it_beside_writing,
            pausing_and_going_on_loses_nothing, neighbours_each_hear_what_they_asked_for,
            a_one_shot_is_told_of_one_thing, edges_and_hangups_go_together);
-    ck_add(suite, "kinds", a_reset_is_one, a_pipe_whose_writers_are_gone_has_hung_up);
+    ck_add(suite, "kinds", a_reset_is_one, a_pipe_whose_writers_are_gone_is_one);
     return suite;
 }

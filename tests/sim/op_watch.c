@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { WATCHES = 14, BOTH = EDDY_READ | EDDY_WRITE, WISHES = BOTH | EDDY_HANGUP };
+enum { WATCHES = 14, BOTH = EDDY_READ | EDDY_WRITE, EVENTS = BOTH | EDDY_HANGUP };
 
 struct watch {
     eddy_io io;
@@ -35,13 +35,13 @@ void watchers_owe(const struct wire *wire) {
 static void check_lost(struct watch *watch, unsigned events, int error) {
     sim_check(events == EDDY_ERROR, "a lost descriptor is told as %x", events);
     sim_check(watch->is_careless || op_is_weather(error), "a descriptor is lost with %d", error);
-    watch->events &= ~(unsigned)WISHES;
+    watch->events &= ~(unsigned)EVENTS;
     watch->wire->was_muted = true;
 }
 
 static void check_told(struct watch *watch, unsigned events) {
     unsigned possible = (watch->events & BOTH) | EDDY_ERROR | EDDY_HANGUP;
-    sim_check(watch->events & WISHES, "a muted watcher is told %x", events);
+    sim_check(watch->events & EVENTS, "a muted watcher is told %x", events);
     sim_check(events != 0 && (events & ~possible) == 0, "%x is told who asks for %x", events,
               watch->events);
     sim_check(!(watch->events & EDDY_ONESHOT) || !watch->is_disarmed, "a one-shot fires twice");
@@ -119,7 +119,7 @@ static void on_io(eddy_io *io, unsigned events) {
 static int refusal(const struct watch *self, const struct desk *desk, const struct wire *wire,
                    unsigned events) {
     unsigned able = eddy_loop_backend(desk->party.loop)->capabilities;
-    if (events & ~(unsigned)(WISHES | EDDY_EDGE | EDDY_ONESHOT)) return -EINVAL;
+    if (events & ~(unsigned)(EVENTS | EDDY_EDGE | EDDY_ONESHOT)) return -EINVAL;
     if ((events & EDDY_EDGE) && !(able & EDDY_CAN_EDGE)) return -ENOTSUP;
     if ((events & EDDY_ONESHOT) && !(able & EDDY_CAN_ONESHOT)) return -ENOTSUP;
     for (unsigned i = 0; i < WATCHES; i++) {
@@ -264,7 +264,7 @@ void op_watch(struct desk *desk) {
     case 5: {
         struct watch *other = some_watch(desk); /* whose descriptor it shares from now on */
         if (other->wire == NULL || other->desk != watch->desk) break;
-        watch_start(watch, other->wire, (some_events() & WISHES) | (other->events & EDDY_EDGE));
+        watch_start(watch, other->wire, (some_events() & EVENTS) | (other->events & EDDY_EDGE));
         break;
     }
     case 6:
@@ -308,7 +308,7 @@ static void look_at_hangup(const struct watch *watch) {
     if (!(watch->events & EDDY_HANGUP) || !is_armed || watch->told > 0) return;
     if ((watch->events & EDDY_EDGE) && !watch->is_owed) return;
     sim_check(wire->other != NULL || wire->is_mute,
-              "descriptor %d has hung up, and its watcher was not told", wire->fd);
+              "descriptor %d is at its end, and its watcher was not told", wire->fd);
 }
 
 /* After some turns in which nobody did anything but read. */
