@@ -41,7 +41,7 @@ static void stream_lose(eddy_stream *stream, int error) {
         eddy__stream_hangup_end(stream);
 }
 
-/* And not of a socket that a callback has just given it: that has not hung up. */
+/* And not of a socket that a callback has just given it: its end is not at hand. */
 static bool stream_awaits_hangup(const eddy_stream *stream) {
     return (stream->state & STREAM_HANGUP) && stream->io.born != stream_loop(stream)->turn;
 }
