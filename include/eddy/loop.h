@@ -147,8 +147,8 @@ EDDY_API int eddy_loop_backend_fd(const eddy_loop *loop);
 
 /* Prepare hooks and phase 1. `*timeout_ns` is how long phase 2 may wait: 0 not at all, -1 without
  * end. It is 0 when something is at hand, after eddy_loop_stop, and when nothing keeps the loop
- * alive: then the descriptor shows nothing, dispatch returns 0, and a driver that goes on all the
- * same turns without rest. Errors: -EBUSY. Loop thread only. */
+ * alive: then dispatch returns 0, the descriptor shows at most what is not referenced, and a driver
+ * that goes on all the same turns without rest. Errors: -EBUSY. Loop thread only. */
 EDDY_API int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns);
 
 /* Phases 2 and 3: waits at most `timeout_ns` (0 after the descriptor was seen readable, -1 without
