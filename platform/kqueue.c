@@ -369,16 +369,29 @@ static int kqueue_wait(void *state, struct eddy_record *records, int capacity, i
     return count + more;
 }
 
-/* From now on the queue itself must show what is ready, and so must hear of changes at once. What
- * fails is left for the wait to tell. Backwards, since unmarking puts the last in its place. */
-static int kqueue_descriptor(void *state) {
-    struct kqueue_state *it = state;
-    it->is_nested = true;
+/* What fails is left for the wait to tell. Backwards, since unmarking puts the last in its place.
+ */
+static void kqueue_change_all_now(struct kqueue_state *it) {
     for (unsigned i = it->changed_count; i-- > 0;) {
         int fd = it->changed[i];
         if (kqueue_change_now(it, fd) != 0) kqueue_mark_changed(it, fd);
     }
+}
+
+/* From now on the queue itself must show what is ready, and so must hear of changes at once. */
+static int kqueue_descriptor(void *state) {
+    struct kqueue_state *it = state;
+    it->is_nested = true;
+    kqueue_change_all_now(it);
     return it->kqueue_fd;
+}
+
+/* A broken pipe has no filter that could show it, nor has a change that has failed. Test:
+ * a_broken_pipe_is_told_to_a_driver_that_waits_outside. */
+static bool kqueue_has_unshown(void *state) {
+    struct kqueue_state *it = state;
+    if (it->is_nested) kqueue_change_all_now(it); /* what the last wait has left for the next */
+    return it->broken_count > 0 || (it->is_nested && it->changed_count > 0);
 }
 
 const struct eddy_backend eddy_backend_kqueue = {
@@ -395,4 +408,5 @@ const struct eddy_backend eddy_backend_kqueue = {
     .remove = kqueue_remove,
     .wait = kqueue_wait,
     .descriptor = kqueue_descriptor,
+    .has_unshown = kqueue_has_unshown,
 };

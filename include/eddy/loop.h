@@ -141,8 +141,8 @@ EDDY_API const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop);
 /* A descriptor that is readable when the backend has something, or -ENOTSUP (EDDY_CAN_NEST). It
  * shows changes only after eddy_loop_prepare, and knows nothing of timers: heed the timeout. It may
  * be readable for what reaches nobody (a change since, a wake-up that was late): then the turn
- * finds nothing, and it is silent. Ask after each prepare: the descriptor may have been opened
- * anew. Loop thread only. */
+ * finds nothing, and it is silent. Ask before the first prepare, so that the backend keeps nothing
+ * back, and after each: the descriptor may have been opened anew. Loop thread only. */
 EDDY_API int eddy_loop_backend_fd(const eddy_loop *loop);
 
 /* Prepare hooks and phase 1. `*timeout_ns` is how long phase 2 may wait: 0 not at all, -1 without

@@ -198,6 +198,8 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
     if (loop->running) return -EBUSY;
     loop_begin(loop);
     *timeout_ns = loop_prepare(loop, true);
+    const struct eddy_backend *backend = loop->backend;
+    if (backend->has_unshown != NULL && backend->has_unshown(loop->backend_state)) *timeout_ns = 0;
     if (!inbox_set_waiting(&loop->inbox)) *timeout_ns = 0;
     loop->running = false;
     return 0;

@@ -374,6 +374,12 @@ static void expect_shown(bool is_shown) {
     ck_assert_int_eq(poll(&poller, 1, 0), is_shown);
 }
 
+static void on_broken(eddy_io *it, unsigned events) {
+    (void)it;
+    ck_assert((events & EDDY_WRITE) != 0);
+    note('b');
+}
+
 static void on_wake(eddy_wake *it) {
     (void)it;
     note('w');
@@ -419,6 +425,49 @@ START_TEST(the_descriptor_is_readable_once_for_each_cause) {
 }
 END_TEST
 
+/* A pipe without its reader is ready for ever, which no filter of kqueue shows. */
+START_TEST(a_broken_pipe_is_told_to_a_driver_that_waits_outside) {
+    if (!test_backend_can(EDDY_CAN_NEST)) return;
+    begin();
+    (void)eddy_loop_backend_fd(loop);
+    close(ends[0]);
+    ck_assert_int_eq(eddy_io_start(&io, on_broken, ends[1], EDDY_WRITE), 0);
+    for (int i = 0; i < 5; i++) {
+        int64_t timeout_ns = prepare();
+        if (timeout_ns != 0) expect_shown(true);
+        ck_assert_int_ge(eddy_loop_wait(loop, 0), 0);
+        ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
+        trace_is("b");
+    }
+    ck_assert_int_eq(eddy_io_change(&io, 0), 0);
+    ck_assert_int_eq(prepare(), -1);
+    expect_shown(false);
+    eddy_io_stop(&io);
+    ends[0] = dup(ends[1]);
+    end();
+}
+END_TEST
+
+/* A one-shot that was told asks for no turn more. */
+START_TEST(a_oneshot_that_was_told_shows_nothing) {
+    if (!test_backend_can(EDDY_CAN_NEST)) return;
+    begin();
+    (void)eddy_loop_backend_fd(loop);
+    ck_assert_int_eq(eddy_io_start(&io, on_broken, ends[1], EDDY_WRITE | EDDY_ONESHOT), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(prepare(), -1);
+        expect_shown(true);
+        ck_assert_int_ge(eddy_loop_wait(loop, 0), 1);
+        ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
+        trace_is("b");
+        ck_assert_int_eq(prepare(), -1);
+        expect_shown(false);
+        ck_assert_int_eq(eddy_io_change(&io, EDDY_WRITE | EDDY_ONESHOT), 0);
+    }
+    end();
+}
+END_TEST
+
 /* Muted after prepare, what is ready shows until the wait has flushed, and no longer. */
 START_TEST(a_descriptor_muted_after_prepare_costs_one_turn) {
     if (!test_backend_can(EDDY_CAN_NEST)) return;
@@ -453,6 +502,7 @@ Suite *make_suite(void) {
            a_stop_shows_after_a_run_of_every_mode);
     ck_add(suite, "nothing", a_loop_with_nothing_alive_does_not_wait_and_shows_nothing,
            the_descriptor_is_readable_once_for_each_cause,
-           a_descriptor_muted_after_prepare_costs_one_turn);
+           a_broken_pipe_is_told_to_a_driver_that_waits_outside,
+           a_oneshot_that_was_told_shows_nothing, a_descriptor_muted_after_prepare_costs_one_turn);
     return suite;
 }
