@@ -30,10 +30,7 @@ typedef size_t event_count;
 typedef int event_count;
 #endif
 
-enum {
-    FILTERS = EDDY_READ | EDDY_WRITE,
-    MODES = EDDY_EDGE | EDDY_ONESHOT,
-};
+enum { FILTERS = EDDY_READ | EDDY_WRITE, MODES = EDDY_EDGE | EDDY_ONESHOT };
 
 struct kqueue_watch {
     eddy_token token;
@@ -163,8 +160,7 @@ static int kqueue_error_of(int fd, unsigned filter, int error) {
     return !is_refused && filter == EDDY_WRITE && S_ISFIFO(status.st_mode) ? EPIPE : EPERM;
 }
 
-/* Takes all steps of one descriptor now, up to the first error. ENOENT and EPIPE: see take_error.
- */
+/* Takes all steps of one descriptor now, up to the first error. ENOENT, EPIPE: see take_error. */
 static int kqueue_change_now(struct kqueue_state *it, int fd) {
     struct kqueue_watch *watch = &it->watches[fd];
     kqueue_unmark_changed(it, fd);
@@ -212,7 +208,6 @@ static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
                                 sizeof *changed);
     if (changed == NULL) return -ENOMEM;
     it->changed = changed;
-
     watches[fd] = (struct kqueue_watch){.token = token, .wanted = (uint8_t)events};
     err = kqueue_change_now(it, fd);
     if (err != 0) kqueue_remove(state, fd, events);
@@ -307,8 +302,7 @@ static bool kqueue_take_event(struct kqueue_state *it, const struct kevent *even
     /* An end is of this filter's direction only, which is ready then: a hang-up would be of both. A
      * socket's error comes along in fflags. */
     if ((event->flags & EV_EOF) && event->fflags != 0) record->events = FILTERS | EDDY_ERROR;
-    if (watch->attached &
-        EDDY_ONESHOT) { /* the kernel has dropped this filter; so goes the other */
+    if (watch->attached & EDDY_ONESHOT) { /* the kernel has dropped it; so goes the other one */
         watch->attached &= (uint8_t)~filter;
         kqueue_silence(it, fd);
     } else if (event->flags & EV_ONESHOT) {
@@ -369,28 +363,22 @@ static int kqueue_wait(void *state, struct eddy_record *records, int capacity, i
     return count + more;
 }
 
-/* What fails is left for the wait to tell. Backwards, since unmarking puts the last in its place.
- */
-static void kqueue_change_all_now(struct kqueue_state *it) {
+/* From now on the queue itself must show what is ready, and so must hear of changes at once. What
+ * fails is left for the wait to tell. Backwards, since unmarking puts the last in its place. */
+static int kqueue_descriptor(void *state) {
+    struct kqueue_state *it = state;
+    it->is_nested = true;
     for (unsigned i = it->changed_count; i-- > 0;) {
         int fd = it->changed[i];
         if (kqueue_change_now(it, fd) != 0) kqueue_mark_changed(it, fd);
     }
-}
-
-/* From now on the queue itself must show what is ready, and so must hear of changes at once. */
-static int kqueue_descriptor(void *state) {
-    struct kqueue_state *it = state;
-    it->is_nested = true;
-    kqueue_change_all_now(it);
     return it->kqueue_fd;
 }
 
-/* A broken pipe has no filter that could show it, nor has a change that has failed. Test:
- * a_broken_pipe_is_told_to_a_driver_that_waits_outside. */
+/* A broken pipe takes no filter to show it. Test: a_broken_pipe_is_told_to_who_waits_outside. */
 static bool kqueue_has_unshown(void *state) {
-    struct kqueue_state *it = state;
-    if (it->is_nested) kqueue_change_all_now(it); /* what the last wait has left for the next */
+    const struct kqueue_state *it = state;
+    if (it->is_nested) (void)kqueue_descriptor(state); /* what the last wait has left to do */
     return it->broken_count > 0 || (it->is_nested && it->changed_count > 0);
 }
 
