@@ -186,8 +186,7 @@ static int kqueue_error_of(int fd, unsigned filter, int error) {
     return !is_refused && filter == EDDY_WRITE && S_ISFIFO(status.st_mode) ? EPIPE : EPERM;
 }
 
-/* Takes all steps of one descriptor now, up to the first error. ENOENT and EPIPE: see take_error.
- */
+/* Takes all steps of one descriptor now, up to the first error. ENOENT, EPIPE: see take_error. */
 static int kqueue_change_now(struct kqueue_state *it, int fd) {
     struct kqueue_watch *watch = &it->watches[fd];
     kqueue_unmark_changed(it, fd);
@@ -235,7 +234,6 @@ static int kqueue_add(void *state, int fd, unsigned events, eddy_token token) {
                                 sizeof *changed);
     if (changed == NULL) return -ENOMEM;
     it->changed = changed;
-
     watches[fd] = (struct kqueue_watch){.token = token, .wanted = (uint8_t)events};
     err = kqueue_change_now(it, fd);
     if (err != 0) kqueue_remove(state, fd, events);
@@ -425,6 +423,13 @@ static int kqueue_descriptor(void *state) {
     return it->kqueue_fd;
 }
 
+/* A broken pipe takes no filter to show it. Test: a_broken_pipe_is_told_to_who_waits_outside. */
+static bool kqueue_has_unshown(void *state) {
+    const struct kqueue_state *it = state;
+    if (it->is_nested) (void)kqueue_descriptor(state); /* what the last wait has left to do */
+    return it->broken_count > 0 || (it->is_nested && it->changed_count > 0);
+}
+
 const struct eddy_backend eddy_backend_kqueue = {
     .name = "kqueue",
     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH |
@@ -439,4 +444,5 @@ const struct eddy_backend eddy_backend_kqueue = {
     .remove = kqueue_remove,
     .wait = kqueue_wait,
     .descriptor = kqueue_descriptor,
+    .has_unshown = kqueue_has_unshown,
 };

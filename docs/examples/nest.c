@@ -1,5 +1,6 @@
 /* nest.c: a loop that is driven by another one. The other one is a bare poll() here; in a program
- * with a graphical interface it would be the toolkit's loop.
+ * with a graphical interface it would be the toolkit's loop. (nesting.c is something else: turns of
+ * one loop inside each other.)
  * Read beside it: docs/02-turn.md and include/eddy/loop.h. */
 #include <eddy.h>
 #include <poll.h>

@@ -96,10 +96,18 @@ typedef enum eddy_run_mode {
 EDDY_API int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode);
 
 /* Makes eddy_loop_run return after this turn; called while the loop is not running, the next run
- * makes no turn. Loop thread only (from elsewhere, post a call that does it). */
+ * makes no turn. In a turn taken apart it ends nothing by itself: the wait does not wait, dispatch
+ * finishes the turn, and eddy_loop_was_stopped tells. Loop thread only (from elsewhere, post a call
+ * that does it). */
 EDDY_API void eddy_loop_stop(eddy_loop *loop);
 
-/* Whether an active, referenced handle, a request, or a queued call keeps the loop running. */
+/* Whether eddy_loop_stop was called for the run that has returned last, or for the turn that was
+ * dispatched last: in it, or since the one before. The next run or dispatch answers anew when it
+ * returns; before the first one, false. Loop thread only. */
+EDDY_API bool eddy_loop_was_stopped(const eddy_loop *loop);
+
+/* Whether an active, referenced handle, a request, or a queued call keeps the loop running. Loop
+ * thread only. */
 EDDY_API bool eddy_loop_is_alive(const eddy_loop *loop);
 
 /* In a callback, the clock as phase 3 read it; elsewhere the clock, read anew. Monotonic. Delays of
@@ -113,22 +121,52 @@ EDDY_API void eddy_loop_update_now(eddy_loop *loop);
 /* The backend the loop was opened with; valid until the loop is closed. */
 EDDY_API const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop);
 
-/* --- To drive a loop from another one, take a turn apart: --- */
+/* --- A turn taken apart: for another loop that drives this one, and for a lock around it ---
+ *
+ *     prepare, wait, dispatch, again and again, in this order. These calls, like run, are refused
+ * with -EBUSY in a callback of the same loop. All else that is the loop thread's may be called
+ * between them, too. What is started or changed between prepare and wait takes part in that wait; a
+ * watcher that is started between wait and dispatch hears of the next one, and one that is stopped
+ * there hears nothing more.
+ *
+ *     A program that guards the loop with a lock of its own may let "loop thread only" mean
+ * "whoever holds the lock". Then it may release the lock in two places:
+ *
+ *  - around eddy_loop_wait, on every backend. The other threads call meanwhile, with or without the
+ *    lock, only what is for any thread: eddy_loop_post and eddy_wake_send.
+ *  - between prepare and wait, with EDDY_CAN_NEST. The driver waits outside of the loop, by poll(2)
+ *    on the backend's descriptor for the time-out, takes the lock, and goes on with a wait of 0 and
+ *    dispatch. Meanwhile whoever holds the lock may call anything but run, prepare, wait, dispatch,
+ *    close and after_fork. After it has started, changed or stopped something, or asked the loop to
+ *    stop, it calls eddy_wake_send or eddy_loop_post, which makes the descriptor readable: without
+ *    that the driver may sleep on for as long as it was told to.
+ *
+ * A wake that was started for this also keeps the loop alive while it has nothing else. */
 
 /* A descriptor that is readable when the backend has something, or -ENOTSUP (EDDY_CAN_NEST). It
- * shows changes only after eddy_loop_prepare, and knows nothing of timers: heed the timeout. */
+ * shows changes only after eddy_loop_prepare, and knows nothing of timers: heed the timeout. It may
+ * be readable for what reaches nobody (a change since, a wake-up that was late): then the turn
+ * finds nothing, and it is silent. Ask before the first prepare, so that the backend keeps nothing
+ * back, and after each: the descriptor may have been opened anew. Loop thread only. */
 EDDY_API int eddy_loop_backend_fd(const eddy_loop *loop);
 
 /* Prepare hooks and phase 1. `*timeout_ns` is how long phase 2 may wait: 0 not at all, -1 without
- * end. Errors: as eddy_loop_run. */
+ * end. It is 0 when something is at hand, after eddy_loop_stop, and when nothing keeps the loop
+ * alive: then dispatch returns 0, the descriptor shows at most what is not referenced, and a driver
+ * that goes on all the same turns without rest. Errors: -EBUSY. Loop thread only. */
 EDDY_API int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns);
 
-/* Phases 2 and 3: waits at most `timeout_ns` (0 after the descriptor was seen readable). Returns
- * how many records the backend gave, or its error. No callback runs. Dispatch before the next wait:
- * it drops the records of this one, which edges and one-shots do not repeat. */
+/* Phases 2 and 3: waits at most `timeout_ns` (0 after the descriptor was seen readable, -1 without
+ * end), and no longer than the loop itself would by now. Returns how many records the backend gave,
+ * the loop's own wake-up among them: at most `events_per_turn`, and the next wait gives the others;
+ * 0 when the time is over, or a signal has ended the wait; -EBUSY, or the backend's error. No
+ * callback runs. Dispatch after a 0 as well, as timers may be due, and before the next wait or run:
+ * that drops the records of this one, which edges and one-shots do not repeat. Loop thread only. */
 EDDY_API int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns);
 
-/* The rest of the turn. Returns as eddy_loop_run. */
+/* The rest of the turn. Returns 1 if something still keeps the loop alive, 0 if nothing does, or
+ * -EBUSY (called from a callback of the same loop); eddy_loop_was_stopped tells the rest. Loop
+ * thread only. */
 EDDY_API int eddy_loop_dispatch(eddy_loop *loop);
 
 /* --- Other threads --- */

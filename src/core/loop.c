@@ -192,6 +192,7 @@ static void loop_begin(eddy_loop *loop) {
 static int loop_return(eddy_loop *loop) {
     if (loop->due & DUE_PARTS) eddy__part_before_wait(loop);
     loop->was_marked = inbox_set_waiting(&loop->inbox);
+    loop->was_stopped = (loop->due & DUE_STOP) != 0;
     loop->due &= ~(unsigned)DUE_STOP;
     loop->running = false;
     return eddy_loop_is_alive(loop);
@@ -202,6 +203,7 @@ int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {
     if ((unsigned)mode > EDDY_RUN_NOWAIT) return -EINVAL;
     int count = 0;
     loop_begin(loop);
+    loop->record_count = 0; /* a wait of the caller's that was not dispatched: this one drops it */
     if (mode == EDDY_RUN_DEFAULT)
         count = loop_run_to_end(loop);
     else if (!(loop->due & DUE_STOP))
@@ -214,18 +216,29 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
     if (loop->running) return -EBUSY;
     loop_begin(loop);
     *timeout_ns = loop_prepare(loop, true);
+    const struct eddy_backend *backend = loop->backend;
+    if (backend->has_unshown != NULL && backend->has_unshown(loop->backend_state)) *timeout_ns = 0;
     if (!inbox_set_waiting(&loop->inbox)) *timeout_ns = 0;
     loop->running = false;
     return 0;
 }
 
+/* The time-out is as old as prepare. Nobody need know what has changed since: the wait is over when
+ * the loop itself would have ended it. */
+static int64_t loop_shorten_ns(eddy_loop *loop, int64_t timeout_ns) {
+    if (timeout_ns == 0 || (loop->due & (DUE_AT_HAND | DUE_STOP))) return 0;
+    int64_t own_ns = loop_timeout_ns(loop, 0);
+    if (timeout_ns < 0) return own_ns;
+    return own_ns < 0 || timeout_ns < own_ns ? timeout_ns : own_ns;
+}
+
 int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     if (loop->running) return -EBUSY;
-    if (loop->due & DUE_FLUSH) eddy__io_flush(loop); /* what has changed since prepare */
+    if (loop->due & DUE_FLUSH) eddy__io_flush(loop);
+    if (loop->due & DUE_PARTS) eddy__part_before_wait(loop);
     if (loop->io.rebuild_due) return loop->io.rebuild_error;
-    if (loop->due & DUE_INBOX) timeout_ns = 0; /* what the last turn left over */
-    loop->waits_skipped = LOOP_SKIPS_MAX;      /* asked for a wait, it makes one */
-    int count = loop_wait(loop, timeout_ns < 0 ? -1 : timeout_ns);
+    loop->waits_skipped = LOOP_SKIPS_MAX; /* asked for a wait, it makes one */
+    int count = loop_wait(loop, loop_shorten_ns(loop, timeout_ns));
     loop->record_count = count > 0 ? count : 0;
     inbox_set_awake(&loop->inbox);
     return count;
@@ -240,6 +253,10 @@ int eddy_loop_dispatch(eddy_loop *loop) {
 
 void eddy_loop_stop(eddy_loop *loop) {
     loop->due |= DUE_STOP;
+}
+
+bool eddy_loop_was_stopped(const eddy_loop *loop) {
+    return loop->was_stopped;
 }
 
 bool eddy_loop_is_alive(const eddy_loop *loop) {

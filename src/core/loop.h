@@ -57,6 +57,7 @@ struct eddy_loop {
     void *backend_state;
     bool running;           /* inside a call that runs callbacks */
     bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
+    bool was_stopped;       /* the last run or dispatch was told to end */
     unsigned waits_skipped; /* in a row */
     uint64_t turns_without_wait; /* since the loop was opened */
     uint64_t waits_again;        /* the same: waits beside the first of a turn */
