@@ -24,6 +24,12 @@
  *  8. BACKEND_TELLS_EACH_WRITE: with EDGE each write to an eventfd is told once, though nobody has
  *     read the one before. Of a pipe it is told of each, or of none but the first: the kernel
  *     decides, and core/wakeup.c asks it.
+ *  9. What is removed and then closed is closed: the backend keeps no duplicate of a descriptor and
+ *     no reference to its file, not even until the next wait (where the kernel itself would, as a
+ *     request of io_uring does, remove ends that first). The other end sees the close at once.
+ * 10. Without EDGE and ONESHOT a wait tells what is ready during it. What was ready before, and has
+ *     been read, modified or removed since, is not told: what an earlier wait had no room for is
+ *     asked for anew.
  *
  * All functions return 0 (or a count) or a negative errno. Loop thread only. */
 #ifndef EDDY_PLATFORM_BACKEND_H

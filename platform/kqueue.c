@@ -321,7 +321,9 @@ static int kqueue_wait(void *state, struct eddy_record *records, int capacity, i
 }
 
 /* From now on the queue itself must show what is ready, and so must hear of changes at once. What
- * fails is left for the wait to tell. Backwards, since unmarking puts the last in its place. */
+ * fails is left for the wait to tell. Backwards, since unmarking puts the last in its place. It
+ * cannot show a pipe without its reader, which takes no filter: of that only waits tell, each by
+ * asking anew. Test: broken_pipe_is_seen_from_outside_or_not. */
 static int kqueue_descriptor(void *state) {
     struct kqueue_state *it = state;
     it->is_nested = true;

@@ -18,6 +18,7 @@ struct eddy_signal {
     eddy_post post;
     eddy_signal_fn *fn;
     EDDY_ATOMIC(eddy_signal *) next; /* of the watchers of the same number, in any loop */
+    eddy_signal *prev;               /* the same; handlers only go forwards */
     EDDY_ATOMIC(unsigned) pending;
     int number;
 };
@@ -32,7 +33,9 @@ EDDY_API void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop);
 EDDY_API int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number);
 
 /* Stops it; nothing happens if it is stopped. No call comes after this, not even for a signal in
- * flight; `watcher` is yours again. */
+ * flight; `watcher` is yours again. It takes the same however many watch the number; but a handler
+ * that runs in another thread is waited for, and a signal in flight looked for as in
+ * eddy_wake_stop. */
 EDDY_API void eddy_signal_stop(eddy_signal *watcher);
 
 #ifdef __cplusplus

@@ -8,7 +8,12 @@
  *
  * A stream keeps the loop alive from attach or connect to close or detach, whether it reads or not:
  * one that is paused waits for somebody to go on. eddy_unref(&stream->io.handle) changes that; its
- * requests keep the loop alive all the same. */
+ * requests keep the loop alive all the same.
+ *
+ * The socket is the stream's to close. If somebody else has closed it, what the kernel still held
+ * is out of reach: the reader keeps what it has been given, and as soon as the backend or a call
+ * finds out, the writes under way and the reader are told -EBADF. epoll and kqueue find out
+ * nothing by themselves. The stream leaves the number alone then, which may be another file's. */
 #ifndef EDDY_STREAM_H
 #define EDDY_STREAM_H
 

@@ -57,6 +57,7 @@ void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop) {
     watcher->post.fn = eddy__signal_run;
     watcher->number = 0;
     atomic_init(&watcher->next, NULL);
+    watcher->prev = NULL;
     atomic_init(&watcher->pending, 0);
 }
 
@@ -78,6 +79,8 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     eddy_os_lock(&signal_lock);
     eddy_signal *first = atomic_load(&signal_watched[number].first);
     atomic_store(&watcher->next, first);
+    watcher->prev = NULL;
+    if (first != NULL) first->prev = watcher;
     /* In the list before the handler is installed: the first signal finds it. */
     atomic_store(&signal_watched[number].first, watcher);
     if (first == NULL)
@@ -88,14 +91,21 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     return err;
 }
 
+/* A handler that holds the watcher goes on from its `next`, which stays. signal_lock. */
+static void signal_unlink(eddy_signal *watcher) {
+    EDDY_ATOMIC(eddy_signal *) *at =
+        watcher->prev != NULL ? &watcher->prev->next : &signal_watched[watcher->number].first;
+    eddy_signal *next = atomic_load(&watcher->next);
+    atomic_store(at, next);
+    if (next != NULL) next->prev = watcher->prev;
+}
+
 void eddy_signal_stop(eddy_signal *watcher) {
     if (!handle_is_active(&watcher->handle)) return;
     int number = watcher->number;
 
     eddy_os_lock(&signal_lock);
-    EDDY_ATOMIC(eddy_signal *) *at = &signal_watched[number].first;
-    while (atomic_load(at) != watcher) at = &atomic_load(at)->next;
-    atomic_store(at, atomic_load(&watcher->next));
+    signal_unlink(watcher);
     if (atomic_load(&signal_watched[number].first) == NULL)
         (void)eddy_os_signal_restore(number, &signal_watched[number].before);
     eddy_os_unlock(&signal_lock);

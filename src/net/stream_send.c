@@ -178,6 +178,9 @@ static void tell_done(eddy_stream *stream) {
     for (; write != NULL && write->count == WRITE_DONE; write = write_after(write)) done++;
     for (; done > 0; done--) tell_first(stream);
     if (stream->state & STREAM_DRAINS) tell_drained(stream);
+    /* The descriptor is gone, so no event would come for the reader. */
+    if (stream->error == -EBADF && (stream->state & STREAM_READING))
+        eddy__stream_read_end(stream, -EBADF);
 }
 
 void eddy__stream_send(eddy_stream *stream) {

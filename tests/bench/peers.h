@@ -132,6 +132,10 @@ void peers_file_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_post_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_try_write_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_request_run(const struct bench_case *it, struct bench_sample *sample);
+/* The same, with many of what their cost may depend on. */
+void peers_watch_shared_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_wake_stop_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_signal_stop_run(const struct bench_case *it, struct bench_sample *sample);
 
 /* Has them count `operations`, instead of measuring time. */
 void peers_count(uint64_t operations);

@@ -18,6 +18,7 @@ struct nature {
     bool tells_loss;          /* a record with -EBADF for what was closed behind its back */
     bool leaks_registrations; /* a living duplicate goes on firing after a close without removal */
     bool remove_tells_loss;   /* remove of what is closed fails */
+    bool hides_broken_pipe;   /* its descriptor does not show a pipe without readers */
     bool grows;               /* needs memory with the number of descriptors */
     bool refuses_devices;     /* that cannot be polled */
 };
@@ -37,6 +38,7 @@ static const struct nature natures[] = {
      .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH |
                      EDDY_CAN_HANGUP | BACKEND_CAN_SPLIT,
      .fd_max = INT_MAX - 1,
+     .hides_broken_pipe = true,
      .grows = true,
      .refuses_devices = true},
     {.backend = "poll",
@@ -104,6 +106,25 @@ START_TEST(pipe_without_readers_hints) {
     add(it, ends[1], EDDY_WRITE);
     close(ends[0]);
     ck_assert_uint_eq(told(it, ends[1], -1) & HINTS, nature()->pipe_error_hint);
+    tested_close(it);
+    close(ends[1]);
+}
+END_TEST
+
+/* What another loop sees of it, while each wait tells of it. */
+START_TEST(broken_pipe_is_seen_from_outside_or_not) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    close(ends[0]);
+    if (can(it, EDDY_CAN_NEST)) {
+        struct pollfd outer = {.fd = it->backend->descriptor(it->state), .events = POLLIN};
+        add(it, ends[1], EDDY_WRITE);
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(poll(&outer, 1, 0), nature()->hides_broken_pipe ? 0 : 1);
+            ck_assert_uint_ne(told(it, ends[1], 0) & EDDY_WRITE, 0);
+        }
+    }
     tested_close(it);
     close(ends[1]);
 }
@@ -249,6 +270,7 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("contract/differences");
     ck_add(suite, "differences", capabilities_and_limits_are_as_documented,
            pipe_without_writers_hints, pipe_without_readers_hints,
+           broken_pipe_is_seen_from_outside_or_not,
            half_closed_connection_is_readable_and_hints_at_nothing,
            edge_tells_of_both_directions_or_its_own, loss_is_told_or_not,
            leaked_registration_is_ended_by_reopen, memory_grows_with_descriptors_or_not,

@@ -109,6 +109,31 @@ START_TEST(each_number_has_its_own_watchers) {
 }
 END_TEST
 
+/* Four watchers in two loops stop in each of the 24 orders, and one starts anew in between: those
+ * that are left are told, and nobody else. */
+START_TEST(watchers_may_stop_in_any_order) {
+    for (int order = 0; order < 24; order++) {
+        begin();
+        eddy_signal fourth;
+        eddy_signal_init(&fourth, second);
+        eddy_signal *left[] = {&a, &b, &c, &fourth};
+        for (int i = 0; i < 4; i++) start(left[i], SIGUSR1);
+        for (int count = 4, rest = order; count > 0; rest /= count, count--) {
+            eddy_signal *leaves = left[rest % count];
+            left[rest % count] = left[count - 1];
+            eddy_signal_stop(leaves);
+            start(leaves, SIGUSR1);
+            eddy_signal_stop(leaves);
+            calls = 0;
+            if (count > 1) ck_assert_int_eq(raise(SIGUSR1), 0);
+            turn();
+            ck_assert_int_eq(calls, count - 1);
+        }
+        end();
+    }
+}
+END_TEST
+
 /* 128 is a signal on FreeBSD. */
 START_TEST(what_cannot_be_caught_is_invalid) {
     begin();
@@ -301,7 +326,7 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("signal");
     ck_add(suite, "watch", a_signal_is_told_to_its_watcher, signals_coalesce_into_at_least_one_call,
            all_watchers_of_a_number_are_told_in_all_loops, each_number_has_its_own_watchers,
-           what_cannot_be_caught_is_invalid);
+           watchers_may_stop_in_any_order, what_cannot_be_caught_is_invalid);
     ck_add(suite, "disposition", the_disposition_comes_back_with_the_last_watcher,
            a_failed_start_changes_no_disposition,
            the_earlier_handler_works_again_after_the_last_stop);

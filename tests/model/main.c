@@ -65,8 +65,7 @@ static const struct site_of_code {
                     "atomic_exchange(&watcher->pending, 0); /*"},
     [SIGNAL_LINK] = {"link", SEQ_CST, RELEASE, "src/core/signal.c",
                      "atomic_store(&signal_watched[number].first, watcher)"},
-    [SIGNAL_UNLINK] = {"unlink", SEQ_CST, SEQ_CST, "src/core/signal.c",
-                       "atomic_store(at, atomic_load(&watcher->next))"},
+    [SIGNAL_UNLINK] = {"unlink", SEQ_CST, SEQ_CST, "src/core/signal.c", "atomic_store(at, next)"},
     [SIGNAL_WAIT] = {"wait", SEQ_CST, SEQ_CST, "src/core/signal.c",
                      "while (atomic_load(&signal_handlers_running) > 0)"},
     [SIGNAL_STOP] = {"signal-stop", SEQ_CST, RELAXED, "src/core/signal.c",
@@ -78,7 +77,7 @@ static const struct {
     const char *file;
     unsigned operations;
 } files[] = {{"src/core/inbox.c", 4}, {"src/core/inbox.h", 4},   {"src/core/wakeup.c", 4},
-             {"src/core/wake.c", 4},  {"src/core/signal.c", 19}, {"src/work/pool.c", 0},
+             {"src/core/wake.c", 4},  {"src/core/signal.c", 17}, {"src/work/pool.c", 0},
              {"src/work/work.c", 0},  {"src/work/worker.c", 0}};
 
 static const char *const change_names[CHANGES] = {

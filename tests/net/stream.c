@@ -179,6 +179,28 @@ START_TEST(reset_is_told_once_after_the_data) {
 }
 END_TEST
 
+/* That nobody reads what is written is the writer's error: to the reader the end is still the end,
+ * behind the data. */
+START_TEST(end_is_told_though_a_write_has_failed_before) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int peer = end_connect_narrow(&end, loop);
+    ck_assert_int_eq((int)send(peer, "last", 4, 0), 4);
+    close(peer);
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, "x", 1, end_on_written), 0);
+    while (end.written == 0) ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+    ck_assert_int_eq(end.status, -EPIPE);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
+    test_turn_until(loop, &end.told);
+    ck_assert_uint_eq(end.received, 4);
+    ck_assert_uint_eq(end.ends, 1);
+    ck_assert_uint_eq(end.errors, 0);
+    end_close(&end);
+    test_loop_close(loop);
+}
+END_TEST
+
 START_TEST(connected_stream_keeps_the_loop_alive_unless_unreferenced) {
     eddy_loop *loop = test_loop_open();
     struct end end;
@@ -306,6 +328,7 @@ Suite *make_suite(void) {
            calls_out_of_place_are_refused);
     ck_add(suite, "read", reader_gets_all_data_and_one_end, reader_may_bring_its_own_buffer,
            stopped_reader_hears_nothing_until_it_starts_again, reset_is_told_once_after_the_data,
+           end_is_told_though_a_write_has_failed_before,
            connected_stream_keeps_the_loop_alive_unless_unreferenced);
     ck_add(suite, "end", close_gives_an_end_and_reset_gives_an_error,
            detached_socket_is_whole_and_can_be_attached_again,

@@ -2,6 +2,7 @@
 #include "net.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum { MANY = 100 };
 
@@ -195,6 +196,25 @@ START_TEST(more_bytes_than_can_be_counted_are_refused) {
 }
 END_TEST
 
+/* A piece that is larger than a call takes, with another behind it: its beginning is sent. */
+START_TEST(a_piece_that_is_too_large_for_a_call_is_begun) {
+    size_t size = ((size_t)1 << 30) + 1;
+    void *large = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (large == MAP_FAILED) return; /* no room for it in a small address space */
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    int peer = end_connect_narrow(&end, loop);
+    struct iovec vectors[3] = {{big, 0}, {large, size}, {big, 1}};
+    ssize_t sent = eddy_stream_try_write(&end.stream, vectors, 3);
+    ck_assert_int_gt(sent, 0);
+    ck_assert_int_lt(sent, (ssize_t)size);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+    munmap(large, size);
+}
+END_TEST
+
 /* --- Marks --- */
 
 static void on_drained(eddy_stream *stream) {
@@ -341,7 +361,8 @@ Suite *make_suite(void) {
            vectors_of_any_number_arrive_whole_through_small_buffers,
            callback_may_use_its_request_again_once_a_turn, callback_may_free_its_request,
            try_write_takes_what_fits_and_never_overtakes,
-           more_bytes_than_can_be_counted_are_refused);
+           more_bytes_than_can_be_counted_are_refused,
+           a_piece_that_is_too_large_for_a_call_is_begun);
     ck_add(suite, "marks", drained_is_called_once_after_the_queue_was_full);
     ck_add(suite, "end", shutdown_comes_after_the_queue_and_only_once,
            failed_write_fails_the_queue_and_later_writes,

@@ -6,14 +6,22 @@ int __real_eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
 int __wrap_eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
 
 static int fault, faults_left;
+static int rounds_left, faults_a_round, between; /* what is said between the rounds; 0: the truth */
 
 int __wrap_eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
-    if (faults_left == 0) return __real_eddy_os_accept(fd, address, length);
-    faults_left--;
-    return fault;
+    if (faults_left > 0) {
+        faults_left--;
+        return fault;
+    }
+    if (rounds_left > 0) {
+        rounds_left--;
+        faults_left = faults_a_round;
+        if (between != 0) return between;
+    }
+    return __real_eddy_os_accept(fd, address, length);
 }
 
-static int accepted, failed;
+static int accepted, failed, expected;
 static bool told, closed;
 
 static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {
@@ -24,7 +32,7 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
         close(fd);
         accepted++;
     }
-    told = true;
+    told = fd < 0 || accepted == expected;
 }
 
 static void on_closed(eddy_listener *listener) {
@@ -38,8 +46,9 @@ struct outcome {
     eddy_metrics metrics;
 };
 
-/* One client, and an accept that says `error` so many times before. */
-static struct outcome serve_with(int error, int times) {
+/* So many clients, and an accept that says `error` so many times before. */
+static struct outcome serve(int clients, int error, int times) {
+    enum { CLIENTS_MAX = 8 };
     eddy_loop *loop = test_loop_open();
     struct sockaddr_storage address;
     socklen_t length = loopback(&address, AF_INET);
@@ -48,9 +57,13 @@ static struct outcome serve_with(int error, int times) {
     ck_assert_int_eq(
         eddy_tcp_listen(&listener, (struct sockaddr *)&address, length, 0, 0, on_accept), 0);
     ck_assert_int_eq(eddy_listener_address(&listener, (struct sockaddr *)&address, &length), 0);
-    int client = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(client, (struct sockaddr *)&address, length), 0);
+    int fds[CLIENTS_MAX];
+    for (int i = 0; i < clients; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        ck_assert_int_eq(connect(fds[i], (struct sockaddr *)&address, length), 0);
+    }
     accepted = failed = 0;
+    expected = clients;
     told = closed = false;
     fault = error;
     faults_left = times;
@@ -60,12 +73,16 @@ static struct outcome serve_with(int error, int times) {
     outcome.accepted = accepted;
     outcome.failed = failed;
     eddy_loop_read_metrics(loop, &outcome.metrics);
-    faults_left = 0;
-    close(client);
+    faults_left = rounds_left = 0;
+    for (int i = 0; i < clients; i++) close(fds[i]);
     ck_assert_int_eq(eddy_listener_close(&listener, on_closed), 0);
     test_turn_until(loop, &closed);
     test_loop_close(loop);
     return outcome;
+}
+
+static struct outcome serve_with(int error, int times) {
+    return serve(1, error, times);
 }
 
 /* The connection behind the error is gone; the one after it must not wait. */
@@ -102,6 +119,22 @@ START_TEST(errors_that_come_again_and_again_pause) {
         ck_assert_int_ge(outcome.time_ns, 190 * EDDY_NS_PER_MS);
         ck_assert_int_lt(outcome.time_ns, 2 * EDDY_NS_PER_S);
         ck_assert_uint_lt(outcome.metrics.waits, 15);
+    }
+}
+END_TEST
+
+/* In a row means: without a connection, or the end of the backlog, between them. */
+START_TEST(errors_with_something_between_them_do_not_pause) {
+    static const struct { int between, clients; } cases[] = {{0, 6}, {-EAGAIN, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rounds_left = 5;
+        faults_a_round = 10;
+        between = cases[i].between;
+        struct outcome outcome = serve(cases[i].clients, -EPERM, 10);
+        ck_assert_int_eq(outcome.accepted, cases[i].clients);
+        ck_assert_uint_ge(outcome.metrics.accepts, 60);
+        ck_assert_uint_eq(outcome.metrics.timers_active, 0);
+        ck_assert_uint_eq(outcome.metrics.timers, 0);
     }
 }
 END_TEST
@@ -148,7 +181,8 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("accept_faults");
     ck_add(suite, "faults", errors_of_a_connection_are_passed_over,
            endless_errors_are_bounded_by_the_turn, errors_that_come_again_and_again_pause,
-           aborts_without_end_pause_in_the_end, shortage_of_memory_pauses_and_sheds_nobody,
-           shedding_that_fails_is_tolerated, errors_that_stay_stop_the_listener);
+           errors_with_something_between_them_do_not_pause, aborts_without_end_pause_in_the_end,
+           shortage_of_memory_pauses_and_sheds_nobody, shedding_that_fails_is_tolerated,
+           errors_that_stay_stop_the_listener);
     return suite;
 }

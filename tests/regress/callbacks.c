@@ -267,6 +267,89 @@ START_TEST(a_stream_may_be_closed_in_its_connect_callback_and_freed) {
 }
 END_TEST
 
+/* --- Streams that have no socket any more --- */
+
+/* Never inside the call: whoever has called back looks at the stream once more. */
+static void close_socketless(eddy_stream *stream) {
+    int before = freed;
+    ck_assert_int_eq(eddy_stream_fd(stream), -1);
+    ck_assert_int_eq(eddy_stream_close(stream, free_stream), 0);
+    ck_assert_int_eq(freed, before);
+    ck_assert_int_eq(eddy_stream_close(stream, free_stream), -EALREADY);
+}
+
+static void detach_and_close(eddy_stream *stream, void *data, ssize_t size) {
+    ck_assert_int_eq((int)size, 1);
+    ck_assert_ptr_nonnull(data);
+    close(eddy_stream_detach(stream));
+    close_socketless(stream);
+}
+
+static void detach_only(eddy_stream *stream, void *data, ssize_t size) {
+    ck_assert_int_eq((int)size, 1);
+    ck_assert_ptr_nonnull(data);
+    close(eddy_stream_detach(stream));
+}
+
+/* More is there than a read takes, so the library would go on reading after the callback. */
+START_TEST(a_stream_is_closed_and_freed_after_a_detach) {
+    begin();
+    int peers[EACH];
+    eddy_stream *streams[EACH];
+    static char bytes[EACH];
+    for (int i = 0; i < EACH; i++) {
+        int pair[2];
+        test_socket_pair(pair);
+        peers[i] = pair[1];
+        put(pair[1], "abc");
+        streams[i] = make(sizeof *streams[i]);
+        eddy_stream_init(streams[i], loop);
+        ck_assert_int_eq(eddy_stream_attach(streams[i], pair[0]), 0);
+        ck_assert_int_eq(eddy_stream_read_into(streams[i], &bytes[i], 1,
+                                               i == 0 ? detach_and_close : detach_only),
+                         0);
+    }
+    close(eddy_stream_detach(streams[2]));
+    close_socketless(streams[2]);
+    while (eddy_stream_fd(streams[1]) >= 0)
+        ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    close_socketless(streams[1]);
+    turn_until_freed(EACH);
+    for (int i = 0; i < EACH; i++) close(peers[i]);
+    end();
+}
+END_TEST
+
+static bool has_failed;
+
+static void on_refused(eddy_stream *stream, int status) {
+    (void)stream;
+    ck_assert_int_eq(status, -ECONNREFUSED);
+    has_failed = true;
+}
+
+/* Later than in the callback that told of it, which is looked at above; and the loop, which it no
+ * longer keeps alive, still comes to its close callback. */
+START_TEST(a_stream_is_closed_and_freed_after_a_failed_connect) {
+    begin();
+    struct sockaddr_storage address;
+    socklen_t length;
+    int held = hold_plain(&address, &length);
+    eddy_stream *stream = make(sizeof *stream);
+    eddy_stream_init(stream, loop);
+    has_failed = false;
+    ck_assert_int_eq(eddy_tcp_connect(stream, (struct sockaddr *)&address, length, 0, on_refused),
+                     0);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    ck_assert(has_failed);
+    close_socketless(stream);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    ck_assert_int_eq(freed, 1);
+    close(held);
+    end();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("callbacks");
     ck_add(suite, "watchers", a_watcher_may_be_freed_in_its_callback,
@@ -274,6 +357,8 @@ Suite *make_suite(void) {
            a_hook_may_be_freed_in_its_callback, a_call_may_be_freed_when_it_is_made);
     ck_add(suite, "requests", a_request_may_be_freed_in_its_callback);
     ck_add(suite, "closed", a_listener_may_be_closed_in_its_callback_and_freed,
-           a_stream_may_be_closed_in_its_connect_callback_and_freed);
+           a_stream_may_be_closed_in_its_connect_callback_and_freed,
+           a_stream_is_closed_and_freed_after_a_detach,
+           a_stream_is_closed_and_freed_after_a_failed_connect);
     return suite;
 }

@@ -1,5 +1,6 @@
-/* namespaces.c: what needs a system of its own: a file system that fills up, a machine that has
- * been up for a hundred years. Each test runs in a child, which alone is in the namespace. */
+/* namespaces.c: what needs a system of its own: a file system that fills up, one with nothing in
+ * it, a machine that has been up for a hundred years. Each test runs in a child, which alone is in
+ * the namespace. */
 #include "namespace.h"
 #include "suite.h"
 
@@ -79,6 +80,66 @@ START_TEST(a_write_that_fills_a_file_system_is_a_partial_count_and_then_an_error
         _exit(0);
     }
     (void)namespace_child_is_content(child, "a file system of our own");
+    ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+/* --- A file system with nothing in it --- */
+
+static void on_no_connection(eddy_listener *listener, int fd, const struct sockaddr *peer) {
+    (void)listener, (void)fd, (void)peer;
+    child_assert(false);
+}
+
+/* From here on there is no descriptor left; the lowest free one is the limit. */
+static void allow_no_more_descriptors(int any_fd) {
+    struct rlimit limit;
+    int free_fd = dup(any_fd);
+    child_assert(free_fd >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    close(free_fd);
+    limit.rlim_cur = (rlim_t)free_fd;
+    child_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* The listener has opened its reserve where there is no /dev: with it the client is shed. */
+static void shed_without_files(void) {
+    eddy_loop *loop = open_loop();
+    eddy_listener listener;
+    eddy_metrics metrics;
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, AF_INET);
+    char byte;
+    eddy_listener_init(&listener, loop);
+    child_assert(open("/dev/null", O_RDONLY) == -1 && errno == ENOENT);
+    child_assert(eddy_tcp_listen(&listener, (struct sockaddr *)&address, length, 1, 0,
+                                 on_no_connection) == 0);
+    length = sizeof address;
+    child_assert(eddy_listener_address(&listener, (struct sockaddr *)&address, &length) == 0);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    child_assert(connect(client, (struct sockaddr *)&address, length) == 0);
+    allow_no_more_descriptors(client);
+    child_assert(eddy_loop_run(loop, EDDY_RUN_ONCE) == 1);
+    eddy_loop_read_metrics(loop, &metrics);
+    child_assert(metrics.accepts_shed == 1 && listener.reserve >= 0);
+    child_assert(read(client, &byte, 1) == 0);
+    close(client);
+    child_assert(eddy_listener_close(&listener, NULL) == 0);
+    child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);
+    close_loop(loop);
+}
+
+START_TEST(a_listener_in_an_empty_root_directory_sheds_as_well) {
+    char path[] = "/tmp/eddy-test-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        if (!namespace_change_root(path)) namespace_refuse();
+        alarm(20);
+        shed_without_files();
+        _exit(0);
+    }
+    (void)namespace_child_is_content(child, "a root directory of our own");
     ck_assert_int_eq(rmdir(path), 0);
 }
 END_TEST
@@ -233,6 +294,7 @@ Suite *make_suite(void) {
                         0, 2);
     tcase_set_timeout(full, 60);
     suite_add_tcase(suite, full);
+    ck_add(suite, "empty", a_listener_in_an_empty_root_directory_sheds_as_well);
     ck_add(suite, "clock", a_machine_that_has_been_up_for_a_hundred_years_keeps_its_deadlines);
     return suite;
 }

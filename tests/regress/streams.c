@@ -165,6 +165,61 @@ START_TEST(descriptor_closed_behind_the_streams_back_is_reported) {
 }
 END_TEST
 
+static void lose_own_socket(eddy_stream *stream, void *data, ssize_t size) {
+    end_on_read(stream, data, size);
+    if (size > 0) close(eddy_stream_fd(stream));
+}
+
+/* Who finds out, in a descriptor that was closed behind the stream's back: */
+enum finder { BY_WRITE, BY_TRY_WRITE, BY_FLUSH, BY_READ };
+
+/* The reader has what it was given before, loses what was still with the kernel, and is told once,
+ * as the write is: also where the backend never finds out. */
+static void lose_socket(enum finder finder) {
+    eddy_loop *loop = test_loop_open();
+    struct end end;
+    eddy_write write;
+    int peer = end_connect_narrow(&end, loop);
+    if (finder == BY_READ) {
+        fill_kernel(&end);
+        ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);
+        ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+        ck_assert(eddy_stream_is_blocked(&end.stream));
+    }
+    static char room[3];
+    ck_assert_int_eq(eddy_stream_read_into(&end.stream, room, sizeof room,
+                                           finder == BY_READ ? lose_own_socket : end_on_read),
+                     0);
+    ck_assert_int_eq((int)send(peer, "abc", 3, 0), 3);
+    while (end.received < 3) ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+    struct iovec vector = {big, 1};
+    if (finder != BY_READ) {
+        ck_assert_int_eq((int)send(peer, "def", 3, 0), 3);
+        close(eddy_stream_fd(&end.stream));
+    }
+    if (finder == BY_WRITE || finder == BY_FLUSH)
+        ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);
+    if (finder == BY_FLUSH) ck_assert_int_eq(eddy_stream_flush(&end.stream), -EBADF);
+    if (finder == BY_TRY_WRITE)
+        ck_assert_int_eq((int)eddy_stream_try_write(&end.stream, &vector, 1), -EBADF);
+    ck_assert(finder == BY_READ || !end.told);
+    test_turn_until(loop, &end.told);
+    test_turn_for(loop, 5 * EDDY_NS_PER_MS);
+    ck_assert_uint_eq(end.received, 3);
+    ck_assert_int_eq(end.error, -EBADF);
+    ck_assert_uint_eq(end.errors, 1);
+    ck_assert_uint_eq(end.written, finder == BY_TRY_WRITE ? 0 : 1);
+    if (finder != BY_TRY_WRITE) ck_assert_int_eq(end.status, -EBADF);
+    close(peer);
+    end_close(&end);
+    test_loop_close(loop);
+}
+
+START_TEST(writes_and_reader_are_told_that_the_socket_is_lost_whoever_finds_out) {
+    lose_socket((enum finder)_i);
+}
+END_TEST
+
 /* --- Every order of write, shutdown and close --- */
 
 /* Does the three calls in the order of `order` and looks that each callback comes exactly once. */
@@ -490,6 +545,10 @@ Suite *make_suite(void) {
            end_does_not_hide_the_data_before_it,
            descriptor_closed_behind_the_streams_back_is_reported,
            the_loss_of_one_socket_is_not_told_of_the_next);
+    TCase *lost = tcase_create("lost");
+    tcase_add_loop_test(lost, writes_and_reader_are_told_that_the_socket_is_lost_whoever_finds_out,
+                        0, BY_READ + 1);
+    suite_add_tcase(suite, lost);
     ck_add(suite, "end", every_order_of_write_shutdown_and_close_ends,
            stream_may_be_closed_in_its_read_callback, stream_may_be_closed_in_its_write_callback,
            stream_may_be_closed_in_its_drained_and_shutdown_callbacks);

@@ -70,6 +70,11 @@ static inline bool namespace_mount(const char *path, const char *options) {
     return mount("tmpfs", path, "tmpfs", 0, options) == 0;
 }
 
+/* In a child: the directory `path` becomes all that there is, seen by nobody else. */
+static inline bool namespace_change_root(const char *path) {
+    return namespace_enter(CLONE_NEWNS) && chroot(path) == 0 && chdir("/") == 0;
+}
+
 /* In a child: its own children find the monotonic clock so many seconds later. */
 static inline bool namespace_set_clock(long long seconds) {
     char offset[64];
@@ -80,6 +85,11 @@ static inline bool namespace_set_clock(long long seconds) {
 #else
 static inline bool namespace_mount(const char *path, const char *options) {
     (void)path, (void)options;
+    return false;
+}
+
+static inline bool namespace_change_root(const char *path) {
+    (void)path;
     return false;
 }
 

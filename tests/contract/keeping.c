@@ -1,0 +1,178 @@
+/* keeping.c: what a backend must not keep: files open, and what was ready before: clauses 9 and 10
+ * of platform/backend.h. */
+#include "contract.h"
+
+/* --- Clause 9 --- */
+
+/* The other end of `fd` has nothing to read, and then, once `fd` is closed, its end: at once. */
+static void ck_close_is_seen(int fd, int other) {
+    char byte;
+    ck_assert_int_eq(read(other, &byte, 1), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+    close(fd);
+    ck_assert_int_eq(read(other, &byte, 1), 0);
+    close(other);
+}
+
+START_TEST(what_is_removed_is_not_kept_open) {
+    for (unsigned events = 1; events <= BOTH; events++) {
+        struct tested *it = tested_open();
+        int ends[2];
+        test_socket_pair(ends);
+        add(it, ends[0], events);
+        wait_once(it, RECORDS_MAX, 0);
+        remove_fd(it, ends[0], events);
+        ck_close_is_seen(ends[0], ends[1]);
+        ck_silent(it);
+        tested_close(it);
+    }
+}
+END_TEST
+
+/* Nor if no wait has come between, in which a removal might be done, or a change under way. */
+START_TEST(what_is_removed_before_any_wait_is_not_kept_open) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_pipe(ends);
+    add(it, ends[1], EDDY_WRITE);
+    remove_fd(it, ends[1], EDDY_WRITE);
+    ck_close_is_seen(ends[1], ends[0]);
+    test_socket_pair(ends);
+    add(it, ends[0], EDDY_READ);
+    wait_once(it, RECORDS_MAX, 0);
+    modify(it, ends[0], EDDY_READ, BOTH);
+    remove_fd(it, ends[0], BOTH);
+    ck_close_is_seen(ends[0], ends[1]);
+    ck_silent(it);
+    tested_close(it);
+}
+END_TEST
+
+START_TEST(a_told_oneshot_that_is_removed_is_not_kept_open) {
+    struct tested *it = tested_open();
+    unsigned once = EDDY_WRITE | EDDY_ONESHOT;
+    if (can(it, EDDY_CAN_ONESHOT)) {
+        int ends[2];
+        test_socket_pair(ends);
+        add(it, ends[0], once);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
+        remove_fd(it, ends[0], once);
+        ck_close_is_seen(ends[0], ends[1]);
+    }
+    tested_close(it);
+}
+END_TEST
+
+/* With everything gone, what was never removed is not held by anybody either. */
+START_TEST(a_closed_backend_keeps_nothing_open) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    add(it, ends[0], BOTH);
+    wait_once(it, RECORDS_MAX, 0);
+    tested_close(it);
+    ck_close_is_seen(ends[0], ends[1]);
+}
+END_TEST
+
+/* --- Clause 10 --- */
+
+enum { CROWD = 6 };
+
+/* All can be read and none can be written, and a wait has had room for some of them. */
+struct crowd {
+    struct tested *it;
+    int ends[CROWD][2];
+};
+
+static struct crowd crowd_open(int room) {
+    struct crowd crowd = {.it = tested_open()};
+    for (int i = 0; i < CROWD; i++) {
+        test_socket_pair(crowd.ends[i]);
+        fill(crowd.ends[i][0]);
+        put(crowd.ends[i][1], "x");
+        add(crowd.it, crowd.ends[i][0], EDDY_READ);
+    }
+    ck_assert_int_eq(wait_once(crowd.it, room, -1), room);
+    return crowd;
+}
+
+/* Nothing is told any more; what is ready then is told again. */
+static void crowd_close(struct crowd *crowd, eddy_token (*token)(int fd)) {
+    ck_silent(crowd->it);
+    if (token != NULL) {
+        for (int i = 0; i < CROWD; i++) put(crowd->ends[i][1], "y");
+        ck_assert_int_eq(wait_once(crowd->it, RECORDS_MAX, -1), CROWD);
+        for (int i = 0; i < CROWD; i++)
+            ck_assert_uint_eq(told_token(crowd->it, token(crowd->ends[i][0])), EDDY_READ);
+    }
+    tested_close(crowd->it);
+    for (int i = 0; i < CROWD; i++) close_both(crowd->ends[i]);
+}
+
+static eddy_token first_token(int fd) {
+    return token_of(fd, 1);
+}
+
+static eddy_token second_token(int fd) {
+    return token_of(fd, 2);
+}
+
+static void add_again(struct tested *it, int fd) {
+    ck_assert_int_eq(it->backend->add(it->state, fd, EDDY_READ, second_token(fd)), 0);
+}
+
+START_TEST(what_has_been_read_since_is_not_told) {
+    for (int room = 1; room <= CROWD; room++) {
+        struct crowd crowd = crowd_open(room);
+        for (int i = 0; i < CROWD; i++) drain(crowd.ends[i][0]);
+        crowd_close(&crowd, first_token);
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_longer_asked_for_is_not_told) {
+    for (int room = 1; room <= CROWD; room++) {
+        struct crowd crowd = crowd_open(room);
+        for (int i = 0; i < CROWD; i++) modify(crowd.it, crowd.ends[i][0], EDDY_READ, EDDY_WRITE);
+        crowd_close(&crowd, NULL);
+        crowd = crowd_open(room);
+        for (int i = 0; i < CROWD; i++) remove_fd(crowd.it, crowd.ends[i][0], EDDY_READ);
+        crowd_close(&crowd, NULL);
+    }
+}
+END_TEST
+
+/* Removed, read and added anew; and a number that means another socket by then. */
+START_TEST(what_was_ready_before_it_was_added_anew_is_not_told) {
+    for (int room = 1; room <= CROWD; room++) {
+        struct crowd crowd = crowd_open(room);
+        for (int i = 0; i < CROWD; i++) {
+            int *ends = crowd.ends[i];
+            remove_fd(crowd.it, ends[0], EDDY_READ);
+            if (i % 2 == 0) {
+                drain(ends[0]);
+            } else {
+                int others[2];
+                test_socket_pair(others);
+                ck_assert_int_eq(dup2(others[0], ends[0]), ends[0]);
+                ck_assert_int_eq(dup2(others[1], ends[1]), ends[1]);
+                close_both(others);
+            }
+            add_again(crowd.it, ends[0]);
+        }
+        crowd_close(&crowd, second_token);
+    }
+}
+END_TEST
+
+Suite *make_suite(void) {
+    Suite *suite = suite_create("contract/keeping");
+    ck_add(suite, "files", what_is_removed_is_not_kept_open,
+           what_is_removed_before_any_wait_is_not_kept_open,
+           a_told_oneshot_that_is_removed_is_not_kept_open, a_closed_backend_keeps_nothing_open);
+    ck_add(suite, "readiness", what_has_been_read_since_is_not_told,
+           what_is_no_longer_asked_for_is_not_told,
+           what_was_ready_before_it_was_added_anew_is_not_told);
+    return suite;
+}
