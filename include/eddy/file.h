@@ -176,6 +176,9 @@ EDDY_API bool eddy_scan_next(const void *buffer, size_t used, size_t *position, 
  * without a thread is done (-EALREADY). */
 EDDY_API int eddy_file_cancel(eddy_file *file);
 
+/* The loop that it was submitted to; also in its callback. Any thread. */
+EDDY_API eddy_loop *eddy_file_loop(const eddy_file *file);
+
 /* Whether the loop tries file requests without a thread first. On at the start. Errors: -ENOMEM. */
 EDDY_API int eddy_file_set_attempt(eddy_loop *loop, bool on);
 

@@ -74,8 +74,9 @@ EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle
  * is active, a request is in flight, or the loop is running), and then nothing has happened: stop
- * what is left and run the loop once more; -ECHILD (in a forked child, a loop that has used a pool:
- * eddy_loop_after_fork comes first, whatever it says), and nothing has happened. Loop thread only.
+ * what is left, which eddy_loop_walk tells (walk.h), and run the loop once more; -ECHILD (in a
+ * forked child, a loop that has used a pool: eddy_loop_after_fork comes first, whatever it says),
+ * and nothing has happened. Loop thread only.
  */
 EDDY_API int eddy_loop_close(eddy_loop *loop);
 

@@ -48,8 +48,8 @@ struct eddy_write {
     int status;
 };
 
-/* All fields are private, but for `io.handle`, to be given to eddy_unref. What is never in use at
- * the same time shares its place, so that an idle stream takes 192 bytes. */
+/* All fields are private, but for `io.handle`, to be given to eddy_unref and its like. What is
+ * never in use at the same time shares its place, so that an idle stream takes 192 bytes. */
 struct eddy_stream {
     eddy_io io; /* started while the stream has a socket */
     union {

@@ -49,6 +49,9 @@ EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, 
  * Loop thread only. */
 EDDY_API int eddy_work_cancel(eddy_work *work);
 
+/* The loop that it was submitted to; also in the job, and in `done`. Any thread. */
+EDDY_API eddy_loop *eddy_work_loop(const eddy_work *work);
+
 /* The pool that serves the loop: the configured one, its own (opened now if need be), or NULL with
  * no memory for it. Loop thread only. */
 EDDY_API eddy_pool *eddy_loop_pool(eddy_loop *loop);
