@@ -169,7 +169,7 @@ EDDY_API int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buff
                             eddy_file_fn *fn);
 
 /* Walks the names of a scan's buffer. `*position` starts at 0 and `used` is the scan's result.
- * False after the last one. Any thread. */
+ * False after the last one, and if the result was an error. Any thread. */
 EDDY_API bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry);
 
 /* As eddy_work_cancel; a request that was removed has the result -ECANCELED. One that was done

@@ -74,12 +74,22 @@ static inline eddy_post *inbox_take_list(struct inbox *inbox) {
     return atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire);
 }
 
+#ifdef EDDY_CHECKS
+/* Posted again since, it has another `next` by now; but nothing before it has. */
+static bool inbox_has_queued(const struct inbox *inbox, const eddy_post *post) {
+    const eddy_post *at = inbox->posts.first;
+    while (at != NULL && at != post) at = at->next;
+    return at != NULL;
+}
+#endif
+
 /* The list is last in, first out; it is queued in the order of arrival. */
 static void inbox_queue_list(eddy_loop *loop, eddy_post *newest) {
     struct inbox *inbox = &loop->inbox;
     eddy_post *last = newest, *oldest = NULL;
     bool has_signals = false;
     do {
+        EDDY_CHECK(!inbox_has_queued(inbox, newest));
         eddy_post *next = newest->next;
         has_signals |= newest->fn == eddy__signal_run;
         newest->next = oldest;

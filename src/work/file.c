@@ -202,7 +202,7 @@ int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buffer, size_
 
 bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry) {
     enum { HEAD = offsetof(struct eddy_os_entry, name) };
-    if (*position >= used) return false;
+    if (*position >= used || used > SIZE_MAX / 2) return false;
     const char *record = (const char *)buffer + *position;
     struct eddy_os_entry head; /* the caller's buffer may begin at any address */
     memcpy(&head, record, HEAD);

@@ -261,11 +261,13 @@ static void work_attempt(eddy_post *post) {
     int status = -ECANCELED;
     if (work->state == WORK_ATTEMPT) {
         status = 0;
+        work->state = WORK_DONE;
         if (!eddy__file_attempt(work)) {
             work->state = WORK_SUBMITTED;
             work->post.fn = work_deliver;
             struct work_part *it = eddy__work_part(work->loop);
             if (it != NULL && work_enqueue(it, work) == 0) return;
+            work->state = WORK_DONE;
             status = -ENOBUFS;
         }
     }

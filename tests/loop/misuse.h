@@ -22,6 +22,8 @@ static inline int misuse_run(void (*misuse)(eddy_loop *loop), char *text, size_t
         eddy_loop *loop;
         struct rlimit no_core = {0, 0};
         setrlimit(RLIMIT_CORE, &no_core);
+        signal(SIGALRM, SIG_DFL); /* which is of the tests' own here */
+        alarm(20);                /* what is not seen may go on for ever */
         dup2(ends[1], STDERR_FILENO);
         eddy_loop_config config = {.backend = test_backend};
         if (eddy_loop_open(&loop, &config) == 0) misuse(loop);

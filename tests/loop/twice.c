@@ -371,6 +371,18 @@ static void post_queued_again(eddy_loop *loop) {
     run(loop);
 }
 
+/* The same, when the next turn has taken it once more: it looks like the last one by then. */
+static void post_queued_again_later(eddy_loop *loop) {
+    eddy_loop *bounded;
+    eddy_loop_config config = {.backend = test_backend, .completions_per_turn = 1};
+    (void)loop;
+    if (eddy_loop_open(&bounded, &config) < 0) abort();
+    for (int i = 0; i < 3; i++) post_the(bounded, i);
+    run(bounded);
+    post_the(bounded, 1);
+    run(bounded);
+}
+
 struct job {
     eddy_work work;
     atomic_bool started, may_end, ended;
@@ -460,6 +472,7 @@ START_TEST(a_request_that_is_used_while_in_flight_ends_the_program) {
     static const struct misuse checked[] = {
         MISUSE(middle_write_again, "!write_is_queued"),
         MISUSE(post_at_once_again, "head != post"),
+        MISUSE(post_queued_again_later, "!inbox_has_queued"),
         MISUSE(job_again_before_it_is_handed_over, "EDDY_KIND_WORK, work"),
         MISUSE(job_again_while_it_runs, "EDDY_KIND_WORK, work"),
         MISUSE(job_again_before_it_is_told, "EDDY_KIND_WORK, work"),
