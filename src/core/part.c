@@ -60,7 +60,8 @@ const char *eddy__part_verify(const eddy_loop *loop) {
     return broken;
 }
 
-void eddy__part_walk(const eddy_loop *loop, const struct walk *walk, const eddy_walk_item *of) {
+void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk,
+                     const eddy_walk_item *of) {
     for (const struct part *part = loop->parts; part != NULL; part = part->next)
         if (part->kind->walk != NULL) part->kind->walk(part, walk, of);
 }

@@ -14,7 +14,7 @@
 #include <eddy/walk.h>
 
 struct part;
-struct walk;
+struct loop_walk;
 
 /* Each function may be NULL. */
 struct part_kind {
@@ -40,7 +40,7 @@ struct part_kind {
 
     /* For eddy_loop_walk: tells of the requests in flight that belong to the handle `of`, which may
      * be another module's; with NULL, of those that belong to none. */
-    void (*walk)(const struct part *part, const struct walk *walk, const eddy_walk_item *of);
+    void (*walk)(const struct part *part, const struct loop_walk *walk, const eddy_walk_item *of);
 
     /* Whether a post is inside a request that `walk` tells. */
     bool (*owns)(const struct part *part, const eddy_post *post);
@@ -66,7 +66,7 @@ void eddy__part_before_wait(eddy_loop *loop);
 int eddy__part_after_fork(eddy_loop *loop); /* all of them; the first error */
 int eddy__part_close(eddy_loop *loop);      /* up to the first that refuses */
 const char *eddy__part_verify(const eddy_loop *loop);
-void eddy__part_walk(const eddy_loop *loop, const struct walk *walk, const eddy_walk_item *of);
+void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk, const eddy_walk_item *of);
 bool eddy__part_owns(const eddy_loop *loop, const eddy_post *post);
 
 #endif

@@ -26,21 +26,22 @@ const char *eddy_kind_name(eddy_kind kind) {
 
 /* --- Telling --- */
 
-static void walk_tell_item(const struct walk *walk, const eddy_walk_item *item) {
+static void walk_tell_item(const struct loop_walk *walk, const eddy_walk_item *item) {
     CALLBACK(walk->loop, item->pointer, walk->fn(item, walk->context));
 }
 
-void eddy__walk_tell(const struct walk *walk, eddy_kind kind, void *pointer, bool referenced) {
+void eddy__walk_tell(const struct loop_walk *walk, eddy_kind kind, void *pointer, bool referenced) {
     walk_tell_item(walk, &(eddy_walk_item){kind, pointer, true, referenced, -1});
 }
 
 /* A handle, and what its module knows to be under way there. */
-static void walk_tell_handle(const struct walk *walk, const eddy_walk_item *item) {
+static void walk_tell_handle(const struct loop_walk *walk, const eddy_walk_item *item) {
     walk_tell_item(walk, item);
     eddy__part_walk(walk->loop, walk, item);
 }
 
-static void walk_handle(const struct walk *walk, const eddy_handle *handle, void *pointer, int fd) {
+static void walk_handle(const struct loop_walk *walk, const eddy_handle *handle, void *pointer,
+                        int fd) {
     if (handle->flags & HANDLE_INNER) return;
     bool is_referenced = !(handle->flags & HANDLE_UNREF);
     eddy_walk_item item = {handle_what(handle), pointer, handle_is_active(handle), is_referenced,
@@ -50,20 +51,20 @@ static void walk_handle(const struct walk *walk, const eddy_handle *handle, void
 
 /* --- Where the loop has them --- */
 
-static void walk_ios(const struct walk *walk) {
+static void walk_ios(const struct loop_walk *walk) {
     const struct io_table *table = &walk->loop->io;
     for (unsigned fd = 0; fd < table->slots_count; fd++)
         for (eddy_io *io = table->slots[fd].first; io != NULL; io = io->next)
             walk_handle(walk, &io->handle, io, (int)fd);
 }
 
-static void walk_timers(const struct walk *walk) {
+static void walk_timers(const struct loop_walk *walk) {
     const struct timer_heap *heap = &walk->loop->timers;
     for (unsigned i = 0; i < heap->count; i++)
         walk_handle(walk, &heap->entries[i].timer->handle, heap->entries[i].timer, -1);
 }
 
-static void walk_hooks(const struct walk *walk) {
+static void walk_hooks(const struct loop_walk *walk) {
     for (int kind = 0; kind < HOOK_KINDS; kind++) {
         const eddy_link *list = &walk->loop->hooks.lists[kind];
         for (const eddy_link *link = list->next; link != list; link = link->next) {
@@ -74,13 +75,13 @@ static void walk_hooks(const struct walk *walk) {
 }
 
 /* A closing's place says how far into its handle it is. */
-static void walk_closing(const struct walk *walk, eddy_defer *defer) {
+static void walk_closing(const struct loop_walk *walk, eddy_defer *defer) {
     char *handle = (char *)defer - defer->handle.place;
     eddy_walk_item item = {handle_what(&defer->handle), handle, false, true, -1};
     walk_tell_handle(walk, &item);
 }
 
-static void walk_defer_list(const struct walk *walk, const eddy_link *list) {
+static void walk_defer_list(const struct loop_walk *walk, const eddy_link *list) {
     for (const eddy_link *link = list->next; link != list; link = link->next) {
         eddy_defer *defer = eddy_container_of(link, eddy_defer, link);
         if (defer->handle.place != UINT32_MAX)
@@ -90,17 +91,17 @@ static void walk_defer_list(const struct walk *walk, const eddy_link *list) {
     }
 }
 
-static void walk_closings(const struct walk *walk) {
+static void walk_closings(const struct loop_walk *walk) {
     walk_defer_list(walk, &walk->loop->closing.queued);
     walk_defer_list(walk, &walk->loop->closing.now);
 }
 
-static void walk_defers(const struct walk *walk) {
+static void walk_defers(const struct loop_walk *walk) {
     walk_defer_list(walk, &walk->loop->deferred.queued);
     walk_defer_list(walk, &walk->loop->deferred.now);
 }
 
-static void walk_wakes(const struct walk *walk) {
+static void walk_wakes(const struct loop_walk *walk) {
     const eddy_link *list = &walk->loop->wakes;
     for (const eddy_link *link = list->next; link != list; link = link->next) {
         eddy_wake *wake = eddy_container_of(link, eddy_wake, link);
@@ -108,7 +109,7 @@ static void walk_wakes(const struct walk *walk) {
     }
 }
 
-static void walk_signals(const struct walk *walk) {
+static void walk_signals(const struct loop_walk *walk) {
     const eddy_link *list = &walk->loop->signals;
     for (const eddy_link *link = list->next; link != list; link = link->next) {
         eddy_signal *watcher = eddy_container_of(link, eddy_signal, link);
@@ -118,12 +119,12 @@ static void walk_signals(const struct walk *walk) {
 
 /* The posts of wakes and signals are in them, and those of a part it tells itself. */
 static void walk_post(void *context, eddy_post *post) {
-    const struct walk *walk = context;
+    const struct loop_walk *walk = context;
     if (post->fn == eddy__wake_run || post->fn == eddy__signal_run) return;
     if (!eddy__part_owns(walk->loop, post)) eddy__walk_tell(walk, EDDY_KIND_POST, post, true);
 }
 
-static void walk_posts(struct walk *walk) {
+static void walk_posts(struct loop_walk *walk) {
     eddy__inbox_look(walk->loop, walk_post, walk);
 }
 
@@ -132,7 +133,7 @@ static void walk_posts(struct walk *walk) {
 /* Running, so that nothing of it can run inside; a loop is nobody's constant. */
 void eddy_loop_walk(const eddy_loop *loop, eddy_walk_fn *fn, void *context) {
     EDDY_ASSERT(fn != NULL);
-    struct walk walk = {loop, fn, context};
+    struct loop_walk walk = {loop, fn, context};
     eddy_loop *changed = (eddy_loop *)(uintptr_t)loop;
     bool was_running = loop->running;
     CHECK_THREAD(loop);
@@ -161,7 +162,7 @@ static void walk_compare(const eddy_walk_item *item, void *context) {
 }
 
 /* A stream or listener is found as the io that it begins with. */
-static void walk_kind(struct walk *walk, eddy_kind kind) {
+static void walk_kind(struct loop_walk *walk, eddy_kind kind) {
     if (kind == EDDY_KIND_IO) {
         walk_ios(walk);
         walk_closings(walk);
@@ -176,7 +177,7 @@ static void walk_kind(struct walk *walk, eddy_kind kind) {
 
 bool eddy__walk_finds(const eddy_loop *loop, eddy_kind kind, const void *pointer) {
     struct walk_search search = {pointer, false};
-    struct walk walk = {loop, walk_compare, &search};
+    struct loop_walk walk = {loop, walk_compare, &search};
     walk_kind(&walk, kind);
     return search.found;
 }

@@ -96,7 +96,8 @@ static const char *net_verify(const struct part *part) {
 
 /* --- Requests in flight --- */
 
-static void net_walk(const struct part *part, const struct walk *walk, const eddy_walk_item *of) {
+static void net_walk(const struct part *part, const struct loop_walk *walk,
+                     const eddy_walk_item *of) {
     (void)part;
     if (of == NULL || of->kind != EDDY_KIND_STREAM) return;
     eddy_stream *stream = of->pointer;

@@ -135,14 +135,14 @@ static void work_hand_over(struct part *part) {
 
 /* --- For a walk --- */
 
-static void work_tell(const struct walk *walk, eddy_work *work) {
+static void work_tell(const struct loop_walk *walk, eddy_work *work) {
     if (work->fn == eddy__file_run)
         eddy__walk_tell(walk, EDDY_KIND_FILE, eddy_container_of(work, eddy_file, work), true);
     else
         eddy__walk_tell(walk, EDDY_KIND_WORK, work, true);
 }
 
-static void work_tell_list(const struct walk *walk, const eddy_link *list) {
+static void work_tell_list(const struct loop_walk *walk, const eddy_link *list) {
     for (const eddy_link *link = list->next; link != list; link = link->next)
         work_tell(walk, eddy_container_of(link, eddy_work, link));
 }
@@ -157,7 +157,8 @@ static void work_tell_post(void *context, eddy_post *post) {
 }
 
 /* With the pool held still no job goes from one place to another meanwhile. */
-static void work_walk(const struct part *part, const struct walk *walk, const eddy_walk_item *of) {
+static void work_walk(const struct part *part, const struct loop_walk *walk,
+                      const eddy_walk_item *of) {
     const struct work_part *it = (const struct work_part *)part;
     if (of != NULL) return;
     bool has_pool = it->pool != NULL && !eddy__pool_is_parents(it->pool);
