@@ -424,9 +424,9 @@ static void note_nothing(const eddy_walk_item *item, void *context) {
     (void)item, (void)context;
 }
 static void job_again_before_it_is_told(eddy_loop *loop) {
-    atomic_store(&jobs[0].may_end, true);
     submit_the(loop, 0);
     run(loop);
+    atomic_store(&jobs[0].may_end, true);
     while (!atomic_load(&jobs[0].ended)) usleep(100);
     eddy_pool_drain(eddy_loop_pool(loop), -1, NULL, NULL);
     eddy_loop_walk(loop, note_nothing, NULL); /* after it, the job is in the inbox */
