@@ -5,7 +5,7 @@
  *   timer.h   deadlines                         file.h    file operations
  *   hook.h    around the wait                   stream.h  bytes over sockets
  *   defer.h   calls later in the turn           tcp.h     connecting, listening, addresses
- *   wake.h    from other threads
+ *   wake.h    from other threads                walk.h    who keeps a loop alive
  *   signal.h  signals */
 #ifndef EDDY_H
 #define EDDY_H
@@ -22,6 +22,7 @@
 #include <eddy/tcp.h>
 #include <eddy/timer.h>
 #include <eddy/wake.h>
+#include <eddy/walk.h>
 #include <eddy/work.h>
 
 #define EDDY_VERSION_MAJOR 0

@@ -134,6 +134,25 @@ if [ -n "$build" ]; then
         is_platform && $NF ~ /^eddy_/ && $NF !~ /^eddy_(os_|backend_(table|epoll|kqueue|poll|select)$)/ {print name " " $NF}' |
         complain 'platform/ calls nothing of src:'
 
+    # What a header calls private no program uses: they compile where it has another name.
+    hidden=$(mktemp -d) && trap 'rm -rf "$report" "$edges" "$hidden"' EXIT
+    cp -R include/. "$hidden"
+    for header in include/eddy/*.h; do
+        awk '
+            /^(typedef )?struct eddy_(handle|io|timer|hook|defer|wake|signal|post|work|file|write|stream|listener) \{/ {name = $0}
+            /^\}/ {name = ""}
+            name != "" {
+                is_public = /^ *eddy_handle handle;/ || (/ eddy_io io;/ && name ~ /eddy_(stream|listener) /) ||
+                    (/\*stream;/ && name ~ /eddy_write /) || (/ result;/ && name ~ /eddy_file /)
+                if (!is_public) gsub(/[a-z_]+[;,]/, "private_&")
+            }
+            {print}' "$header" > "$hidden/eddy/${header##*/}"
+    done
+    for file in $(sources 'src/cmd/*.c' 'docs/examples/*.c' 'tests/package/*.c'); do
+        ${CC:-cc} -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I"$hidden" -Isrc/cmd -Isrc/cmd/bench -Isrc/cmd/serve \
+            -w -fsyntax-only "$file" 2>&1 | grep 'error:'
+    done | complain 'programs and examples use no private field:'
+
     # All files of the library are one, too: names that are static to a file do not clash.
     awk -F'"' '$2 == "command" {command = $4} $2 == "file" {file = $4}
         $2 == "output" && $4 ~ /^src\/libeddy\.[^/]*\.p\// {print file; commands[++count] = command}

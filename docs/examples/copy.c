@@ -32,13 +32,13 @@ static void on_read(eddy_file *request) {
     struct copy *copy = eddy_container_of(request, struct copy, request);
     if (failed(copy, request->result)) return;
     if (request->result == 0) return; /* the end of the file: nothing is left to do */
-    int err = eddy_file_write(request->work.loop, request, copy->out, copy->buffer,
+    int err = eddy_file_write(eddy_file_loop(request), request, copy->out, copy->buffer,
                               (size_t)request->result, copy->offset, on_written);
     (void)failed(copy, err);
 }
 
 static void read_next(struct copy *copy) {
-    eddy_loop *loop = copy->request.work.loop;
+    eddy_loop *loop = eddy_file_loop(&copy->request);
     int err = eddy_file_read(loop, &copy->request, copy->in, copy->buffer, sizeof copy->buffer,
                              copy->offset, on_read);
     (void)failed(copy, err);
@@ -55,7 +55,7 @@ static void on_input(eddy_file *request) {
     struct copy *copy = eddy_container_of(request, struct copy, request);
     if (failed(copy, request->result)) return;
     copy->in = (int)request->result;
-    int err = eddy_file_open(request->work.loop, request, EDDY_CWD, copy->to,
+    int err = eddy_file_open(eddy_file_loop(request), request, EDDY_CWD, copy->to,
                              O_WRONLY | O_CREAT | O_TRUNC, 0666, 0, on_output);
     (void)failed(copy, err);
 }

@@ -71,7 +71,7 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
         if (fd >= 0) close(fd);
         return;
     }
-    eddy_stream_init(&it->stream, listener->io.handle.loop);
+    eddy_stream_init(&it->stream, eddy_handle_loop(&listener->io.handle));
     eddy_stream_set_marks(&it->stream, 16 << 10, 64 << 10, on_drained);
     if (eddy_stream_attach(&it->stream, fd) < 0) {
         close(fd);

@@ -61,18 +61,22 @@ typedef struct eddy_link {
  * into an array that grows. The same goes for requests under way. */
 typedef struct eddy_handle {
     eddy_loop *loop;
-    uint32_t flags;
-    uint32_t place; /* an io's descriptor, a timer's place in the heap */
+    uint16_t flags;
+    uint16_t mark;  /* the same number in each, from init on */
+    uint32_t place; /* an io's descriptor, a timer's place in the heap, a closing's in its handle */
 } eddy_handle;
 
 /* A handle that is active keeps its loop running, unless it is unreferenced. Both calls are
  * idempotent, may come before or after start, and hold until the other one is made.
- * `eddy_unref(&timer.handle)`. Loop thread only. */
+ * `eddy_unref(&timer.handle)`, after eddy_timer_init. Loop thread only. */
 EDDY_API void eddy_ref(eddy_handle *handle);
 EDDY_API void eddy_unref(eddy_handle *handle);
 
 /* Whether the handle is started. Loop thread only. */
 EDDY_API bool eddy_is_active(const eddy_handle *handle);
+
+/* The loop that it was initialised for. Any thread. */
+EDDY_API eddy_loop *eddy_handle_loop(const eddy_handle *handle);
 
 /* The text for a result of this library, as strerror_r gives it; `error` may be of either sign.
  * Writes at most `size` bytes, always ended, and returns `text`. Any thread. */

@@ -11,7 +11,7 @@ extern "C" {
 typedef struct eddy_defer eddy_defer;
 typedef void eddy_defer_fn(eddy_defer *defer);
 
-/* All fields are private. */
+/* All fields are private, but for `handle`, to be given to eddy_unref and its like. */
 struct eddy_defer {
     eddy_handle handle;
     eddy_link link;

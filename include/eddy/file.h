@@ -169,12 +169,15 @@ EDDY_API int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buff
                             eddy_file_fn *fn);
 
 /* Walks the names of a scan's buffer. `*position` starts at 0 and `used` is the scan's result.
- * False after the last one. Any thread. */
+ * False after the last one, and if the result was an error. Any thread. */
 EDDY_API bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry);
 
 /* As eddy_work_cancel; a request that was removed has the result -ECANCELED. One that was done
  * without a thread is done (-EALREADY). */
 EDDY_API int eddy_file_cancel(eddy_file *file);
+
+/* The loop that it was submitted to; also in its callback. Any thread. */
+EDDY_API eddy_loop *eddy_file_loop(const eddy_file *file);
 
 /* Whether the loop tries file requests without a thread first. On at the start. Errors: -ENOMEM. */
 EDDY_API int eddy_file_set_attempt(eddy_loop *loop, bool on);

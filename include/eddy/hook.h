@@ -17,7 +17,7 @@ typedef enum eddy_hook_kind {
 typedef struct eddy_hook eddy_hook;
 typedef void eddy_hook_fn(eddy_hook *hook);
 
-/* All fields are private. */
+/* All fields are private, but for `handle`, to be given to eddy_unref and its like. */
 struct eddy_hook {
     eddy_handle handle;
     eddy_link link;

@@ -31,7 +31,7 @@ typedef struct eddy_io eddy_io;
  * lost the descriptor (eddy_io_error). */
 typedef void eddy_io_fn(eddy_io *io, unsigned events);
 
-/* All fields are private. */
+/* All fields are private, but for `handle`, to be given to eddy_unref and its like. */
 struct eddy_io {
     eddy_handle handle;
     eddy_io_fn *fn;
@@ -75,6 +75,10 @@ EDDY_API void eddy_io_stop(eddy_io *io);
 
 /* The descriptor, or -1 if stopped. */
 EDDY_API int eddy_io_fd(const eddy_io *io);
+
+/* The events that it asks for, with EDGE or ONESHOT as they were given; 0 if it is muted, by you or
+ * because the backend lost the descriptor, or stopped. */
+EDDY_API unsigned eddy_io_events(const eddy_io *io);
 
 /* Why EDDY_ERROR came: a negative errno if the backend lost the descriptor (-EBADF: it was closed
  * behind the loop's back) and the watcher is muted until changed; 0 if the error is the

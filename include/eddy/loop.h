@@ -14,7 +14,8 @@
  * A phase handles what was there when it began: what a callback adds runs in a later phase or turn.
  * A loop belongs to the thread that runs it; only eddy_loop_post and eddy_wake_send may be called
  * from others. No callback ever runs inside a call of this library other than eddy_loop_run,
- * eddy_loop_prepare and eddy_loop_dispatch. */
+ * eddy_loop_prepare and eddy_loop_dispatch; what eddy_loop_walk and eddy_pool_drain show to a
+ * function they show inside. */
 #ifndef EDDY_LOOP_H
 #define EDDY_LOOP_H
 
@@ -79,8 +80,9 @@ EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle
  * is active, a request is in flight, or the loop is running), and then nothing has happened: stop
- * what is left and run the loop once more; -ECHILD (in a forked child, a loop that has used a pool:
- * eddy_loop_after_fork comes first, whatever it says), and nothing has happened. Loop thread only.
+ * what is left, which eddy_loop_walk tells (walk.h), and run the loop once more; -ECHILD (in a
+ * forked child, a loop that has used a pool: eddy_loop_after_fork comes first, whatever it says),
+ * and nothing has happened. Loop thread only.
  */
 EDDY_API int eddy_loop_close(eddy_loop *loop);
 

@@ -12,10 +12,11 @@ extern "C" {
 typedef struct eddy_signal eddy_signal;
 typedef void eddy_signal_fn(eddy_signal *watcher, int number);
 
-/* All fields are private. */
+/* All fields are private, but for `handle`, to be given to eddy_unref and its like. */
 struct eddy_signal {
     eddy_handle handle;
     eddy_post post;
+    eddy_link link; /* of the loop's signals */
     eddy_signal_fn *fn;
     EDDY_ATOMIC(eddy_signal *) next; /* of the watchers of the same number, in any loop */
     eddy_signal *prev;               /* the same; handlers only go forwards */

@@ -53,8 +53,8 @@ struct eddy_write {
     int status;
 };
 
-/* All fields are private, but for `io.handle`, to be given to eddy_unref. What is never in use at
- * the same time shares its place, so that an idle stream takes 192 bytes. */
+/* All fields are private, but for `io.handle`, to be given to eddy_unref and its like. What is
+ * never in use at the same time shares its place, so that an idle stream takes 192 bytes. */
 struct eddy_stream {
     eddy_io io; /* started while the stream has a socket */
     union {
@@ -86,7 +86,8 @@ EDDY_API void eddy_stream_init(eddy_stream *stream, eddy_loop *loop);
 
 /* Makes the connected socket `fd` the stream's; from now on the stream closes it. It is made
  * non-blocking and close-on-exec. Errors, which leave `fd` yours: -EISCONN (it has one), -EBADF,
- * -ENOTSOCK, -EINVAL (closing), -ECONNRESET (macOS, already), or as eddy_io_start. */
+ * -ENOTSOCK, -EINVAL (closing), -EBUSY (a stream or listener of this loop has it), -ECONNRESET
+ * (macOS, already), or as eddy_io_start. */
 EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
 
 /* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another

@@ -67,7 +67,7 @@ enum {
     EDDY_IPV6_ONLY = 1 << 1, /* "::" does not take IPv4 as well */
 };
 
-/* All fields are private, but for `io.handle`, to be given to eddy_unref. */
+/* All fields are private, but for `io.handle`, to be given to eddy_unref and its like. */
 struct eddy_listener {
     eddy_io io;
     eddy_timer pause; /* while descriptors are short */

@@ -12,7 +12,7 @@ extern "C" {
 typedef struct eddy_timer eddy_timer;
 typedef void eddy_timer_fn(eddy_timer *timer);
 
-/* All fields are private. */
+/* All fields are private, but for `handle`, to be given to eddy_unref and its like. */
 struct eddy_timer {
     eddy_handle handle;
     eddy_timer_fn *fn;

@@ -11,11 +11,12 @@ extern "C" {
 typedef struct eddy_wake eddy_wake;
 typedef void eddy_wake_fn(eddy_wake *wake);
 
-/* All fields are private. */
+/* All fields are private, but for `handle`, to be given to eddy_unref and its like. */
 struct eddy_wake {
     eddy_handle handle;
     eddy_post post;
     eddy_wake_fn *fn;
+    eddy_link link;                /* of the loop's wakes */
     EDDY_ATOMIC(unsigned) pending; /* 1: on its way, or stopped: a send has nothing to add */
 };
 

@@ -43,11 +43,14 @@ EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, 
 
 /* Tries to take the job back. Returns 0 if it had not started: it never will, and `done` comes with
  * -ECANCELED. Errors: -EBUSY (it is running and will finish: `done` comes as usual), -EALREADY (it
- * has been done and `done` is on its way). Undefined after `done`. In a forked child, after
- * eddy_loop_after_fork, a request that was the pool's at the fork is taken back like one that had
- * not started (0), whatever the parent makes of it; if it had come back before the fork, -EALREADY.
- * Loop thread only. */
+ * has been done and `done` is on its way, or has been called and the memory is as it was). In a
+ * forked child, after eddy_loop_after_fork, a request that was the pool's at the fork is taken back
+ * like one that had not started (0), whatever the parent makes of it; if it had come back before
+ * the fork, -EALREADY. Loop thread only. */
 EDDY_API int eddy_work_cancel(eddy_work *work);
+
+/* The loop that it was submitted to; also in the job, and in `done`. Any thread. */
+EDDY_API eddy_loop *eddy_work_loop(const eddy_work *work);
 
 /* The pool that serves the loop: the configured one, its own (opened now if need be), or NULL with
  * no memory for it. Loop thread only. */

@@ -5,6 +5,12 @@
 #include "list.h"
 #include "loop.h"
 
+void eddy__closing_init(eddy_defer *defer, eddy_loop *loop, eddy_kind what, size_t place) {
+    eddy_defer_init(defer, loop);
+    handle_set_what(&defer->handle, what);
+    defer->handle.place = (uint32_t)place;
+}
+
 void eddy__closing_add(eddy_defer *defer, eddy_defer_fn *fn) {
     eddy_loop *loop = defer->handle.loop;
     eddy_defer_stop(defer);

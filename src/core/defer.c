@@ -7,6 +7,7 @@
 #include "handle.h"
 #include "list.h"
 #include "loop.h"
+#include "walk.h"
 
 #include <errno.h>
 
@@ -16,19 +17,26 @@ void eddy__defer_list_open(struct defer_list *list) {
 }
 
 void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
-    handle_init(&defer->handle, loop);
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_DEFER, defer));
+    handle_init(&defer->handle, loop, EDDY_KIND_DEFER);
     link_init(&defer->link);
     defer->fn = NULL;
 }
 
-int eddy_defer_start(eddy_defer *defer, eddy_defer_fn *fn) {
+void eddy__defer_add(eddy_defer *defer, eddy_defer_fn *fn) {
     eddy_loop *loop = defer->handle.loop;
-    EDDY_ASSERT(fn != NULL);
-    if (handle_is_active(&defer->handle)) return -EALREADY;
     defer->fn = fn;
     handle_start(&defer->handle);
     link_add_last(&loop->deferred.queued, &defer->link);
     loop->due |= DUE_DEFERRED;
+}
+
+int eddy_defer_start(eddy_defer *defer, eddy_defer_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&defer->handle));
+    if (handle_is_active(&defer->handle)) return -EALREADY;
+    EDDY_ASSERT(defer->handle.loop->deferred.queued.prev != &defer->link);
+    eddy__defer_add(defer, fn);
     return 0;
 }
 

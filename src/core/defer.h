@@ -3,6 +3,7 @@
 #define EDDY_CORE_DEFER_H
 
 #include <eddy/defer.h>
+#include <eddy/walk.h>
 
 struct defer_list {
     eddy_link queued;
@@ -14,8 +15,11 @@ void eddy__defer_list_open(struct defer_list *list);
 /* Calls what is queued in `list`, whose bit of `due` is cleared. Returns how many. */
 uint64_t eddy__defer_list_run(eddy_loop *loop, struct defer_list *list, unsigned due);
 void eddy__defer_run(eddy_loop *loop);
+void eddy__defer_add(eddy_defer *defer, eddy_defer_fn *fn); /* one that is not queued */
 
 /* --- closing.c: phase 8. An eddy_defer is also the place of a handle in the closing list. --- */
+/* Makes the defer that is `place` bytes into a handle of the kind `what`. */
+void eddy__closing_init(eddy_defer *defer, eddy_loop *loop, eddy_kind what, size_t place);
 void eddy__closing_add(eddy_defer *defer, eddy_defer_fn *fn); /* `fn` runs in phase 8, and must */
 void eddy__closing_run(eddy_loop *loop);
 

@@ -4,12 +4,17 @@
 #include "handle.h"
 
 void eddy_ref(eddy_handle *handle) {
+    EDDY_ASSERT(handle_is_initialised(handle));
+    CHECK_CHANGE(handle->loop);
     if (!(handle->flags & HANDLE_UNREF)) return;
-    handle->flags &= ~(uint32_t)HANDLE_UNREF;
+    handle->flags &= (uint16_t)~HANDLE_UNREF;
     if (handle_is_active(handle)) handle->loop->active++;
 }
 
+/* What is asked of a handle before its init would be forgotten by that. */
 void eddy_unref(eddy_handle *handle) {
+    EDDY_ASSERT(handle_is_initialised(handle));
+    CHECK_CHANGE(handle->loop);
     if (handle->flags & HANDLE_UNREF) return;
     handle->flags |= HANDLE_UNREF;
     if (handle_is_active(handle)) handle->loop->active--;
@@ -17,4 +22,8 @@ void eddy_unref(eddy_handle *handle) {
 
 bool eddy_is_active(const eddy_handle *handle) {
     return handle_is_active(handle);
+}
+
+eddy_loop *eddy_handle_loop(const eddy_handle *handle) {
+    return handle->loop;
 }

@@ -2,6 +2,9 @@
 #ifndef EDDY_CORE_HANDLE_H
 #define EDDY_CORE_HANDLE_H
 
+#include <eddy/walk.h>
+
+#include "check.h"
 #include "loop.h"
 
 enum {
@@ -9,20 +12,47 @@ enum {
     HANDLE_UNREF = 1 << 1,
     HANDLE_KIND = 3 << 2, /* of a hook */
     HANDLE_KIND_SHIFT = 2,
+    HANDLE_WHAT = 15 << 4, /* an eddy_kind, for eddy_loop_walk */
+    HANDLE_WHAT_SHIFT = 4,
+    HANDLE_INNER = 1 << 8, /* a part of another handle, or of the loop: nobody is told of it */
+    /* The mark of each: neither zeros nor what memory is filled with is it. */
+    HANDLE_MARK = 0x5EAD,
 };
+_Static_assert(EDDY_KINDS <= HANDLE_WHAT >> HANDLE_WHAT_SHIFT, "a kind fits its bits");
 
 static inline bool handle_is_active(const eddy_handle *handle) {
     return (handle->flags & HANDLE_ACTIVE) != 0;
 }
 
-static inline void handle_init(eddy_handle *handle, eddy_loop *loop) {
+/* One compare with memory: each start can afford it. */
+static inline bool handle_is_initialised(const eddy_handle *handle) {
+    return handle->mark == HANDLE_MARK;
+}
+
+static inline eddy_kind handle_what(const eddy_handle *handle) {
+    return (eddy_kind)((handle->flags & HANDLE_WHAT) >> HANDLE_WHAT_SHIFT);
+}
+
+static inline void handle_init(eddy_handle *handle, eddy_loop *loop, eddy_kind what) {
     handle->loop = loop;
-    handle->flags = 0;
+    handle->flags = (uint16_t)(what << HANDLE_WHAT_SHIFT);
+    handle->mark = HANDLE_MARK;
     handle->place = UINT32_MAX;
+}
+
+/* Of the first member of a stream or listener, which stands for all of it. */
+static inline void handle_set_what(eddy_handle *handle, eddy_kind what) {
+    handle->flags &= (uint16_t)~HANDLE_WHAT;
+    handle->flags |= (uint16_t)(what << HANDLE_WHAT_SHIFT);
+}
+
+static inline void handle_set_inner(eddy_handle *handle) {
+    handle->flags |= HANDLE_INNER;
 }
 
 static inline void handle_start(eddy_handle *handle) {
     EDDY_ASSERT(!handle_is_active(handle));
+    CHECK_CHANGE(handle->loop);
     handle->flags |= HANDLE_ACTIVE;
     handle->loop->handles++;
     if (!(handle->flags & HANDLE_UNREF)) handle->loop->active++;
@@ -30,13 +60,15 @@ static inline void handle_start(eddy_handle *handle) {
 
 static inline void handle_stop(eddy_handle *handle) {
     EDDY_ASSERT(handle_is_active(handle));
-    handle->flags &= ~(uint32_t)HANDLE_ACTIVE;
+    CHECK_CHANGE(handle->loop);
+    handle->flags &= (uint16_t)~HANDLE_ACTIVE;
     handle->loop->handles--;
     if (!(handle->flags & HANDLE_UNREF)) handle->loop->active--;
 }
 
 /* Requests in flight keep the loop alive. */
 static inline void request_begin(eddy_loop *loop) {
+    CHECK_CHANGE(loop);
     loop->active++;
 }
 

@@ -8,6 +8,7 @@
 #include "handle.h"
 #include "list.h"
 #include "loop.h"
+#include "walk.h"
 
 #include <errno.h>
 
@@ -16,7 +17,8 @@ void eddy__hook_open(eddy_loop *loop) {
 }
 
 void eddy_hook_init(eddy_hook *hook, eddy_loop *loop) {
-    handle_init(&hook->handle, loop);
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_HOOK, hook));
+    handle_init(&hook->handle, loop, EDDY_KIND_HOOK);
     link_init(&hook->link);
     hook->fn = NULL;
     hook->born = hook->idle_period = 0;
@@ -39,6 +41,7 @@ static void hook_ask_for_idle(eddy_hook *hook) {
 int eddy_hook_start(eddy_hook *hook, eddy_hook_kind kind, eddy_hook_fn *fn) {
     eddy_loop *loop = hook->handle.loop;
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&hook->handle));
     if ((unsigned)kind > EDDY_HOOK_IDLE) return -EINVAL;
     if (handle_is_active(&hook->handle)) {
         if (kind != EDDY_HOOK_IDLE || hook_kind_of(hook) != EDDY_HOOK_IDLE) return -EALREADY;
@@ -48,9 +51,10 @@ int eddy_hook_start(eddy_hook *hook, eddy_hook_kind kind, eddy_hook_fn *fn) {
     }
     hook->fn = fn;
     hook->born = loop->hooks.is_running ? loop->hooks.runs : 0;
-    hook->handle.flags &= ~(uint32_t)HANDLE_KIND;
-    hook->handle.flags |= (uint32_t)kind << HANDLE_KIND_SHIFT;
+    hook->handle.flags &= (uint16_t)~HANDLE_KIND;
+    hook->handle.flags |= (uint16_t)(kind << HANDLE_KIND_SHIFT);
     if (kind == EDDY_HOOK_IDLE) hook_ask_for_idle(hook);
+    EDDY_ASSERT(loop->hooks.lists[kind].prev != &hook->link);
     link_add_last(&loop->hooks.lists[kind], &hook->link);
     loop->due |= hook_due(kind);
     handle_start(&hook->handle);
@@ -84,6 +88,7 @@ void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind) {
     loop->hooks.is_running = true;
     for (eddy_link *link = list->next; link != list; link = loop->hooks.next) {
         eddy_hook *hook = eddy_container_of(link, eddy_hook, link);
+        EDDY_ASSERT(handle_is_active(&hook->handle));
         loop->hooks.next = link->next;
         if (hook->born == run || (kind == EDDY_HOOK_IDLE && !hook_is_idle_due(hook))) continue;
         hook->idle_period = loop->hooks.idle_period;

@@ -19,6 +19,7 @@
 #include "inbox.h"
 
 #include "callback.h"
+#include "check.h"
 #include "loop.h"
 #include "signal.h"
 
@@ -27,6 +28,7 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
     /* Relaxed: a guess, which the swap checks. Nothing is read through it. */
     eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     do {
+        EDDY_CHECK(head != post);
         post->next = head;
         /* Release: `next`, and all that the sender wrote, before the post can be found. */
     } while (!atomic_compare_exchange_weak_explicit(&inbox->head, &head, post, memory_order_release,
@@ -44,6 +46,7 @@ void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn) {
 /* --- The queues --- */
 
 static void inbox_append(struct inbox_queue *queue, eddy_post *post) {
+    EDDY_ASSERT(queue->last != &post->next);
     post->next = NULL;
     *queue->last = post;
     queue->last = &post->next;
@@ -71,18 +74,31 @@ static inline eddy_post *inbox_take_list(struct inbox *inbox) {
     return atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire);
 }
 
+#ifdef EDDY_CHECKS
+/* Posted again since, it has another `next` by now; but nothing before it has. */
+static bool inbox_has_queued(const struct inbox *inbox, const eddy_post *post) {
+    const eddy_post *at = inbox->posts.first;
+    while (at != NULL && at != post) at = at->next;
+    return at != NULL;
+}
+#endif
+
 /* The list is last in, first out; it is queued in the order of arrival. */
 static void inbox_queue_list(eddy_loop *loop, eddy_post *newest) {
     struct inbox *inbox = &loop->inbox;
     eddy_post *last = newest, *oldest = NULL;
     bool has_signals = false;
     do {
+        EDDY_CHECK(!inbox_has_queued(inbox, newest));
         eddy_post *next = newest->next;
         has_signals |= newest->fn == eddy__signal_run;
         newest->next = oldest;
         oldest = newest;
         newest = next;
     } while (newest != NULL && newest != &inbox->waiting);
+    /* Turned around, a list that one post is in twice leads back to where it began. */
+    bool is_each_posted_once = last->next == NULL;
+    EDDY_ASSERT(is_each_posted_once);
     if (newest != NULL) eddy__wakeup_expect(loop);
     loop->due |= DUE_INBOX;
     if (has_signals) {
@@ -111,6 +127,9 @@ static inline void inbox_run_queue(eddy_loop *loop, struct inbox_queue *queue) {
         if (queue->end == &post->next) queue->end = &queue->first;
         queue->first = post->next;
         if (queue->first == NULL) {
+            /* A sender that posts it once more cuts off what is behind it. */
+            bool is_posted_once = queue->last == &post->next;
+            EDDY_ASSERT(is_posted_once);
             queue->last = &queue->first;
             inbox_note_queued(loop);
         }
@@ -176,6 +195,17 @@ bool eddy__inbox_holds(eddy_loop *loop, const eddy_post *post) {
     const eddy_post *at = loop->inbox.posts.first;
     while (at != NULL && at != post) at = at->next;
     return at != NULL;
+}
+
+/* Acquire: as the take. The list that hangs on a post grows only before it, and is taken only by
+ * this thread. */
+void eddy__inbox_look(const eddy_loop *loop, void (*look)(void *context, eddy_post *post),
+                      void *context) {
+    const struct inbox *inbox = &loop->inbox;
+    eddy_post *post = atomic_load_explicit(&inbox->head, memory_order_acquire);
+    for (; post != NULL && post != &inbox->waiting; post = post->next) look(context, post);
+    for (post = inbox->posts.first; post != NULL; post = post->next) look(context, post);
+    for (post = inbox->signals.first; post != NULL; post = post->next) look(context, post);
 }
 
 static void inbox_queue_init(struct inbox_queue *queue) {

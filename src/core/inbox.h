@@ -52,6 +52,9 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; po
 void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
 void eddy__inbox_take(eddy_loop *loop); /* puts what has arrived into the queues */
 void eddy__inbox_run(eddy_loop *loop);  /* phase 6 */
+/* Shows each post that has arrived and has not run, and changes nothing. */
+void eddy__inbox_look(const eddy_loop *loop, void (*look)(void *context, eddy_post *post),
+                      void *context);
 bool eddy__inbox_holds(eddy_loop *loop, const eddy_post *post); /* it has arrived, and not run */
 /* Takes `post` out, waiting for a sender that is just pushing it: it must be on its way. */
 void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post);

@@ -13,6 +13,7 @@
 
 #include "handle.h"
 #include "loop.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <string.h>
@@ -212,7 +213,8 @@ int eddy__io_rebuild(eddy_loop *loop) {
 /* --- The public functions --- */
 
 void eddy_io_init(eddy_io *io, eddy_loop *loop) {
-    handle_init(&io->handle, loop);
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_IO, io));
+    handle_init(&io->handle, loop, EDDY_KIND_IO);
     io->fn = NULL;
     io->next = NULL;
     io->born = 0;
@@ -243,6 +245,7 @@ RARE static int io_register_again(eddy_loop *loop, int fd, unsigned events) {
 int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     eddy_loop *loop = io->handle.loop;
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&io->handle));
     if (handle_is_active(&io->handle)) return -EALREADY;
     if (fd < 0) return -EBADF;
     if (fd > loop->backend->fd_max) return -ERANGE;
@@ -270,7 +273,7 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     io->handle.place = (uint32_t)fd;
     bool first = slot->first == NULL;
     eddy_io **last = &slot->first;
-    while (*last != NULL) last = &(*last)->next;
+    for (; *last != NULL; last = &(*last)->next) EDDY_ASSERT(*last != io);
     *last = io;
     handle_start(&io->handle);
     io_update_interest(loop, fd, first ? 0 : events);
@@ -279,6 +282,7 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
 
 int eddy_io_change(eddy_io *io, unsigned events) {
     eddy_loop *loop = io->handle.loop;
+    CHECK_CHANGE(loop);
     if (!handle_is_active(&io->handle)) return -EINVAL;
     int err = io_check_events(loop, events);
     if (err == 0) err = io_check_neighbours(io_slot(io), io, events);
@@ -312,6 +316,10 @@ void eddy_io_stop(eddy_io *io) {
 
 int eddy_io_fd(const eddy_io *io) {
     return handle_is_active(&io->handle) ? (int)io->handle.place : -1;
+}
+
+unsigned eddy_io_events(const eddy_io *io) {
+    return handle_is_active(&io->handle) ? io->events : 0;
 }
 
 int eddy_io_error(const eddy_io *io) {

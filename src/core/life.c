@@ -2,6 +2,7 @@
  * Invariant: a loop is either whole or not there; what open got, its ladder or close gives back.
  * Threading: open in any thread, the rest in the loop's. */
 #include "handle.h"
+#include "list.h"
 #include "loop.h"
 #include "signal.h"
 
@@ -100,6 +101,8 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
     eddy__defer_list_open(&loop->deferred);
     eddy__defer_list_open(&loop->closing);
     eddy__inbox_open(loop);
+    link_init(&loop->wakes);
+    link_init(&loop->signals);
     loop->was_marked = true;
     eddy__timer_open(&loop->timers);
 
@@ -148,6 +151,7 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
 /* --- Closing --- */
 
 int eddy_loop_close(eddy_loop *loop) {
+    CHECK_THREAD(loop);
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
     if (loop->handles > LIFE_HANDLES_OF_ITS_OWN) return -EBUSY;
     int err = eddy__part_close(loop);

@@ -4,6 +4,7 @@
  * Threading: loop thread only. */
 #include "loop.h"
 
+#include "check.h"
 #include "ready.h"
 
 #include <errno.h>
@@ -182,6 +183,7 @@ static int loop_run_to_end(eddy_loop *loop) {
 /* From here on the loop looks into its inbox by itself. What was pushed onto the marker has written
  * to the pipe: a wait sees that now, or the next sleep would end for nothing. */
 static void loop_begin(eddy_loop *loop) {
+    CHECK_ENTER(loop);
     loop->running = true;
     inbox_set_awake(&loop->inbox);
     if (loop->was_marked && !inbox_is_empty(&loop->inbox)) loop->waits_skipped = LOOP_SKIPS_MAX;
@@ -199,6 +201,7 @@ static int loop_return(eddy_loop *loop) {
 }
 
 int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode) {
+    CHECK_THREAD(loop);
     if (loop->running) return -EBUSY;
     if ((unsigned)mode > EDDY_RUN_NOWAIT) return -EINVAL;
     int count = 0;
@@ -246,12 +249,14 @@ int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
 
 int eddy_loop_dispatch(eddy_loop *loop) {
     if (loop->running) return -EBUSY;
+    CHECK_ENTER(loop);
     loop->running = true;
     loop_dispatch(loop);
     return loop_return(loop);
 }
 
 void eddy_loop_stop(eddy_loop *loop) {
+    CHECK_THREAD(loop);
     loop->due |= DUE_STOP;
 }
 

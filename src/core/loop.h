@@ -69,7 +69,10 @@ struct eddy_loop {
     struct defer_list deferred, closing;
     struct hook_table hooks;
     struct part *parts;
-    struct part *hot_part; /* of part_kind.is_hot */
+    struct part *hot_part;    /* of part_kind.is_hot */
+    eddy_link wakes, signals; /* the active ones */
+    const void *thread;       /* that runs it, for check.h: else NULL */
+    bool walking;             /* inside eddy_loop_walk */
 
     /* life.c */
     eddy_metrics metrics;

@@ -59,3 +59,15 @@ const char *eddy__part_verify(const eddy_loop *loop) {
         if (part->kind->verify != NULL) broken = part->kind->verify(part);
     return broken;
 }
+
+void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk,
+                     const eddy_walk_item *of) {
+    for (const struct part *part = loop->parts; part != NULL; part = part->next)
+        if (part->kind->walk != NULL) part->kind->walk(part, walk, of);
+}
+
+bool eddy__part_owns(const eddy_loop *loop, const eddy_post *post) {
+    for (const struct part *part = loop->parts; part != NULL; part = part->next)
+        if (part->kind->owns != NULL && part->kind->owns(part, post)) return true;
+    return false;
+}

@@ -1,18 +1,20 @@
 /* part.h: how a module above the core has its share in a loop.
  *
  * The core names no module above it. One that has something to do before a wait, after a fork, at
- * the loop's end or in eddy_loop_verify joins the loop as a part, the first time that it is used
- * there: a constant part_kind says what is to be called, and a struct that begins with a part holds
- * what belongs to the module in that loop. A program that never uses a module neither runs nor
- * links its code. docs/12-adding-a-module.md goes through it.
+ * the loop's end, in eddy_loop_verify or eddy_loop_walk joins the loop as a part, the first time
+ * that it is used there: a constant part_kind says what is to be called, and a struct that begins
+ * with a part holds what belongs to the module in that loop. A program that never uses a module
+ * neither runs nor links its code. docs/12-adding-a-module.md goes through it.
  *
  * Threading: loop thread only. */
 #ifndef EDDY_CORE_PART_H
 #define EDDY_CORE_PART_H
 
-#include <eddy/base.h>
+#include <eddy/loop.h>
+#include <eddy/walk.h>
 
 struct part;
+struct loop_walk;
 
 /* Each function may be NULL. */
 struct part_kind {
@@ -35,6 +37,13 @@ struct part_kind {
 
     /* The invariant that does not hold, as a constant text, or NULL. */
     const char *(*verify)(const struct part *part);
+
+    /* For eddy_loop_walk: tells of the requests in flight that belong to the handle `of`, which may
+     * be another module's; with NULL, of those that belong to none. */
+    void (*walk)(const struct part *part, const struct loop_walk *walk, const eddy_walk_item *of);
+
+    /* Whether a post is inside a request that `walk` tells. */
+    bool (*owns)(const struct part *part, const eddy_post *post);
 };
 
 struct part {
@@ -52,10 +61,12 @@ struct part_source {
 /* The loop's part of that kind, made now if need be. NULL: there is no memory for it. */
 struct part *eddy__part_of(eddy_loop *loop, const struct part_kind *kind);
 
-/* --- For life.c, loop.c and verify.c --- */
+/* --- For life.c, loop.c, verify.c and walk.c --- */
 void eddy__part_before_wait(eddy_loop *loop);
 int eddy__part_after_fork(eddy_loop *loop); /* all of them; the first error */
 int eddy__part_close(eddy_loop *loop);      /* up to the first that refuses */
 const char *eddy__part_verify(const eddy_loop *loop);
+void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk, const eddy_walk_item *of);
+bool eddy__part_owns(const eddy_loop *loop, const eddy_post *post);
 
 #endif

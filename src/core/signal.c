@@ -13,7 +13,9 @@
 
 #include "callback.h"
 #include "handle.h"
+#include "list.h"
 #include "loop.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -52,7 +54,9 @@ void eddy__signal_after_fork(void) {
 }
 
 void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop) {
-    handle_init(&watcher->handle, loop);
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_SIGNAL, watcher));
+    handle_init(&watcher->handle, loop, EDDY_KIND_SIGNAL);
+    link_init(&watcher->link);
     watcher->fn = NULL;
     watcher->post.fn = eddy__signal_run;
     watcher->number = 0;
@@ -69,6 +73,7 @@ void eddy__signal_run(eddy_post *post) {
 
 int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&watcher->handle));
     if (handle_is_active(&watcher->handle)) return -EALREADY;
     if (number <= 0 || number >= SIGNAL_NUMBERS) return -EINVAL;
     watcher->fn = fn;
@@ -78,6 +83,9 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     int err = 0;
     eddy_os_lock(&signal_lock);
     eddy_signal *first = atomic_load(&signal_watched[number].first);
+    /* Initialised again while it was active, it would lead the handler in a circle. */
+    for (eddy_signal *it = first; it != NULL; it = atomic_load(&it->next))
+        EDDY_ASSERT(it != watcher);
     atomic_store(&watcher->next, first);
     watcher->prev = NULL;
     if (first != NULL) first->prev = watcher;
@@ -87,8 +95,10 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
         err = eddy_os_signal_install(number, signal_handle, &signal_watched[number].before);
     if (err < 0) atomic_store(&signal_watched[number].first, NULL);
     eddy_os_unlock(&signal_lock);
-    if (err == 0) handle_start(&watcher->handle);
-    return err;
+    if (err < 0) return err;
+    link_add_last(&watcher->handle.loop->signals, &watcher->link);
+    handle_start(&watcher->handle);
+    return 0;
 }
 
 /* A handler that holds the watcher goes on from its `next`, which stays. signal_lock. */
@@ -113,5 +123,6 @@ void eddy_signal_stop(eddy_signal *watcher) {
     while (atomic_load(&signal_handlers_running) > 0) eddy_os_yield();
     if (atomic_exchange(&watcher->pending, 0) == 1)
         eddy__inbox_withdraw(watcher->handle.loop, &watcher->post);
+    link_remove(&watcher->link);
     handle_stop(&watcher->handle);
 }

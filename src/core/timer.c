@@ -18,6 +18,7 @@
 #include "callback.h"
 #include "handle.h"
 #include "loop.h"
+#include "walk.h"
 
 #include <errno.h>
 
@@ -156,7 +157,8 @@ static int timer_grow(eddy_loop *loop) {
 }
 
 void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
-    handle_init(&timer->handle, loop);
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_TIMER, timer));
+    handle_init(&timer->handle, loop, EDDY_KIND_TIMER);
     timer->fn = NULL;
     timer->due_ns = timer->repeat_ns = 0;
     timer->order = 0;
@@ -165,6 +167,7 @@ void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
 static inline int timer_put_in(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
                                int64_t repeat_ns) {
     struct timer_heap *heap = &timer->handle.loop->timers;
+    CHECK_CHANGE(timer->handle.loop);
     timer->fn = fn;
     timer->due_ns = due_ns;
     timer->repeat_ns = repeat_ns;
@@ -205,6 +208,7 @@ RARE static int timer_start_anew(eddy_timer *timer, eddy_timer_fn *fn, int64_t d
 int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
     const eddy_loop *loop = timer->handle.loop;
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&timer->handle));
     if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
     if (!loop->running) return timer_start_anew(timer, fn, delay_ns, repeat_ns);
     return timer_start(timer, fn, timer_sum_ns(loop->now_ns, delay_ns), repeat_ns);
@@ -213,15 +217,19 @@ int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int
 /* Due before now would be before what was due at step 3, which eddy__timer_run relies on. */
 int eddy_timer_start_at(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns, int64_t repeat_ns) {
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&timer->handle));
     if (repeat_ns < 0) return -EINVAL;
     int64_t now_ns = loop_now_ns(timer->handle.loop);
     return timer_start(timer, fn, due_ns > now_ns ? due_ns : now_ns, repeat_ns);
 }
 
-void eddy_timer_stop(eddy_timer *timer) {
-    if (!handle_is_active(&timer->handle)) return;
+static inline void timer_take_out(eddy_timer *timer) {
     timer_remove_at(&timer->handle.loop->timers, timer->handle.place);
     handle_stop(&timer->handle);
+}
+
+void eddy_timer_stop(eddy_timer *timer) {
+    if (handle_is_active(&timer->handle)) timer_take_out(timer);
 }
 
 int64_t eddy_timer_due_ns(const eddy_timer *timer) {
@@ -262,7 +270,7 @@ void eddy__timer_run(eddy_loop *loop) {
             heap->entries[0].order = timer->order;
             if (heap->count > 1) timer_resift_top(loop);
         } else {
-            eddy_timer_stop(timer);
+            timer_take_out(timer);
         }
         loop->metrics.timers++;
         CALLBACK(loop, timer, timer->fn(timer)); /* the timer may be gone now */

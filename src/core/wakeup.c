@@ -118,6 +118,7 @@ int eddy__wakeup_open(eddy_loop *loop) {
     wakeup->is_eventfd = loop->config.wakeup == EDDY_WAKEUP_EVENTFD;
     wakeup->is_edge = (loop->backend->capabilities & BACKEND_TELLS_EACH_WRITE) != 0;
     eddy_io_init(&wakeup->io, loop);
+    handle_set_inner(&wakeup->io.handle);
     eddy_unref(&wakeup->io.handle);
     int err = wakeup_open_ends(wakeup, wakeup->ends);
     if (err < 0) return err;

@@ -187,11 +187,15 @@ static void listener_on_ready(eddy_io *io, unsigned events) {
 /* --- Life --- */
 
 void eddy_listener_init(eddy_listener *listener, eddy_loop *loop) {
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_IO, listener));
     *listener = (eddy_listener){.reserve = -1};
     eddy_io_init(&listener->io, loop);
+    handle_set_what(&listener->io.handle, EDDY_KIND_LISTENER);
     eddy_timer_init(&listener->pause, loop);
     eddy_unref(&listener->pause.handle); /* the watcher is what keeps the loop alive */
-    eddy_defer_init(&listener->closing, loop);
+    handle_set_inner(&listener->pause.handle);
+    eddy__closing_init(&listener->closing, loop, EDDY_KIND_LISTENER,
+                       offsetof(eddy_listener, closing));
 }
 
 static int listener_set_options(int fd, int family, unsigned options) {
@@ -220,6 +224,7 @@ static int listener_open_socket(const struct sockaddr *address, socklen_t length
 int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address, socklen_t length,
                     int backlog, unsigned options, eddy_accept_fn *fn) {
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&listener->io.handle));
     const unsigned known = EDDY_REUSEPORT | EDDY_IPV6_ONLY;
     if (backlog < 0 || (options & ~known) || (listener->state & LISTENER_CLOSING)) return -EINVAL;
     if (eddy_io_fd(&listener->io) >= 0) return -EALREADY;

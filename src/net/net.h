@@ -21,6 +21,7 @@
 #include "../core/handle.h"
 #include "../core/list.h"
 #include "../core/loop.h"
+#include "../core/walk.h"
 
 #include <errno.h>
 

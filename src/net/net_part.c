@@ -10,6 +10,7 @@ static void net_open(struct part *part) {
     struct net_part *net = (struct net_part *)part;
     link_init(&net->flushing);
     eddy_defer_init(&net->flush, part->loop);
+    handle_set_inner(&net->flush.handle);
 }
 
 static int net_close(struct part *part) {
@@ -95,10 +96,27 @@ static const char *net_verify(const struct part *part) {
     return NULL;
 }
 
+/* --- Requests in flight --- */
+
+static void net_walk(const struct part *part, const struct loop_walk *walk,
+                     const eddy_walk_item *of) {
+    (void)part;
+    if (of == NULL || of->kind != EDDY_KIND_STREAM) return;
+    eddy_stream *stream = of->pointer;
+    eddy_write *last = stream->write_last;
+    if (stream->state & STREAM_CONNECTING)
+        eddy__walk_tell(walk, EDDY_KIND_CONNECT, stream, of->referenced);
+    if (last == NULL) return;
+    for (eddy_write *write = last->next; write != last; write = write->next)
+        eddy__walk_tell(walk, EDDY_KIND_WRITE, write, true);
+    eddy__walk_tell(walk, EDDY_KIND_WRITE, last, true);
+}
+
 const struct part_kind eddy__net_kind = {
     .bytes = sizeof(struct net_part),
     .is_hot = true,
     .open = net_open,
     .close = net_close,
     .verify = net_verify,
+    .walk = net_walk,
 };

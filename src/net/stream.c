@@ -134,9 +134,12 @@ void eddy_stream_init(eddy_stream *stream, eddy_loop *loop) {
     size_t lent = loop->config.read_buffer_bytes, most = WRITE_MARK_MAX / STREAM_HIGH_PER_LOW;
     uint32_t low =
         lent < STREAM_LOW_BYTES ? STREAM_LOW_BYTES : (uint32_t)(lent < most ? lent : most);
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_IO, stream));
     *stream = (eddy_stream){.low = low, .high = low * STREAM_HIGH_PER_LOW};
     eddy_io_init(&stream->io, loop);
+    handle_set_what(&stream->io.handle, EDDY_KIND_STREAM);
     eddy_timer_init(&stream->timer, loop);
+    handle_set_inner(&stream->timer.handle);
     eddy_unref(&stream->timer.handle); /* the watcher is what keeps the loop alive */
     link_init(&stream->flush);
     eddy__stream_begin(stream, 0);
@@ -150,11 +153,21 @@ void eddy__stream_begin(eddy_stream *stream, unsigned state) {
     stream->error = 0;
 }
 
+/* Two streams would take each other's bytes, and close it twice. */
+static bool stream_has_owner(const eddy_loop *loop, int fd) {
+    if (fd < 0 || (unsigned)fd >= loop->io.slots_count) return false;
+    for (const eddy_io *io = loop->io.slots[fd].first; io != NULL; io = io->next)
+        if (handle_what(&io->handle) != EDDY_KIND_IO) return true;
+    return false;
+}
+
 int eddy_stream_attach(eddy_stream *stream, int fd) {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
+    EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (stream->state != 0) return -EISCONN;
+    if (stream_has_owner(stream_loop(stream), fd)) return -EBUSY;
     /* Asked only to find out what is no socket, or not open. */
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
     if (err < 0) return err;
@@ -207,7 +220,8 @@ int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
     link_remove(&stream->flush);
     stream->state = STREAM_CLOSING | (stream->state & STREAM_CONNECTING);
     stream->close_fn = fn;
-    eddy_defer_init(&stream->closing, stream_loop(stream));
+    eddy__closing_init(&stream->closing, stream_loop(stream), EDDY_KIND_STREAM,
+                       offsetof(eddy_stream, closing));
     eddy__closing_add(&stream->closing, stream_on_closed);
     return 0;
 }

@@ -153,7 +153,9 @@ static int send_queue(eddy_stream *stream) {
 static void tell_first(eddy_stream *stream) {
     eddy_write *last = stream->write_last;
     eddy_write *write = last->next;
+    EDDY_ASSERT(write->stream == stream);
     if (write == last) {
+        EDDY_ASSERT(stream->queued == 0);
         stream->write_last = NULL;
     } else {
         last->next = write->next;
@@ -235,6 +237,7 @@ static void flush_stream(eddy_stream *stream) {
         return;
     }
     eddy_write *write = stream->write_last;
+    EDDY_ASSERT(write->stream == stream);
     stream->write_last = NULL;
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;

@@ -11,11 +11,23 @@
 
 /* --- The queue: the last one points at the first, so that one pointer finds both ends --- */
 
+#ifdef EDDY_CHECKS
+static bool write_is_queued(const eddy_stream *stream, const eddy_write *write) {
+    const eddy_write *last = stream->write_last;
+    for (const eddy_write *it = last->next; it != last; it = it->next)
+        if (it == write) return true;
+    return last == write;
+}
+#endif
+
 static void write_append(eddy_stream *stream, eddy_write *write) {
     eddy_write *last = stream->write_last;
     if (last == NULL) {
         write->next = write;
     } else {
+        EDDY_ASSERT(write != last);
+        EDDY_ASSERT(write != last->next);
+        EDDY_CHECK(!write_is_queued(stream, write));
         write->next = last->next;
         last->next = write;
     }
@@ -26,8 +38,8 @@ int eddy__stream_flush_later(eddy_stream *stream) {
     if (!link_is_empty(&stream->flush)) return 0;
     struct net_part *net = net_part_of(stream);
     link_add_last(&net->flushing, &stream->flush);
-    if (handle_is_active(&net->flush.handle)) return 0;
-    return eddy_defer_start(&net->flush, eddy__stream_flush_all);
+    if (!handle_is_active(&net->flush.handle)) eddy__defer_add(&net->flush, eddy__stream_flush_all);
+    return 0;
 }
 
 /* --- Joining the queue --- */

@@ -41,6 +41,7 @@ static int tcp_connect_socket(eddy_stream *stream, int fd, const struct sockaddr
 int eddy_tcp_connect(eddy_stream *stream, const struct sockaddr *address, socklen_t length,
                      int64_t timeout_ns, eddy_connect_fn *fn) {
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if ((stream->state & STREAM_CLOSING) || timeout_ns < 0) return -EINVAL;
     if (stream->state & STREAM_CONNECTED) return -EISCONN;
     if (stream->state & STREAM_CONNECTING) return -EALREADY;

@@ -14,6 +14,13 @@ static void file_deliver(eddy_work *work, int status) {
     CALLBACK(work->loop, file, file->fn(file));
 }
 
+/* One that is in flight would be wiped under the hands of a thread. */
+static inline void file_fill(eddy_loop *loop, eddy_file *file, eddy_file request) {
+    (void)loop;
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_FILE, file));
+    *file = request;
+}
+
 static int file_submit(eddy_loop *loop, eddy_file *file) {
     int way = eddy__file_check(file);
     if (way < 0) return way;
@@ -30,6 +37,10 @@ int eddy_file_cancel(eddy_file *file) {
     return eddy_work_cancel(&file->work);
 }
 
+eddy_loop *eddy_file_loop(const eddy_file *file) {
+    return eddy_work_loop(&file->work);
+}
+
 int eddy_file_set_attempt(eddy_loop *loop, bool on) {
     struct work_part *it = eddy__work_part(loop);
     if (it == NULL) return -ENOMEM;
@@ -42,7 +53,7 @@ int eddy_file_set_attempt(eddy_loop *loop, bool on) {
 int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, int flags,
                    unsigned mode, unsigned resolve, eddy_file_fn *fn) {
     if (resolve & ~(unsigned)EDDY_BENEATH) return -EINVAL;
-    *file = (eddy_file){.operation = FILE_OPEN, .fd = dir, .path = path, .fn = fn};
+    file_fill(loop, file, (eddy_file){.operation = FILE_OPEN, .fd = dir, .path = path, .fn = fn});
     file->flags = flags;
     file->mode = mode;
     file->resolve = (uint8_t)resolve;
@@ -50,28 +61,29 @@ int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, 
 }
 
 int eddy_file_close(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_CLOSE, .fd = fd, .fn = fn};
+    file_fill(loop, file, (eddy_file){.operation = FILE_CLOSE, .fd = fd, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_fstat(eddy_loop *loop, eddy_file *file, int fd, eddy_stat *stat, eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_FSTAT, .fd = fd, .data = stat, .fn = fn};
+    file_fill(loop, file, (eddy_file){.operation = FILE_FSTAT, .fd = fd, .data = stat, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_fsync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_FSYNC, .fd = fd, .fn = fn};
+    file_fill(loop, file, (eddy_file){.operation = FILE_FSYNC, .fd = fd, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_fdatasync(eddy_loop *loop, eddy_file *file, int fd, eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_FDATASYNC, .fd = fd, .fn = fn};
+    file_fill(loop, file, (eddy_file){.operation = FILE_FDATASYNC, .fd = fd, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_ftruncate(eddy_loop *loop, eddy_file *file, int fd, int64_t size, eddy_file_fn *fn) {
     if (size < 0) return -EINVAL;
-    *file = (eddy_file){.operation = FILE_FTRUNCATE, .fd = fd, .total = size, .fn = fn};
+    file_fill(loop, file,
+              (eddy_file){.operation = FILE_FTRUNCATE, .fd = fd, .total = size, .fn = fn});
     return file_submit(loop, file);
 }
 
@@ -93,6 +105,7 @@ static int file_transfer(eddy_loop *loop, eddy_file *file, enum file_operation o
                          const struct iovec *vectors, int count, int64_t offset, eddy_file_fn *fn) {
     int64_t total = file_total_bytes(vectors, count, offset);
     if (total < 0) return (int)total;
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_FILE, file));
     /* Requests of this kind come by the million, and leave the other fields as they are. */
     file->result = 0;
     file->operation = (uint8_t)operation;
@@ -135,25 +148,29 @@ int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data, 
 
 int eddy_file_stat(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_stat *stat,
                    eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_STAT, .fd = dir, .path = path, .data = stat, .fn = fn};
+    file_fill(loop, file,
+              (eddy_file){.operation = FILE_STAT, .fd = dir, .path = path, .data = stat, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_lstat(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_stat *stat,
                     eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_LSTAT, .fd = dir, .path = path, .data = stat, .fn = fn};
+    file_fill(
+        loop, file,
+        (eddy_file){.operation = FILE_LSTAT, .fd = dir, .path = path, .data = stat, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_unlink(eddy_loop *loop, eddy_file *file, int dir, const char *path,
                      eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_UNLINK, .fd = dir, .path = path, .fn = fn};
+    file_fill(loop, file, (eddy_file){.operation = FILE_UNLINK, .fd = dir, .path = path, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_rename(eddy_loop *loop, eddy_file *file, int from_dir, const char *from, int to_dir,
                      const char *to, eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_RENAME, .fd = from_dir, .path = from, .fn = fn};
+    file_fill(loop, file,
+              (eddy_file){.operation = FILE_RENAME, .fd = from_dir, .path = from, .fn = fn});
     file->to_fd = to_dir;
     file->to = to;
     return file_submit(loop, file);
@@ -161,12 +178,14 @@ int eddy_file_rename(eddy_loop *loop, eddy_file *file, int from_dir, const char 
 
 int eddy_file_mkdir(eddy_loop *loop, eddy_file *file, int dir, const char *path, unsigned mode,
                     eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_MKDIR, .fd = dir, .path = path, .mode = mode, .fn = fn};
+    file_fill(
+        loop, file,
+        (eddy_file){.operation = FILE_MKDIR, .fd = dir, .path = path, .mode = mode, .fn = fn});
     return file_submit(loop, file);
 }
 
 int eddy_file_rmdir(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_file_fn *fn) {
-    *file = (eddy_file){.operation = FILE_RMDIR, .fd = dir, .path = path, .fn = fn};
+    file_fill(loop, file, (eddy_file){.operation = FILE_RMDIR, .fd = dir, .path = path, .fn = fn});
     return file_submit(loop, file);
 }
 
@@ -175,13 +194,15 @@ int eddy_file_rmdir(eddy_loop *loop, eddy_file *file, int dir, const char *path,
 int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buffer, size_t size,
                    eddy_file_fn *fn) {
     if (size < EDDY_SCAN_BYTES_MIN) return -EINVAL;
-    *file = (eddy_file){.operation = FILE_SCAN, .fd = fd, .data = buffer, .size = size, .fn = fn};
+    file_fill(
+        loop, file,
+        (eddy_file){.operation = FILE_SCAN, .fd = fd, .data = buffer, .size = size, .fn = fn});
     return file_submit(loop, file);
 }
 
 bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry) {
     enum { HEAD = offsetof(struct eddy_os_entry, name) };
-    if (*position >= used) return false;
+    if (*position >= used || used > SIZE_MAX / 2) return false;
     const char *record = (const char *)buffer + *position;
     struct eddy_os_entry head; /* the caller's buffer may begin at any address */
     memcpy(&head, record, HEAD);

@@ -6,6 +6,7 @@
 #include "../core/callback.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -275,6 +276,18 @@ static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_wor
             count += pool_visit_flow(eddy_container_of(link, struct flow, link), visit, context);
     }
     return count;
+}
+
+/* Whoever has given a job back is about to push it, and needs no lock for that. */
+void eddy__pool_hold_still(eddy_pool *pool) {
+    eddy_os_lock(&pool->lock);
+    for (unsigned i = 0; i < pool->threads_max; i++)
+        while (atomic_load_explicit(&pool->workers[i].is_telling, memory_order_acquire))
+            eddy_os_yield();
+}
+
+void eddy__pool_go_on(eddy_pool *pool) {
+    eddy_os_unlock(&pool->lock);
 }
 
 int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,

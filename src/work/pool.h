@@ -19,6 +19,7 @@
 #include "../core/handle.h"
 #include "../core/list.h"
 #include "../core/loop.h"
+#include "../core/walk.h"
 
 enum work_state {
     WORK_ATTEMPT,
@@ -47,6 +48,9 @@ struct worker {
     eddy_link link; /* in pool->idle or pool->spare, or in no list */
     eddy_pool *pool;
     eddy_work *work; /* what it runs */
+    /* It has given a job back and not yet told the loop: set under the lock, cleared (release)
+     * after the push. Without it, a job is in no place for a moment. */
+    EDDY_ATOMIC(bool) is_telling;
     eddy_os_thread thread;
     eddy_os_condition call;
     bool called; /* told to come; `call` is signalled soon */
@@ -98,6 +102,11 @@ void eddy__pool_hand_over(eddy_pool *pool, struct flow flows[EDDY_LANES],
                           eddy_link jobs[EDDY_LANES], const unsigned counts[EDDY_LANES]);
 /* Takes a job out of its flow: 0, -EBUSY (it runs) or -EALREADY (it was done). */
 int eddy__pool_take_back(eddy_pool *pool, struct flow flows[EDDY_LANES], eddy_work *work);
+
+/* Holds the pool still for a look: each job that it has is queued, or with its worker, or in its
+ * loop's inbox, until eddy__pool_go_on. */
+void eddy__pool_hold_still(eddy_pool *pool);
+void eddy__pool_go_on(eddy_pool *pool);
 
 /* The end of an eddy_os_condition_wait that lasts `time_ns` from now; -1: without end. */
 int64_t eddy__pool_until_ns(int64_t time_ns);

@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+static void work_deliver(eddy_post *post);
+static void work_attempt(eddy_post *post);
+
 /* --- The part --- */
 
 static void work_open_flows(struct work_part *it) {
@@ -122,10 +125,53 @@ static void work_hand_over(struct part *part) {
         counts[work->lane]++;
     }
     link_init(&it->queue);
+    EDDY_ASSERT(counts[EDDY_LANE_FILE] + counts[EDDY_LANE_LOOKUP] + counts[EDDY_LANE_CPU] ==
+                it->queued);
     part->loop->metrics.jobs += it->queued;
     it->queued = 0;
     it->is_expected = false;
     eddy__pool_hand_over(it->pool, it->flows, jobs, counts);
+}
+
+/* --- For a walk --- */
+
+static void work_tell(const struct loop_walk *walk, eddy_work *work) {
+    if (work->fn == eddy__file_run)
+        eddy__walk_tell(walk, EDDY_KIND_FILE, eddy_container_of(work, eddy_file, work), true);
+    else
+        eddy__walk_tell(walk, EDDY_KIND_WORK, work, true);
+}
+
+static void work_tell_list(const struct loop_walk *walk, const eddy_link *list) {
+    for (const eddy_link *link = list->next; link != list; link = link->next)
+        work_tell(walk, eddy_container_of(link, eddy_work, link));
+}
+
+static bool work_owns(const struct part *part, const eddy_post *post) {
+    (void)part;
+    return post->fn == work_deliver || post->fn == work_attempt;
+}
+
+static void work_tell_post(void *context, eddy_post *post) {
+    if (work_owns(NULL, post)) work_tell(context, eddy_container_of(post, eddy_work, post));
+}
+
+/* With the pool held still no job goes from one place to another meanwhile. */
+static void work_walk(const struct part *part, const struct loop_walk *walk,
+                      const eddy_walk_item *of) {
+    const struct work_part *it = (const struct work_part *)part;
+    if (of != NULL) return;
+    bool has_pool = it->pool != NULL && !eddy__pool_is_parents(it->pool);
+    if (has_pool) eddy__pool_hold_still(it->pool);
+    work_tell_list(walk, &it->queue);
+    eddy__inbox_look(part->loop, work_tell_post, (void *)(uintptr_t)walk);
+    if (!has_pool) return;
+    for (int i = 0; i < EDDY_LANES; i++) work_tell_list(walk, &it->flows[i].jobs);
+    for (unsigned i = 0; i < it->pool->threads_max; i++) {
+        eddy_work *work = it->pool->workers[i].work;
+        if (work != NULL && work->loop == part->loop) work_tell(walk, work);
+    }
+    eddy__pool_go_on(it->pool);
 }
 
 static const struct part_kind work_kind = {
@@ -135,6 +181,8 @@ static const struct part_kind work_kind = {
     .after_fork = work_after_fork,
     .close = work_close,
     .verify = work_verify,
+    .walk = work_walk,
+    .owns = work_owns,
 };
 
 struct work_part *eddy__work_part(eddy_loop *loop) {
@@ -166,6 +214,7 @@ static void work_finish(eddy_work *work, int status) {
 
 static void work_deliver(eddy_post *post) {
     eddy_work *work = eddy_container_of(post, eddy_work, post);
+    EDDY_ASSERT(work->state == WORK_DONE || work->state == WORK_CANCELLED);
     work_finish(work, work->state == WORK_CANCELLED ? -ECANCELED : 0);
 }
 
@@ -183,6 +232,7 @@ static void work_prepare(eddy_loop *loop, eddy_work *work, enum work_state state
 static int work_enqueue(struct work_part *it, eddy_work *work) {
     int err = it->is_expected ? 0 : work_expect_hand_over(it);
     if (err < 0) return err;
+    EDDY_ASSERT(it->queue.prev != &work->link);
     link_add_last(&it->queue, &work->link);
     it->queued++;
     part_is_due(it->part.loop);
@@ -194,6 +244,7 @@ int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work
     EDDY_ASSERT(fn != NULL);
     EDDY_ASSERT(done != NULL);
     if ((unsigned)lane >= EDDY_LANES) return -EINVAL;
+    EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_WORK, work));
     struct work_part *it = eddy__work_part(loop);
     if (it == NULL) return -ENOMEM;
     int err = work_enqueue(it, work);
@@ -211,11 +262,13 @@ static void work_attempt(eddy_post *post) {
     int status = -ECANCELED;
     if (work->state == WORK_ATTEMPT) {
         status = 0;
+        work->state = WORK_DONE;
         if (!eddy__file_attempt(work)) {
             work->state = WORK_SUBMITTED;
             work->post.fn = work_deliver;
             struct work_part *it = eddy__work_part(work->loop);
             if (it != NULL && work_enqueue(it, work) == 0) return;
+            work->state = WORK_DONE;
             status = -ENOBUFS;
         }
     }
@@ -248,6 +301,10 @@ static int work_take_back_parents(eddy_work *work) {
         return -EALREADY;
     work->state = WORK_CANCELLED;
     return 0;
+}
+
+eddy_loop *eddy_work_loop(const eddy_work *work) {
+    return work->loop;
 }
 
 int eddy_work_cancel(eddy_work *work) {

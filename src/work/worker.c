@@ -6,6 +6,8 @@
 
 #include "../core/callback.h"
 
+#include <stdatomic.h>
+
 enum {
     WORKER_SHORT_NS = 2000, /* after so little time since it was read last, */
     WORKER_UNREAD_MAX = 7,  /* the clock is not read after this many further jobs */
@@ -107,8 +109,10 @@ static eddy_work *worker_give_back(struct worker *worker) {
     eddy_lane_metrics *counts = &pool->lanes[work->lane].counts;
     /* From here to the push a cancel finds it done, which is true and harms nothing: it is not the
      * caller's again before its callback, and that comes after the push. */
+    EDDY_ASSERT(work->state == WORK_RUNNING);
     work->state = WORK_DONE;
     worker->work = NULL;
+    atomic_store_explicit(&worker->is_telling, true, memory_order_relaxed);
     counts->running--;
     counts->done++;
     worker_settle(worker);
@@ -176,7 +180,10 @@ static void *worker_run(void *argument) {
         struct worker *other = eddy__worker_call(pool);
         eddy_os_unlock(&pool->lock);
         if (other != NULL) eddy_os_condition_signal(&other->call);
-        if (finished != NULL) eddy__inbox_push(finished->loop, &finished->post);
+        if (finished != NULL) {
+            eddy__inbox_push(finished->loop, &finished->post);
+            atomic_store_explicit(&worker->is_telling, false, memory_order_release);
+        }
         finished = NULL;
         if (worker->work != NULL) {
             eddy_work *work = worker->work;

@@ -1,12 +1,9 @@
 /* misuse.c: what only a mistake of the programmer's can cause. What would corrupt the loop ends the
  * program, and says what must hold; what would not is an error and changes nothing. */
+#include "misuse.h"
 #include "net.h"
 
 #include <limits.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
 /* --- Without a callback nobody could be told of anything --- */
 
@@ -91,31 +88,6 @@ static void file_read_without_callback(eddy_loop *loop) {
     eddy_file_read(loop, &file, 0, &data, 1, 0, NULL);
 }
 
-/* A child does it, and what it says on stderr is read. */
-static int run_in_child(void (*misuse)(eddy_loop *loop), char *text, size_t size) {
-    int ends[2], status;
-    size_t length = 0;
-    ck_assert_int_eq(pipe(ends), 0);
-    pid_t child = fork();
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        eddy_loop *loop;
-        struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        dup2(ends[1], STDERR_FILENO);
-        eddy_loop_config config = {.backend = test_backend};
-        if (eddy_loop_open(&loop, &config) == 0) misuse(loop);
-        _exit(0);
-    }
-    close(ends[1]);
-    for (ssize_t got = 1; got > 0; length += got > 0 ? (size_t)got : 0)
-        got = read(ends[0], text + length, size - 1 - length);
-    text[length] = '\0';
-    close(ends[0]);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    return status;
-}
-
 START_TEST(a_missing_callback_ends_the_program) {
     static void (*const misuses[])(eddy_loop *) = {
         io_without_callback,    timer_without_callback,  hook_without_callback,
@@ -126,7 +98,7 @@ START_TEST(a_missing_callback_ends_the_program) {
     };
     char text[4096];
     for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++) {
-        int status = run_in_child(misuses[i], text, sizeof text);
+        int status = misuse_run(misuses[i], text, sizeof text);
         ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "misuse %zu: %d, \"%s\"",
                       i, status, text);
         const char *said = strstr(text, ": this must hold: ");

@@ -72,13 +72,16 @@ static const struct site_of_code {
                      "atomic_exchange(&watcher->pending, 0) == 1"},
 };
 
-/* How many atomic operations a file has: a new one belongs into the model. */
+/* How many atomic operations a file has: a new one belongs into the model. Not in it are those of
+ * eddy_loop_walk, which hand nothing over: the look at the inbox, an acquire as the take's is; the
+ * flag of a worker that has a push to make, set under the lock under which it is awaited (worker.c,
+ * pool.c); and the look of a signal's start at the others, under the lock. */
 static const struct {
     const char *file;
     unsigned operations;
-} files[] = {{"src/core/inbox.c", 4}, {"src/core/inbox.h", 4},   {"src/core/wakeup.c", 4},
-             {"src/core/wake.c", 4},  {"src/core/signal.c", 17}, {"src/work/pool.c", 0},
-             {"src/work/work.c", 0},  {"src/work/worker.c", 0}};
+} files[] = {{"src/core/inbox.c", 5}, {"src/core/inbox.h", 4},   {"src/core/wakeup.c", 4},
+             {"src/core/wake.c", 4},  {"src/core/signal.c", 20}, {"src/work/pool.c", 1},
+             {"src/work/work.c", 0},  {"src/work/worker.c", 2}};
 
 static const char *const change_names[CHANGES] = {
     [NONE] = "none",

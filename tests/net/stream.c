@@ -23,6 +23,10 @@ START_TEST(attach_makes_the_socket_non_blocking_and_close_on_exec) {
 }
 END_TEST
 
+static void on_watched(eddy_io *io, unsigned events) {
+    (void)io, (void)events;
+}
+
 START_TEST(attach_refuses_what_is_no_open_socket_and_leaves_it_alone) {
     eddy_loop *loop = test_loop_open();
     struct end end;
@@ -42,6 +46,28 @@ START_TEST(attach_refuses_what_is_no_open_socket_and_leaves_it_alone) {
     ck_assert_int_eq(eddy_stream_attach(&end.stream, pair[1]), -EINVAL);
     ck_assert_int_eq(eddy_stream_close(&end.stream, end_on_close), -EALREADY);
     test_turn_until(loop, &end.closed);
+    close(pair[1]);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* Both would read from it, and both would close it. A watcher beside the stream is another thing.
+ */
+START_TEST(a_socket_is_one_streams_only) {
+    eddy_loop *loop = test_loop_open();
+    struct end ends[2];
+    int pair[2];
+    test_socket_pair(pair);
+    for (int i = 0; i < 2; i++) end_init(&ends[i], loop);
+    eddy_io io;
+    eddy_io_init(&io, loop);
+    ck_assert_int_eq(eddy_io_start(&io, on_watched, pair[0], 0), 0);
+    ck_assert_int_eq(eddy_stream_attach(&ends[0].stream, pair[0]), 0);
+    ck_assert_int_eq(eddy_stream_attach(&ends[1].stream, pair[0]), -EBUSY);
+    ck_assert_int_eq(eddy_stream_detach(&ends[0].stream), pair[0]);
+    ck_assert_int_eq(eddy_stream_attach(&ends[1].stream, pair[0]), 0);
+    eddy_io_stop(&io);
+    for (int i = 0; i < 2; i++) end_close(&ends[i]);
     close(pair[1]);
     test_loop_close(loop);
 }
@@ -324,7 +350,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("stream");
     ck_add(suite, "attach", attach_makes_the_socket_non_blocking_and_close_on_exec,
-           attach_refuses_what_is_no_open_socket_and_leaves_it_alone,
+           attach_refuses_what_is_no_open_socket_and_leaves_it_alone, a_socket_is_one_streams_only,
            calls_out_of_place_are_refused);
     ck_add(suite, "read", reader_gets_all_data_and_one_end, reader_may_bring_its_own_buffer,
            stopped_reader_hears_nothing_until_it_starts_again, reset_is_told_once_after_the_data,

@@ -5,6 +5,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -66,7 +67,7 @@ static void on_done(eddy_work *work, int status) {
     (void)work, (void)status;
 }
 
-static const uint32_t active = HANDLE_ACTIVE;
+static const unsigned active = HANDLE_ACTIVE;
 
 /* Two watchers of one descriptor, with the backend told of them. */
 START_TEST(a_watcher_is_its_descriptors) {
@@ -81,7 +82,7 @@ START_TEST(a_watcher_is_its_descriptors) {
     struct io_slot *slot = &loop->io.slots[ends[0]];
     eddy_io *first = slot->first;
     BREAKS(io.handle.loop, NULL, "io->handle.loop == loop");
-    BREAKS(io.handle.flags, io.handle.flags & ~active, "handle_is_active(&io->handle)");
+    BREAKS(io.handle.flags, io.handle.flags & (uint16_t)~active, "handle_is_active(&io->handle)");
     BREAKS(io.handle.place, io.handle.place + 1, "io->handle.place == fd");
     BREAKS(io.fn, NULL, "io->fn != NULL");
     BREAKS(io.born, loop->turn + 1, "io->born <= loop->turn");
@@ -131,7 +132,8 @@ START_TEST(timers_are_a_heap) {
     struct timer_entry *entries = loop->timers.entries;
     BREAKS(loop->timers.capacity, 1, "loop->timers.count <= loop->timers.capacity");
     BREAKS(first->handle.loop, NULL, "timer->handle.loop == loop");
-    BREAKS(first->handle.flags, first->handle.flags & ~active, "handle_is_active(&timer->handle)");
+    BREAKS(first->handle.flags, first->handle.flags & (uint16_t)~active,
+           "handle_is_active(&timer->handle)");
     BREAKS(first->handle.place, 1, "timer->handle.place == i");
     BREAKS(first->due_ns, first->due_ns - 1, "entry->due_ns <= timer->due_ns");
     BREAKS(entries[0].order, first->order + 1, "entry->order <= timer->order");
@@ -159,8 +161,8 @@ START_TEST(hooks_are_in_the_list_of_their_kind) {
     BREAKS(hooks[1].link.prev, &hooks[1].link, "link->next->prev == link");
     BREAKS(hooks[0].link.prev, &hooks[1].link, "link->prev->next == link");
     BREAKS(handle->loop, NULL, "hook->handle.loop == loop");
-    BREAKS(handle->flags, handle->flags & ~active, "handle_is_active(&hook->handle)");
-    BREAKS(handle->flags, handle->flags ^ HANDLE_KIND, "HANDLE_KIND_SHIFT == kind");
+    BREAKS(handle->flags, handle->flags & (uint16_t)~active, "handle_is_active(&hook->handle)");
+    BREAKS(handle->flags, (uint16_t)(handle->flags ^ HANDLE_KIND), "HANDLE_KIND_SHIFT == kind");
     BREAKS(hooks[0].born, loop->hooks.runs + 1, "hook->born <= loop->hooks.runs");
     for (int i = 0; i < 2; i++) eddy_hook_stop(&hooks[i]);
 }
@@ -176,8 +178,40 @@ START_TEST(what_is_deferred_is_linked_both_ways) {
     BREAKS(defers[1].link.prev, &defers[1].link, "link->next->prev == link");
     BREAKS(defers[0].link.prev, &defers[1].link, "link->prev->next == link");
     BREAKS(handle->loop, NULL, "defer->handle.loop == loop");
-    BREAKS(handle->flags, handle->flags & ~active, "handle_is_active(&defer->handle)");
+    BREAKS(handle->flags, handle->flags & (uint16_t)~active, "handle_is_active(&defer->handle)");
     for (int i = 0; i < 2; i++) eddy_defer_stop(&defers[i]);
+}
+END_TEST
+
+static void on_wake(eddy_wake *wake) {
+    (void)wake;
+}
+static void on_signal(eddy_signal *watcher, int number) {
+    (void)watcher, (void)number;
+}
+
+START_TEST(wakes_and_signals_are_in_their_lists) {
+    eddy_wake wakes[2];
+    eddy_signal signals[2];
+    for (int i = 0; i < 2; i++) {
+        eddy_wake_init(&wakes[i], loop);
+        eddy_signal_init(&signals[i], loop);
+        ck_assert_int_eq(eddy_wake_start(&wakes[i], on_wake), 0);
+        ck_assert_int_eq(eddy_signal_start(&signals[i], on_signal, SIGUSR1), 0);
+    }
+    eddy_handle *wake = &wakes[0].handle, *signal = &signals[0].handle;
+    BREAKS(wakes[1].link.prev, &wakes[1].link, "link->next->prev == link");
+    BREAKS(wake->loop, NULL, "wake->handle.loop == loop");
+    BREAKS(wake->flags, wake->flags & (uint16_t)~active, "handle_is_active(&wake->handle)");
+    BREAKS(wakes[0].fn, NULL, "wake->fn != NULL");
+    BREAKS(signals[1].link.prev, &signals[1].link, "link->next->prev == link");
+    BREAKS(signal->loop, NULL, "watcher->handle.loop == loop");
+    BREAKS(signal->flags, signal->flags & (uint16_t)~active, "handle_is_active(&watcher->handle)");
+    BREAKS(signals[0].fn, NULL, "watcher->fn != NULL");
+    for (int i = 0; i < 2; i++) {
+        eddy_wake_stop(&wakes[i]);
+        eddy_signal_stop(&signals[i]);
+    }
 }
 END_TEST
 
@@ -283,7 +317,6 @@ START_TEST(a_stream_is_what_its_state_says) {
 }
 END_TEST
 
-/* Handles in no list, wakes and signals, may make the counts larger; never smaller. */
 START_TEST(what_is_active_is_counted) {
     eddy_timer timers[2];
     for (int i = 0; i < 2; i++) {
@@ -291,7 +324,8 @@ START_TEST(what_is_active_is_counted) {
         ck_assert_int_eq(eddy_timer_start(&timers[i], on_timer, EDDY_NS_PER_S, 0), 0);
     }
     eddy_unref(&timers[1].handle);
-    BREAKS(loop->handles, 1, "count->handles <= loop->handles");
+    BREAKS(loop->handles, 1, "count->handles == loop->handles");
+    BREAKS(loop->handles, 4, "count->handles == loop->handles");
     BREAKS(loop->active, 0, "count->referenced <= loop->active");
     for (int i = 0; i < 2; i++) eddy_timer_stop(&timers[i]);
 }
@@ -350,6 +384,7 @@ Suite *make_suite(void) {
                                   timers_are_a_heap,
                                   hooks_are_in_the_list_of_their_kind,
                                   what_is_deferred_is_linked_both_ways,
+                                  wakes_and_signals_are_in_their_lists,
                                   every_list_of_deferred_calls_is_looked_at,
                                   queues_know_their_ends,
                                   each_bit_of_due_stands_for_something,

@@ -368,6 +368,17 @@ START_TEST(cancel_is_honest_about_files) {
     ck_assert_int_eq(read.file.result, -ECANCELED);
     ck_assert_uint_eq(loop_metrics(place.loop).file_attempts, 0);
     ck_assert_int_eq(sync.file.result, -ECANCELED);
+
+    /* Too late is too late, however it was done. */
+    read = sync = (struct request){.done = false};
+    ck_assert_int_eq(eddy_file_read(place.loop, &read.file, fd, text, 8, 0, request_done), 0);
+    ck_assert_int_eq(eddy_file_fsync(place.loop, &sync.file, fd, request_done), 0);
+    run_out(place.loop);
+    ck_assert_int_eq(eddy_file_cancel(&read.file), -EALREADY);
+    ck_assert_int_eq(eddy_file_cancel(&sync.file), -EALREADY);
+    run_out(place.loop);
+    ck_assert_int_eq(read.count, 1);
+    ck_assert_int_eq(sync.count, 1);
     close(fd);
     erase(&place, "a");
     place_close(&place);

@@ -107,6 +107,23 @@ START_TEST(kinds_and_inodes_are_those_of_the_files) {
 }
 END_TEST
 
+/* Who looks at the names before the result sees none. */
+START_TEST(an_error_has_no_names) {
+    struct place place = place_open(_i);
+    char buffer[4096];
+    eddy_entry entry;
+    size_t at = 0;
+    memset(buffer, 0, sizeof buffer);
+    int fd = create(&place, "a", "x", 1);
+    int64_t result = WAIT(&place, eddy_file_scan, fd, buffer, sizeof buffer);
+    ck_assert_int_eq(result, -ENOTDIR);
+    ck_assert(!eddy_scan_next(buffer, (size_t)result, &at, &entry));
+    close(fd);
+    erase(&place, "a");
+    place_close(&place);
+}
+END_TEST
+
 START_TEST(only_a_directory_has_names) {
     struct place place = place_open(_i);
     char buffer[1024];
@@ -121,6 +138,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("scan");
     files_add(suite, "scan", each_name_comes_once_and_whole,
-              kinds_and_inodes_are_those_of_the_files, only_a_directory_has_names);
+              kinds_and_inodes_are_those_of_the_files, an_error_has_no_names,
+              only_a_directory_has_names);
     return suite;
 }
