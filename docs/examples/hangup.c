@@ -40,8 +40,8 @@ static void on_request(eddy_stream *stream, void *data, ssize_t size) {
     eddy_stream_read_stop(stream);
     int err = size > 0 ? 0 : -1;
     if (err == 0)
-        err = eddy_work_submit(stream->io.handle.loop, &it->work, EDDY_LANE_CPU, compute,
-                               on_computed);
+        err = eddy_work_submit(eddy_handle_loop(&stream->io.handle), &it->work, EDDY_LANE_CPU,
+                               compute, on_computed);
     if (err < 0) {
         eddy_stream_close(stream, NULL);
         return;
