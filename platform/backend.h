@@ -67,9 +67,11 @@ struct eddy_backend {
     int fd_max;            /* the largest descriptor it takes */
     size_t state_bytes;    /* of `state` below: zeroed, aligned for anything, owned by the loop */
 
-    /* Opens the mechanism. `memory` outlives the state and serves what must grow with the number of
-     * descriptors. On an error nothing is left to close. */
-    int (*open)(void *state, const eddy_allocator *memory);
+    /* Opens the mechanism. No wait will ask for more than `capacity` records, which may be a
+     * million: what it needs for so many is got here, and not on the stack. `memory` outlives the
+     * state and serves what must grow with the number of descriptors. On an error nothing is left
+     * to close. */
+    int (*open)(void *state, const eddy_allocator *memory, int capacity);
     void (*close)(void *state);
 
     /* In a forked child: leaves the parent's kernel object alone, and begins anew with nothing
@@ -94,8 +96,7 @@ struct eddy_backend {
     int (*remove)(void *state, int fd, unsigned events);
 
     /* Waits up to `timeout_ns` (0: not at all, -1: without end) and fills `records`, at most
-     * `capacity` of them, which is 1 at least and may be a million: what it needs for so many does
-     * not come from the stack but, the first time, from the memory, and without it fewer are told.
+     * `capacity` of them, which is 1 at least and no more than open was told.
      * Returns the count; 0 after the time or a signal. */
     int (*wait)(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns);
 

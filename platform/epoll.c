@@ -50,7 +50,8 @@ static int epoll_control(const struct epoll_state *it, int operation, int fd, un
     return epoll_ctl(it->epoll_fd, operation, fd, &event) == 0 ? 0 : -errno;
 }
 
-static int epoll_open(void *state, const eddy_allocator *memory) {
+static int epoll_open(void *state, const eddy_allocator *memory, int capacity) {
+    (void)capacity;
     struct epoll_state *it = state;
     (void)memory;
     it->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -67,7 +68,7 @@ static void epoll_close(void *state) {
  * child's descriptor takes nothing out of it. Test: forked_child_leaves_the_parent_alone. */
 static int epoll_reopen(void *state) {
     epoll_close(state);
-    return epoll_open(state, NULL);
+    return epoll_open(state, NULL, 0);
 }
 
 /* EEXIST: this number was closed with its registration left in the set, which a duplicate keeps

@@ -27,8 +27,6 @@ typedef size_t event_count;
 typedef int event_count;
 #endif
 
-enum { EVENTS_WITHOUT_MEMORY = 16 };
-
 struct kqueue_state {
     eddy_allocator memory;
     int kqueue_fd;
@@ -38,15 +36,15 @@ struct kqueue_state {
     int *changed;          /* has room for all of `watches`, so that modify needs no memory */
     struct kevent *events; /* of a wait, and its changes, which kevent lets share it */
     unsigned events_capacity;
-    struct kevent few_events[EVENTS_WITHOUT_MEMORY];
     unsigned broken_count;
     bool broken_starve; /* the others left no room for them in the last wait */
     bool is_nested;     /* somebody watches the queue: changes must not wait for the wait */
 };
 
-static int kqueue_open(void *state, const eddy_allocator *memory) {
-    struct kqueue_state *it = state;
-    *it = (struct kqueue_state){.memory = *memory, .kqueue_fd = kqueue(), .owner = getpid()};
+/* `it` has its memory, and nothing open. */
+static int kqueue_open_queue(struct kqueue_state *it) {
+    it->owner = getpid();
+    it->kqueue_fd = kqueue();
     if (it->kqueue_fd < 0) return -errno;
     fcntl(it->kqueue_fd, F_SETFD, FD_CLOEXEC); /* need not be atomic: a fork does not inherit it */
     return 0;
@@ -55,14 +53,24 @@ static int kqueue_open(void *state, const eddy_allocator *memory) {
 static void kqueue_free_tables(struct kqueue_state *it) {
     backend_free(&it->memory, it->watches, it->watches_capacity, sizeof *it->watches);
     backend_free(&it->memory, it->changed, it->changed_capacity, sizeof *it->changed);
-    backend_free(&it->memory, it->events, it->events_capacity, sizeof *it->events);
 }
 
 static void kqueue_close(void *state) {
     struct kqueue_state *it = state;
     kqueue_free_tables(it);
+    backend_free(&it->memory, it->events, it->events_capacity, sizeof *it->events);
     if (it->kqueue_fd >= 0) eddy_os_close(it->kqueue_fd);
     *it = (struct kqueue_state){.memory = it->memory, .kqueue_fd = -1};
+}
+
+static int kqueue_open(void *state, const eddy_allocator *memory, int capacity) {
+    struct kqueue_state *it = state;
+    *it = (struct kqueue_state){.memory = *memory, .kqueue_fd = -1};
+    it->events =
+        backend_grow(&it->memory, NULL, &it->events_capacity, (size_t)capacity, sizeof *it->events);
+    int err = it->events != NULL ? kqueue_open_queue(it) : -ENOMEM;
+    if (err < 0) kqueue_close(it);
+    return err;
 }
 
 /* A fork does not inherit the queue: its number is free, or somebody else's by now. A queue of this
@@ -70,12 +78,12 @@ static void kqueue_close(void *state) {
 static int kqueue_reopen(void *state) {
     struct kqueue_state *it = state;
     if (it->kqueue_fd >= 0 && it->owner == getpid()) eddy_os_close(it->kqueue_fd);
-    eddy_allocator memory = it->memory;
-    bool is_nested = it->is_nested;
     kqueue_free_tables(it);
-    int err = kqueue_open(state, &memory);
-    it->is_nested = is_nested;
-    return err;
+    *it = (struct kqueue_state){.memory = it->memory,
+                                .events = it->events,
+                                .events_capacity = it->events_capacity,
+                                .is_nested = it->is_nested};
+    return kqueue_open_queue(it);
 }
 
 static void kqueue_mark_changed(struct kqueue_state *it, int fd) {
@@ -265,20 +273,10 @@ static void kqueue_try_broken(struct kqueue_state *it) {
     }
 }
 
-/* Where the events of a wait go; `*most` of them, or as many as there is memory for. */
-static struct kevent *kqueue_reserve_events(struct kqueue_state *it, int *most) {
-    struct kevent *events =
-        backend_grow(&it->memory, it->events, &it->events_capacity, (size_t)*most, sizeof *events);
-    if (events != NULL) it->events = events;
-    bool has_none = it->events_capacity == 0;
-    unsigned room = has_none ? EVENTS_WITHOUT_MEMORY : it->events_capacity;
-    if ((unsigned)*most > room) *most = (int)room;
-    return has_none ? it->few_events : it->events;
-}
-
 static int kqueue_send_and_wait(struct kqueue_state *it, struct eddy_record *records, int capacity,
                                 int64_t timeout_ns) {
-    struct kevent *events = kqueue_reserve_events(it, &capacity);
+    struct kevent *events = it->events;
+    if ((unsigned)capacity > it->events_capacity) capacity = (int)it->events_capacity;
     int count = 0;
     for (;;) {
         int room = capacity - count;

@@ -54,7 +54,8 @@ static int poll_silenced(int fd) {
     return -1 - fd; /* its own inverse */
 }
 
-static int poll_open(void *state, const eddy_allocator *memory) {
+static int poll_open(void *state, const eddy_allocator *memory, int capacity) {
+    (void)capacity;
     *(struct poll_state *)state = (struct poll_state){.memory = *memory};
     return 0;
 }

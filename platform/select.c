@@ -36,7 +36,8 @@ static inline bool select_has(int fd, const fd_set *set) {
     return FD_ISSET((unsigned)fd, set) != 0;
 }
 
-static int select_open(void *state, const eddy_allocator *memory) {
+static int select_open(void *state, const eddy_allocator *memory, int capacity) {
+    (void)capacity;
     struct select_state *it = state;
     (void)memory;
     FD_ZERO(&it->read);
@@ -52,7 +53,8 @@ static void select_close(void *state) {
 }
 
 static int select_reopen(void *state) {
-    return select_open(state, NULL); /* there is no kernel object: a fork has copied everything */
+    return select_open(state, NULL,
+                       0); /* there is no kernel object: a fork has copied everything */
 }
 
 static void select_forget(struct select_state *it, int fd) {

@@ -63,7 +63,8 @@ static int life_open_backend(eddy_loop *loop) {
     loop->backend_state = eddy__resize(loop, NULL, 0, bytes);
     if (loop->backend_state == NULL) return -ENOMEM;
     memset(loop->backend_state, 0, bytes);
-    int err = loop->backend->open(loop->backend_state, &loop->backend_allocator);
+    int err = loop->backend->open(loop->backend_state, &loop->backend_allocator,
+                                  (int)loop->config.events_per_turn);
     if (err < 0) eddy__resize(loop, loop->backend_state, bytes, 0);
     return err;
 }

@@ -20,7 +20,7 @@ START_TEST(an_open_that_fails_leaves_nothing) {
     void *state = calloc(1, it->backend->state_bytes);
     int free_before = first_free();
     fail_next(EMFILE);
-    int err = it->backend->open(state, &it->memory.memory);
+    int err = it->backend->open(state, &it->memory.memory, RECORDS_MAX);
     ck_assert_int_eq(err, calls.failed > 0 && calls.last != CALL_fcntl ? -EMFILE : 0);
     if (err == 0) it->backend->close(state);
     ck_assert_int_eq(first_free(), free_before);

@@ -49,7 +49,7 @@ static inline bool is_backend(const char *name) {
     return strcmp(test_backend, name) == 0;
 }
 
-static inline struct tested *tested_open(void) {
+static inline struct tested *tested_open_for(int capacity) {
     struct tested *it = calloc(1, sizeof *it);
     ck_assert_ptr_nonnull(it);
     for (size_t i = 0; eddy_backend_table[i] != NULL; i++)
@@ -59,8 +59,12 @@ static inline struct tested *tested_open(void) {
     ck_assert_ptr_nonnull(it->state);
     it->memory =
         (struct counted_memory){.memory = {counted_resize, &it->memory}, .left = UINT32_MAX};
-    ck_assert_int_eq(it->backend->open(it->state, &it->memory.memory), 0);
+    ck_assert_int_eq(it->backend->open(it->state, &it->memory.memory, capacity), 0);
     return it;
+}
+
+static inline struct tested *tested_open(void) {
+    return tested_open_for(RECORDS_MAX);
 }
 
 static inline void tested_close(struct tested *it) {

@@ -119,7 +119,7 @@ static void child_opens_without_descriptors(struct tested *it, const int *ends) 
     (void)ends;
     allow_no_descriptors();
     void *state = calloc(1, it->backend->state_bytes);
-    int err = it->backend->open(state, &it->memory.memory);
+    int err = it->backend->open(state, &it->memory.memory, RECORDS_MAX);
     must(err == (it->backend->descriptor == NULL ? 0 : -EMFILE));
     if (err == 0) it->backend->close(state);
     free(state);

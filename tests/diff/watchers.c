@@ -53,6 +53,7 @@ static void on_ready(struct watched *it, int which, unsigned events) {
                ends ? "h" : "");
     if (reads) read_some(it);
     if (writes) write_some(it);
+    if (events & (EDDY_HANGUP | EDDY_ERROR)) it->asked[which] &= ~(unsigned)EDDY_HANGUP; /* once */
     unsigned choice = random_of(&it->thing.random, 6);
     if (it->has_ended || choice == 0) {
         eddy_io_stop(io);

@@ -17,9 +17,9 @@ static const struct eddy_backend *real;
 static struct eddy_backend wrapped;
 const struct eddy_backend *const eddy_backend_table[] = {&wrapped, NULL};
 
-static int open_backend(void *state, const eddy_allocator *memory) {
+static int open_backend(void *state, const eddy_allocator *memory, int capacity) {
     int err = seam_fail(OS_CALL_backend_open);
-    return err < 0 ? err : real->open(state, memory);
+    return err < 0 ? err : real->open(state, memory, capacity);
 }
 
 static int reopen_backend(void *state) {

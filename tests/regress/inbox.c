@@ -239,7 +239,7 @@ static bool kernel_tells_each_byte(void) {
     struct eddy_record record;
     int ends[2], told = 0;
     test_pipe(ends);
-    ck_assert_int_eq(backend->open(state, &memory), 0);
+    ck_assert_int_eq(backend->open(state, &memory, 256), 0);
     ck_assert_int_eq(backend->add(state, ends[0], EDDY_READ | EDDY_EDGE, 1), 0);
     for (int i = 0; i < 20; i++) {
         put(ends[1], "x");

@@ -120,12 +120,14 @@ static int backend_open(void *state, bool is_split) {
     return err < 0 ? err : open_state(it, is_split);
 }
 
-static int sim_backend_open(void *state, const eddy_allocator *memory) {
+static int sim_backend_open(void *state, const eddy_allocator *memory, int capacity) {
+    (void)capacity;
     (void)memory;
     return backend_open(state, false);
 }
 
-static int split_backend_open(void *state, const eddy_allocator *memory) {
+static int split_backend_open(void *state, const eddy_allocator *memory, int capacity) {
+    (void)capacity;
     (void)memory;
     return backend_open(state, true);
 }

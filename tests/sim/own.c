@@ -210,7 +210,7 @@ static void open_backend(unsigned which) {
     static const eddy_allocator memory = {resize, NULL};
     backend = eddy_backend_table[which];
     state = calloc(1, backend->state_bytes);
-    ck_assert_int_eq(backend->open(state, &memory), 0);
+    ck_assert_int_eq(backend->open(state, &memory, 256), 0);
 }
 
 static void close_backend(void) {
