@@ -83,9 +83,9 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     int err = 0;
     eddy_os_lock(&signal_lock);
     eddy_signal *first = atomic_load(&signal_watched[number].first);
-    /* Initialised again while it was active, it would lead the handler in a circle. */
-    for (eddy_signal *it = first; it != NULL; it = atomic_load(&it->next))
-        EDDY_ASSERT(it != watcher);
+    /* Initialised again while it was active, it would lead the handler in a circle. Of all others of
+     * the number only a checked library can say so: that would be a look at each. */
+    EDDY_ASSERT(first != watcher);
     atomic_store(&watcher->next, first);
     watcher->prev = NULL;
     if (first != NULL) first->prev = watcher;

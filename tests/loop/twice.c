@@ -270,7 +270,7 @@ START_TEST(a_handle_that_is_initialised_while_active_ends_the_program) {
         MISUSE(hook_started_again, "prev != &hook->link"),
         MISUSE(wake_again, "prev != &wake->link"),
         MISUSE(wake_only_initialised_again, "handle_is_active"),
-        MISUSE(signal_again, "it != watcher"),
+        MISUSE(signal_again, "first != watcher"),
     };
     all_must_die(misuses, sizeof misuses / sizeof misuses[0]);
     if (!has_checks()) return;
