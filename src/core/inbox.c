@@ -162,10 +162,12 @@ static bool inbox_remove(struct inbox_queue *queue, eddy_post *post) {
 
 void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
     struct inbox *inbox = &loop->inbox;
+    unsigned rounds = 0;
     eddy__inbox_take(loop);
     while (!inbox_remove(&inbox->posts, post) && !inbox_remove(&inbox->signals, post)) {
-        /* Its sender is between marking it as sent and pushing it: a few instructions. */
-        eddy_os_yield();
+        /* Its sender is between marking it as sent and pushing it: a few instructions, unless the
+         * kernel gives the processor to somebody else just there. */
+        eddy_os_back_off(&rounds);
         eddy__inbox_take(loop);
     }
     inbox_note_queued(loop);

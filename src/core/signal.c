@@ -45,6 +45,11 @@ static void signal_handle(int number) {
     atomic_fetch_sub(&signal_handlers_running, 1);
 }
 
+static void signal_wait_for_handlers(void) {
+    unsigned rounds = 0;
+    while (atomic_load(&signal_handlers_running) > 0) eddy_os_back_off(&rounds);
+}
+
 void eddy__signal_after_fork(void) {
     /* A thread that held the lock or ran the handler has stayed in the parent. */
     (void)eddy_os_mutex_open(&signal_lock);
@@ -100,7 +105,7 @@ void eddy_signal_stop(eddy_signal *watcher) {
         (void)eddy_os_signal_restore(number, &signal_watched[number].before);
     eddy_os_unlock(&signal_lock);
 
-    while (atomic_load(&signal_handlers_running) > 0) eddy_os_yield();
+    signal_wait_for_handlers();
     if (atomic_exchange(&watcher->pending, 0) == 1)
         eddy__inbox_withdraw(watcher->handle.loop, &watcher->post);
     handle_stop(&watcher->handle);

@@ -25,10 +25,12 @@ void eddy__wakeup_send(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
     static const uint64_t one = 1;
     size_t size = wakeup->is_eventfd ? sizeof one : 1; /* a number to add, or a byte */
+    unsigned rounds = 0;
     ssize_t written;
     /* A full pipe is as good as a byte more: the list is the truth. But Linux may have no page for
      * a pipe just now, and without the byte the loop would sleep on. Test: tests/fault/core.c. */
-    while ((written = eddy_os_write(wakeup->ends[1], &one, size)) == -ENOMEM) eddy_os_yield();
+    while ((written = eddy_os_write(wakeup->ends[1], &one, size)) == -ENOMEM)
+        eddy_os_back_off(&rounds);
     /* Release: the sender has done with the loop then, which close acquires. */
     if (written < 0) atomic_fetch_add_explicit(&wakeup->refused, 1, memory_order_release);
 }
@@ -141,9 +143,10 @@ void eddy__wakeup_close(eddy_loop *loop) {
     /* A sender pushes and then writes. Its call has been run or withdrawn, or the loop would not be
      * closing, but the write may still be under way, and the pipe must be there for it: a
      * withdrawal takes the list without waiting for it. */
+    unsigned rounds = 0;
     while (wakeup_is_under_way(loop)) {
         eddy__wakeup_read(loop);
-        if (wakeup_is_under_way(loop)) eddy_os_yield();
+        if (wakeup_is_under_way(loop)) eddy_os_back_off(&rounds);
     }
     eddy_io_stop(&loop->wakeup.io);
     wakeup_close_ends(loop->wakeup.ends);

@@ -98,7 +98,10 @@ int eddy_os_process_id(void) {
     return 1; /* there are no others */
 }
 
-void eddy_os_yield(void) {
+/* How long it takes is the simulation's to say: sim_yield lets time pass when nobody else can go on.
+ */
+void eddy_os_back_off(unsigned *rounds) {
+    ++*rounds;
     sim_step();
     sim_yield();
 }
