@@ -6,7 +6,8 @@
  * out of the list and then waits until no handler runs in any thread: only after that it is its
  * owner's again.
  *
- * Invariant: a list is not empty exactly while our handler is installed for its number.
+ * Invariant: while a list is not empty our handler is installed for its number, or somebody else's
+ * that came later.
  * Threading: start and stop by the watcher's loop thread, under `signal_lock`; the handler
  * anywhere. */
 #include "signal.h"
@@ -101,7 +102,10 @@ void eddy_signal_stop(eddy_signal *watcher) {
     EDDY_ATOMIC(eddy_signal *) *at = &signal_watched[number].first;
     while (atomic_load(at) != watcher) at = &atomic_load(at)->next;
     atomic_store(at, atomic_load(&watcher->next));
-    if (atomic_load(&signal_watched[number].first) == NULL)
+    /* A handler that somebody else has installed since stays. It may call ours, which finds nobody.
+     * The two calls are not one: who installs a handler just then has to keep others off anyway. */
+    if (atomic_load(&signal_watched[number].first) == NULL &&
+        eddy_os_signal_is_handled_by(number, signal_handle))
         (void)eddy_os_signal_restore(number, &signal_watched[number].before);
     eddy_os_unlock(&signal_lock);
 
