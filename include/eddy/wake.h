@@ -17,6 +17,7 @@ struct eddy_wake {
     eddy_post post;
     eddy_wake_fn *fn;
     EDDY_ATOMIC(unsigned) pending; /* 1: on its way, or stopped: a send has nothing to add */
+    eddy_link link;                /* of the loop's that are started */
 };
 
 /* Makes `wake` a stopped one of `loop`; sends to it are lost. Cannot fail. Loop thread only. */
@@ -34,8 +35,8 @@ EDDY_API int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn);
 EDDY_API void eddy_wake_send(eddy_wake *wake);
 
 /* Stops it; nothing happens if it is stopped. A send still under way in another thread is waited
- * for, later ones are lost, and `wake` is yours again: it may be freed once no thread can still
- * begin a send. Loop thread only. */
+ * for (as eddy_loop_close waits), later ones are lost, and `wake` is yours again: it may be freed
+ * once no thread can still begin a send. Loop thread only. */
 EDDY_API void eddy_wake_stop(eddy_wake *wake);
 
 #ifdef __cplusplus

@@ -54,6 +54,11 @@ void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post) {
     loop->due |= DUE_INBOX;
 }
 
+void eddy__inbox_push_signal(eddy_loop *loop, eddy_post *post) {
+    inbox_append(&loop->inbox.signals, post);
+    loop->due |= DUE_INBOX;
+}
+
 RARE static void inbox_sort(struct inbox *inbox, eddy_post *oldest) {
     while (oldest != NULL) {
         eddy_post *next = oldest->next;

@@ -65,6 +65,7 @@ struct eddy_loop {
     struct wakeup wakeup;
     struct defer_list deferred, closing;
     struct hook_table hooks;
+    eddy_link wakes, signals; /* those that are started */
     struct part *parts;
     struct part *hot_part; /* of part_kind.is_hot */
 

@@ -5,6 +5,8 @@
 #include "handle.h"
 #include "list.h"
 #include "loop.h"
+#include "signal.h"
+#include "wake.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -143,9 +145,32 @@ static const char *verify_due(const eddy_loop *loop) {
     return NULL;
 }
 
+static const char *verify_wakes(const eddy_loop *loop, struct verify_count *count) {
+    for (const eddy_link *link = loop->wakes.next; link != &loop->wakes; link = link->next) {
+        const eddy_wake *wake = eddy_container_of(link, eddy_wake, link);
+        HOLDS(link->next->prev == link && link->prev->next == link);
+        HOLDS(wake->handle.loop == loop);
+        HOLDS(handle_is_active(&wake->handle));
+        HOLDS(wake->fn != NULL);
+        verify_count_handle(count, &wake->handle);
+    }
+    return NULL;
+}
+
+static const char *verify_signals(const eddy_loop *loop, struct verify_count *count) {
+    for (const eddy_link *link = loop->signals.next; link != &loop->signals; link = link->next) {
+        const eddy_signal *watcher = eddy_container_of(link, eddy_signal, link);
+        HOLDS(link->next->prev == link && link->prev->next == link);
+        HOLDS(watcher->handle.loop == loop);
+        HOLDS(handle_is_active(&watcher->handle));
+        HOLDS(watcher->fn != NULL);
+        verify_count_handle(count, &watcher->handle);
+    }
+    return NULL;
+}
+
 static const char *verify_counts(const eddy_loop *loop, const struct verify_count *count) {
-    /* Wakes and signals are in no list of the loop: they make up the rest. */
-    HOLDS(count->handles <= loop->handles);
+    HOLDS(count->handles == loop->handles);
     HOLDS(count->referenced <= loop->active);
     return NULL;
 }
@@ -159,6 +184,8 @@ int eddy_loop_verify(const eddy_loop *loop, const char **broken) {
     if (found == NULL) found = verify_defers(&loop->deferred.now, loop, &count);
     if (found == NULL) found = verify_defers(&loop->closing.queued, loop, &count);
     if (found == NULL) found = verify_defers(&loop->closing.now, loop, &count);
+    if (found == NULL) found = verify_wakes(loop, &count);
+    if (found == NULL) found = verify_signals(loop, &count);
     if (found == NULL) found = verify_queue(&loop->inbox.posts);
     if (found == NULL) found = verify_queue(&loop->inbox.signals);
     if (found == NULL) found = verify_due(loop);

@@ -1,12 +1,13 @@
 /* wake.c: a post that is sent at most once at a time.
  * Invariant: pending is 1 while the post is on its way and while the wake is stopped, so that in
- * both cases a sender has nothing to do.
+ * both cases a sender has nothing to do. A started wake is in loop->wakes.
  * Threading: send from any thread, the rest from the loop's. Each order below is the weakest that
  * holds; tests/model breaks every weaker one. */
-#include <eddy/wake.h>
+#include "wake.h"
 
 #include "callback.h"
 #include "handle.h"
+#include "list.h"
 #include "loop.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn) {
     wake->fn = fn;
     wake->post.fn = wake_run;
     handle_start(&wake->handle);
+    link_add_last(&wake->handle.loop->wakes, &wake->link);
     /* Release: as in wake_run, the post is the sender's from here on. */
     atomic_store_explicit(&wake->pending, 0, memory_order_release);
     return 0;
@@ -53,5 +55,27 @@ void eddy_wake_stop(eddy_wake *wake) {
      * Relaxed: what such a one wrote comes with the inbox; to the others nothing is handed over. */
     if (atomic_exchange_explicit(&wake->pending, 1, memory_order_relaxed) == 1)
         eddy__inbox_withdraw(wake->handle.loop, &wake->post);
+    link_remove(&wake->link);
     handle_stop(&wake->handle);
+}
+
+/* A sender that had marked its wake, and not pushed it, has stayed in the parent. Nobody else would
+ * ever push it: later sends find it marked, and a stop would wait for it. It was sent, so it comes.
+ * Each is looked up once: all that are marked, then those that have arrived, and the rest is left.
+ */
+void eddy__wake_after_fork(eddy_loop *loop) {
+    enum { SENT = 1, LEFT = 2 };
+    for (eddy_link *link = loop->wakes.next; link != &loop->wakes; link = link->next) {
+        eddy_wake *wake = eddy_container_of(link, eddy_wake, link);
+        if (atomic_load(&wake->pending) == SENT) atomic_store(&wake->pending, LEFT);
+    }
+    for (eddy_post *post = loop->inbox.posts.first; post != NULL; post = post->next)
+        if (post->fn == wake_run)
+            atomic_store(&eddy_container_of(post, eddy_wake, post)->pending, SENT);
+    for (eddy_link *link = loop->wakes.next; link != &loop->wakes; link = link->next) {
+        eddy_wake *wake = eddy_container_of(link, eddy_wake, link);
+        if (atomic_load(&wake->pending) != LEFT) continue;
+        atomic_store(&wake->pending, SENT);
+        eddy__inbox_push_local(loop, &wake->post);
+    }
 }

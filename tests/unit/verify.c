@@ -5,6 +5,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -283,7 +284,34 @@ START_TEST(a_stream_is_what_its_state_says) {
 }
 END_TEST
 
-/* Handles in no list, wakes and signals, may make the counts larger; never smaller. */
+static void on_wake(eddy_wake *wake) {
+    (void)wake;
+}
+static void on_signal(eddy_signal *watcher, int number) {
+    (void)watcher, (void)number;
+}
+
+START_TEST(wakes_and_signals_are_in_the_lists_of_their_loop) {
+    eddy_wake wake;
+    eddy_signal watcher;
+    eddy_wake_init(&wake, loop);
+    eddy_signal_init(&watcher, loop);
+    ck_assert_int_eq(eddy_wake_start(&wake, on_wake), 0);
+    ck_assert_int_eq(eddy_signal_start(&watcher, on_signal, SIGUSR1), 0);
+    expect_whole();
+    BREAKS(wake.handle.loop, NULL, "wake->handle.loop == loop");
+    BREAKS(wake.handle.flags, 0, "handle_is_active(&wake->handle)");
+    BREAKS(wake.link.next, &wake.link, "link->prev->next == link");
+    BREAKS(watcher.handle.loop, NULL, "watcher->handle.loop == loop");
+    BREAKS(watcher.handle.flags, 0, "handle_is_active(&watcher->handle)");
+    BREAKS(watcher.link.next, &watcher.link, "link->prev->next == link");
+    eddy_wake_stop(&wake);
+    eddy_signal_stop(&watcher);
+    expect_whole();
+}
+END_TEST
+
+/* Requests may make the count of what is active larger; never smaller. */
 START_TEST(what_is_active_is_counted) {
     eddy_timer timers[2];
     for (int i = 0; i < 2; i++) {
@@ -291,7 +319,7 @@ START_TEST(what_is_active_is_counted) {
         ck_assert_int_eq(eddy_timer_start(&timers[i], on_timer, EDDY_NS_PER_S, 0), 0);
     }
     eddy_unref(&timers[1].handle);
-    BREAKS(loop->handles, 1, "count->handles <= loop->handles");
+    BREAKS(loop->handles, 1, "count->handles == loop->handles");
     BREAKS(loop->active, 0, "count->referenced <= loop->active");
     for (int i = 0; i < 2; i++) eddy_timer_stop(&timers[i]);
 }
@@ -354,6 +382,7 @@ Suite *make_suite(void) {
                                   queues_know_their_ends,
                                   each_bit_of_due_stands_for_something,
                                   a_stream_is_what_its_state_says,
+                                  wakes_and_signals_are_in_the_lists_of_their_loop,
                                   what_is_active_is_counted,
                                   what_was_submitted_is_the_loops,
                                   a_pool_counts_its_jobs_and_threads};
