@@ -119,6 +119,10 @@ void sim_signals_begin(void) {
     memset(&signals, 0, sizeof signals);
 }
 
+void sim_signals_fork(void) {
+    signals.pending = 0;
+}
+
 void sim_signals_end(void) {
     for (int number = 1; number < NUMBERS; number++)
         sim_check(signals.actions[number].sa_handler == SIG_DFL ||
