@@ -71,6 +71,7 @@ unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: ther
 
 int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before);
 int eddy_os_signal_restore(int number, const struct sigaction *before);
+bool eddy_os_signal_is_handled_by(int number, void (*handler)(int)); /* now */
 void eddy_os_signal_block_all(sigset_t *before);
 void eddy_os_signal_unblock(const sigset_t *before);
 
@@ -85,8 +86,12 @@ typedef pthread_cond_t eddy_os_condition; /* waits on the clock of eddy_os_clock
 int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
                          size_t stack_bytes); /* with all signals blocked */
 void eddy_os_thread_join(eddy_os_thread thread);
-void eddy_os_yield(void); /* also in signal handlers */
-int eddy_os_process_id(void);
+/* Lets others go on, while this thread waits for a step that another one is just about to make: a
+ * few times it yields, then it sleeps, each time longer, up to a millisecond. Yields alone would
+ * keep a thread of lower priority from making the step. `*rounds` is 0 before the first one. Also
+ * in signal handlers; leaves errno alone. */
+void eddy_os_back_off(unsigned *rounds);
+int eddy_os_process_id(void); /* also in signal handlers */
 int eddy_os_mutex_open(eddy_os_mutex *mutex);
 void eddy_os_mutex_close(eddy_os_mutex *mutex);
 void eddy_os_lock(eddy_os_mutex *mutex);

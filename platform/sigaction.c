@@ -17,6 +17,12 @@ int eddy_os_signal_restore(int number, const struct sigaction *before) {
     return sigaction(number, before, NULL) < 0 ? -errno : 0;
 }
 
+bool eddy_os_signal_is_handled_by(int number, void (*handler)(int)) {
+    struct sigaction now;
+    if (sigaction(number, NULL, &now) < 0) return false;
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == handler;
+}
+
 void eddy_os_signal_block_all(sigset_t *before) {
     sigset_t all;
     sigfillset(&all);

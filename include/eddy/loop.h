@@ -78,11 +78,13 @@ typedef struct eddy_loop_config {
  * to the one that runs it. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
-/* Frees the loop and its descriptors, and its own pool with its threads. Errors: -EBUSY (a handle
- * is active, a request is in flight, or the loop is running), and then nothing has happened: stop
- * what is left, which eddy_loop_walk tells (walk.h), and run the loop once more; -ECHILD (in a
- * forked child, a loop that has used a pool: eddy_loop_after_fork comes first, whatever it says),
- * and nothing has happened. Loop thread only.
+/* Frees the loop and its descriptors, and its own pool with its threads. Waits for a sender in
+ * another thread that has just woken the loop and not returned: it yields a few times, and then
+ * sleeps, at most 1 ms at a time, so that any thread can go on. Errors: -EBUSY (a handle is active,
+ * a request is in flight, or the loop is running), and then nothing has happened: stop what is
+ * left, which eddy_loop_walk tells (walk.h), and run the loop once more; -ECHILD (in a forked
+ * child: eddy_loop_after_fork comes first, whatever it says), and nothing has happened. Loop thread
+ * only.
  */
 EDDY_API int eddy_loop_close(eddy_loop *loop);
 
@@ -94,7 +96,10 @@ typedef enum eddy_run_mode {
 
 /* Runs the loop. Returns 1 if something still keeps it alive, 0 if nothing does. Errors: -EBUSY
  * (called from a callback of the same loop), -EINVAL (mode), or what the backend's wait gave; the
- * loop stays usable. Loop thread only. */
+ * loop stays usable. If a backend could not be had anew, each turn asks again, and says what it
+ * got: timers and all that needs no descriptor have had their callbacks nevertheless. Loop thread
+ * only.
+ */
 EDDY_API int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode);
 
 /* Makes eddy_loop_run return after this turn; called while the loop is not running, the next run
@@ -194,11 +199,22 @@ EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn)
 
 /* Gives a forked child a backend and a pipe of its own, with every descriptor watched as before;
  * the parent's are not touched. Call it in the child, in the thread that forked, before anything
- * else of the loop. What had arrived in the inbox at the fork is run by both. Requests in the pool
- * stay with the parent, whose threads the child does not have: fork with none in flight, or cancel
- * them in the child. A second call leaves the pool that the child has made since alone. Errors:
- * -EBUSY (inside a callback), -EMFILE, -ENFILE, -ENOMEM, after which it may be called again, or the
- * loop be closed; a watcher whose descriptor cannot be added again gets EDDY_ERROR. */
+ * else of the loop: a post or a wake that the child sends earlier would go into the parent's pipe.
+ * For signals that is taken care of: the child's own are told once it has called this.
+ *
+ * What had arrived in the inbox at the fork is run by both, and so is a wake or signal that a
+ * thread of the parent was just sending. Requests in the pool stay with the parent, whose threads
+ * the child does not have: fork with none in flight, or cancel them in the child. A loop that
+ * another thread ran at the fork is taken over if it slept in its wait. If not it was in the middle
+ * of a turn, of which nobody can make the rest: -EBUSY, for good. So fork in the loop's thread, or
+ * while the loop sleeps or does not run; or drop it, and leave its memory, and that of the watchers
+ * of signals that are on it, as it is. A second call leaves alone what the child has made since:
+ * pipe and pool.
+ *
+ * Errors: -EBUSY (inside a callback, or see above), -EMFILE, -ENFILE, -ENOMEM, after which it may
+ * be called again, or the loop be closed: cancel and stop what is on it, and run it for their
+ * callbacks; runs say the same error and wait for nothing. A watcher whose descriptor cannot be
+ * added again gets EDDY_ERROR. */
 EDDY_API int eddy_loop_after_fork(eddy_loop *loop);
 
 /* What the loop counted since it was opened. None of these costs a system call. */

@@ -35,10 +35,10 @@ EDDY_API int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn);
 EDDY_API void eddy_wake_send(eddy_wake *wake);
 
 /* Stops it; nothing happens if it is stopped. A send still under way in another thread is waited
- * for, later ones are lost, and `wake` is yours again: it may be freed once no thread can still
- * begin a send. If it was sent and has not been called yet, the stop looks for it among the posts
- * and completions that wait before it: these have no link back, which all of them would pay for.
- * Loop thread only. */
+ * for (as eddy_loop_close waits), later ones are lost, and `wake` is yours again: it may be freed
+ * once no thread can still begin a send. If it was sent and has not been called yet, the stop looks
+ * for it among the posts and completions that wait before it: these have no link back, which all of
+ * them would pay for. Loop thread only. */
 EDDY_API void eddy_wake_stop(eddy_wake *wake);
 
 #ifdef __cplusplus

@@ -57,6 +57,11 @@ void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post) {
     loop->due |= DUE_INBOX;
 }
 
+void eddy__inbox_push_signal(eddy_loop *loop, eddy_post *post) {
+    inbox_append(&loop->inbox.signals, post);
+    loop->due |= DUE_INBOX;
+}
+
 RARE static void inbox_sort(struct inbox *inbox, eddy_post *oldest) {
     while (oldest != NULL) {
         eddy_post *next = oldest->next;
@@ -181,10 +186,12 @@ static bool inbox_remove(struct inbox_queue *queue, eddy_post *post) {
 
 void eddy__inbox_withdraw(eddy_loop *loop, eddy_post *post) {
     struct inbox *inbox = &loop->inbox;
+    unsigned rounds = 0;
     eddy__inbox_take(loop);
     while (!inbox_remove(&inbox->posts, post) && !inbox_remove(&inbox->signals, post)) {
-        /* Its sender is between marking it as sent and pushing it: a few instructions. */
-        eddy_os_yield();
+        /* Its sender is between marking it as sent and pushing it: a few instructions, unless the
+         * kernel gives the processor to somebody else just there. */
+        eddy_os_back_off(&rounds);
         eddy__inbox_take(loop);
     }
     inbox_note_queued(loop);

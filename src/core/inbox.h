@@ -36,6 +36,11 @@ static inline void inbox_set_awake(struct inbox *inbox) {
                                                   memory_order_relaxed);
 }
 
+/* Nothing has arrived since the marker was set. */
+static inline bool inbox_is_waiting(const struct inbox *inbox) {
+    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == &inbox->waiting;
+}
+
 /* Not even the marker. */
 static inline bool inbox_is_empty(const struct inbox *inbox) {
     return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL;
@@ -50,8 +55,10 @@ static inline bool inbox_has_arrived(const struct inbox *inbox) {
 void eddy__inbox_open(eddy_loop *loop);
 void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; post->fn is set */
 void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
-void eddy__inbox_take(eddy_loop *loop); /* puts what has arrived into the queues */
-void eddy__inbox_run(eddy_loop *loop);  /* phase 6 */
+void eddy__inbox_push_signal(eddy_loop *loop,
+                             eddy_post *post); /* the same, of a signal's watcher */
+void eddy__inbox_take(eddy_loop *loop);        /* puts what has arrived into the queues */
+void eddy__inbox_run(eddy_loop *loop);         /* phase 6 */
 /* Shows each post that has arrived and has not run, and changes nothing. */
 void eddy__inbox_look(const eddy_loop *loop, void (*look)(void *context, eddy_post *post),
                       void *context);

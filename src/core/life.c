@@ -5,6 +5,7 @@
 #include "list.h"
 #include "loop.h"
 #include "signal.h"
+#include "wake.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -99,11 +100,11 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
     if (backend->capabilities & BACKEND_CAN_SPLIT) loop->due = DUE_SPLIT;
     loop->turn = 1; /* a watcher's `born` is 0 before it is started */
     eddy__hook_open(loop);
+    link_init(&loop->wakes);
+    link_init(&loop->signals);
     eddy__defer_list_open(&loop->deferred);
     eddy__defer_list_open(&loop->closing);
     eddy__inbox_open(loop);
-    link_init(&loop->wakes);
-    link_init(&loop->signals);
     loop->was_marked = true;
     eddy__timer_open(&loop->timers);
 
@@ -151,8 +152,16 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
 
 /* --- Closing --- */
 
+/* Forked since it was opened, and eddy_loop_after_fork has not succeeded yet. */
+static bool life_is_parents(const eddy_loop *loop) {
+    return atomic_load(&loop->wakeup.process) != eddy_os_process_id();
+}
+
 int eddy_loop_close(eddy_loop *loop) {
     CHECK_THREAD(loop);
+    /* A child takes nothing out of what may be its parent's kernel object, and waits for no sender
+     * or thread that is not there. */
+    if (life_is_parents(loop) && loop->wakeup.error == 0) return -ECHILD;
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
     if (loop->handles > LIFE_HANDLES_OF_ITS_OWN) return -EBUSY;
     int err = eddy__part_close(loop);
@@ -166,15 +175,39 @@ int eddy_loop_close(eddy_loop *loop) {
     return 0;
 }
 
+/* --- In a forked child --- */
+
+/* Whether the thread that ran the loop at the fork, and that is not here, slept in the wait: then
+ * no callback was under way, and no list is half told. The marker says so, while nothing is pushed.
+ */
+static bool life_slept_at_fork(const eddy_loop *loop) {
+    return life_is_parents(loop) && inbox_is_waiting(&loop->inbox);
+}
+
+/* Senders were at any point of what they do: what had arrived is taken, and what was begun is sent
+ * once more. */
+static void life_reopen_inbox(eddy_loop *loop) {
+    eddy__inbox_take(loop);
+    eddy__wake_after_fork(loop);
+    eddy__signal_before_reopen(loop);
+    eddy__wakeup_reopen(loop);
+    eddy__signal_after_reopen(loop);
+}
+
 /* Everything lets go of what is the parent's, whatever becomes of the rest: after an error the loop
- * can still be closed without disturbing the parent. */
+ * can still be closed without disturbing the parent. A handler of this thread finds the loop before
+ * all of it or after. */
 int eddy_loop_after_fork(eddy_loop *loop) {
-    if (loop->running) return -EBUSY;
-    eddy__signal_after_fork();
-    int err = eddy__io_rebuild(loop);
-    int wakeup_err = eddy__wakeup_reopen(loop);
+    if (loop->running && !life_slept_at_fork(loop)) return -EBUSY;
+    sigset_t before;
+    eddy_os_signal_block_all(&before);
+    if (loop->running) loop->was_marked = true;
+    loop->running = false;
+    loop->record_count = 0; /* told by the parent's backend; the child's will tell anew */
+    if (life_is_parents(loop)) life_reopen_inbox(loop);
+    int err = eddy__io_rebuild(loop); /* or what the inbox's wake-up has given */
     int part_err = eddy__part_after_fork(loop);
-    if (err == 0) err = wakeup_err;
+    eddy_os_signal_unblock(&before);
     return err < 0 ? err : part_err;
 }
 

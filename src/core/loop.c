@@ -147,10 +147,21 @@ RARE static void loop_dispatch(eddy_loop *loop) {
 
 /* --- Turns --- */
 
+/* The backend could not be opened anew. What needs none goes on, so that timers come, and so that
+ * requests that were cancelled for want of it come back and the loop can be closed. */
+RARE static int loop_turn_without_backend(eddy_loop *loop) {
+    loop->turn++;
+    loop->turns_without_wait++;
+    loop->due &= ~(unsigned)DUE_IDLE_NOW;
+    loop->now_ns = eddy_os_clock_ns();
+    loop_dispatch(loop);
+    return loop->io.rebuild_error;
+}
+
 /* A turn with all that may be in it. */
 RARE static int loop_turn(eddy_loop *loop, eddy_run_mode mode) {
     int64_t timeout_ns = loop_prepare(loop, mode != EDDY_RUN_NOWAIT);
-    if (loop->io.rebuild_due) return loop->io.rebuild_error;
+    if (loop->io.rebuild_due) return loop_turn_without_backend(loop);
     int count = loop_wait(loop, timeout_ns);
     if (count < 0) return count;
     loop->record_count = count;

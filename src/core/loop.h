@@ -68,11 +68,11 @@ struct eddy_loop {
     struct wakeup wakeup;
     struct defer_list deferred, closing;
     struct hook_table hooks;
+    eddy_link wakes, signals; /* those that are started */
     struct part *parts;
-    struct part *hot_part;    /* of part_kind.is_hot */
-    eddy_link wakes, signals; /* the active ones */
-    const void *thread;       /* that runs it, for check.h: else NULL */
-    bool walking;             /* inside eddy_loop_walk */
+    struct part *hot_part; /* of part_kind.is_hot */
+    const void *thread;    /* that runs it, for check.h: else NULL */
+    bool walking;          /* inside eddy_loop_walk */
 
     /* life.c */
     eddy_metrics metrics;

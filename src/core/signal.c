@@ -6,7 +6,8 @@
  * out of the list and then waits until no handler runs in any thread: only after that it is its
  * owner's again.
  *
- * Invariant: a list is not empty exactly while our handler is installed for its number.
+ * Invariant: while a list is not empty our handler is installed for its number, or somebody else's
+ * that came later. A started watcher is in loop->signals as well.
  * Threading: start and stop by the watcher's loop thread, under `signal_lock`; the handler
  * anywhere. */
 #include "signal.h"
@@ -28,6 +29,27 @@ static struct {
 } signal_watched[SIGNAL_NUMBERS];
 static eddy_os_mutex signal_lock = EDDY_OS_MUTEX_INITIALIZER;
 static atomic_uint signal_handlers_running;
+static atomic_int signal_process; /* whose threads these two know of; 0: nobody's yet */
+
+/* eddy_signal.pending */
+enum {
+    SIGNAL_IDLE,
+    SIGNAL_SENT,     /* the post is on its way, by whoever wrote this */
+    SIGNAL_RECORDED, /* in a forked child: eddy_loop_after_fork sends it, or a later handler */
+};
+
+/* A child that was forked has its parent's handlers, watchers and pipe. Until it has called
+ * eddy_loop_after_fork a signal of its own is only recorded: a byte in the pipe would wake the
+ * parent, and be one too many for its close. So it is with a child of vfork, whose memory is the
+ * parent's as well: the next signal of the parent sends the watcher, as if there were no record. */
+static void signal_send(eddy_signal *watcher, int process) {
+    eddy_loop *loop = watcher->handle.loop;
+    unsigned idle = SIGNAL_IDLE;
+    if (atomic_load(&loop->wakeup.process) != process)
+        (void)atomic_compare_exchange_strong(&watcher->pending, &idle, SIGNAL_RECORDED);
+    else if (atomic_exchange(&watcher->pending, SIGNAL_SENT) != SIGNAL_SENT)
+        eddy__inbox_push(loop, &watcher->post);
+}
 
 /* Sequentially consistent: the handler counts itself and then looks at `first` or a `next`, the
  * stop changes one of these and then looks at the count. One of them must see what the other did,
@@ -38,19 +60,63 @@ static atomic_uint signal_handlers_running;
 static void signal_handle(int number) {
     atomic_fetch_add(&signal_handlers_running, 1);
     eddy_signal *watcher = atomic_load(&signal_watched[number].first);
+    int process = eddy_os_process_id();
     while (watcher != NULL) {
         eddy_signal *next = atomic_load(&watcher->next);
-        if (atomic_exchange(&watcher->pending, 1) == 0)
-            eddy__inbox_push(watcher->handle.loop, &watcher->post);
+        signal_send(watcher, process);
         watcher = next;
     }
     atomic_fetch_sub(&signal_handlers_running, 1);
 }
 
-void eddy__signal_after_fork(void) {
-    /* A thread that held the lock or ran the handler has stayed in the parent. */
-    (void)eddy_os_mutex_open(&signal_lock);
-    atomic_store(&signal_handlers_running, 0);
+static void signal_wait_for_handlers(void) {
+    unsigned rounds = 0;
+    while (atomic_load(&signal_handlers_running) > 0) eddy_os_back_off(&rounds);
+}
+
+/* A thread that held the lock or ran the handler at a fork has stayed in the parent. Made anew once
+ * in each process, by the first that comes: later its own threads may be using them. */
+static void signal_claim(void) {
+    static const eddy_os_mutex fresh = EDDY_OS_MUTEX_INITIALIZER;
+    int process = eddy_os_process_id(), owner;
+    unsigned rounds = 0;
+    while ((owner = atomic_load(&signal_process)) != process) {
+        bool is_claimed = owner == -process;
+        if (is_claimed || !atomic_compare_exchange_strong(&signal_process, &owner, -process)) {
+            eddy_os_back_off(&rounds);
+            continue;
+        }
+        if (owner != 0) {
+            signal_lock = fresh;
+            atomic_store(&signal_handlers_running, 0);
+        }
+        atomic_store(&signal_process, process);
+    }
+}
+
+/* What a handler of the parent had marked and not pushed is left for eddy__signal_after_reopen, as
+ * what handlers of this process have recorded. Handlers of other threads, if there are any, only
+ * record: the loop is not this process's yet. */
+void eddy__signal_before_reopen(eddy_loop *loop) {
+    signal_claim();
+    for (eddy_link *link = loop->signals.next; link != &loop->signals; link = link->next) {
+        eddy_signal *watcher = eddy_container_of(link, eddy_signal, link);
+        unsigned sent = SIGNAL_SENT;
+        (void)atomic_compare_exchange_strong(&watcher->pending, &sent, SIGNAL_RECORDED);
+    }
+    for (eddy_post *post = loop->inbox.signals.first; post != NULL; post = post->next)
+        atomic_store(&eddy_container_of(post, eddy_signal, post)->pending, SIGNAL_SENT);
+}
+
+/* A handler that still took the loop for the parent's has made its record when it has returned. */
+void eddy__signal_after_reopen(eddy_loop *loop) {
+    signal_wait_for_handlers();
+    for (eddy_link *link = loop->signals.next; link != &loop->signals; link = link->next) {
+        eddy_signal *watcher = eddy_container_of(link, eddy_signal, link);
+        unsigned recorded = SIGNAL_RECORDED;
+        if (atomic_compare_exchange_strong(&watcher->pending, &recorded, SIGNAL_SENT))
+            eddy__inbox_push_signal(loop, &watcher->post);
+    }
 }
 
 void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop) {
@@ -62,12 +128,13 @@ void eddy_signal_init(eddy_signal *watcher, eddy_loop *loop) {
     watcher->number = 0;
     atomic_init(&watcher->next, NULL);
     watcher->prev = NULL;
-    atomic_init(&watcher->pending, 0);
+    atomic_init(&watcher->pending, SIGNAL_IDLE);
 }
 
 void eddy__signal_run(eddy_post *post) {
     eddy_signal *watcher = eddy_container_of(post, eddy_signal, post);
-    atomic_exchange(&watcher->pending, 0); /* a signal during the call gives another one */
+    /* Before the call, so that a signal during it gives another one. */
+    atomic_exchange(&watcher->pending, SIGNAL_IDLE);
     CALLBACK(watcher->handle.loop, watcher, watcher->fn(watcher, watcher->number));
 }
 
@@ -78,13 +145,14 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     if (number <= 0 || number >= SIGNAL_NUMBERS) return -EINVAL;
     watcher->fn = fn;
     watcher->number = number;
-    atomic_store(&watcher->pending, 0);
+    atomic_store(&watcher->pending, SIGNAL_IDLE);
 
     int err = 0;
+    signal_claim();
     eddy_os_lock(&signal_lock);
     eddy_signal *first = atomic_load(&signal_watched[number].first);
-    /* Initialised again while it was active, it would lead the handler in a circle. Of all others of
-     * the number only a checked library can say so: that would be a look at each. */
+    /* Initialised again while it was active, it would lead the handler in a circle. Of all others
+     * of the number only a checked library can say so: that would be a look at each. */
     EDDY_ASSERT(first != watcher);
     atomic_store(&watcher->next, first);
     watcher->prev = NULL;
@@ -114,14 +182,18 @@ void eddy_signal_stop(eddy_signal *watcher) {
     if (!handle_is_active(&watcher->handle)) return;
     int number = watcher->number;
 
+    signal_claim();
     eddy_os_lock(&signal_lock);
     signal_unlink(watcher);
-    if (atomic_load(&signal_watched[number].first) == NULL)
+    /* A handler that somebody else has installed since stays. It may call ours, which finds nobody.
+     * The two calls are not one: who installs a handler just then has to keep others off anyway. */
+    if (atomic_load(&signal_watched[number].first) == NULL &&
+        eddy_os_signal_is_handled_by(number, signal_handle))
         (void)eddy_os_signal_restore(number, &signal_watched[number].before);
     eddy_os_unlock(&signal_lock);
 
-    while (atomic_load(&signal_handlers_running) > 0) eddy_os_yield();
-    if (atomic_exchange(&watcher->pending, 0) == 1)
+    signal_wait_for_handlers();
+    if (atomic_exchange(&watcher->pending, SIGNAL_IDLE) == SIGNAL_SENT)
         eddy__inbox_withdraw(watcher->handle.loop, &watcher->post);
     link_remove(&watcher->link);
     handle_stop(&watcher->handle);

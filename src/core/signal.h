@@ -5,6 +5,10 @@
 #include <eddy/signal.h>
 
 void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
-void eddy__signal_after_fork(void);
+
+/* In a forked child, with signals blocked: before the loop is this process's, with its inbox taken,
+ * and after it was tried. */
+void eddy__signal_before_reopen(eddy_loop *loop);
+void eddy__signal_after_reopen(eddy_loop *loop);
 
 #endif

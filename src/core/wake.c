@@ -1,6 +1,6 @@
 /* wake.c: a post that is sent at most once at a time.
  * Invariant: pending is 1 while the post is on its way and while the wake is stopped, so that in
- * both cases a sender has nothing to do.
+ * both cases a sender has nothing to do. A started wake is in loop->wakes.
  * Threading: send from any thread, the rest from the loop's. Each order below is the weakest that
  * holds; tests/model breaks every weaker one. */
 #include "wake.h"
@@ -64,4 +64,25 @@ void eddy_wake_stop(eddy_wake *wake) {
         eddy__inbox_withdraw(wake->handle.loop, &wake->post);
     link_remove(&wake->link);
     handle_stop(&wake->handle);
+}
+
+/* A sender that had marked its wake, and not pushed it, has stayed in the parent. Nobody else would
+ * ever push it: later sends find it marked, and a stop would wait for it. It was sent, so it comes.
+ * Each is looked up once: all that are marked, then those that have arrived, and the rest is left.
+ */
+void eddy__wake_after_fork(eddy_loop *loop) {
+    enum { SENT = 1, LEFT = 2 };
+    for (eddy_link *link = loop->wakes.next; link != &loop->wakes; link = link->next) {
+        eddy_wake *wake = eddy_container_of(link, eddy_wake, link);
+        if (atomic_load(&wake->pending) == SENT) atomic_store(&wake->pending, LEFT);
+    }
+    for (eddy_post *post = loop->inbox.posts.first; post != NULL; post = post->next)
+        if (post->fn == eddy__wake_run)
+            atomic_store(&eddy_container_of(post, eddy_wake, post)->pending, SENT);
+    for (eddy_link *link = loop->wakes.next; link != &loop->wakes; link = link->next) {
+        eddy_wake *wake = eddy_container_of(link, eddy_wake, link);
+        if (atomic_load(&wake->pending) != LEFT) continue;
+        atomic_store(&wake->pending, SENT);
+        eddy__inbox_push_local(loop, &wake->post);
+    }
 }

@@ -25,10 +25,13 @@ void eddy__wakeup_send(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
     static const uint64_t one = 1;
     size_t size = wakeup->is_eventfd ? sizeof one : 1; /* a number to add, or a byte */
+    unsigned rounds = 0;
+    if (wakeup->error < 0) return;
     ssize_t written;
     /* A full pipe is as good as a byte more: the list is the truth. But Linux may have no page for
      * a pipe just now, and without the byte the loop would sleep on. Test: tests/fault/core.c. */
-    while ((written = eddy_os_write(wakeup->ends[1], &one, size)) == -ENOMEM) eddy_os_yield();
+    while ((written = eddy_os_write(wakeup->ends[1], &one, size)) == -ENOMEM)
+        eddy_os_back_off(&rounds);
     /* Release: the sender has done with the loop then, which close acquires. */
     if (written < 0) atomic_fetch_add_explicit(&wakeup->refused, 1, memory_order_release);
 }
@@ -115,6 +118,7 @@ static bool wakeup_tells_each_write(eddy_loop *loop) {
 int eddy__wakeup_open(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
     atomic_init(&wakeup->refused, 0);
+    atomic_init(&wakeup->process, eddy_os_process_id());
     wakeup->is_eventfd = loop->config.wakeup == EDDY_WAKEUP_EVENTFD;
     wakeup->is_edge = (loop->backend->capabilities & BACKEND_TELLS_EACH_WRITE) != 0;
     eddy_io_init(&wakeup->io, loop);
@@ -142,9 +146,10 @@ void eddy__wakeup_close(eddy_loop *loop) {
     /* A sender pushes and then writes. Its call has been run or withdrawn, or the loop would not be
      * closing, but the write may still be under way, and the pipe must be there for it: a
      * withdrawal takes the list without waiting for it. */
+    unsigned rounds = 0;
     while (wakeup_is_under_way(loop)) {
         eddy__wakeup_read(loop);
-        if (wakeup_is_under_way(loop)) eddy_os_yield();
+        if (wakeup_is_under_way(loop)) eddy_os_back_off(&rounds);
     }
     eddy_io_stop(&loop->wakeup.io);
     wakeup_close_ends(loop->wakeup.ends);
@@ -161,14 +166,18 @@ static int wakeup_replace(struct wakeup *wakeup) {
     return err < 0 ? err : result;
 }
 
-int eddy__wakeup_reopen(eddy_loop *loop) {
+void eddy__wakeup_reopen(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
-    int err = wakeup_replace(wakeup);
-    eddy__inbox_take(loop);
-    /* What had arrived was told through the parent's pipe: close must not wait for that. And if
-     * that is the only one there is, close must not read it at all, or the parent's own would wait
-     * for ever. It need not, as a forked child has no other thread. Test: tests/fault/fork.c. */
+    loop->due &= ~(unsigned)DUE_WAKEUP; /* it was told of the parent's */
     atomic_store_explicit(&wakeup->refused, 0, memory_order_relaxed);
-    wakeup->read = err < 0 ? UINT64_MAX / 2 : wakeup->due;
-    return err;
+    /* Without one of its own a child does not touch its parent's: a byte that it read would be
+     * missed by the parent, whose close would wait for it for ever, and one that it wrote would be
+     * one too many, after which that would not wait for a sender. So the loop waits for nothing
+     * (see eddy__io_rebuild), and its close for nobody: a forked child has no other thread. Test:
+     * tests/fault/fork.c. */
+    wakeup->error = wakeup_replace(wakeup);
+    wakeup->read = UINT64_MAX / 2;
+    if (wakeup->error < 0) return;
+    wakeup->read = wakeup->due; /* what had arrived was told through the parent's pipe */
+    atomic_store(&wakeup->process, eddy_os_process_id());
 }

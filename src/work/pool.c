@@ -280,10 +280,11 @@ static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_wor
 
 /* Whoever has given a job back is about to push it, and needs no lock for that. */
 void eddy__pool_hold_still(eddy_pool *pool) {
+    unsigned rounds = 0;
     eddy_os_lock(&pool->lock);
     for (unsigned i = 0; i < pool->threads_max; i++)
         while (atomic_load_explicit(&pool->workers[i].is_telling, memory_order_acquire))
-            eddy_os_yield();
+            eddy_os_back_off(&rounds);
 }
 
 void eddy__pool_go_on(eddy_pool *pool) {

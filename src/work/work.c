@@ -31,8 +31,6 @@ static int work_close(struct part *part) {
     EDDY_ASSERT(link_is_empty(&it->queue));
     eddy_pool *pool = it->pool;
     if (pool == NULL) return 0;
-    /* The threads are not there to be waited for, and the backend may be the parent's as well. */
-    if (eddy__pool_is_parents(pool)) return -ECHILD;
     eddy__pool_leave(pool);
     if (it->pool_is_own) {
         int err = eddy_pool_close(pool);

@@ -96,6 +96,17 @@ START_TEST(sigint_lets_a_transfer_finish) {
 }
 END_TEST
 
+/* A parent that blocks signals hands that on by exec. */
+START_TEST(signals_that_were_blocked_by_the_parent_are_heard) {
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    ck_assert_int_eq(sigprocmask(SIG_BLOCK, &blocked, &before), 0);
+    struct program program = serve_start(root, NULL);
+    ck_assert_int_eq(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+    ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(all_loops_let_transfers_finish) {
     stop_during_a_transfer(SIGTERM, (const char *[]){"--loops", "3", NULL});
 }
@@ -452,6 +463,7 @@ Suite *make_suite(void) {
     const TTest *const tests[] = {
         sigterm_lets_a_transfer_finish,
         sigint_lets_a_transfer_finish,
+        signals_that_were_blocked_by_the_parent_are_heard,
         all_loops_let_transfers_finish,
         a_second_signal_ends_at_once,
         a_thousand_clients_at_once_are_served,

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < HEAD_BYTES) return 0;
     struct sim_weather weather = read_weather(data[0]);
     struct input input = {data, size, HEAD_BYTES};
-    const struct sim_choices choices = {below, are_over, &input};
+    const struct sim_choices choices = {below, are_over, &input, 0};
     sim_begin(data[1], &weather);
     sim_operations_run(&choices);
     sim_end();

@@ -224,6 +224,45 @@ START_TEST(the_earlier_handler_works_again_after_the_last_stop) {
 }
 END_TEST
 
+static struct sigaction passed_on;
+
+static void pass_on(int number) {
+    own_handler_calls++;
+    if (passed_on.sa_handler != SIG_DFL) passed_on.sa_handler(number);
+}
+
+/* Somebody installs a handler over ours, and calls ours from it. It is no business of ours to take
+ * it away: it stays, with watchers and without. */
+START_TEST(a_handler_that_was_installed_later_stays) {
+    begin();
+    struct sigaction action = {.sa_handler = pass_on}, old;
+    own_handler_calls = 0;
+    ck_assert_int_eq(sigaction(SIGUSR1, NULL, &old), 0);
+    start(&a, SIGUSR1);
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, &passed_on), 0);
+    start(&b, SIGUSR1); /* hears what is passed on, as the first one does */
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    turn();
+    trace_is("ba");
+    eddy_signal_stop(&a);
+    eddy_signal_stop(&b);
+    expect_handler(SIGUSR1, pass_on);
+    ck_assert_int_eq(raise(SIGUSR1), 0); /* and what is passed on finds nobody */
+    turn();
+    trace_is("");
+    ck_assert_int_eq(own_handler_calls, 2);
+    start(&a, SIGUSR1); /* the first of a number is installed over whatever is there */
+    ck_assert_int_eq(raise(SIGUSR1), 0);
+    ck_assert_int_eq(own_handler_calls, 2);
+    turn();
+    trace_is("a");
+    eddy_signal_stop(&a);
+    expect_handler(SIGUSR1, pass_on);
+    ck_assert_int_eq(sigaction(SIGUSR1, &old, NULL), 0);
+    end();
+}
+END_TEST
+
 /* --- stop --- */
 
 START_TEST(stop_takes_back_a_signal_in_flight) {
@@ -329,7 +368,8 @@ Suite *make_suite(void) {
            watchers_may_stop_in_any_order, what_cannot_be_caught_is_invalid);
     ck_add(suite, "disposition", the_disposition_comes_back_with_the_last_watcher,
            a_failed_start_changes_no_disposition,
-           the_earlier_handler_works_again_after_the_last_stop);
+           the_earlier_handler_works_again_after_the_last_stop,
+           a_handler_that_was_installed_later_stays);
     ck_add(suite, "stop", stop_takes_back_a_signal_in_flight,
            a_signal_callback_may_stop_itself_and_its_neighbour);
     ck_add(suite, "turn", signals_run_last_in_their_phase, a_signal_wakes_a_sleeping_loop);

@@ -1,6 +1,8 @@
 /* late_byte.c: a sender that is held up between its push and its byte. The linker puts this file's
  * function in the place of the library's, so that the moment is there every time. */
+#include "sanitized.h"
 #include "suite.h"
+#include "system.h"
 
 #include "../../platform/os.h"
 
@@ -27,11 +29,16 @@ ssize_t __wrap_eddy_os_write(int fd, const void *data, size_t size) {
     return count;
 }
 
-static void begin(void *(*run)(void *), void *argument, pthread_t *thread) {
+static int start(void *(*run)(void *), void *argument, pthread_t *thread) {
     atomic_store(&stage, HOLD_NEXT);
     atomic_store(&result, 0);
-    ck_assert_int_eq(pthread_create(thread, NULL, run, argument), 0);
-    while (atomic_load(&stage) == HOLD_NEXT) sched_yield();
+    int err = pthread_create(thread, NULL, run, argument);
+    while (err == 0 && atomic_load(&stage) == HOLD_NEXT) sched_yield();
+    return err;
+}
+
+static void begin(void *(*run)(void *), void *argument, pthread_t *thread) {
+    ck_assert_int_eq(start(run, argument, thread), 0);
 }
 
 static void *send_once(void *wake) {
@@ -94,9 +101,84 @@ START_TEST(a_watcher_stops_after_the_handler_that_has_found_it) {
 }
 END_TEST
 
+/* --- In a forked child that has threads of its own by now --- */
+
+static eddy_loop *taken, *other;
+static eddy_signal taken_watcher;
+static eddy_post post;
+static int posted;
+
+static void on_post(eddy_post *it) {
+    (void)it;
+    posted++;
+}
+
+static void *post_once(void *argument) {
+    (void)argument;
+    eddy_loop_post(taken, &post, on_post);
+    return NULL;
+}
+
+static void child_begins(void *(*run)(void *), pthread_t *thread) {
+    alarm(20);
+    child_assert(eddy_loop_after_fork(taken) == 0);
+    child_assert(eddy_loop_run(taken, EDDY_RUN_NOWAIT) >= 0); /* from here on a push writes */
+    child_assert(start(run, NULL, thread) == 0);
+}
+
+static void child_takes_the_other_during_a_handler(void) {
+    pthread_t thread;
+    child_begins(raise_here, &thread);
+    child_assert(eddy_loop_after_fork(other) == 0);
+    eddy_signal_stop(&taken_watcher);
+    child_assert(atomic_load(&stage) == LET_GO);
+    child_assert(pthread_join(thread, NULL) == 0);
+}
+
+static void child_calls_again_during_a_post(void) {
+    pthread_t thread;
+    child_begins(post_once, &thread);
+    child_assert(eddy_loop_after_fork(taken) == 0);
+    while (posted == 0) child_assert(eddy_loop_run(taken, EDDY_RUN_NOWAIT) >= 0);
+    eddy_signal_stop(&taken_watcher);
+    child_assert(eddy_loop_close(taken) == 0);
+    child_assert(atomic_load(&stage) == LET_GO);
+    child_assert(pthread_join(thread, NULL) == 0);
+    child_assert(atomic_load(&result) > 0);
+}
+
+/* What the first eddy_loop_after_fork has made is the child's: the next one, of this loop or of
+ * another, leaves it to the threads that are using it. */
+START_TEST(after_fork_leaves_alone_what_threads_of_the_child_are_using) {
+#ifdef WITH_TSAN
+    return; /* it lets no child of a program with threads start any */
+#endif
+    eddy_loop_config config = {.backend = test_backend};
+    void (*checks[])(void) = {child_takes_the_other_during_a_handler,
+                              child_calls_again_during_a_post};
+    ck_assert_int_eq(eddy_loop_open(&taken, &config), 0);
+    ck_assert_int_eq(eddy_loop_open(&other, &config), 0);
+    eddy_signal_init(&taken_watcher, taken);
+    ck_assert_int_eq(eddy_signal_start(&taken_watcher, on_signal, SIGUSR1), 0);
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            checks[i]();
+            _exit(0);
+        }
+        child_is_content(child);
+    }
+    eddy_signal_stop(&taken_watcher);
+    ck_assert_int_eq(eddy_loop_close(other), 0);
+    ck_assert_int_eq(eddy_loop_close(taken), 0);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("late byte");
     ck_add(suite, "late byte", a_loop_waits_for_the_byte_of_a_send_that_was_taken_back,
-           a_watcher_stops_after_the_handler_that_has_found_it);
+           a_watcher_stops_after_the_handler_that_has_found_it,
+           after_fork_leaves_alone_what_threads_of_the_child_are_using);
     return suite;
 }

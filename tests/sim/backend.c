@@ -11,7 +11,13 @@
 static struct sim_set *sets; /* open ones */
 
 static struct sim_set *set_of(void *state) {
-    return ((struct sim_backend_state *)state)->set;
+    struct sim_set *set = ((struct sim_backend_state *)state)->set;
+    sim_check(set == NULL || !set->is_inherited, "a child uses its parent's backend");
+    return set;
+}
+
+void sim_backends_fork(void) {
+    for (struct sim_set *set = sets; set != NULL; set = set->next) set->is_inherited = true;
 }
 
 /* --- Sets --- */

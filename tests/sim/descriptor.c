@@ -13,6 +13,7 @@ static struct {
     struct sim_description *table[NUMBERS];
     uint64_t used[NUMBERS / WORD_BITS]; /* a bit for each number */
     uint64_t serial;
+    uint64_t inherited; /* the last serial that is the parent's as well; 0: there is no parent */
     unsigned count;
     int limit; /* of whoever has faults; the highest number is one less */
 } descriptors;
@@ -90,7 +91,18 @@ void sim_description_changed(struct sim_description *description, unsigned filte
     sim_readiness_changed();
 }
 
+uint64_t sim_serial(int fd) {
+    const struct sim_description *description = sim_descriptor_get(fd);
+    return description != NULL ? description->serial : 0;
+}
+
 /* --- The seam --- */
+
+/* Of a loop's pipe: these calls are made for no other. */
+static void check_own(int fd, const struct sim_description *description, const char *what) {
+    sim_check(description->serial > descriptors.inherited, "a child %s its parent's pipe, %d", what,
+              fd);
+}
 
 /* Errors that only a disk gives do not come out of what can be watched; and a pipe that has room
  * takes what fits: losing a byte that wakes a loop is no fault that a system can have. */
@@ -99,6 +111,7 @@ ssize_t eddy_os_read(int fd, void *data, size_t size) {
     struct sim_description *description = sim_descriptor_get(fd);
     if (description == NULL) return -EBADF;
     if (description->kind->read == NULL) return -EINVAL;
+    check_own(fd, description, "reads");
     if (err < 0 && description->kind->can_be_watched) {
         /* What is there has only come after this call. */
         sim_description_changed(description, EDDY_READ);
@@ -117,6 +130,7 @@ ssize_t eddy_os_write(int fd, const void *data, size_t size) {
     struct sim_description *description = sim_descriptor_get(fd);
     sim_check(description != NULL, "a write to %d, which is not open", fd);
     if (description->kind->write == NULL) return -EINVAL;
+    check_own(fd, description, "writes into");
     if (err < 0 && !description->kind->can_be_watched) return err;
     ssize_t count = description->kind->write(description->object, data, size);
     sim_note("write %d: %s", fd, sim_result(count));
@@ -212,9 +226,20 @@ void sim_descriptors_begin(void) {
     network_begin();
 }
 
+void sim_descriptors_fork(void) {
+    descriptors.inherited = descriptors.serial;
+}
+
+/* What a thread of the parent was just opening, nobody in the child knows of. */
+static bool is_lost(const struct sim_description *description) {
+    return description->serial <= descriptors.inherited && !description->kind->can_be_watched;
+}
+
 void sim_descriptors_end(void) {
-    for (int fd = 0; fd < NUMBERS; fd++)
-        sim_check(descriptors.table[fd] == NULL, "descriptor %d, %s, was not closed", fd,
-                  descriptors.table[fd]->kind->name);
+    for (int fd = 0; fd < NUMBERS; fd++) {
+        const struct sim_description *description = descriptors.table[fd];
+        sim_check(description == NULL || is_lost(description), "descriptor %d, %s, was not closed",
+                  fd, description->kind->name);
+    }
     network_end();
 }

@@ -181,6 +181,17 @@ void sim_settle(void) {
     fibers.settling = NULL;
 }
 
+/* Their memory stays, as it does in a process; nobody will ask for it. */
+void sim_fibers_fork(void) {
+    sim_check(fibers.self == &fibers.first, "only the first thread may fork");
+    fibers.first.next = NULL;
+    fibers.first.name = "child";
+    fibers.last = fibers.self;
+    fibers.settling = NULL;
+    fibers.count = 1;
+    fibers.idle = 0;
+}
+
 /* --- Beginning and ending --- */
 
 static void main_of(void) {

@@ -269,5 +269,6 @@ static void remove_all(struct node *directory) {
 void sim_files_end(void) {
     remove_all(tree.root);
     file_tree_release(tree.root);
-    sim_check(tree.nodes == 0, "%zu files are held by nobody", tree.nodes);
+    /* A thread of a child's parent may have been just opening one. */
+    sim_check(tree.nodes == 0 || sim_is_child(), "%zu files are held by nobody", tree.nodes);
 }

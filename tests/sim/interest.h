@@ -45,6 +45,7 @@ struct sim_set {
     unsigned removed_count;
     uint64_t order, waits;
     bool is_split;
+    bool is_inherited; /* the parent has it as well: not to be touched by a child */
 };
 
 struct sim_backend_state {

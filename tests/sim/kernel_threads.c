@@ -132,7 +132,8 @@ START_TEST(a_thread_that_yields_lets_others_go_on) {
         bool is_set = false;
         sim_begin(seed, seed == 1 ? &sim_calm : &foul);
         ck_assert_int_eq(eddy_os_thread_start(&thread, set_after_a_while, &is_set, 0), 0);
-        while (!is_set) eddy_os_yield();
+        unsigned rounds = 0;
+        while (!is_set) eddy_os_back_off(&rounds);
         ck_assert_uint_lt(sim_steps(), 10 * ROUNDS);
         eddy_os_thread_join(thread);
         sim_end();

@@ -187,6 +187,7 @@ static void go(struct party *party) {
 static int alive_after(struct party *party, int result) {
     if (result >= 0) return result;
     party->failed++;
+    party->phase = 0; /* what could not wait may have dispatched all the same */
     (void)ledger_result("a wait", result);
     return 1;
 }
@@ -202,7 +203,13 @@ int party_run(struct party *party, eddy_run_mode mode) {
 }
 
 void party_run_out(struct party *party) {
-    while (party_run(party, EDDY_RUN_DEFAULT) > 0) sim_progress();
+    enum { PAUSE_NS = 1000 };
+    uint64_t failed = party->failed;
+    while (party_run(party, EDDY_RUN_DEFAULT) > 0) {
+        sim_progress();
+        if (party->failed > failed) sim_sleep(PAUSE_NS); /* it has waited for nobody */
+        failed = party->failed;
+    }
 }
 
 int party_turn(struct party *party, bool may_wait) {

@@ -3,6 +3,7 @@
 #include "operations.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 
 static const int numbers[] = {SIGCHLD, SIGURG, SIGWINCH}; /* which are ignored by default */
 
@@ -193,6 +194,32 @@ static void op_signal(struct desk *desk) {
         raise_one(pick(NUMBERS));
         break;
     }
+}
+
+/* --- A fork --- */
+
+enum { SENT = 1 };
+
+/* What is marked as sent is owed to the child, whoever was sending it. No call of the seam is
+ * between a sender's mark and its push, so none is found there; the fork makes some up. */
+static void wake_fork(struct op_wake *at) {
+    if (at == NULL || !at->is_started) return;
+    if (pick(4) == 0) atomic_store(&at->wake.pending, SENT);
+    at->is_owed = atomic_load(&at->wake.pending) == SENT;
+}
+
+static void signal_fork(struct op_signal *at) {
+    if (at == NULL || !at->is_started) return;
+    at->sent++;
+    if (pick(4) == 0) atomic_store(&at->watcher.pending, SENT);
+    at->is_owed = atomic_load(&at->watcher.pending) == SENT;
+}
+
+void op_calls_fork(struct desk *desk) {
+    desk->senders = 0;
+    for (unsigned i = 0; i < WAKES; i++) wake_fork(desk->wakes[i]);
+    for (unsigned i = 0; i < SIGNALS; i++) signal_fork(desk->signals[i]);
+    if (pick(2) == 0) raise_one(pick(NUMBERS)); /* before the child is ready for it */
 }
 
 /* --- All of them --- */

@@ -13,6 +13,8 @@ struct request {
     eddy_file file;
     struct op_actor *actor;
     bool is_cancelled, is_running;
+    bool is_parents; /* handed over before the fork: what became of it there is not known */
+    uint64_t serial; /* of what is to be closed */
     int64_t offset;
     size_t size;
     char path[PATH_BYTES], to[PATH_BYTES];
@@ -104,7 +106,7 @@ static void on_closed(eddy_file *file) {
     int64_t result;
     struct op_actor *actor = finish(file, &result);
     must(request_of(file), result == 0, "to close a file");
-    if (result == -ECANCELED) actor->fd = request_of(file)->count; /* it is open still */
+    if (result == -ECANCELED) actor->fd = request_of(file)->count; /* it is open still, or -1 */
     done(actor, file);
 }
 
@@ -142,7 +144,7 @@ static void on_written(eddy_file *file) {
         sim_check(request->offset + result <= size &&
                       memcmp(bytes + request->offset, request->data, (size_t)result) == 0,
                   "what was written is not in the file");
-    if (request->is_cancelled && bytes != NULL)
+    if (request->is_cancelled && !request->is_parents && bytes != NULL)
         sim_check(size == request->size_before, "a cancelled write has written");
     done(actor, file);
 }
@@ -307,6 +309,7 @@ static int ask_of_file(eddy_loop *loop, struct request *request) {
         return eddy_file_ftruncate(loop, file, actor->fd, (int64_t)request->size, on_truncated);
     case 4: {
         request->count = actor->fd;
+        request->serial = sim_serial(actor->fd);
         int err = eddy_file_close(loop, file, actor->fd, on_closed);
         if (err == 0) actor->fd = -1;
         return err;
@@ -364,6 +367,32 @@ static void cancel(struct op_actor *actor) {
     if (was_cancelled) sim_check(err == -EALREADY, "a second cancel gives %d", err);
     if (err == 0) request->is_cancelled = true;
     if (err == -EBUSY) request->is_running = true;
+}
+
+/* --- A fork --- */
+
+/* A thread of the parent may have been at any point of it. What it has done to the file is done in
+ * the child's world as well: from here on the file is one that cannot be looked at. */
+void op_file_fork(struct desk *desk) {
+    for (unsigned i = 0; i < ACTORS; i++) {
+        struct op_actor *actor = desk->actors[i];
+        struct request *request = actor != NULL ? actor->request : NULL;
+        if (request == NULL || request->file.work.handed_over == 0) continue;
+        request->is_parents = true;
+        request->is_running = false;
+        actor->is_nameless = true;
+        if (request->serial != 0 && sim_serial(request->count) != request->serial)
+            request->count = -1;
+    }
+}
+
+void op_file_take_back(struct desk *desk) {
+    for (unsigned i = 0; i < ACTORS; i++) {
+        struct op_actor *actor = desk->actors[i];
+        if (actor == NULL || actor->request == NULL || !actor->request->is_parents) continue;
+        cancel(actor);
+        sim_check(!actor->request->is_running, "a request runs that no thread has");
+    }
 }
 
 /* --- All of them --- */

@@ -11,6 +11,7 @@ struct pool_box {
     unsigned threads;
     unsigned quotas[EDDY_LANES];
     unsigned running[EDDY_LANES];
+    bool is_parents; /* of no use in this process */
 };
 
 struct op_job {
@@ -22,6 +23,7 @@ struct op_job {
     unsigned place;
     unsigned begun, ended;
     bool is_cancelled, is_known_to_run, is_known_to_be_done;
+    bool is_parents; /* handed over before the fork: no thread of this process has it */
     int64_t time_ns;
 };
 
@@ -98,10 +100,12 @@ static void job_cancel(struct op_job *job) {
     sim_check(err == 0 || err == -EBUSY || err == -EALREADY, "to cancel a job gives %d", err);
     if (was_cancelled) sim_check(err == -EALREADY, "a second cancel gives %d", err);
     if (err == 0) {
+        if (job->is_parents) job->begun = job->ended = 0; /* that was in another process */
         sim_check(job->begun == 0, "a job that has begun was cancelled");
         job->is_cancelled = true;
     }
     if (err == -EBUSY) {
+        sim_check(!job->is_parents, "a job runs that no thread has");
         sim_check(!job->is_known_to_be_done, "a job is done, and running again");
         job->is_known_to_run = true;
     }
@@ -167,6 +171,23 @@ void op_work_end(struct desk *desk) {
         if (desk->jobs[i] != NULL && pick(2) == 0) job_cancel(desk->jobs[i]);
 }
 
+/* --- A fork --- */
+
+void op_work_fork(struct desk *desk) {
+    for (unsigned i = 0; i < JOBS; i++) {
+        struct op_job *job = desk->jobs[i];
+        if (job == NULL) continue;
+        job->pool = NULL;
+        job->is_known_to_run = job->is_known_to_be_done = false;
+        job->is_parents = job->work.handed_over != 0;
+    }
+}
+
+void op_work_take_back(struct desk *desk) {
+    for (unsigned i = 0; i < JOBS; i++)
+        if (desk->jobs[i] != NULL && desk->jobs[i]->is_parents) job_cancel(desk->jobs[i]);
+}
+
 /* --- Pools that are shared --- */
 
 static unsigned quota_of(int lane, unsigned threads) {
@@ -201,10 +222,33 @@ static void pool_close(struct pool_box **place) {
     *place = NULL;
 }
 
+void op_pools_fork(void) {
+    for (unsigned i = 0; i < POOLS; i++)
+        if (office.pools[i] != NULL) office.pools[i]->is_parents = true;
+}
+
+struct pool_box *op_pool_of_use(struct pool_box *box) {
+    return box != NULL && box->is_parents ? NULL : box;
+}
+
+static void pool_refuse(eddy_pool *pool) {
+    eddy_loop *loop;
+    eddy_loop_config config = {.pool = pool};
+    int err = eddy_pool_drain(pool, -1, NULL, NULL);
+    sim_check(err == -ECHILD, "to drain a pool of the parent's gives %d", err);
+    err = eddy_loop_open(&loop, &config);
+    sim_check(err == -ECHILD || op_is_weather(err), "to share a pool of the parent's gives %d",
+              err);
+}
+
 void op_pools(void) {
     struct pool_box **place = &office.pools[pick(POOLS)];
     if (*place == NULL)
         pool_open(place);
+    else if ((*place)->is_parents && pick(2) == 0)
+        pool_refuse((*place)->pool);
+    else if ((*place)->is_parents)
+        pool_close(place);
     else if (pick(3) == 0)
         pool_close(place);
     else if (pick(2) == 0)

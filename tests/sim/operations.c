@@ -16,6 +16,7 @@ unsigned pick(unsigned limit) {
 }
 
 static bool is_over(void) {
+    if (sim_is_child()) return sim_steps() >= office.child_ends;
     return office.choices->are_over(office.choices->context);
 }
 
@@ -23,7 +24,7 @@ bool op_is_weather(int err) {
     return err < 0 && err != -EBUSY && err != -EALREADY && !ledger_is_fair();
 }
 
-static bool is_open(const struct desk *desk) {
+bool is_open(const struct desk *desk) {
     return desk->party.loop != NULL && !desk->is_closing;
 }
 
@@ -135,7 +136,7 @@ static void desk_open(struct desk *desk) {
     while (eddy_backend_at(backends, &info) == 0) backends++;
     (void)eddy_backend_at(pick(backends), &info);
     unsigned number = (unsigned)(desk - office.desks);
-    struct pool_box *pool = pick(2) == 0 ? office.pools[pick(POOLS)] : NULL;
+    struct pool_box *pool = pick(2) == 0 ? op_pool_of_use(office.pools[pick(POOLS)]) : NULL;
     eddy_loop_config config = {
         .backend = info.name,
         .pool = op_pool_use(pool, 1),
@@ -164,7 +165,7 @@ static void finish_calls(struct desk *desk) {
     } while (desk->senders > 0 || desk->posts > 0);
 }
 
-static void desk_close(struct desk *desk) {
+void desk_close(struct desk *desk) {
     bool was_quiet = office.is_quiet;
     office.is_quiet = desk->is_closing = true;
     if (pick(2) == 0) (void)party_run(&desk->party, EDDY_RUN_NOWAIT);
@@ -247,6 +248,7 @@ static void look(void) {
 }
 
 static void step(void) {
+    if (office.fork_at > 0 && sim_steps() >= office.fork_at) op_fork();
     struct desk *desk = &office.desks[pick(DESKS)];
     if (office.sending != NULL) desk = office.sending;
     if (!is_open(desk)) {
@@ -270,7 +272,7 @@ static void step(void) {
         operate(desk);
 }
 
-static void send_some(void *context) {
+void send_some(void *context) {
     (void)context;
     while (!office.ends) {
         sim_sleep(1 + (int64_t)pick(3000000));
@@ -284,6 +286,7 @@ void sim_operations_run(const struct sim_choices *choices) {
     ledger_begin();
     memset(&office, 0, sizeof office);
     office.choices = choices;
+    office.fork_at = choices->fork_at;
     op_watch_begin();
     op_file_begin();
     sim_thread("sender", send_some, NULL);
@@ -311,7 +314,9 @@ static bool are_over(void *context) {
 }
 
 static void run(uint64_t steps) {
-    const struct sim_choices choices = {below, are_over, &steps};
+    enum { RUNS_PER_FORK = 32 };
+    struct sim_choices choices = {below, are_over, &steps, 0};
+    if (sim_below(RUNS_PER_FORK) == 0) choices.fork_at = 1 + sim_below((unsigned)steps + 1);
     sim_operations_run(&choices);
 }
 

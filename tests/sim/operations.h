@@ -9,6 +9,7 @@
  *   op_file.c      file requests
  *   op_stream.c    streams
  *   op_ear.c       listeners, and what is at the other ends of streams
+ *   op_fork.c      a fork, and what the models become in the child
  *
  * Each of them has a model of what it started, does one random operation when asked, and looks in
  * its callbacks whether the model knows of them. Any callback may do further operations. */
@@ -63,6 +64,7 @@ extern struct office {
     const struct sim_choices *choices;
     struct desk desks[DESKS];
     struct pool_box *pools[POOLS];
+    uint64_t fork_at, child_ends; /* in steps */
     uint64_t hook_orders, job_numbers, actor_numbers, ties, callbacks;
     unsigned depth; /* of operations inside callbacks */
     bool is_quiet;  /* callbacks only finish what is there */
@@ -81,6 +83,21 @@ void op_leave(struct desk *desk);
 bool op_is_weather(int err);
 /* An open desk, or NULL. */
 struct desk *some_desk(void);
+bool is_open(const struct desk *desk);
+void desk_close(struct desk *desk);
+void send_some(void *context); /* a thread */
+
+/* --- op_fork.c --- */
+
+void op_fork(void);
+/* In the child, before eddy_loop_after_fork: what threads of the parent had in their hands. */
+void op_calls_fork(struct desk *desk);
+void op_work_fork(struct desk *desk);
+void op_file_fork(struct desk *desk);
+void op_pools_fork(void);
+/* After it: nobody else will ever end those requests. */
+void op_work_take_back(struct desk *desk);
+void op_file_take_back(struct desk *desk);
 
 /* --- Each kind: one operation; what is to be looked at when nothing more is done; the end --- */
 
@@ -108,7 +125,8 @@ void op_work(struct desk *desk);
 void op_work_end(struct desk *desk); /* all jobs are done */
 void op_pools(void);
 void op_pools_end(void);
-eddy_pool *op_pool_use(struct pool_box *box, int by); /* one desk more or less; NULL for NULL */
+struct pool_box *op_pool_of_use(struct pool_box *box); /* NULL if it is the parent's */
+eddy_pool *op_pool_use(struct pool_box *box, int by);  /* one desk more or less; NULL for NULL */
 
 void op_file(struct desk *desk);
 void op_file_begin(void);

@@ -287,6 +287,48 @@ START_TEST(edges_are_enough_to_move_all_bytes) {
 }
 END_TEST
 
+/* --- Forks --- */
+
+static void talk(void) {
+    for (int i = 0; i < 20; i++) {
+        sim_sleep(1 + sim_below(1000));
+        sim_note("%u", sim_below(1000));
+    }
+}
+
+static void *wait_and_end(void *argument) {
+    sim_sleep(5000);
+    *(bool *)argument = true;
+    return NULL;
+}
+
+/* The child has the world as it was, and no thread of it; the parent has what it would have had
+ * without a child. */
+static uint64_t run_with_fork(uint64_t seed, bool forks) {
+    eddy_os_thread thread;
+    bool has_ended = false;
+    begin(seed);
+    ck_assert_int_eq(eddy_os_thread_start(&thread, wait_and_end, &has_ended, 0), 0);
+    sim_raise(SIGCHLD);
+    if (!forks) sim_note("fork");
+    if (forks && sim_fork()) {
+        talk();
+        sim_check(sim_is_child() && !has_ended && !sim_signals_wait(), "not what a child is");
+        sim_end();
+    }
+    talk();
+    eddy_os_thread_join(thread);
+    ck_assert(has_ended && !sim_is_child());
+    sim_end();
+    return sim_trace_sum();
+}
+
+START_TEST(a_fork_changes_nothing_for_the_parent) {
+    for (uint64_t seed = 1; seed <= SEEDS / 4; seed++)
+        ck_assert(run_with_fork(seed, true) == run_with_fork(seed, false));
+}
+END_TEST
+
 /* --- What it is there to find --- */
 
 static void open_watched(eddy_loop **loop, eddy_io *io, int ends[2], eddy_io_fn *fn) {
@@ -367,6 +409,16 @@ START_TEST(close_of_what_is_closed_is_found) {
 }
 END_TEST
 
+/* A child that goes on with the loop as if it were its own. */
+START_TEST(childs_use_of_its_parents_backend_is_found) {
+    eddy_loop *loop;
+    eddy_io io;
+    int ends[2];
+    open_watched(&loop, &io, ends, take);
+    if (sim_fork()) (void)eddy_loop_run(loop, EDDY_RUN_NOWAIT);
+}
+END_TEST
+
 START_TEST(backend_left_open_is_found) {
     sim_begin(1, &sim_calm);
     open_backend(1);
@@ -389,8 +441,11 @@ START_TEST(errors_stand_in_the_trace_by_name) {
 END_TEST
 
 static void add_aborts(Suite *suite) {
-    const TTest *const found[] = {spin_is_found, interest_behind_the_back_of_the_loop_is_found,
-                                  descriptor_left_open_is_found, close_of_what_is_closed_is_found,
+    const TTest *const found[] = {spin_is_found,
+                                  interest_behind_the_back_of_the_loop_is_found,
+                                  descriptor_left_open_is_found,
+                                  close_of_what_is_closed_is_found,
+                                  childs_use_of_its_parents_backend_is_found,
                                   backend_left_open_is_found};
     TCase *aborts = tcase_create("found");
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
@@ -406,6 +461,7 @@ int main(void) {
     ck_add(suite, "waits", what_is_ready_is_not_hidden_for_long, edges_are_enough_to_move_all_bytes,
            loop_that_gets_on_can_be_watched_and_closed);
     ck_add(suite, "trace", errors_stand_in_the_trace_by_name);
+    ck_add(suite, "forks", a_fork_changes_nothing_for_the_parent);
     SRunner *runner = srunner_create(suite);
     if (srunner_fork_status(runner) == CK_FORK) add_aborts(suite);
     srunner_run_all(runner, CK_ENV);

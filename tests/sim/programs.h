@@ -23,6 +23,7 @@ struct sim_choices {
     unsigned (*below)(void *context, unsigned limit); /* less than `limit`, which is not 0 */
     bool (*are_over)(void *context); /* the last one was taken: what is there comes to its end */
     void *context;
+    uint64_t fork_at; /* after so many steps the program forks, once; 0: it does not */
 };
 
 /* The program `operations` with other choices, within a world as sim_program.run. After the end of

@@ -48,6 +48,11 @@ int eddy_os_signal_restore(int number, const struct sigaction *before) {
     return 0;
 }
 
+bool eddy_os_signal_is_handled_by(int number, void (*handler)(int)) {
+    sim_step();
+    return is_number(number) && signals.actions[number].sa_handler == handler;
+}
+
 void eddy_os_signal_block_all(sigset_t *before) {
     sim_step();
     struct sim_fiber *self = sim_self();
@@ -112,6 +117,10 @@ void sim_signals_deliver(void) {
 
 void sim_signals_begin(void) {
     memset(&signals, 0, sizeof signals);
+}
+
+void sim_signals_fork(void) {
+    signals.pending = 0;
 }
 
 void sim_signals_end(void) {

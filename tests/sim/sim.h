@@ -88,6 +88,13 @@ typedef void sim_fn(void *context);
 
 int64_t sim_now_ns(void);
 
+/* The process forks. False in the parent, after the child has come to a good end; nothing of that
+ * is to be seen here. True in the child: it has a copy of the world, but no thread beside this one,
+ * which must be the one that began the world, and no signals that are pending. What a loop may not
+ * touch in a child is looked for. The child ends in sim_end(). */
+bool sim_fork(void);
+bool sim_is_child(void);
+
 /* Calls `fn` once after `delay_ns`, on no thread: it must not wait for anything. */
 void sim_after(int64_t delay_ns, sim_fn *fn, void *context);
 
@@ -122,6 +129,7 @@ void sim_shut_down(int fd);
 void sim_close(int fd);
 void sim_reset(int fd);         /* closes a socket so that its peer gets a reset */
 unsigned sim_descriptors(void); /* open ones */
+uint64_t sim_serial(int fd);    /* of what the number means: never used twice; 0: it is not open */
 /* From now on no call of the seam opens a number of `limit` or more: -EMFILE. */
 void sim_limit_descriptors(unsigned limit);
 

@@ -293,6 +293,7 @@ static int wait(struct sim_set *set, struct eddy_record *records, int capacity, 
 int sim_backend_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
     struct sim_backend_state *it = state;
     if (it->set == NULL) return -EBADF;
+    sim_check(!it->set->is_inherited, "a child waits in its parent's backend");
     int err = sim_enter(OS_CALL_backend_wait);
     if (it->watch != NULL) sim_watch_before(it->watch, it->set);
     if (err < 0) return err;

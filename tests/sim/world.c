@@ -115,6 +115,7 @@ void sim_end(void) {
     sim_signals_end();
     sim_threads_end();
     sim_memory_end();
+    sim_process_end();
     world.events_count = 0; /* what would come from outside finds nobody any more */
     world.is_open = false;
 }

@@ -69,6 +69,12 @@ void sim_maybe_switch(void);
 /* Lets all others go on that can; when none can, a little time passes. */
 void sim_yield(void);
 
+void sim_fibers_fork(void); /* in the child: none but this one is there */
+
+/* --- process.c --- */
+
+void sim_process_end(void); /* a child does not come back from it */
+
 /* --- The kernel: what must be made ready and looked at in the end --- */
 
 void sim_memory_begin(void);
@@ -77,13 +83,16 @@ void sim_threads_begin(void); /* locks and conditions */
 void sim_threads_end(void);
 void sim_signals_begin(void);
 void sim_signals_end(void);
+void sim_signals_fork(void);    /* what is pending is the parent's */
 void sim_signals_deliver(void); /* by sim_step: runs the handlers that this thread may run */
 bool sim_signals_wait(void);    /* whether there are any */
 void sim_files_begin(void);
 void sim_files_end(void);
 void sim_descriptors_begin(void);
 void sim_descriptors_end(void);
+void sim_descriptors_fork(void); /* from here on the loop's pipes of before are inherited */
 void sim_backends_begin(void);
+void sim_backends_fork(void); /* the same of their sets */
 void sim_backends_end(void);
 
 /* --- descriptor.c: numbers and what they stand for --- */

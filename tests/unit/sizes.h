@@ -8,7 +8,7 @@
     sizeof(eddy_handle), sizeof(eddy_io), offsetof(eddy_io, error), sizeof(eddy_timer),     \
         offsetof(eddy_timer, order), sizeof(eddy_hook), offsetof(eddy_hook, born),          \
         sizeof(eddy_defer), offsetof(eddy_defer, fn), sizeof(eddy_post), sizeof(eddy_wake), \
-        offsetof(eddy_wake, pending), sizeof(eddy_signal), offsetof(eddy_signal, number),   \
+        offsetof(eddy_wake, link), sizeof(eddy_signal), offsetof(eddy_signal, link),        \
         sizeof(eddy_loop_config), sizeof(eddy_metrics), sizeof(eddy_backend_info),          \
         sizeof(eddy_allocator)
 

@@ -191,6 +191,11 @@ static int watch_signals(struct program *program) {
     signal(SIGPIPE, SIG_IGN); /* sockets raise none, but the log may lose its reader */
     int err = eddy_signal_start(&program->interrupt, on_interrupt, SIGINT);
     if (err == 0) err = eddy_signal_start(&program->terminate, on_terminate, SIGTERM);
+    sigset_t watched; /* whoever started the program may have left them blocked: exec keeps that */
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGINT);
+    sigaddset(&watched, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &watched, NULL);
     return err;
 }
 
