@@ -76,7 +76,7 @@ struct eddy_backend {
 
     /* In a forked child: leaves the parent's kernel object alone, and begins anew with nothing
      * registered. On an error the state is as after open failed: only close may follow, and it
-     * must be harmless. */
+     * must be harmless, or another reopen. */
     int (*reopen)(void *state);
 
     /* `fd` is not registered; `events` has READ, WRITE, HANGUP or several, and may have EDGE or

@@ -36,13 +36,18 @@ struct kqueue_state {
     int *changed;          /* has room for all of `watches`, so that modify needs no memory */
     struct kevent *events; /* of a wait, and its changes, which kevent lets share it */
     unsigned events_capacity;
+    int capacity; /* of the largest wait */
     unsigned broken_count;
     bool broken_starve; /* the others left no room for them in the last wait */
     bool is_nested;     /* somebody watches the queue: changes must not wait for the wait */
 };
 
-/* `it` has its memory, and nothing open. */
+/* `it` has its memory and its capacity, and nothing open. */
 static int kqueue_open_queue(struct kqueue_state *it) {
+    struct kevent *events = backend_grow(&it->memory, it->events, &it->events_capacity,
+                                         (size_t)it->capacity, sizeof *events);
+    if (events == NULL) return -ENOMEM;
+    it->events = events;
     it->owner = getpid();
     it->kqueue_fd = kqueue();
     if (it->kqueue_fd < 0) return -errno;
@@ -60,15 +65,13 @@ static void kqueue_close(void *state) {
     kqueue_free_tables(it);
     backend_free(&it->memory, it->events, it->events_capacity, sizeof *it->events);
     if (it->kqueue_fd >= 0) eddy_os_close(it->kqueue_fd);
-    *it = (struct kqueue_state){.memory = it->memory, .kqueue_fd = -1};
+    *it = (struct kqueue_state){.memory = it->memory, .kqueue_fd = -1, .capacity = it->capacity};
 }
 
 static int kqueue_open(void *state, const eddy_allocator *memory, int capacity) {
     struct kqueue_state *it = state;
-    *it = (struct kqueue_state){.memory = *memory, .kqueue_fd = -1};
-    it->events =
-        backend_grow(&it->memory, NULL, &it->events_capacity, (size_t)capacity, sizeof *it->events);
-    int err = it->events != NULL ? kqueue_open_queue(it) : -ENOMEM;
+    *it = (struct kqueue_state){.memory = *memory, .kqueue_fd = -1, .capacity = capacity};
+    int err = kqueue_open_queue(it);
     if (err < 0) kqueue_close(it);
     return err;
 }
@@ -80,6 +83,8 @@ static int kqueue_reopen(void *state) {
     if (it->kqueue_fd >= 0 && it->owner == getpid()) eddy_os_close(it->kqueue_fd);
     kqueue_free_tables(it);
     *it = (struct kqueue_state){.memory = it->memory,
+                                .kqueue_fd = -1,
+                                .capacity = it->capacity,
                                 .events = it->events,
                                 .events_capacity = it->events_capacity,
                                 .is_nested = it->is_nested};
@@ -276,7 +281,7 @@ static void kqueue_try_broken(struct kqueue_state *it) {
 static int kqueue_send_and_wait(struct kqueue_state *it, struct eddy_record *records, int capacity,
                                 int64_t timeout_ns) {
     struct kevent *events = it->events;
-    if ((unsigned)capacity > it->events_capacity) capacity = (int)it->events_capacity;
+    if (capacity > it->capacity) capacity = it->capacity;
     int count = 0;
     for (;;) {
         int room = capacity - count;
