@@ -103,7 +103,9 @@ static inline int kqueue_error_of(int fd, unsigned filter, int error) {
  * unless it was asked for. A socket's error comes along in fflags. */
 static inline unsigned kqueue_events_of_end(const struct kqueue_watch *watch,
                                             const struct kevent *event, unsigned filter) {
-    unsigned events = filter | (watch->wanted & EDDY_HANGUP);
+    unsigned events = filter;
+    /* The end of writing may be our own doing. */
+    if (event->filter == EVFILT_READ || event->fflags != 0) events |= watch->wanted & EDDY_HANGUP;
     if (event->filter == EVFILT_READ) events |= EDDY_READ;
     return event->fflags != 0 ? events | DIRECTIONS | EDDY_ERROR : events;
 }

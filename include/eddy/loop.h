@@ -168,7 +168,8 @@ EDDY_API int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns);
  * the loop's own wake-up among them: at most `events_per_turn`, and the next wait gives the others;
  * 0 when the time is over, or a signal has ended the wait; -EBUSY, or the backend's error. No
  * callback runs. Dispatch after a 0 as well, as timers may be due, and before the next wait or run:
- * that drops the records of this one, which edges and one-shots do not repeat. Loop thread only. */
+ * that drops the records of this one, which edges, one-shots and hang-ups do not repeat. Loop
+ * thread only. */
 EDDY_API int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns);
 
 /* The rest of the turn. Returns 1 if something still keeps the loop alive, 0 if nothing does, or

@@ -102,7 +102,8 @@ EDDY_API int eddy_stream_fd(const eddy_stream *stream);
 /* --- Reading --- */
 
 /* Calls `fn` with each piece of data, in a buffer that the loop lends for the call, so that an idle
- * stream holds none. Errors: -ENOTCONN, -EALREADY (reading), -EINVAL (closing), -ENOMEM. */
+ * stream holds none. Errors: -ENOTCONN, -EALREADY (reading), -EINVAL (closing), -ENOMEM,
+ * -EBADF (somebody has closed its socket, as it knows by now). */
 EDDY_API int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn);
 
 /* The same into your own buffer, each time from its beginning: what is to be kept has to be taken

@@ -142,15 +142,14 @@ static int io_backend_modify(eddy_loop *loop, int fd) {
     return 0;
 }
 
-void eddy__io_mute_lost(eddy_loop *loop, int fd, int error) {
-    struct io_slot *slot = &loop->io.slots[fd];
-    for (eddy_io *io = slot->first; io != NULL; io = io->next) {
+void eddy__io_mute_lost(eddy_loop *loop, int fd, int error, uint64_t spared) {
+    for (eddy_io *io = loop->io.slots[fd].first; io != NULL; io = io->next) {
+        if (io->born == spared) continue;
         io->events &= ~(uint32_t)IO_INTEREST;
         io->error = error;
     }
-    slot->interest = 0;
-    slot->flags |= IO_SLOT_SPECIAL;
     io_backend_remove(loop, fd);
+    io_update_interest(loop, fd, 0);
 }
 
 void eddy__io_end_hangup(eddy_io *io) {
@@ -183,7 +182,7 @@ void eddy__io_flush(eddy_loop *loop) {
         int fd = loop->io.changes[i];
         int err = io_flush_slot(loop, fd);
         if (err < 0) {
-            eddy__io_mute_lost(loop, fd, err);
+            eddy__io_mute_lost(loop, fd, err, 0);
             loop->io.changes[kept++] = fd; /* its watchers hear of it in phase 5 */
         } else {
             loop->io.slots[fd].flags &= (uint8_t)~IO_SLOT_CHANGED;

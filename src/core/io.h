@@ -50,7 +50,8 @@ void eddy__io_end_hangup(eddy_io *io);
 static inline bool io_is_plain(unsigned interest) {
     return (interest & IO_BOTH) && !(interest & (EDDY_ONESHOT | EDDY_HANGUP));
 }
-/* Mutes the watchers of a descriptor that the backend has lost. */
-void eddy__io_mute_lost(eddy_loop *loop, int fd, int error);
+/* Mutes the watchers of a descriptor that the backend has lost, but for those that were started in
+ * the turn `spared` (0: nobody): what a record tells may be of an earlier file of that number. */
+void eddy__io_mute_lost(eddy_loop *loop, int fd, int error, uint64_t spared);
 
 #endif

@@ -39,6 +39,13 @@ static inline int64_t loop_timeout_ns(eddy_loop *loop, int found) {
     return left_ns < 0 ? 0 : left_ns;
 }
 
+/* Whether idle hooks are to run in this turn, as far as anybody knows before the wait. */
+static bool loop_is_idle(eddy_loop *loop, int64_t timeout_ns) {
+    if (!(loop->due & DUE_IDLE) || timeout_ns == 0 || !eddy__hook_idle_is_due(loop)) return false;
+    loop->due |= DUE_IDLE_NOW;
+    return true;
+}
+
 /* All that may come before a wait. A turn that does not wait need not know for how long, unless an
  * idle hook asks whether it could. */
 RARE static int64_t loop_prepare(eddy_loop *loop, bool may_wait) {
@@ -48,11 +55,7 @@ RARE static int64_t loop_prepare(eddy_loop *loop, bool may_wait) {
     if ((loop->due & (DUE_AT_HAND | DUE_STOP)) || loop->active == 0) return 0;
     if (!may_wait && !(loop->due & DUE_IDLE)) return 0;
     int64_t timeout_ns = loop_timeout_ns(loop, 0);
-    if ((loop->due & DUE_IDLE) && timeout_ns != 0 && eddy__hook_idle_is_due(loop)) {
-        loop->due |= DUE_IDLE_NOW;
-        timeout_ns = 0;
-    }
-    return may_wait ? timeout_ns : 0;
+    return loop_is_idle(loop, timeout_ns) || !may_wait ? 0 : timeout_ns;
 }
 
 /* --- The wait: phases 2 and 3 --- */
@@ -240,8 +243,9 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
 /* The time-out is as old as prepare. Nobody need know what has changed since: the wait is over when
  * the loop itself would have ended it. */
 static int64_t loop_shorten_ns(eddy_loop *loop, int64_t timeout_ns) {
-    if (timeout_ns == 0 || (loop->due & (DUE_AT_HAND | DUE_STOP))) return 0;
+    if (timeout_ns == 0 || (loop->due & (DUE_AT_HAND | DUE_STOP)) || loop->active == 0) return 0;
     int64_t own_ns = loop_timeout_ns(loop, 0);
+    if (loop_is_idle(loop, own_ns)) return 0;
     if (timeout_ns < 0) return own_ns;
     return own_ns < 0 || timeout_ns < own_ns ? timeout_ns : own_ns;
 }

@@ -7,26 +7,35 @@
 #include "handle.h"
 #include "loop.h"
 
-/* An edge that a later wait of the turn in which its watcher was started has found will not be told
- * again by itself. */
+/* What a later wait of the turn in which its watcher was started has found, and will not be told
+ * again by itself: edges, and hang-ups on kqueue. */
 RARE void eddy__ready_unheard(eddy_loop *loop, eddy_io *io) {
-    if (io->born != loop->turn || !(io->events & EDDY_EDGE)) return;
+    if (io->born != loop->turn || !(io->events & (EDDY_EDGE | EDDY_HANGUP))) return;
     int fd = (int)io->handle.place;
     loop->io.slots[fd].flags |= IO_SLOT_REARM;
     eddy__io_note_change(loop, fd);
 }
 
-/* EDDY_ERROR alone is about a lost descriptor, and for those who watched it when it was: not for
- * who has started, or asked anew, since. */
-static bool ready_concerns(const eddy_io *io, unsigned events) {
-    return events == EDDY_ERROR ? io->error != 0 : (io->events & IO_INTEREST) != 0;
+/* The call that comes next is the one, also if it was asked for since the wait, or by the neighbour
+ * that was called before; but what the watcher does not hear, as it asks for something else by now,
+ * leaves the one-shot armed. */
+static void ready_disarm(eddy_loop *loop, int fd, const eddy_io *io, unsigned events) {
+    struct io_slot *slot = &loop->io.slots[fd];
+    bool is_heard = ready_heard(loop, io, events) != 0;
+    slot->flags &= (uint8_t)~IO_SLOT_REARM;
+    slot->flags |= is_heard ? IO_SLOT_DISARMED : IO_SLOT_REARM;
+    if (!is_heard) eddy__io_note_change(loop, fd);
 }
 
-/* A hang-up lasts: whoever has asked for it is told once. What is wrong with the descriptor counts
- * as one, since it comes to the same, and to many mechanisms it is. */
-static void ready_end_hangup(const eddy_loop *loop, eddy_io *io, unsigned events) {
-    if ((io->events & EDDY_HANGUP) && (ready_heard(loop, io, events) & READY_TOLD_ALWAYS))
-        eddy__io_end_hangup(io);
+/* A hang-up lasts: whoever has asked for it is told once. What is wrong with the descriptor is one
+ * as well, since it comes to the same, and to many mechanisms it is. */
+static void ready_tell_seen(eddy_loop *loop, int fd, eddy_io *io, unsigned events) {
+    bool asks = (io->events & EDDY_HANGUP) != 0;
+    if (asks && (events & EDDY_ERROR)) events |= EDDY_HANGUP;
+    if (loop->io.slots[fd].interest & EDDY_ONESHOT) ready_disarm(loop, fd, io, events);
+    unsigned told = ready_heard(loop, io, events);
+    if (asks && (told & EDDY_HANGUP)) eddy__io_end_hangup(io);
+    ready_tell_one(loop, io, told);
 }
 
 /* Tells all watchers of `fd`. Only `io.next` survives a callback: watchers, the slot's owner and
@@ -35,10 +44,20 @@ static void ready_tell(eddy_loop *loop, int fd, unsigned events) {
     eddy_io *io = loop->io.slots[fd].first;
     while (io != NULL) {
         loop->io.next = io->next;
-        if (ready_concerns(io, events)) {
-            ready_end_hangup(loop, io, events);
-            ready_tell_one(loop, io, events);
-        }
+        if (io->events & IO_INTEREST) ready_tell_seen(loop, fd, io, events);
+        io = loop->io.next;
+    }
+    loop->io.next = NULL;
+}
+
+/* Tells of a lost descriptor those who were muted for it: not who has started, or asked anew,
+ * since.
+ */
+static void ready_tell_loss(eddy_loop *loop, int fd) {
+    eddy_io *io = loop->io.slots[fd].first;
+    while (io != NULL) {
+        loop->io.next = io->next;
+        if (io->error != 0) ready_tell_one(loop, io, EDDY_ERROR);
         io = loop->io.next;
     }
     loop->io.next = NULL;
@@ -48,7 +67,7 @@ static void ready_tell(eddy_loop *loop, int fd, unsigned events) {
  * changes: interest that is shown again, in the callback or since, goes to the next flush. */
 static void ready_tell_lost(eddy_loop *loop) {
     unsigned count = loop->io.lost_count;
-    for (unsigned i = 0; i < count; i++) ready_tell(loop, loop->io.changes[i], EDDY_ERROR);
+    for (unsigned i = 0; i < count; i++) ready_tell_loss(loop, loop->io.changes[i]);
     loop->io.lost_count = 0;
     loop->due &= ~(unsigned)DUE_LOST;
 }
@@ -91,30 +110,17 @@ static void ready_drop_stale(eddy_loop *loop, struct io_slot *slot) {
     loop->due |= DUE_FLUSH;
 }
 
-/* The call that comes next is the one, also if it was asked for since the wait; but what its
- * watcher does not hear, as it asks for something else by now, leaves the one-shot armed. */
-static void ready_disarm(eddy_loop *loop, int fd, unsigned events) {
-    struct io_slot *slot = &loop->io.slots[fd];
-    bool is_heard = ready_heard(loop, slot->first, events) != 0;
-    slot->flags &= (uint8_t)~IO_SLOT_REARM;
-    slot->flags |= is_heard ? IO_SLOT_DISARMED : IO_SLOT_REARM;
-    if (!is_heard) eddy__io_note_change(loop, fd);
-}
-
 RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *record) {
     int fd = (int)(uint32_t)record->token;
     struct io_slot *slot = &loop->io.slots[fd];
-    unsigned events = record->events;
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
         ready_drop_stale(loop, slot);
-        return;
+    } else if (record->error != 0) {
+        eddy__io_mute_lost(loop, fd, record->error, loop->turn);
+        ready_tell_loss(loop, fd);
+    } else {
+        ready_tell(loop, fd, record->events);
     }
-    if (record->error != 0) {
-        eddy__io_mute_lost(loop, fd, record->error);
-        events = EDDY_ERROR;
-    }
-    if (slot->interest & EDDY_ONESHOT) ready_disarm(loop, fd, events);
-    ready_tell(loop, fd, events);
 }
 
 RARE int eddy__ready_begin(eddy_loop *loop, int count) {

@@ -17,13 +17,14 @@ void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *record);
 /* A watcher that nothing of a record is for. */
 void eddy__ready_unheard(eddy_loop *loop, eddy_io *io);
 
-/* A watcher that was started in this turn hears nothing of what its waits found. */
+/* Of a record's events those that are for the watcher: with what it has asked for the hints come
+ * along. One that was started in this turn hears nothing of what its waits found. */
 static inline unsigned ready_heard(const eddy_loop *loop, const eddy_io *io, unsigned events) {
-    return io->born == loop->turn ? 0 : events & (io->events | READY_TOLD_ALWAYS);
+    if (io->born == loop->turn || !(events & io->events)) return 0;
+    return events & (io->events | READY_TOLD_ALWAYS);
 }
 
-static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned events) {
-    unsigned told = ready_heard(loop, io, events);
+static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned told) {
     if (UNLIKELY(told == 0)) {
         eddy__ready_unheard(loop, io);
         return;
@@ -40,7 +41,7 @@ static inline void ready_run_one(eddy_loop *loop, const struct eddy_record *reco
                  slot->generation != record->token >> 32 || record->error != 0))
         eddy__ready_run_special(loop, record);
     else
-        ready_tell_one(loop, slot->first, record->events);
+        ready_tell_one(loop, slot->first, ready_heard(loop, slot->first, record->events));
 }
 
 static inline void ready_run(eddy_loop *loop, int count) {

@@ -175,6 +175,7 @@ static const char *verify_counts(const eddy_loop *loop, const struct verify_coun
 }
 
 int eddy_loop_verify(const eddy_loop *loop, const char **broken) {
+    EDDY_ASSERT(!loop->walking); /* which may hold the pool's lock */
     struct verify_count count = {0, 0};
     const char *found = verify_io(loop, &count);
     if (found == NULL) found = verify_timers(loop, &count);

@@ -133,6 +133,7 @@ static void walk_posts(struct loop_walk *walk) {
 /* Running, so that nothing of it can run inside; a loop is nobody's constant. */
 void eddy_loop_walk(const eddy_loop *loop, eddy_walk_fn *fn, void *context) {
     EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(!loop->walking);
     struct loop_walk walk = {loop, fn, context};
     eddy_loop *changed = (eddy_loop *)(uintptr_t)loop;
     bool was_running = loop->running;
@@ -176,6 +177,7 @@ static void walk_kind(struct loop_walk *walk, eddy_kind kind) {
 }
 
 bool eddy__walk_finds(const eddy_loop *loop, eddy_kind kind, const void *pointer) {
+    /* cppcheck-suppress ctuuninitvar */ /* it is looked for, not at */
     struct walk_search search = {pointer, false};
     struct loop_walk walk = {loop, walk_compare, &search};
     walk_kind(&walk, kind);

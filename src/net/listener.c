@@ -50,7 +50,7 @@ static void listener_close_socket(eddy_listener *listener, int error) {
     int fd = eddy_io_fd(&listener->io);
     eddy_io_stop(&listener->io);
     eddy_timer_stop(&listener->pause);
-    if (fd >= 0 && error != -EBADF) eddy_os_close(fd);
+    if (fd >= 0 && !net_has_lost(error)) eddy_os_close(fd);
     listener_close_reserve(listener);
 }
 

@@ -85,6 +85,12 @@ static inline struct net_part *net_part_of(const eddy_stream *stream) {
     return (struct net_part *)stream_loop(stream)->hot_part;
 }
 
+/* What the number means by now is no socket of ours: somebody has closed it, and it may have
+ * another owner, whose file it would be wrong to close, read or write. */
+static inline bool net_has_lost(ssize_t error) {
+    return error == -EBADF || error == -ENOTSOCK;
+}
+
 /* Want of memory ends no connection: it passes. */
 static inline bool stream_is_short(ssize_t error) {
     return error == -ENOBUFS || error == -ENOMEM;
@@ -112,7 +118,7 @@ void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's
 void eddy__stream_update_interest(eddy_stream *stream);         /* the events its state calls for */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
-void eddy__stream_close_socket(eddy_stream *stream, int error); /* which is -EBADF if it is gone */
+void eddy__stream_close_socket(eddy_stream *stream, int error); /* which tells if it is gone */
 
 /* --- stream_read.c --- */
 void eddy__stream_read(eddy_stream *stream);
@@ -120,6 +126,7 @@ void eddy__stream_read_again(eddy_stream *stream);
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last call of read_fn */
 void eddy__stream_read_late(eddy_stream *stream);
 void eddy__stream_hangup_end(eddy_stream *stream); /* tells of it */
+void eddy__stream_tell_loss(eddy_stream *stream);  /* whoever would read, as no event would come */
 
 /* --- stream_write.c --- */
 int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7; 0 */

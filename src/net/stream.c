@@ -35,10 +35,7 @@ static void stream_lose(eddy_stream *stream, int error) {
     }
     eddy__stream_write_fail(stream, error);
     if (stream->error != error) return; /* a callback has given the stream another socket */
-    if (stream->state & STREAM_READING)
-        eddy__stream_read_end(stream, error);
-    else if (stream->state & STREAM_HANGUP)
-        eddy__stream_hangup_end(stream);
+    eddy__stream_tell_loss(stream);
 }
 
 /* And not of a socket that a callback has just given it: its end is not at hand. */
@@ -201,7 +198,7 @@ int eddy_stream_fd(const eddy_stream *stream) {
 void eddy__stream_close_socket(eddy_stream *stream, int error) {
     int fd = eddy_io_fd(&stream->io);
     eddy_io_stop(&stream->io);
-    if (fd >= 0 && error != -EBADF) eddy_os_close(fd);
+    if (fd >= 0 && !net_has_lost(error)) eddy_os_close(fd);
 }
 
 static void stream_on_closed(eddy_defer *defer) {
@@ -228,6 +225,6 @@ int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
 
 int eddy_stream_reset(eddy_stream *stream, eddy_stream_fn *fn) {
     int fd = eddy_stream_fd(stream);
-    if (fd >= 0 && stream->error != -EBADF) (void)eddy_os_set_reset_on_close(fd);
+    if (fd >= 0 && !net_has_lost(stream->error)) (void)eddy_os_set_reset_on_close(fd);
     return eddy_stream_close(stream, fn);
 }

@@ -17,6 +17,7 @@ static int read_start(eddy_stream *stream, void *data, size_t size, eddy_read_fn
 static int read_check(const eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
+    if (net_has_lost(stream->error)) return -EBADF;
     return stream->state & STREAM_READING ? -EALREADY : 0;
 }
 
@@ -64,11 +65,18 @@ void eddy__stream_hangup_end(eddy_stream *stream) {
 }
 
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
-    if (verdict == -EBADF) stream->error = -EBADF;
+    if (net_has_lost(verdict)) stream->error = (int16_t)verdict;
     /* The error of a socket is given out once: if a write got it, the read only sees an end. */
     if (verdict == 0 && stream->error != 0) verdict = stream->error;
     eddy_stream_read_stop(stream);
     CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, NULL, verdict));
+}
+
+void eddy__stream_tell_loss(eddy_stream *stream) {
+    if (stream->state & STREAM_READING)
+        eddy__stream_read_end(stream, stream->error);
+    else if (stream->state & STREAM_HANGUP)
+        eddy__stream_hangup_end(stream);
 }
 
 static ssize_t read_receive(const eddy_stream *stream) {

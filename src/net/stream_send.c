@@ -109,11 +109,12 @@ static void send_take(eddy_write *write, size_t bytes) {
 }
 
 /* A request that has nothing left to send. */
-static void send_finish(const eddy_stream *stream, eddy_write *write) {
+static void send_finish(eddy_stream *stream, eddy_write *write) {
     if (write->count == WRITE_DONE) return;
     bool is_end = write->count == WRITE_SHUTDOWN;
     write->status = is_end ? eddy_os_shutdown_write(stream_fd(stream)) : 0;
     write->count = WRITE_DONE;
+    if (net_has_lost(write->status)) stream->error = (int16_t)write->status;
 }
 
 /* Sends what the kernel takes now, within the stream's share of the turn. Runs no callback. Returns
@@ -181,8 +182,7 @@ static void tell_done(eddy_stream *stream) {
     for (; done > 0; done--) tell_first(stream);
     if (stream->state & STREAM_DRAINS) tell_drained(stream);
     /* The descriptor is gone, so no event would come for the reader. */
-    if (stream->error == -EBADF && (stream->state & STREAM_READING))
-        eddy__stream_read_end(stream, -EBADF);
+    if (net_has_lost(stream->error)) eddy__stream_tell_loss(stream);
 }
 
 void eddy__stream_send(eddy_stream *stream) {

@@ -131,7 +131,7 @@ int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *
 RARE static ssize_t write_try_failed(eddy_stream *stream, ssize_t sent) {
     if (sent == -EINVAL) return sent;
     if (stream_send_failed(stream, sent)) stream->state &= (uint16_t)~STREAM_WRITABLE;
-    if (stream->error == -EBADF) eddy__stream_flush_later(stream); /* which tells the reader */
+    if (net_has_lost(stream->error)) eddy__stream_flush_later(stream); /* which tells the reader */
     return stream_is_short(sent) ? -EAGAIN : sent;
 }
 
