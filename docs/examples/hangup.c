@@ -26,11 +26,11 @@ static void on_computed(eddy_work *work, int status) {
     eddy_stream_close(&it->stream, NULL);
 }
 
-/* A client that has only shut down its sending would still read an answer; this server's clients
- * keep both open. */
-static void on_hangup(eddy_stream *stream) {
+/* With status 0 a client may only have shut down its sending, and still wait for its answer; this
+ * server's clients keep both open. */
+static void on_hangup(eddy_stream *stream, int status) {
     struct request *it = eddy_container_of(stream, struct request, stream);
-    printf("the client is gone\n");
+    printf("the client is gone%s\n", status < 0 ? ", with a reset" : "");
     atomic_store(&it->unwanted, true);
     eddy_work_cancel(&it->work); /* if it has not begun */
 }
@@ -47,7 +47,7 @@ static void on_request(eddy_stream *stream, void *data, ssize_t size) {
         return;
     }
     printf("asked for \"%.*s\"\n", (int)size, (const char *)data);
-    /* select cannot tell: there the work goes on to its end. */
+    /* select cannot tell: there this work, which has no end of its own, is not even begun. */
     if (eddy_stream_hangup_start(stream, on_hangup) < 0) atomic_store(&it->unwanted, true);
 }
 

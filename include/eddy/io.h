@@ -53,9 +53,13 @@ EDDY_API void eddy_io_init(eddy_io *io, eddy_loop *loop);
  *
  * EDDY_HANGUP alone is for who does not read just now and yet has to hear that the other side has
  * gone, as a proxy does whose other connection is full: that it has shut down its sending, closed
- * or reset, or that a pipe's writers are gone. A hang-up lasts, so it is told once, as EDDY_HANGUP
- * or EDDY_ERROR, and again only if eddy_io_change asks for it again. Beside EDDY_READ it tells as
- * soon as the end has arrived, with data before it or not.
+ * or reset, or that a pipe's writers are gone; of a pipe's readers EDDY_WRITE is told, with
+ * EDDY_ERROR where the backend can. It lasts, mostly, so it is told once for each time that it is
+ * asked for, and again only if eddy_io_change asks again: after a half-close was told, a later
+ * reset is heard by who has. With EDDY_ERROR beside it, the connection is broken. Beside EDDY_READ
+ * it tells as soon as the end has arrived, with data before it or not; then it may also come along
+ * with later events, as a hint. With EDDY_EDGE, taking the interest back may show an edge once
+ * more.
  *
  * Errors: -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are
  * always ready: use file requests; what the system cannot watch), -ERANGE (beyond what the backend

@@ -60,7 +60,8 @@ typedef struct eddy_loop_config {
     unsigned pool_threads;           /* of its own pool, 1 to 1024; default 4. This and the next are
                                       * of no effect with `pool` */
     size_t pool_stack_bytes;         /* of its threads, as eddy_pool_config.stack_bytes */
-    unsigned events_per_turn;        /* that one wait may tell, 16 bytes each; default 256 */
+    unsigned events_per_turn;        /* that one wait may tell, 16 bytes each; up to
+                                      * 134,217,727, default 256 */
     unsigned waits_per_turn;         /* a wait that came back full is followed by another, which
                                       * does not wait, up to so many; default 1 */
     unsigned completions_per_turn;   /* default 256; further ones come next turn */

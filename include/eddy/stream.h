@@ -41,6 +41,7 @@ typedef void eddy_write_fn(eddy_write *write, int status);
 
 typedef void eddy_stream_fn(eddy_stream *stream);
 typedef void eddy_connect_fn(eddy_stream *stream, int status);
+typedef void eddy_hangup_fn(eddy_stream *stream, int status);
 
 /* A write on its way. Fields are private, but for `stream`, which is there in the callback too. */
 struct eddy_write {
@@ -65,7 +66,7 @@ struct eddy_stream {
     union {
         eddy_read_fn *read_fn;
         eddy_connect_fn *connect_fn; /* while it is connecting */
-        eddy_stream_fn *hangup_fn;   /* while it waits for a hang-up */
+        eddy_hangup_fn *hangup_fn;   /* while it waits for a hang-up */
     };
     union {
         eddy_stream_fn *drained_fn;
@@ -115,14 +116,18 @@ EDDY_API int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size,
  * Idempotent. */
 EDDY_API void eddy_stream_read_stop(eddy_stream *stream);
 
-/* For a stream that does not read just now: calls `fn` once when the other side hangs up, that is,
- * shuts down its sending, closes or resets. So a proxy whose other connection is full, or a server
- * that works on an answer, hears that its client is gone. What the client sent before is still to
- * be read, and reading tells as ever how it has ended; a client that only sends no more may still
- * wait for its answer. Ends with the call, and with read_start, read_into or read_stop. Starting it
- * again after the call gives another call at once. Errors: -ENOTCONN, -EALREADY (reading, or
- * waiting already), -EINVAL (closing), -ENOTSUP (a backend without EDDY_CAN_HANGUP). */
-EDDY_API int eddy_stream_hangup_start(eddy_stream *stream, eddy_stream_fn *fn);
+/* For a stream that does not read just now: calls `fn` once when the other side hangs up. So a
+ * proxy whose other connection is full, or a server that works on an answer, hears that its client
+ * is gone. `status` 0: it has shut down its sending or closed, which look the same from here (it
+ * may still wait for its answer); negative: the connection is broken, as -ECONNRESET, which a read
+ * will tell too. What was sent before is still to be read. TCP brings the end only behind all
+ * bytes: of a client that has filled the window and then closes nothing is heard before somebody
+ * reads, so a time-out is wanted as well. Ends with the call, and with read_start, read_into or
+ * read_stop. Started again after the end has come it calls again in the next turn. Errors:
+ * -ENOTCONN, -EALREADY (reading, or waiting already), -EINVAL (closing), -EBADF (somebody has
+ * closed its socket, as it knows by now), -ENOTSUP (a backend without EDDY_CAN_HANGUP).
+ */
+EDDY_API int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn);
 
 /* If the stream still reads, without another deadline, `delay_ns` from now, the read callback gets
  * -ETIMEDOUT and reading has stopped. What came in time is read before, also where the loop is late

@@ -282,8 +282,8 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
 
 int eddy_io_change(eddy_io *io, unsigned events) {
     eddy_loop *loop = io->handle.loop;
-    CHECK_CHANGE(loop);
     if (!handle_is_active(&io->handle)) return -EINVAL;
+    CHECK_CHANGE(loop);
     int err = io_check_events(loop, events);
     if (err == 0) err = io_check_neighbours(io_slot(io), io, events);
     if (err < 0) return err;

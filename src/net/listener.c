@@ -268,6 +268,7 @@ static void listener_on_closed(eddy_defer *defer) {
 }
 
 int eddy_listener_close(eddy_listener *listener, eddy_listener_fn *fn) {
+    EDDY_ASSERT(handle_is_initialised(&listener->io.handle));
     if (listener->state & LISTENER_CLOSING) return -EALREADY;
     listener_close_socket(listener, 0);
     listener->state = LISTENER_CLOSING;

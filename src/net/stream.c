@@ -38,6 +38,15 @@ static void stream_lose(eddy_stream *stream, int error) {
     eddy__stream_tell_loss(stream);
 }
 
+/* The kernel gives out a socket's error once; a later read is to tell it as well. */
+static int stream_take_error(eddy_stream *stream) {
+    int error = 0;
+    int err = eddy_os_socket_error(stream_fd(stream), &error);
+    if (err == 0) err = error;
+    if (err < 0 && stream->error == 0) stream->error = (int16_t)err;
+    return stream->error;
+}
+
 /* And not of a socket that a callback has just given it: its end is not at hand. */
 static bool stream_awaits_hangup(const eddy_stream *stream) {
     return (stream->state & STREAM_HANGUP) && stream->io.born != stream_loop(stream)->turn;
@@ -60,7 +69,7 @@ RARE static void stream_ready_for_more(eddy_stream *stream, unsigned events) {
     if ((events & EDDY_READ) && (stream->state & STREAM_READING))
         eddy__stream_read(stream);
     else if ((events & (EDDY_HANGUP | EDDY_ERROR)) && stream_awaits_hangup(stream))
-        eddy__stream_hangup_end(stream);
+        eddy__stream_hangup_end(stream, stream_take_error(stream));
 }
 
 /* EDDY_READ is told only while it is asked for, which is while the stream reads. */
@@ -211,6 +220,7 @@ static void stream_on_closed(eddy_defer *defer) {
 }
 
 int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
+    EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if (stream->state & STREAM_CLOSING) return -EALREADY;
     eddy__stream_close_socket(stream, stream->error);
     eddy_timer_stop(&stream->timer);

@@ -47,7 +47,7 @@ void eddy_stream_read_stop(eddy_stream *stream) {
     eddy__stream_update_interest(stream);
 }
 
-int eddy_stream_hangup_start(eddy_stream *stream, eddy_stream_fn *fn) {
+int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     int err = read_check(stream);
     if (err < 0) return err;
@@ -59,9 +59,9 @@ int eddy_stream_hangup_start(eddy_stream *stream, eddy_stream_fn *fn) {
     return 0;
 }
 
-void eddy__stream_hangup_end(eddy_stream *stream) {
+void eddy__stream_hangup_end(eddy_stream *stream, int status) {
     eddy_stream_read_stop(stream);
-    CALLBACK(stream_loop(stream), stream, stream->hangup_fn(stream));
+    CALLBACK(stream_loop(stream), stream, stream->hangup_fn(stream, status));
 }
 
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
@@ -76,7 +76,7 @@ void eddy__stream_tell_loss(eddy_stream *stream) {
     if (stream->state & STREAM_READING)
         eddy__stream_read_end(stream, stream->error);
     else if (stream->state & STREAM_HANGUP)
-        eddy__stream_hangup_end(stream);
+        eddy__stream_hangup_end(stream, stream->error);
 }
 
 static ssize_t read_receive(const eddy_stream *stream) {

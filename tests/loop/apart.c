@@ -285,13 +285,38 @@ START_TEST(a_signal_ends_a_wait_with_0) {
 }
 END_TEST
 
+static void on_idle(eddy_hook *hook) {
+    note('i');
+    eddy_hook_stop(hook);
+}
+
+/* As the loop itself would not wait. */
+START_TEST(a_wait_with_nothing_alive_or_idle_hooks_does_not_sleep) {
+    eddy_hook idle;
+    begin();
+    eddy_hook_init(&idle, loop);
+    ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
+    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(eddy_hook_start(&idle, EDDY_HOOK_IDLE, on_idle), 0);
+    ck_assert_int_eq(eddy_loop_wait(loop, -1), 0);
+    ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
+    trace_is("i");
+    ck_assert_int_eq(prepare(), -1);
+    eddy_io_stop(&io);
+    ck_assert_int_eq(eddy_loop_wait(loop, -1), 0);
+    ck_assert_int_eq(eddy_loop_dispatch(loop), 0);
+    end();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("apart");
     ck_add(suite, "since prepare", interest_that_is_shown_after_prepare_takes_part,
            a_timer_that_is_started_after_prepare_takes_part,
            a_wait_is_no_longer_than_it_was_asked_for, a_deferred_call_after_prepare_takes_part,
            a_job_that_is_submitted_after_prepare_takes_part,
-           a_descriptor_that_is_lost_after_prepare_does_not_wait);
+           a_descriptor_that_is_lost_after_prepare_does_not_wait,
+           a_wait_with_nothing_alive_or_idle_hooks_does_not_sleep);
     ck_add(suite, "before dispatch", what_starts_after_the_wait_hears_of_the_next_one,
            a_run_drops_what_a_wait_has_found);
     ck_add(suite, "again", records_beyond_events_per_turn_come_in_the_next_turns,

@@ -22,9 +22,12 @@ static void finish(void) {
     test_loop_close(loop);
 }
 
-static void on_hangup(eddy_stream *stream) {
+static int last_status;
+
+static void on_hangup(eddy_stream *stream, int status) {
     ck_assert_ptr_eq(stream, &end.stream);
     hangups++;
+    last_status = status;
     told = true;
 }
 
@@ -67,6 +70,7 @@ START_TEST(a_paused_stream_hears_of_the_end_and_can_still_read_all) {
     test_turn_until(loop, &told);
     turns(5);
     ck_assert_uint_eq(hangups, 1);
+    ck_assert_int_eq(last_status, 0);
     ck_assert_uint_eq(end.received, 0);
     ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
     test_turn_until(loop, &end.ended);
@@ -83,6 +87,7 @@ START_TEST(a_reset_is_told_and_then_read_as_one) {
     test_turn_until(loop, &told);
     turns(3);
     ck_assert_uint_eq(hangups, 1);
+    ck_assert_int_eq(last_status, -ECONNRESET);
     ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), 0);
     test_turn_until(loop, &end.told);
     ck_assert_int_eq(end.error, -ECONNRESET);
@@ -164,8 +169,8 @@ START_TEST(only_a_connected_stream_waits_for_it) {
 }
 END_TEST
 
-static void on_hangup_close(eddy_stream *stream) {
-    on_hangup(stream);
+static void on_hangup_close(eddy_stream *stream, int status) {
+    on_hangup(stream, status);
     ck_assert_int_eq(eddy_stream_close(stream, end_on_close), 0);
 }
 
@@ -188,6 +193,47 @@ START_TEST(a_descriptor_closed_behind_its_back_is_one) {
     test_turn_until(loop, &told);
     turns(2);
     ck_assert_uint_eq(hangups, 1);
+    ck_assert_int_eq(last_status, -EBADF);
+    finish();
+}
+END_TEST
+
+/* A write finds out that the socket is gone: no event would come. */
+START_TEST(a_loss_that_a_write_finds_is_one) {
+    static const char byte[1];
+    eddy_write write;
+    if (strcmp(test_backend, "poll") == 0 || !begin()) return; /* poll finds out by itself */
+    await();
+    turns(1);
+    close(eddy_stream_fd(&end.stream));
+    ck_assert_int_eq(eddy_stream_write(&end.stream, &write, byte, 1, end_on_written), 0);
+    test_turn_until(loop, &told);
+    ck_assert_uint_eq(hangups, 1);
+    ck_assert_int_eq(last_status, -EBADF);
+    ck_assert_int_eq(eddy_stream_hangup_start(&end.stream, on_hangup), -EBADF);
+    ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), -EBADF);
+    finish();
+}
+END_TEST
+
+static void on_first_written(eddy_write *write, int status) {
+    end_on_written(write, status);
+    ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+}
+
+/* Told in one record; the loop is whole in each callback. */
+START_TEST(the_loop_is_whole_while_writes_are_told_before_it) {
+    static char bytes[8 << 20];
+    eddy_write writes[2];
+    if (!begin()) return;
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            eddy_stream_write(&end.stream, &writes[i], bytes, sizeof bytes, on_first_written), 0);
+    turns(2);
+    await();
+    reset_peer();
+    test_turn_until(loop, &told);
+    while (end.written < 2) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
     finish();
 }
 END_TEST
@@ -197,7 +243,8 @@ Suite *make_suite(void) {
     ck_add(suite, "told", a_backend_that_cannot_tell_says_so,
            a_paused_stream_hears_of_the_end_and_can_still_read_all,
            a_reset_is_told_and_then_read_as_one, a_writer_that_waits_hears_of_it_too,
-           a_descriptor_closed_behind_its_back_is_one);
+           a_descriptor_closed_behind_its_back_is_one, a_loss_that_a_write_finds_is_one,
+           the_loop_is_whole_while_writes_are_told_before_it);
     ck_add(suite, "ended", reading_ends_the_waiting, read_stop_ends_it_as_well,
            only_a_connected_stream_waits_for_it, its_callback_may_close_the_stream);
     return suite;

@@ -171,7 +171,7 @@ static void lose_own_socket(eddy_stream *stream, void *data, ssize_t size) {
 }
 
 /* Who finds out, in a descriptor that was closed behind the stream's back: */
-enum finder { BY_WRITE, BY_TRY_WRITE, BY_FLUSH, BY_READ };
+enum finder { BY_WRITE, BY_TRY_WRITE, BY_FLUSH, BY_SHUTDOWN, BY_READ };
 
 /* The reader has what it was given before, loses what was still with the kernel, and is told once,
  * as the write is: also where the backend never finds out. */
@@ -199,6 +199,8 @@ static void lose_socket(enum finder finder) {
     }
     if (finder == BY_WRITE || finder == BY_FLUSH)
         ck_assert_int_eq(eddy_stream_write(&end.stream, &write, big, 1, end_on_written), 0);
+    if (finder == BY_SHUTDOWN)
+        ck_assert_int_eq(eddy_stream_shutdown(&end.stream, &write, end_on_written), 0);
     if (finder == BY_FLUSH) ck_assert_int_eq(eddy_stream_flush(&end.stream), -EBADF);
     if (finder == BY_TRY_WRITE)
         ck_assert_int_eq((int)eddy_stream_try_write(&end.stream, &vector, 1), -EBADF);
@@ -214,6 +216,42 @@ static void lose_socket(enum finder finder) {
     end_close(&end);
     test_loop_close(loop);
 }
+
+/* The number has another owner by then, be it a socket or not: nothing of that is closed or read.
+ */
+START_TEST(the_next_owner_of_a_lost_sockets_number_is_left_alone) {
+    for (int is_socket = 0; is_socket < 2; is_socket++) {
+        eddy_loop *loop = test_loop_open();
+        struct end end;
+        eddy_write write;
+        int others[2];
+        int peer = end_connect(&end, loop);
+        int fd = eddy_stream_fd(&end.stream);
+        if (is_socket)
+            test_socket_pair(others);
+        else
+            test_pipe(others);
+        close(fd);
+        if (is_socket)
+            ck_assert_int_eq(eddy_stream_shutdown(&end.stream, &write, end_on_written), 0);
+        if (is_socket) ck_assert_int_ge(test_run(loop, EDDY_RUN_NOWAIT), 0); /* finds out */
+        ck_assert_int_eq(dup2(others[0], fd), fd);
+        if (!is_socket)
+            ck_assert_int_eq(eddy_stream_write(&end.stream, &write, "x", 1, end_on_written), 0);
+        ck_assert_int_eq((int)send(peer, "y", 1, MSG_NOSIGNAL) < 0, 0);
+        while (end.written == 0) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+        ck_assert_int_lt(end.status, 0);
+        ck_assert_int_eq(eddy_stream_read_start(&end.stream, end_on_read), -EBADF);
+        end_close(&end);
+        ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+        close(fd);
+        close(others[0]);
+        close(others[1]);
+        close(peer);
+        test_loop_close(loop);
+    }
+}
+END_TEST
 
 START_TEST(writes_and_reader_are_told_that_the_socket_is_lost_whoever_finds_out) {
     lose_socket((enum finder)_i);
@@ -548,6 +586,7 @@ Suite *make_suite(void) {
     TCase *lost = tcase_create("lost");
     tcase_add_loop_test(lost, writes_and_reader_are_told_that_the_socket_is_lost_whoever_finds_out,
                         0, BY_READ + 1);
+    tcase_add_test(lost, the_next_owner_of_a_lost_sockets_number_is_left_alone);
     suite_add_tcase(suite, lost);
     ck_add(suite, "end", every_order_of_write_shutdown_and_close_ends,
            stream_may_be_closed_in_its_read_callback, stream_may_be_closed_in_its_write_callback,

@@ -88,10 +88,11 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     op_leave(desk);
 }
 
-static void on_hangup(eddy_stream *stream) {
+static void on_hangup(eddy_stream *stream, int status) {
     struct op_stream *at = stream_of(stream);
     op_enter(at->desk, PHASE_READY);
     sim_check(at->awaits_hangup && at->life == CONNECTED, "a hang-up is told that nobody awaits");
+    sim_check(status == 0 || may_fail(at), "a hang-up with %d", status);
     at->awaits_hangup = false;
     op_leave(at->desk);
 }
