@@ -126,7 +126,7 @@ void eddy__stream_read_again(eddy_stream *stream);
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last call of read_fn */
 void eddy__stream_read_late(eddy_stream *stream);
 void eddy__stream_hangup_end(eddy_stream *stream, int status); /* tells of it */
-void eddy__stream_tell_loss(eddy_stream *stream);  /* whoever would read, as no event would come */
+void eddy__stream_tell_loss(eddy_stream *stream); /* whoever would read, as no event would come */
 
 /* --- stream_write.c --- */
 int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7; 0 */
