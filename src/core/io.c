@@ -69,15 +69,20 @@ void eddy__io_note_change(eddy_loop *loop, int fd) {
     loop->due |= DUE_FLUSH;
 }
 
+static void io_update_special(struct io_slot *slot) {
+    bool is_single = slot->first != NULL && slot->first->next == NULL;
+    slot->flags &= (uint8_t)~IO_SLOT_SPECIAL;
+    if (!is_single || !io_is_plain(slot->interest, slot->registered))
+        slot->flags |= IO_SLOT_SPECIAL;
+}
+
 /* Brings the slot's interest up to date after a watcher came, changed or left. */
 static void io_update_interest(eddy_loop *loop, int fd, uint32_t events) {
     struct io_slot *slot = &loop->io.slots[fd];
     slot->interest = 0;
     for (const eddy_io *io = slot->first; io != NULL; io = io->next)
         if (io->events & IO_INTEREST) slot->interest |= (uint8_t)io->events;
-    bool is_single = slot->first != NULL && slot->first->next == NULL;
-    slot->flags &= (uint8_t)~IO_SLOT_SPECIAL;
-    if (!is_single || !io_is_plain(slot->interest)) slot->flags |= IO_SLOT_SPECIAL;
+    io_update_special(slot);
     /* An edge, or a hang-up that was told, shows only when the kernel looks again, and a one-shot
      * must be armed again. */
     bool is_disarmed = (slot->flags & IO_SLOT_DISARMED) != 0;
@@ -137,8 +142,10 @@ static int io_backend_modify(eddy_loop *loop, int fd) {
     int err = loop->backend->modify(loop->backend_state, fd, slot->registered, slot->interest,
                                     io_token(slot, fd));
     if (err < 0) return err;
+    bool told_hangups = (slot->registered & EDDY_HANGUP) != 0;
     slot->registered = slot->interest;
     slot->flags &= (uint8_t) ~(IO_SLOT_REARM | IO_SLOT_DISARMED);
+    if (told_hangups) io_update_special(slot);
     return 0;
 }
 
@@ -203,6 +210,7 @@ int eddy__io_rebuild(eddy_loop *loop) {
         struct io_slot *slot = &loop->io.slots[fd];
         slot->registered = 0;
         slot->flags &= (uint8_t)~IO_SLOT_LEAKED;
+        if (slot->first != NULL) io_update_special(slot);
         /* A one-shot that was told stays disarmed: its watcher has not armed it again. */
         if (slot->interest != 0 && !(slot->flags & IO_SLOT_DISARMED))
             eddy__io_note_change(loop, (int)fd);

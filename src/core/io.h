@@ -46,9 +46,11 @@ void eddy__io_close(eddy_loop *loop);
 void eddy__io_note_change(eddy_loop *loop, int fd);
 /* A watcher asks for no hang-up any more, as it is about to be told of one. */
 void eddy__io_end_hangup(eddy_io *io);
-/* Whether phase 5 has nothing to think about with so much interest of one watcher. */
-static inline bool io_is_plain(unsigned interest) {
-    return (interest & IO_BOTH) && !(interest & (EDDY_ONESHOT | EDDY_HANGUP));
+/* Whether phase 5 has nothing to think about with so much interest of one watcher, and what the
+ * backend may still tell of an earlier one. */
+static inline bool io_is_plain(unsigned interest, unsigned registered) {
+    return (interest & IO_BOTH) &&
+           !((interest & (EDDY_ONESHOT | EDDY_HANGUP)) | (registered & EDDY_HANGUP));
 }
 /* Mutes the watchers of a descriptor that the backend has lost, but for those that were started in
  * the turn `spared` (0: nobody): what a record tells may be of an earlier file of that number. */

@@ -19,21 +19,21 @@ RARE void eddy__ready_unheard(eddy_loop *loop, eddy_io *io) {
 /* The call that comes next is the one, also if it was asked for since the wait, or by the neighbour
  * that was called before; but what the watcher does not hear, as it asks for something else by now,
  * leaves the one-shot armed. */
-static void ready_disarm(eddy_loop *loop, int fd, const eddy_io *io, unsigned events) {
+static void ready_disarm(eddy_loop *loop, int fd, bool is_heard) {
     struct io_slot *slot = &loop->io.slots[fd];
-    bool is_heard = ready_heard(loop, io, events) != 0;
     slot->flags &= (uint8_t)~IO_SLOT_REARM;
     slot->flags |= is_heard ? IO_SLOT_DISARMED : IO_SLOT_REARM;
     if (!is_heard) eddy__io_note_change(loop, fd);
 }
 
-/* A hang-up lasts: whoever has asked for it is told once. What is wrong with the descriptor is one
- * as well, since it comes to the same, and to many mechanisms it is. */
+/* Hints come with what was asked for, never by themselves: a hang-up may be in the record because
+ * somebody else asks for it. It lasts, so whoever has asked for it is told once. What is wrong with
+ * the descriptor is one as well, since it comes to the same, and to many mechanisms it is. */
 static void ready_tell_seen(eddy_loop *loop, int fd, eddy_io *io, unsigned events) {
     bool asks = (io->events & EDDY_HANGUP) != 0;
     if (asks && (events & EDDY_ERROR)) events |= EDDY_HANGUP;
-    if (loop->io.slots[fd].interest & EDDY_ONESHOT) ready_disarm(loop, fd, io, events);
-    unsigned told = ready_heard(loop, io, events);
+    unsigned told = events & io->events ? ready_heard(loop, io, events) : 0;
+    if (loop->io.slots[fd].interest & EDDY_ONESHOT) ready_disarm(loop, fd, told != 0);
     if (asks && (told & EDDY_HANGUP)) eddy__io_end_hangup(io);
     ready_tell_one(loop, io, told);
 }

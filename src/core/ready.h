@@ -17,11 +17,10 @@ void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *record);
 /* A watcher that nothing of a record is for. */
 void eddy__ready_unheard(eddy_loop *loop, eddy_io *io);
 
-/* Of a record's events those that are for the watcher: with what it has asked for the hints come
- * along. One that was started in this turn hears nothing of what its waits found. */
+/* Of a record's events those that are for the watcher, and the hints with them. One that was
+ * started in this turn hears nothing of what its waits found. */
 static inline unsigned ready_heard(const eddy_loop *loop, const eddy_io *io, unsigned events) {
-    if (io->born == loop->turn || !(events & io->events)) return 0;
-    return events & (io->events | READY_TOLD_ALWAYS);
+    return io->born == loop->turn ? 0 : events & (io->events | READY_TOLD_ALWAYS);
 }
 
 static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned told) {

@@ -37,7 +37,7 @@ static const char *verify_slot(const eddy_loop *loop, unsigned fd, struct verify
     HOLDS(slot->interest == interest);
     HOLDS(slot->merged == 0);
     bool is_single = slot->first != NULL && slot->first->next == NULL;
-    bool is_plain = is_single && io_is_plain(interest);
+    bool is_plain = is_single && io_is_plain(interest, slot->registered);
     if (slot->first == NULL)
         HOLDS(slot->registered == 0);
     else
