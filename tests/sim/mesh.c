@@ -113,7 +113,8 @@ static void check_accept(struct house *house) {
     house->accept_turn = turn;
     /* Stale and spurious records call it a second time. */
     bool is_true = sim_weather()->spurious == 0 && sim_weather()->stale == 0;
-    sim_check(++house->accepts_of_turn <= ACCEPTS_MAX || !is_true, "too many callers in a turn");
+    unsigned most = ACCEPTS_MAX * house->waits_per_turn;
+    sim_check(++house->accepts_of_turn <= most || !is_true, "too many callers in a turn");
 }
 
 static bool has_room(const struct house *house) {
