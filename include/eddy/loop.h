@@ -126,7 +126,7 @@ EDDY_API int64_t eddy_loop_now_ns(eddy_loop *loop);
  */
 EDDY_API void eddy_loop_update_now(eddy_loop *loop);
 
-/* The backend the loop was opened with; valid until the loop is closed. */
+/* The backend the loop was opened with; valid until the loop is closed. Loop thread only. */
 EDDY_API const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop);
 
 /* --- A turn taken apart: for another loop that drives this one, and for a lock around it ---
@@ -248,7 +248,8 @@ typedef struct eddy_metrics {
 EDDY_API void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics);
 
 /* Walks everything the loop holds and checks every invariant. Returns 0, or -EPROTO with the first
- * broken one in `*broken` (a constant string; `broken` may be NULL). For tests; O(handles). */
+ * broken one in `*broken` (a constant string; `broken` may be NULL). For tests; O(handles). Not
+ * inside eddy_loop_walk. Loop thread only. */
 EDDY_API int eddy_loop_verify(const eddy_loop *loop, const char **broken);
 
 #ifdef __cplusplus

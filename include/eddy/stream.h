@@ -94,10 +94,13 @@ EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
 /* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another
  * thread's loop. Returns it. Reading and its deadline have stopped; the stream is unconnected, with
  * its marks and its write timeout as they were: attach another, or close it.
- * Errors: -EBUSY (writes, a shutdown or a connect are under way), -ENOTCONN. */
+ * Errors: -EBUSY (writes, a shutdown or a connect are under way), -ENOTCONN, and -EBADF, after
+ * which the stream is unconnected all the same: somebody has closed its socket, as it knows by now,
+ * and the number may be another's. */
 EDDY_API int eddy_stream_detach(eddy_stream *stream);
 
-/* The descriptor, or -1. For socket options and the like; closing it is the stream's business. */
+/* The descriptor, or -1, also once the stream knows that somebody has closed it. For socket options
+ * and the like; closing it is the stream's business. */
 EDDY_API int eddy_stream_fd(const eddy_stream *stream);
 
 /* --- Reading --- */

@@ -109,6 +109,7 @@ RARE static void loop_wait_again(eddy_loop *loop) {
         count = loop->backend->wait(loop->backend_state, loop->records, capacity, 0);
         if (count < 0) return;
         loop->metrics.events += (unsigned)count;
+        loop->metrics.waits_empty += count == 0;
         ready_run(loop, count);
     }
 }

@@ -191,16 +191,16 @@ int eddy_stream_detach(eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -ENOTCONN;
     if ((stream->state & STREAM_CONNECTING) || stream->write_last != NULL) return -EBUSY;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
-    int fd = eddy_io_fd(&stream->io);
+    int fd = eddy_stream_fd(stream);
     eddy_io_stop(&stream->io);
     eddy_timer_stop(&stream->timer);
     link_remove(&stream->flush);
     eddy__stream_begin(stream, 0);
-    return fd;
+    return fd >= 0 ? fd : -EBADF;
 }
 
 int eddy_stream_fd(const eddy_stream *stream) {
-    return eddy_io_fd(&stream->io);
+    return net_has_lost(stream->error) ? -1 : eddy_io_fd(&stream->io);
 }
 
 /* A descriptor that was closed behind the stream's back may have another owner by now. */
@@ -235,6 +235,6 @@ int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
 
 int eddy_stream_reset(eddy_stream *stream, eddy_stream_fn *fn) {
     int fd = eddy_stream_fd(stream);
-    if (fd >= 0 && !net_has_lost(stream->error)) (void)eddy_os_set_reset_on_close(fd);
+    if (fd >= 0) (void)eddy_os_set_reset_on_close(fd);
     return eddy_stream_close(stream, fn);
 }

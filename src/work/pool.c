@@ -279,7 +279,7 @@ static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_wor
 }
 
 /* Whoever has given a job back is about to push it, and needs no lock for that. */
-void eddy__pool_hold_still(eddy_pool *pool) {
+void eddy__pool_quiesce(eddy_pool *pool) {
     unsigned rounds = 0;
     eddy_os_lock(&pool->lock);
     for (unsigned i = 0; i < pool->threads_max; i++)
@@ -287,7 +287,7 @@ void eddy__pool_hold_still(eddy_pool *pool) {
             eddy_os_back_off(&rounds);
 }
 
-void eddy__pool_go_on(eddy_pool *pool) {
+void eddy__pool_resume(eddy_pool *pool) {
     eddy_os_unlock(&pool->lock);
 }
 

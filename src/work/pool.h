@@ -103,10 +103,10 @@ void eddy__pool_hand_over(eddy_pool *pool, struct flow flows[EDDY_LANES],
 /* Takes a job out of its flow: 0, -EBUSY (it runs) or -EALREADY (it was done). */
 int eddy__pool_take_back(eddy_pool *pool, struct flow flows[EDDY_LANES], eddy_work *work);
 
-/* Holds the pool still for a look: each job that it has is queued, or with its worker, or in its
- * loop's inbox, until eddy__pool_go_on. */
-void eddy__pool_hold_still(eddy_pool *pool);
-void eddy__pool_go_on(eddy_pool *pool);
+/* Makes the pool quiescent for a look: each job that it has is queued, or with its worker, or in
+ * its loop's inbox, until eddy__pool_resume. */
+void eddy__pool_quiesce(eddy_pool *pool);
+void eddy__pool_resume(eddy_pool *pool);
 
 /* The end of an eddy_os_condition_wait that lasts `time_ns` from now; -1: without end. */
 int64_t eddy__pool_until_ns(int64_t time_ns);

@@ -154,13 +154,13 @@ static void work_tell_post(void *context, eddy_post *post) {
     if (work_owns(NULL, post)) work_tell(context, eddy_container_of(post, eddy_work, post));
 }
 
-/* With the pool held still no job goes from one place to another meanwhile. */
+/* With the pool quiescent no job goes from one place to another meanwhile. */
 static void work_walk(const struct part *part, const struct loop_walk *walk,
                       const eddy_walk_item *of) {
     const struct work_part *it = (const struct work_part *)part;
     if (of != NULL) return;
     bool has_pool = it->pool != NULL && !eddy__pool_is_parents(it->pool);
-    if (has_pool) eddy__pool_hold_still(it->pool);
+    if (has_pool) eddy__pool_quiesce(it->pool);
     work_tell_list(walk, &it->queue);
     eddy__inbox_look(part->loop, work_tell_post, (void *)(uintptr_t)walk);
     if (!has_pool) return;
@@ -169,7 +169,7 @@ static void work_walk(const struct part *part, const struct loop_walk *walk,
         eddy_work *work = it->pool->workers[i].work;
         if (work != NULL && work->loop == part->loop) work_tell(walk, work);
     }
-    eddy__pool_go_on(it->pool);
+    eddy__pool_resume(it->pool);
 }
 
 static const struct part_kind work_kind = {

@@ -61,25 +61,12 @@ static void end(void) {
     test_loop_close(loop);
 }
 
-static int64_t prepare(void) {
-    int64_t timeout_ns = -7;
-    ck_assert_int_eq(eddy_loop_prepare(loop, &timeout_ns), 0);
-    return timeout_ns;
-}
-
-/* A turn that does not wait. */
-static int turn(void) {
-    (void)prepare();
-    ck_assert_int_ge(eddy_loop_wait(loop, 0), 0);
-    return eddy_loop_dispatch(loop);
-}
-
 /* --- What has changed since prepare; -1 would be for ever --- */
 
 static void begin_muted(void) {
     begin();
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], 0), 0);
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
 }
 
 START_TEST(interest_that_is_shown_after_prepare_takes_part) {
@@ -104,7 +91,7 @@ START_TEST(a_timer_that_is_started_after_prepare_takes_part) {
         while (test_now_ns() < due_ns) ck_assert_int_ge(eddy_loop_wait(loop, waits_ns[i]), 0);
         ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
         trace_is("t");
-        ck_assert_int_eq(prepare(), -1);
+        ck_assert_int_eq(test_prepare(loop), -1);
     }
     end();
 }
@@ -167,13 +154,13 @@ START_TEST(what_starts_after_the_wait_hears_of_the_next_one) {
     eddy_io_init(&second, loop);
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
     put(ends[1], "x");
-    (void)prepare();
+    (void)test_prepare(loop);
     ck_assert_int_eq(eddy_loop_wait(loop, 0), 1);
     eddy_io_stop(&io);
     ck_assert_int_eq(eddy_io_start(&second, on_io, ends[0], EDDY_READ), 0);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
     trace_is("");
-    ck_assert_int_eq(turn(), 1);
+    ck_assert_int_eq(test_turn_apart(loop), 1);
     trace_is("r");
     eddy_io_stop(&second);
     end();
@@ -231,7 +218,7 @@ static void tell_one_a_turn(unsigned mode) {
         ck_assert_int_eq(eddy_io_start(&watchers[i], on_pipe, pipes[i][0], EDDY_READ | mode), 0);
     }
     for (int i = 0; i < PIPES; i++) {
-        (void)prepare();
+        (void)test_prepare(loop);
         struct pollfd poller = {.fd = eddy_loop_backend_fd(loop), .events = POLLIN};
         if (can_nest) ck_assert_int_eq(poll(&poller, 1, 0), 1);
         ck_assert_int_eq(eddy_loop_wait(loop, -1), 1);
@@ -268,7 +255,7 @@ START_TEST(a_signal_ends_a_wait_with_0) {
     struct sigaction action = {.sa_handler = on_alarm};
     ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
     struct itimerval soon = {.it_value = {0, 2000}, .it_interval = {0, 2000}}, never = {0};
     ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
     int count;
@@ -279,7 +266,7 @@ START_TEST(a_signal_ends_a_wait_with_0) {
     ck_assert_int_ge(alarms, 1);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
     put(ends[1], "x");
-    ck_assert_int_eq(turn(), 1);
+    ck_assert_int_eq(test_turn_apart(loop), 1);
     trace_is("r");
     end();
 }
@@ -296,12 +283,12 @@ START_TEST(a_wait_with_nothing_alive_or_idle_hooks_does_not_sleep) {
     begin();
     eddy_hook_init(&idle, loop);
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
     ck_assert_int_eq(eddy_hook_start(&idle, EDDY_HOOK_IDLE, on_idle), 0);
     ck_assert_int_eq(eddy_loop_wait(loop, -1), 0);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
     trace_is("i");
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
     eddy_io_stop(&io);
     ck_assert_int_eq(eddy_loop_wait(loop, -1), 0);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 0);

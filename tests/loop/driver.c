@@ -33,19 +33,6 @@ static void end(void) {
     test_loop_close(loop);
 }
 
-static int64_t prepare(void) {
-    int64_t timeout_ns = -7;
-    ck_assert_int_eq(eddy_loop_prepare(loop, &timeout_ns), 0);
-    return timeout_ns;
-}
-
-/* A turn that does not wait. */
-static int turn(void) {
-    (void)prepare();
-    ck_assert_int_ge(eddy_loop_wait(loop, 0), 0);
-    return eddy_loop_dispatch(loop);
-}
-
 /* --- A stop shows --- */
 
 static void stop_in_timer(eddy_timer *it) {
@@ -62,9 +49,9 @@ START_TEST(a_stop_in_a_callback_shows_after_dispatch) {
     ck_assert(!eddy_loop_was_stopped(loop));
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
     ck_assert_int_eq(eddy_timer_start(&timer, stop_in_timer, 0, 0), 0);
-    ck_assert_int_eq(turn(), 1);
+    ck_assert_int_eq(test_turn_apart(loop), 1);
     ck_assert(eddy_loop_was_stopped(loop));
-    (void)prepare();
+    (void)test_prepare(loop);
     ck_assert(eddy_loop_was_stopped(loop));
     ck_assert_int_eq(eddy_loop_wait(loop, 0), 0);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
@@ -76,12 +63,12 @@ END_TEST
 /* The turn is made, without a wait, and what it has to tell is told. */
 static void expect_stopped_turn(void) {
     put(ends[1], "x");
-    ck_assert_int_eq(prepare(), 0);
+    ck_assert_int_eq(test_prepare(loop), 0);
     ck_assert_int_eq(eddy_loop_wait(loop, -1), 1);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
     trace_is("r");
     ck_assert(eddy_loop_was_stopped(loop));
-    ck_assert_int_eq(turn(), 1);
+    ck_assert_int_eq(test_turn_apart(loop), 1);
     ck_assert(!eddy_loop_was_stopped(loop));
 }
 
@@ -99,7 +86,7 @@ END_TEST
 START_TEST(a_stop_after_prepare_ends_the_wait) {
     begin();
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
     eddy_loop_stop(loop);
     ck_assert_int_eq(eddy_loop_wait(loop, -1), 0);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
@@ -150,7 +137,7 @@ static void on_wake(eddy_wake *it) {
 /* A driver that waits for what prepare says is not held up, and sees by the 0 that it may go. */
 START_TEST(a_loop_with_nothing_alive_does_not_wait_and_shows_nothing) {
     begin();
-    ck_assert_int_eq(prepare(), 0);
+    ck_assert_int_eq(test_prepare(loop), 0);
     if (test_backend_can(EDDY_CAN_NEST)) expect_shown(false);
     ck_assert_int_eq(eddy_loop_wait(loop, 0), 0);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 0);
@@ -167,7 +154,7 @@ START_TEST(the_descriptor_is_readable_once_for_each_cause) {
     eddy_wake_init(&wake, loop);
     ck_assert_int_eq(eddy_wake_start(&wake, on_wake), 0);
     for (int i = 0; i < 3000; i++) {
-        ck_assert_int_eq(prepare(), -1);
+        ck_assert_int_eq(test_prepare(loop), -1);
         expect_shown(false);
         eddy_wake_send(&wake);
         expect_shown(true);
@@ -195,14 +182,14 @@ START_TEST(a_broken_pipe_is_told_to_who_waits_outside) {
     close(ends[0]);
     ck_assert_int_eq(eddy_io_start(&io, on_broken, ends[1], EDDY_WRITE), 0);
     for (int i = 0; i < 5; i++) {
-        int64_t timeout_ns = prepare();
+        int64_t timeout_ns = test_prepare(loop);
         if (timeout_ns != 0) expect_shown(true);
         ck_assert_int_ge(eddy_loop_wait(loop, 0), 0);
         ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
         trace_is("b");
     }
     ck_assert_int_eq(eddy_io_change(&io, 0), 0);
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
     expect_shown(false);
     eddy_io_stop(&io);
     ends[0] = dup(ends[1]);
@@ -217,12 +204,12 @@ START_TEST(a_oneshot_that_was_told_shows_nothing) {
     (void)eddy_loop_backend_fd(loop);
     ck_assert_int_eq(eddy_io_start(&io, on_broken, ends[1], EDDY_WRITE | EDDY_ONESHOT), 0);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(prepare(), -1);
+        ck_assert_int_eq(test_prepare(loop), -1);
         expect_shown(true);
         ck_assert_int_ge(eddy_loop_wait(loop, 0), 1);
         ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
         trace_is("b");
-        ck_assert_int_eq(prepare(), -1);
+        ck_assert_int_eq(test_prepare(loop), -1);
         expect_shown(false);
         ck_assert_int_eq(eddy_io_change(&io, EDDY_WRITE | EDDY_ONESHOT), 0);
     }
@@ -236,12 +223,12 @@ START_TEST(a_descriptor_muted_after_prepare_costs_one_turn) {
     begin();
     ck_assert_int_eq(eddy_io_start(&io, on_io, ends[0], EDDY_READ), 0);
     put(ends[1], "x");
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
     expect_shown(true);
     ck_assert_int_eq(eddy_io_change(&io, 0), 0);
     ck_assert_int_eq(eddy_loop_wait(loop, 0), 0);
     ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
-    ck_assert_int_eq(prepare(), -1);
+    ck_assert_int_eq(test_prepare(loop), -1);
     expect_shown(false);
     trace_is("");
     end();

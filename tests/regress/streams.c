@@ -460,7 +460,8 @@ static int fresh_fd;
 static void change_socket(eddy_write *write, int status) {
     eddy_stream *stream = write->stream;
     ck_assert_int_lt(status, 0);
-    ck_assert_int_ge(eddy_stream_detach(stream), 0);
+    ck_assert_int_eq(eddy_stream_fd(stream), -1);
+    ck_assert_int_eq(eddy_stream_detach(stream), -EBADF);
     ck_assert_int_eq(eddy_stream_attach(stream, fresh_fd), 0);
     ck_assert_int_eq(eddy_stream_read_start(stream, end_on_read), 0);
     end_of(stream)->drained = true;

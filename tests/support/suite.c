@@ -139,3 +139,16 @@ unsigned test_metric_waits(const eddy_loop *loop) {
     eddy_loop_read_metrics(loop, &metrics);
     return (unsigned)metrics.waits;
 }
+
+int64_t test_prepare(eddy_loop *loop) {
+    int64_t timeout_ns = -7;
+    ck_assert_int_eq(eddy_loop_prepare(loop, &timeout_ns), 0);
+    ck_assert_int_ge(timeout_ns, -1);
+    return timeout_ns;
+}
+
+int test_turn_apart(eddy_loop *loop) {
+    (void)test_prepare(loop);
+    ck_assert_int_ge(eddy_loop_wait(loop, 0), 0);
+    return eddy_loop_dispatch(loop);
+}

@@ -26,6 +26,11 @@ unsigned test_wake_reads(void);
  */
 int test_run(eddy_loop *loop, eddy_run_mode mode);
 
+/* eddy_loop_prepare; returns the time-out. And a whole turn taken apart that does not wait; returns
+ * what dispatch did. */
+int64_t test_prepare(eddy_loop *loop);
+int test_turn_apart(eddy_loop *loop);
+
 /* Turns the loop until `*flag` is true; fails the test after 10 s. */
 void test_turn_until(eddy_loop *loop, const bool *flag);
 /* Turns the loop for that long. */
