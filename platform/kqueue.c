@@ -281,7 +281,6 @@ static void kqueue_try_broken(struct kqueue_state *it) {
 static int kqueue_send_and_wait(struct kqueue_state *it, struct eddy_record *records, int capacity,
                                 int64_t timeout_ns) {
     struct kevent *events = it->events;
-    if (capacity > it->capacity) capacity = it->capacity;
     int count = 0;
     for (;;) {
         int room = capacity - count;

@@ -53,13 +53,12 @@ EDDY_API void eddy_io_init(eddy_io *io, eddy_loop *loop);
  *
  * EDDY_HANGUP alone is for who does not read just now and yet has to hear that the other side has
  * gone, as a proxy does whose other connection is full: that it has shut down its sending, closed
- * or reset, or that a pipe's writers are gone; of a pipe's readers EDDY_WRITE is told, with
- * EDDY_ERROR where the backend can. It lasts, mostly, so it is told once for each time that it is
- * asked for, and again only if eddy_io_change asks again: after a half-close was told, a later
- * reset is heard by who has. With EDDY_ERROR beside it, the connection is broken. Beside EDDY_READ
- * it tells as soon as the end has arrived, with data before it or not; then it may also come along
- * with later events, as a hint. With EDDY_EDGE, taking the interest back may show an edge once
- * more.
+ * or reset, or that the other end of a pipe is closed (with kqueue, of a writing end, not on every
+ * system). With EDDY_ERROR beside it, the connection is broken. A hang-up lasts, mostly, so it is
+ * told once, and again only if eddy_io_change asks again: so is a reset that follows a half-close.
+ * Beside EDDY_READ it tells as soon as the end has arrived, with data before it or not; then it may
+ * also come along with later events, as a hint. With EDDY_EDGE, taking the interest back may show
+ * an edge once more.
  *
  * Errors: -EALREADY (started), -EBADF (not open), -EPERM (a regular file or directory, which are
  * always ready: use file requests; what the system cannot watch), -ERANGE (beyond what the backend

@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -308,6 +309,11 @@ static int make_change(struct queue *queue, const struct kevent *change) {
 
 /* --- Events --- */
 
+/* Its owner has shut down writing, which is an end to the filter for it. */
+static bool is_shut(int fd) {
+    return send(fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
+}
+
 static void tell(struct queue *queue, struct kevent *event, uintptr_t ident, int filter,
                  uint32_t mask) {
     struct knote *knote = knote_of(queue, ident, filter);
@@ -316,6 +322,7 @@ static void tell(struct queue *queue, struct kevent *event, uintptr_t ident, int
     struct stat status;
     bool is_socket = fstat((int)ident, &status) == 0 && S_ISSOCK(status.st_mode);
     bool is_eof = (mask & (EPOLLHUP | EPOLLERR)) || (filter == READ && (mask & EPOLLRDHUP));
+    if (!is_eof && filter == WRITE && is_socket) is_eof = is_shut((int)ident);
     if (is_eof) flags |= EV_EOF;
     if (is_socket && (mask & EPOLLERR)) fflags = ECONNRESET;
     int readable;

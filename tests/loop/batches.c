@@ -99,6 +99,37 @@ START_TEST(a_wait_that_came_back_full_is_followed_by_another) {
 }
 END_TEST
 
+static void on_ready_mute(eddy_io *io, unsigned events) {
+    on_ready(io, events);
+    ck_assert_int_eq(eddy_io_change(io, 0), 0);
+}
+
+/* Changes are made before each wait: what has been muted takes no place in the next one. */
+START_TEST(what_is_muted_between_the_waits_is_not_found_again) {
+    eddy_metrics metrics;
+    begin(64, 20, on_ready_mute, EDDY_READ);
+    turn();
+    ck_assert_uint_eq(told, MANY);
+    eddy_loop_read_metrics(loop, &metrics);
+    ck_assert_uint_eq(metrics.events, MANY);
+    ck_assert_uint_eq(metrics.waits, 5);
+    ck_assert_uint_eq(metrics.waits_empty, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_last_wait_that_finds_nothing_is_counted_as_empty) {
+    eddy_metrics metrics;
+    begin(MANY / 3, 20, on_ready_once, EDDY_READ);
+    turn();
+    eddy_loop_read_metrics(loop, &metrics);
+    ck_assert_uint_eq(metrics.turns, 1);
+    ck_assert_uint_eq(metrics.waits, 4);
+    ck_assert_uint_eq(metrics.waits_empty, 1);
+    end();
+}
+END_TEST
+
 /* What stays ready would be told for ever. */
 START_TEST(no_turn_waits_more_often_than_it_may) {
     begin(64, 3, on_ready, EDDY_READ);
@@ -191,8 +222,9 @@ Suite *make_suite(void) {
     ck_add(suite, "events", a_turn_tells_all_that_fits_one_wait,
            a_turn_waits_once_unless_asked_for_more);
     ck_add(suite, "waits", a_wait_that_came_back_full_is_followed_by_another,
-           no_turn_waits_more_often_than_it_may, a_stop_lets_no_further_wait_follow,
-           a_turn_taken_apart_does_the_same,
+           what_is_muted_between_the_waits_is_not_found_again,
+           a_last_wait_that_finds_nothing_is_counted_as_empty, no_turn_waits_more_often_than_it_may,
+           a_stop_lets_no_further_wait_follow, a_turn_taken_apart_does_the_same,
            a_watcher_that_starts_between_the_waits_is_told_in_the_next_turn,
            a_one_shot_is_told_once_however_often_a_turn_waits);
     return suite;

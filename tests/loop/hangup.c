@@ -277,6 +277,64 @@ START_TEST(a_pipe_whose_writers_are_gone_is_one) {
 }
 END_TEST
 
+/* An error by itself, to many mechanisms. Of a writing end not every BSD tells it. */
+START_TEST(a_pipe_whose_readers_are_gone_is_one) {
+    if (!can() || strcmp(test_backend, "kqueue") == 0) return;
+    begin();
+    int pipe_ends[2];
+    test_pipe(pipe_ends);
+    start(&a, pipe_ends[1], EDDY_HANGUP);
+    ck_quiet();
+    close(pipe_ends[0]);
+    ck_told_once(EDDY_HANGUP | EDDY_ERROR);
+    eddy_io_stop(&a);
+    close(pipe_ends[1]);
+    end();
+}
+END_TEST
+
+static void on_timer(eddy_timer *timer) {
+    (void)timer;
+    calls += 100;
+}
+
+/* One wait lasts until the timer, though bytes are there. */
+START_TEST(bytes_do_not_wake_who_only_waits_for_the_end) {
+    if (!can()) return;
+    begin();
+    eddy_timer timer;
+    eddy_timer_init(&timer, loop);
+    start(&a, ends[0], EDDY_HANGUP);
+    put(ends[1], "x");
+    ck_assert_int_eq(eddy_timer_start(&timer, on_timer, 20 * EDDY_NS_PER_MS, 0), 0);
+    ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+    ck_assert_uint_eq(calls, 100);
+    end();
+}
+END_TEST
+
+/* Shutting down one's own side is nobody else's hang-up. */
+START_TEST(its_own_end_is_none) {
+    if (!can()) return;
+    begin();
+    start(&a, ends[0], EDDY_WRITE | EDDY_HANGUP);
+    turns(1);
+    ck_assert_uint_eq(seen, EDDY_WRITE);
+    shutdown(ends[0], SHUT_WR);
+    turns(3);
+    ck_assert_uint_eq(seen & EDDY_HANGUP, 0);
+    ck_assert_int_eq(eddy_io_change(&a, EDDY_HANGUP), 0);
+    ck_quiet();
+    close(ends[1]);
+    ends[1] = -1;
+    calls = 0;
+    turns(3);
+    ck_assert_uint_eq(calls, 1);
+    ck_assert_uint_ne(seen & EDDY_HANGUP, 0);
+    end();
+}
+END_TEST
+
 /* Told of READ or of the hang-up, a one-shot is silent; asked again it tells. */
 START_TEST(a_one_shot_is_told_of_one_thing) {
     if (!can() || !test_backend_can(EDDY_CAN_ONESHOT)) return;
@@ -333,10 +391,12 @@ Suite *make_suite(void) {
     ck_add(suite, "asked", a_backend_that_cannot_tell_of_it_says_so,
            an_end_is_told_and_what_was_sent_before_stays,
            a_hangup_that_was_told_does_not_wake_the_loop_again, it_is_told_again_to_who_asks_again,
-           its_callback_may_ask_again, who_asks_no_more_is_muted);
+           its_callback_may_ask_again, bytes_do_not_wake_who_only_waits_for_the_end,
+           who_asks_no_more_is_muted);
     ck_add(suite, "beside", a_reader_is_told_at_once, a_writer_hears_of_it_beside_writing,
            pausing_and_going_on_loses_nothing, neighbours_each_hear_what_they_asked_for,
            a_one_shot_is_told_of_one_thing, edges_and_hangups_go_together);
-    ck_add(suite, "kinds", a_reset_is_one, a_pipe_whose_writers_are_gone_is_one);
+    ck_add(suite, "kinds", a_reset_is_one, its_own_end_is_none,
+           a_pipe_whose_readers_are_gone_is_one, a_pipe_whose_writers_are_gone_is_one);
     return suite;
 }

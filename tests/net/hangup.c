@@ -238,6 +238,43 @@ START_TEST(the_loop_is_whole_while_writes_are_told_before_it) {
 }
 END_TEST
 
+static int fresh_fd;
+
+static void change_socket(eddy_write *write, int status) {
+    eddy_stream *stream = write->stream;
+    end_on_written(write, status);
+    if (end.written < 2) return;
+    close(eddy_stream_detach(stream));
+    ck_assert_int_eq(eddy_stream_attach(stream, fresh_fd), 0);
+    ck_assert_int_eq(eddy_stream_hangup_start(stream, on_hangup), 0);
+}
+
+/* One record tells the write of its failure and has the hang-up; in between the stream has changed
+ * its socket. */
+START_TEST(a_hangup_of_one_socket_is_not_told_of_the_next) {
+    static char bytes[8 << 20];
+    eddy_write writes[2];
+    int fresh[2];
+    if (!begin()) return;
+    tcp_pair(fresh);
+    fresh_fd = fresh[0];
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            eddy_stream_write(&end.stream, &writes[i], bytes, sizeof bytes, change_socket), 0);
+    turns(2);
+    ck_assert(eddy_stream_is_blocked(&end.stream));
+    await();
+    reset_peer();
+    while (end.written < 2) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+    turns(3);
+    ck_assert_uint_eq(hangups, 0);
+    close(fresh[1]);
+    test_turn_until(loop, &told);
+    ck_assert_uint_eq(hangups, 1);
+    finish();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("hangup");
     ck_add(suite, "told", a_backend_that_cannot_tell_says_so,
@@ -246,6 +283,7 @@ Suite *make_suite(void) {
            a_descriptor_closed_behind_its_back_is_one, a_loss_that_a_write_finds_is_one,
            the_loop_is_whole_while_writes_are_told_before_it);
     ck_add(suite, "ended", reading_ends_the_waiting, read_stop_ends_it_as_well,
-           only_a_connected_stream_waits_for_it, its_callback_may_close_the_stream);
+           only_a_connected_stream_waits_for_it, a_hangup_of_one_socket_is_not_told_of_the_next,
+           its_callback_may_close_the_stream);
     return suite;
 }

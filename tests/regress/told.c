@@ -178,12 +178,30 @@ START_TEST(a_hangup_found_in_the_turn_that_asked_for_it_is_told_in_the_next) {
 }
 END_TEST
 
+/* Everything is registered anew while what was told before is still asked of the backend. */
+START_TEST(interest_that_was_dropped_before_a_new_backend_leaves_the_loop_whole) {
+    if (!test_backend_can(EDDY_CAN_HANGUP)) return;
+    begin((eddy_loop_config){0});
+    ck_assert_int_eq(eddy_io_start(&a, on_event, ends[0], EDDY_READ | EDDY_HANGUP), 0);
+    turns(1);
+    ck_assert_int_eq(eddy_io_change(&a, EDDY_READ), 0);
+    ck_assert_int_eq(eddy_loop_after_fork(loop), 0);
+    ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+    put(ends[1], "x");
+    turns(1);
+    ck_assert_uint_eq(told[0], 1);
+    ck_assert_uint_eq(seen[0], EDDY_READ);
+    end();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("told");
     ck_add(suite, "hints", a_hangup_that_only_a_neighbour_asked_for_calls_nobody_else,
            a_hangup_that_is_not_asked_for_any_more_is_not_told,
            a_hangup_found_in_the_turn_that_asked_for_it_is_told_in_the_next,
-           a_one_shot_asked_for_by_a_neighbours_callback_is_told_once);
+           a_one_shot_asked_for_by_a_neighbours_callback_is_told_once,
+           interest_that_was_dropped_before_a_new_backend_leaves_the_loop_whole);
     ck_add(suite, "losses", a_watcher_of_a_number_used_again_outlives_the_loss_of_the_old_one,
            a_loss_between_two_waits_of_a_turn_is_told);
     return suite;
