@@ -98,8 +98,8 @@ typedef enum eddy_run_mode {
 /* Runs the loop. Returns 1 if something still keeps it alive, 0 if nothing does. Errors: -EBUSY
  * (called from a callback of the same loop), -EINVAL (mode), or what the backend's wait gave; the
  * loop stays usable. If a backend could not be had anew, each turn asks again, and says what it
- * got: timers and all that needs no descriptor have had their callbacks nevertheless. Loop thread
- * only.
+ * got (a pipe of its own only eddy_loop_after_fork asks for): timers and all that needs no
+ * descriptor have had their callbacks nevertheless. Loop thread only.
  */
 EDDY_API int eddy_loop_run(eddy_loop *loop, eddy_run_mode mode);
 
@@ -201,19 +201,23 @@ EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn)
 
 /* Gives a forked child a backend and a pipe of its own, with every descriptor watched as before;
  * the parent's are not touched. Call it in the child, in the thread that forked, before anything
- * else of the loop: a post or a wake that the child sends earlier would go into the parent's pipe.
- * For signals that is taken care of: the child's own are told once it has called this.
+ * else of the loop and before the child starts threads that send to it or take its signals, until
+ * it has succeeded: a post or a wake that the child sends earlier would go into the parent's pipe,
+ * or be told twice. For signals that is taken care of: the child's own are told once it has called
+ * this. A fork is known by the process number, so the first process of a new PID namespace is not
+ * seen to be a child of the first of another.
  *
  * What had arrived in the inbox at the fork is run by both, and so is a wake or signal that a
  * thread of the parent was just sending. Requests in the pool stay with the parent, whose threads
  * the child does not have: fork with none in flight, or cancel them in the child. A loop that
- * another thread ran at the fork is taken over if it slept in its wait. If not it was in the middle
- * of a turn, of which nobody can make the rest: -EBUSY, for good. So fork in the loop's thread, or
- * while the loop sleeps or does not run; or drop it, and leave its memory, and that of the watchers
- * of signals that are on it, as it is. A second call leaves alone what the child has made since:
- * pipe and pool.
+ * another thread ran at the fork is taken over if it slept in its wait, with nothing just sent to
+ * it. If not it was in the middle of a turn, of which nobody can make the rest: -EBUSY, for good.
+ * So fork in the loop's thread, or while the loop sleeps or does not run; or drop it, and leave its
+ * memory, and that of the watchers of signals that are on it, as it is. A second call leaves alone
+ * what the child has made since: pipe and pool.
  *
- * Errors: -EBUSY (inside a callback, or see above), -EMFILE, -ENFILE, -ENOMEM, after which it may
+ * Errors: -EBUSY (inside a callback, or see above), -EMFILE, -ENFILE, -ENOMEM, or what the start of
+ * a thread for jobs that were submitted gave (-EAGAIN as a rule), after which it may
  * be called again, or the loop be closed: cancel and stop what is on it, and run it for their
  * callbacks; runs say the same error and wait for nothing. A watcher whose descriptor cannot be
  * added again gets EDDY_ERROR. */

@@ -54,10 +54,10 @@ typedef void eddy_walk_fn(const eddy_walk_item *item, void *context);
  * come, is not in flight any more; nor, while a stream's closing callbacks are called, are its
  * remaining writes told of. In a forked child the jobs that were its parent's are not found.
  * `fn` may look, and may note what is to be stopped after the walk; it may call nothing that
- * starts, stops or submits, and as the pool's lock may be held, nothing of the pool, no other walk
- * and no eddy_loop_verify. The
- * loop counts as running meanwhile (-EBUSY). Posts that other threads make during the walk may be
- * told of or not. O(descriptors, handles, requests, threads of the pool); takes no memory. */
+ * starts, stops, submits, cancels or changes references, and as the pool's lock may be held,
+ * nothing of the pool, no other walk and no eddy_loop_verify. The loop counts as running meanwhile
+ * (-EBUSY). Posts that other threads make during the walk may be told of or not. O(descriptors,
+ * handles, requests, threads of the pool); takes no memory. */
 EDDY_API void eddy_loop_walk(const eddy_loop *loop, eddy_walk_fn *fn, void *context);
 
 #ifdef __cplusplus

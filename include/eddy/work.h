@@ -28,8 +28,8 @@ struct eddy_work {
     eddy_work_done_fn *done;
     int64_t since_ns; /* when it was handed over */
     uint8_t lane;
-    uint8_t state;       /* the loop thread's, then pool->lock, then the loop thread's */
-    uint8_t handed_over; /* to the pool, and after how many forks; loop thread only */
+    uint8_t state;        /* the loop thread's, then pool->lock, then the loop thread's */
+    uint32_t handed_over; /* to the pool, and after how many forks; loop thread only */
 };
 
 /* Has the loop's pool run `fn(work)`, then calls `done` from the loop, exactly once. `work` is

@@ -3,6 +3,8 @@
 
 #include "loop.h"
 
+#include <stdatomic.h>
+
 /* No two threads have it at the same address. */
 static const void *check_here(void) {
     static _Thread_local char here;
@@ -15,5 +17,7 @@ bool eddy__check_enter(eddy_loop *loop) {
 }
 
 bool eddy__check_is_in_its_thread(const eddy_loop *loop) {
-    return !loop->running || loop->thread == NULL || loop->thread == check_here();
+    if (!loop->running || loop->thread == NULL || loop->thread == check_here()) return true;
+    /* That thread is not in a forked child, whose calls are answered with an error. */
+    return atomic_load(&loop->wakeup.process) != eddy_os_process_id();
 }

@@ -136,7 +136,7 @@ struct work_part {
     bool is_expected; /* by the pool */
     bool pool_is_own;
     bool attempt_off; /* file requests always take a thread */
-    uint8_t age; /* one more after each fork, never 0: a job that has another was the parent's */
+    uint32_t age; /* one more after each fork, never 0: a job that has another was the parent's */
     char apart[WORK_APART_BYTES];
     struct flow flows[EDDY_LANES]; /* pool->lock */
 };

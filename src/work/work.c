@@ -88,7 +88,7 @@ static void work_leave_parents_pool(struct work_part *it) {
     it->pool_is_own = false;
     it->pool = NULL;
     it->is_expected = false;
-    if (++it->age == 0) it->age = 1;
+    it->age++;
     work_open_flows(it);
 }
 
@@ -213,6 +213,7 @@ static void work_finish(eddy_work *work, int status) {
 static void work_deliver(eddy_post *post) {
     eddy_work *work = eddy_container_of(post, eddy_work, post);
     EDDY_ASSERT(work->state == WORK_DONE || work->state == WORK_CANCELLED);
+    work->handed_over = 0; /* a child that is forked later need not ask the pool */
     work_finish(work, work->state == WORK_CANCELLED ? -ECANCELED : 0);
 }
 
@@ -307,6 +308,7 @@ eddy_loop *eddy_work_loop(const eddy_work *work) {
 
 int eddy_work_cancel(eddy_work *work) {
     eddy_loop *loop = work->loop;
+    CHECK_CHANGE(loop);
     int err = -EALREADY;
     struct work_part *it = eddy__work_part(loop); /* there since it was submitted */
     /* The state of a job that was handed over is the pool's, and not to be looked at from here. */

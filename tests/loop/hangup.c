@@ -321,8 +321,10 @@ START_TEST(its_own_end_is_none) {
     turns(1);
     ck_assert_uint_eq(seen, EDDY_WRITE);
     shutdown(ends[0], SHUT_WR);
-    turns(3);
-    ck_assert_uint_eq(seen & EDDY_HANGUP, 0);
+    for (int i = 0; i < 3; i++) {
+        turns(1);
+        ck_assert_uint_eq(seen, EDDY_WRITE);
+    }
     ck_assert_int_eq(eddy_io_change(&a, EDDY_HANGUP), 0);
     ck_quiet();
     close(ends[1]);

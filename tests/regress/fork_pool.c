@@ -74,6 +74,24 @@ START_TEST(a_job_that_was_done_at_the_fork_is_done_in_the_child) {
 }
 END_TEST
 
+static void child_cannot_cancel_it(void) {
+    child_assert(eddy_loop_after_fork(loop) == 0);
+    child_assert(eddy_work_cancel(&jobs[0].work) == -EALREADY);
+    child_assert(eddy_loop_run(loop, EDDY_RUN_NOWAIT) == 0);
+    child_assert(jobs[0].done == 1 && eddy_loop_verify(loop, NULL) == 0);
+    child_assert(eddy_loop_close(loop) == 0);
+}
+
+/* Its memory is as it was, so "cancel everything" meets it too. */
+START_TEST(a_job_that_was_told_before_the_fork_is_not_told_again) {
+    loop = open_loop(NULL);
+    start_a_thread();
+    ck_assert_int_eq(jobs[0].done, 1);
+    in_child(child_cannot_cancel_it);
+    close_loop(loop);
+}
+END_TEST
+
 static void child_takes_all_back(void) {
     child_assert(eddy_loop_after_fork(loop) == 0);
     for (int i = 0; i < 4; i++) child_assert(eddy_work_cancel(&jobs[i].work) == 0);
@@ -219,7 +237,8 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("fork and pool");
-    ck_add(suite, "jobs", a_job_that_was_done_at_the_fork_is_done_in_the_child,
+    ck_add(suite, "jobs", a_job_that_was_told_before_the_fork_is_not_told_again,
+           a_job_that_was_done_at_the_fork_is_done_in_the_child,
            jobs_in_flight_at_the_fork_are_taken_back_by_the_child);
     ck_add(suite, "pool", a_second_after_fork_leaves_the_childs_pool_alone,
            a_child_closes_a_loop_whose_pool_had_threads,
