@@ -55,8 +55,7 @@ typedef struct eddy_http_outcome {
 typedef void eddy_http_log_fn(eddy_http_request *request, const eddy_http_outcome *outcome,
                               void *context);
 
-/* Answers for the server: `status` is why no handler can. It has to end the request before it
- * returns, with any of the calls. */
+/* Answers for the server, as a handler does: `status` is why no handler can. */
 typedef void eddy_http_error_fn(eddy_http_request *request, int status, void *context);
 
 /* Zeros mean the defaults, which stand here. What a limit ends is answered with the status beside

@@ -129,6 +129,10 @@ EDDY_API void eddy_loop_update_now(eddy_loop *loop);
 /* The backend the loop was opened with; valid until the loop is closed. Loop thread only. */
 EDDY_API const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop);
 
+/* Where the loop takes its memory, for what is made to live with it; valid until it is closed. Any
+ * thread, where the allocator's functions may be called by any. */
+EDDY_API const eddy_allocator *eddy_loop_allocator(const eddy_loop *loop);
+
 /* --- A turn taken apart: for another loop that drives this one, and for a lock around it ---
  *
  *     prepare, wait, dispatch, again and again, in this order. These calls, like run, are refused

@@ -24,6 +24,10 @@ enum {
     LIFE_HANDLES_OF_ITS_OWN = 1,
 };
 
+const eddy_allocator *eddy_loop_allocator(const eddy_loop *loop) {
+    return &loop->allocator;
+}
+
 void *eddy__resize(eddy_loop *loop, void *memory, size_t old_bytes, size_t new_bytes) {
     if (new_bytes > 0) loop->metrics.allocations++;
     return loop->allocator.resize(loop->allocator.context, memory, old_bytes, new_bytes);

@@ -1,0 +1,421 @@
+/* http_answer.c: what handlers call to answer. All of it notes what is to be sent and has advance
+ * called; nothing here touches the socket. Threading: the loop's. */
+#include "http_server.h"
+
+#include <string.h>
+
+/* --- Status --- */
+
+static const struct {
+    short status;
+    char reason[36];
+} reasons[] = {
+    {100, "Continue"},
+    {101, "Switching Protocols"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
+    {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+    {507, "Insufficient Storage"},
+    {511, "Network Authentication Required"},
+};
+
+const char *eddy_http_reason(int status) {
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (reasons[i].status == status) return reasons[i].reason;
+    return "";
+}
+
+int eddy__http_status_of(int error) {
+    switch (error) {
+    case -EMFILE: /* short of something, but not for ever */
+    case -ENFILE:
+    case -ENOMEM:
+    case -ENOBUFS:
+    case -EAGAIN:
+        return 503;
+    default:
+        return 500;
+    }
+}
+
+bool eddy__http_is_gone(const eddy_http_request *request) {
+    return request->connection->is_closing || request->is_cut;
+}
+
+/* --- Fields --- */
+
+static bool is_ours(const char *name, size_t length, bool upgrades) {
+    static const char *const ours[] = {"date", "server", "content-length", "transfer-encoding"};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (eddy__http_name_is(name, length, ours[i])) return true;
+    return !upgrades && eddy__http_name_is(name, length, "connection");
+}
+
+static bool grow_fields(eddy_http_request *request, size_t size) {
+    char *old = request->fields == request->fields_inline ? NULL : request->fields;
+    size_t grown = 2 * (size_t)request->fields_size;
+    while (grown < size) grown *= 2;
+    char *fields = eddy__http_resize(request->http, old, old != NULL ? request->fields_size : 0,
+                                     grown);
+    if (fields == NULL) return false;
+    if (old == NULL) memcpy(fields, request->fields_inline, request->fields_used);
+    request->fields = fields;
+    request->fields_size = (uint32_t)grown;
+    return true;
+}
+
+static int add_field(eddy_http_request *request, const char *name, const char *value) {
+    size_t name_length = strlen(name), value_length = strlen(value);
+    size_t size = request->fields_used + name_length + value_length + 4;
+    if (size > HTTP_FIELDS_ROOM) return -EMSGSIZE;
+    if (size > request->fields_size && !grow_fields(request, size)) return -ENOMEM;
+    char *at = request->fields + request->fields_used;
+    memcpy(at, name, name_length);
+    memcpy(at + name_length, ": ", 2);
+    memcpy(at + name_length + 2, value, value_length);
+    memcpy(at + name_length + 2 + value_length, "\r\n", 2);
+    request->fields_used = (uint32_t)size;
+    return 0;
+}
+
+int eddy_http_add(eddy_http_request *request, const char *name, const char *value) {
+    if (eddy__http_is_gone(request)) return -EPIPE;
+    if (request->has_begun || request->is_ended) return -EALREADY;
+    size_t length = strlen(name);
+    /* Whether it will be an upgrade nobody knows yet: there Connection is asked for. */
+    bool upgrades = eddy__http_name_is(value, strlen(value), "upgrade");
+    if (!eddy__http_is_token(name, length) || is_ours(name, length, upgrades)) return -EINVAL;
+    if (!eddy__http_is_value(value, strlen(value))) return -EINVAL;
+    return add_field(request, name, value);
+}
+
+void eddy_http_clear(eddy_http_request *request) {
+    if (!request->has_begun) request->fields_used = 0;
+}
+
+void eddy_http_set_last(eddy_http_request *request) {
+    if (!request->has_begun) request->is_last = true;
+}
+
+/* --- The head --- */
+
+static void put_string(eddy_http_request *request, const char *text) {
+    eddy__http_put(request, text, strlen(text));
+}
+
+static void put_number(eddy_http_request *request, uint64_t number) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    eddy__http_put(request, digits + at, sizeof digits - at);
+}
+
+static void put_framing(eddy_http_request *request) {
+    bool is_old = request->head.minor == 0;
+    if (request->is_chunked)
+        put_string(request, "\r\nTransfer-Encoding: chunked");
+    else if (request->length >= 0 && request->status != 204 && request->status != 304)
+        put_string(request, "\r\nContent-Length: "), put_number(request, (uint64_t)request->length);
+    if (request->upgrade != NULL) return;
+    if (request->is_last)
+        put_string(request, "\r\nConnection: close");
+    else if (is_old)
+        put_string(request, "\r\nConnection: keep-alive");
+}
+
+static void put_lines(eddy_http_request *request) {
+    const char *server = request->http->config.server;
+    put_string(request, "HTTP/1.1 ");
+    put_number(request, (uint64_t)request->status);
+    put_string(request, " ");
+    put_string(request, eddy_http_reason(request->status));
+    if (server[0] != '\0') {
+        put_string(request, "\r\nServer: ");
+        put_string(request, server);
+    }
+    put_string(request, "\r\nDate: ");
+    put_string(request, eddy__http_date(request->http));
+    put_framing(request);
+    put_string(request, "\r\n");
+    eddy__http_put(request, request->fields, request->fields_used);
+    put_string(request, "\r\n");
+}
+
+bool eddy__http_put_head(eddy_http_request *request) {
+    int err = eddy__http_reserve(request, HTTP_HEAD_ROOM + request->fields_used);
+    if (err < 0) {
+        if (err != -EAGAIN) eddy__http_disconnect(request->connection, false);
+        return false;
+    }
+    if (eddy__http_body_ends_connection(request) || request->http->is_stopping)
+        request->is_last = true;
+    if (request->length < 0 && request->has_body && !request->is_chunked) request->is_last = true;
+    request->output.answer_start = request->output.used;
+    request->has_sent = false;
+    put_lines(request);
+    request->has_head = true;
+    if (!request->has_body) eddy__http_forget_sources(request);
+    return true;
+}
+
+/* --- Answers --- */
+
+/* Notes how the answer begins. 0, or why it does not. */
+static int begin(eddy_http_request *request, int status, int64_t length) {
+    if (eddy__http_is_gone(request)) return -EPIPE;
+    if (request->has_begun || request->is_ended) return -EALREADY;
+    if (status < 200 || status > 599 || length < -1) return -EINVAL;
+    request->status = status;
+    request->length = length;
+    request->given = 0;
+    request->has_body = request->head.method != HTTP_HEAD && status != 204 && status != 304;
+    request->is_chunked = length < 0 && request->head.minor > 0 && status != 204 && status != 304;
+    request->has_begun = true;
+    return 0;
+}
+
+/* The handler's part is over, also where it could not be as it wanted. */
+static int end(eddy_http_request *request, int err) {
+    if (err == -EALREADY && request->is_ended) return err;
+    request->is_ended = true;
+    if (err < 0 && err != -EPIPE) {
+        if (request->has_begun)
+            eddy__http_cut_answer(request, err);
+        else
+            eddy__http_refuse(request, eddy__http_status_of(err));
+    }
+    eddy__http_later(request);
+    return err;
+}
+
+static void lend(eddy_http_request *request, const void *body, size_t size) {
+    request->memory = body;
+    request->memory_left = size;
+    request->given = (int64_t)size;
+}
+
+int eddy_http_respond_lent(eddy_http_request *request, int status, const void *body,
+                           size_t size) {
+    int err = size > INT64_MAX ? -EINVAL : begin(request, status, (int64_t)size);
+    if (err == 0) lend(request, body, size);
+    return end(request, err);
+}
+
+int eddy_http_respond(eddy_http_request *request, int status, const void *body, size_t size) {
+    char *copy = NULL;
+    if (eddy__http_is_gone(request)) return end(request, -EPIPE);
+    if (size > 0 && !request->has_begun) {
+        copy = eddy__http_resize(request->http, NULL, 0, size);
+        if (copy == NULL) return end(request, -ENOMEM);
+        memcpy(copy, body, size);
+    }
+    int err = begin(request, status, (int64_t)size);
+    if (err == 0) {
+        lend(request, copy, size);
+        request->copy = copy;
+        request->copy_bytes = size;
+    } else if (copy != NULL) {
+        (void)eddy__http_resize(request->http, copy, size, 0);
+    }
+    return end(request, err);
+}
+
+static void lend_file(eddy_http_request *request, int fd, int64_t offset, int64_t length) {
+    request->fd = fd;
+    request->file_offset = offset;
+    request->file_left = length;
+    request->given += length;
+}
+
+int eddy_http_respond_file(eddy_http_request *request, int status, int fd, int64_t offset,
+                           int64_t length) {
+    int err = offset < 0 || length < 0 ? -EINVAL : begin(request, status, length);
+    if (err == 0) lend_file(request, fd, offset, length);
+    return end(request, err);
+}
+
+int eddy_http_start(eddy_http_request *request, int status, int64_t length) {
+    int err = begin(request, status, length);
+    if (err == 0) eddy__http_later(request);
+    return err;
+}
+
+/* How much of `size` the client may still be given. */
+static int may_give(const eddy_http_request *request, uint64_t size) {
+    if (eddy__http_is_gone(request)) return -EPIPE;
+    if (!request->has_begun || request->is_ended) return -EINVAL;
+    if (request->length >= 0 && size > (uint64_t)(request->length - request->given))
+        return -EMSGSIZE;
+    return 0;
+}
+
+static void put_chunk_size(eddy_http_request *request, uint64_t size) {
+    char digits[18];
+    size_t at = sizeof digits - 2;
+    memcpy(digits + at, "\r\n", 2);
+    do {
+        digits[--at] = "0123456789abcdef"[size & 15];
+        size >>= 4;
+    } while (size > 0);
+    eddy__http_put(request, digits + at, sizeof digits - at);
+}
+
+/* What goes before a piece of the body must be out, or in the output. 0, -EAGAIN, -EPIPE. */
+static int prepare_piece(eddy_http_request *request) {
+    if (request->is_reading || request->is_waiting || request->file_left > 0) return -EAGAIN;
+    if (!request->has_head && !eddy__http_put_head(request))
+        return eddy__http_is_gone(request) ? -EPIPE : -EAGAIN;
+    int err = eddy__http_reserve(request, HTTP_CHUNK_ROOM + 1);
+    return err == -ENOMEM ? -EAGAIN : err;
+}
+
+static ssize_t put_piece(eddy_http_request *request, const void *data, size_t size) {
+    uint32_t overhead = request->is_chunked ? HTTP_CHUNK_ROOM : 0;
+    uint32_t room = request->output.size - request->output.used;
+    if (room <= overhead) return -EAGAIN;
+    size_t taken = size < room - overhead ? size : room - overhead;
+    if (request->is_chunked) put_chunk_size(request, taken);
+    eddy__http_put(request, data, taken);
+    if (request->is_chunked) eddy__http_put(request, "\r\n", 2);
+    request->given += (int64_t)taken;
+    request->body_bytes += (int64_t)taken;
+    return (ssize_t)taken;
+}
+
+ssize_t eddy_http_write(eddy_http_request *request, const void *data, size_t size) {
+    int err = may_give(request, size);
+    if (err < 0) return err;
+    if (!request->has_body) {
+        request->given += (int64_t)size;
+        return (ssize_t)size;
+    }
+    if (size == 0) return 0;
+    err = prepare_piece(request);
+    ssize_t taken = err < 0 ? err : put_piece(request, data, size);
+    if (taken < 0 || (size_t)taken < size) request->wants_drained = true;
+    eddy__http_later(request);
+    return taken;
+}
+
+/* Where a buffer is too small for all of it nothing else is in it, so that one as large is taken. */
+int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size) {
+    int err = may_give(request, size);
+    if (err < 0 || !request->has_body) return err;
+    err = prepare_piece(request);
+    if (err == 0 && request->output.size - request->output.used < size + HTTP_CHUNK_ROOM)
+        err = request->output.used > request->output.answer_start && request->has_sent
+                  ? -EAGAIN
+                  : eddy__http_reserve(request, (uint32_t)size + HTTP_CHUNK_ROOM);
+    if (err == -ENOMEM) err = -EAGAIN;
+    if (err == 0) (void)put_piece(request, data, size);
+    if (err < 0) request->wants_drained = true;
+    eddy__http_later(request);
+    return err;
+}
+
+int eddy_http_write_file(eddy_http_request *request, int fd, int64_t offset, int64_t length) {
+    if (offset < 0 || length < 0) return -EINVAL;
+    int err = may_give(request, (uint64_t)length);
+    if (err < 0) return err;
+    request->wants_drained = true;
+    eddy__http_later(request);
+    if (!request->has_body) {
+        request->given += length;
+        return 0;
+    }
+    err = prepare_piece(request);
+    if (err < 0) return err;
+    if (length > 0 && request->is_chunked) {
+        put_chunk_size(request, (uint64_t)length);
+        request->ends_chunk = true;
+    }
+    lend_file(request, fd, offset, length);
+    return 0;
+}
+
+int eddy_http_end(eddy_http_request *request) {
+    int err = eddy__http_is_gone(request) ? -EPIPE : 0;
+    if (request->is_ended) return -EALREADY;
+    if (err == 0 && !request->has_begun) err = -EINVAL;
+    return end(request, err);
+}
+
+void eddy_http_abort(eddy_http_request *request) {
+    if (!request->is_ended) (void)end(request, eddy__http_is_gone(request) ? -EPIPE : -EIO);
+}
+
+int eddy_http_upgrade(eddy_http_request *request, eddy_http_upgrade_fn *fn, void *context) {
+    int err = eddy__http_is_gone(request) ? -EPIPE : 0;
+    if (request->has_begun || request->is_ended) return -EALREADY;
+    if (err == 0 && (request->head.minor == 0 || request->body_state != HTTP_BODY_NONE))
+        err = -EINVAL;
+    if (err == 0) {
+        request->status = 101;
+        request->length = -1;
+        request->has_begun = true;
+        request->upgrade = fn;
+        request->upgrade_context = context;
+    }
+    return end(request, err);
+}
+
+void eddy_http_on_done(eddy_http_request *request, eddy_http_fn *done, void *context) {
+    request->done = done;
+    request->done_context = context;
+}
+
+void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, void *context) {
+    request->gone = gone;
+    request->gone_context = context;
+}
+
+void eddy_http_on_drained(eddy_http_request *request, eddy_http_fn *drained, void *context) {
+    request->drained = drained;
+    request->drained_context = context;
+}

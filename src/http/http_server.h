@@ -1,0 +1,327 @@
+/* http_server.h: what the files of the HTTP server share.
+ *
+ * They use the public headers alone, as a user's program would, and stand in layers:
+ *
+ *     http_server       opening and stopping, listeners, how many are let in
+ *     http_connection   a client: bytes in, time limits, what goes on next
+ *     http_route        from a request to its handler
+ *     http_answer       what handlers call to answer, http_events with it
+ *     http_body         the body of a request
+ *     http_output       the bytes of an answer on their way out
+ *     http_fields       what handlers ask of a request
+ *     http_memory       blocks of two sizes
+ *     http_head, http_chunk, http_path, http_date: pure functions
+ *
+ * A connection waits for a request without one; its first byte takes a struct eddy_http_request,
+ * which is given back when all that came has been answered:
+ *
+ *              bytes                   head is complete
+ *     idle  ----------->  collecting  ------------------>  answering
+ *      ^                      ^                               |
+ *      |  nothing is left     |  part of the next head        | over: ended, and given to the output
+ *      +----------------------+-------------------------------+
+ *                                                             | the last answer
+ *                                              lingering  <---+
+ *
+ * All that goes on goes on in eddy__http_advance(), which is called by each callback of the loop.
+ * What a handler calls only notes what is to be done: either it was called by advance, which then
+ * goes on with it, or `later` calls advance in phase 7. So no callback runs inside a call.
+ * Threading: the loop's. */
+#ifndef EDDY_HTTP_HTTP_SERVER_H
+#define EDDY_HTTP_HTTP_SERVER_H
+
+#include <eddy/file.h>
+#include <eddy/http.h>
+#include <eddy/loop.h>
+
+#include <netinet/in.h>
+
+#include "http_chunk.h"
+#include "http_head.h"
+
+enum {
+    HTTP_BLOCK_BYTES = 8 * 1024,  /* of a request, and of its output */
+    HTTP_PIECE_BYTES = 128 * 1024, /* of a file, with the head before it: one write, for most */
+    HTTP_READ_BYTES = 16 * 1024,  /* of a socket at once */
+    HTTP_HEAD_ROOM = 512,         /* an answer's head without the handler's fields */
+    HTTP_FIELDS_ROOM = 32 * 1024, /* all of these */
+    HTTP_CHUNK_ROOM = 32,         /* around a chunk, and the last one */
+    HTTP_BLOCKS_KEPT = 1024,
+    HTTP_TEXT_INLINE = 512,
+    HTTP_METHOD_BYTES = 32,
+    HTTP_PATH_INLINE = 256,
+};
+
+/* How long a client may go on sending to a connection that we have shut down. Closing at once would
+ * make the kernel answer such bytes with a reset, which can overtake our last answer. */
+#define HTTP_LINGER_NS (2 * EDDY_NS_PER_S)
+
+/* Blocks of one size, kept for reuse. The one given back last is taken first: its bytes are still in
+ * the processor's caches. */
+struct http_blocks {
+    uint32_t bytes;
+    uint32_t kept, kept_max;
+    uint32_t taken, taken_max; /* 0: no limit */
+    struct http_block {
+        struct http_block *next;
+    } *first;
+};
+
+struct http_route {
+    struct http_route *next;
+    const char *method, *prefix;
+    size_t length; /* of the prefix, without a slash at its end */
+    eddy_http_fn *fn;
+    void *context;
+};
+
+enum http_list { HTTP_IDLE, HTTP_COLLECTING, HTTP_BUSY, HTTP_LISTS };
+
+struct eddy_http {
+    eddy_loop *loop;
+    eddy_http_config config;
+    eddy_allocator allocator;
+    struct http_head_limits limits;
+    struct http_blocks small, big, connections;
+    struct http_list_ends {
+        struct http_connection *first, *last; /* whoever has been there longest is the last */
+    } lists[HTTP_LISTS];
+    eddy_http_request *waiting, **waiting_end; /* for a big block */
+    eddy_http_listener *listeners;
+    uint32_t listening; /* of which are not closed yet */
+    uint32_t kept;      /* connections that are not freed yet */
+    struct http_route *routes;
+    eddy_defer stopped;
+    void (*stop_fn)(eddy_http *http, void *context);
+    void *stop_context;
+    bool is_stopping, is_full;
+    int64_t date_s; /* the second that `date` shows */
+    char date[EDDY_HTTP_DATE_BYTES];
+    eddy_http_counts counts;
+    char read_buffer[HTTP_READ_BYTES]; /* nothing is left in it between two reads */
+};
+
+/* Which time limit runs: it is that of the stream's reader. */
+enum http_limit { HTTP_NO_LIMIT, HTTP_IDLE_LIMIT, HTTP_HEAD_LIMIT, HTTP_BODY_LIMIT };
+
+struct http_connection {
+    eddy_stream stream;
+    eddy_http *http;
+    eddy_http_request *request;
+    struct http_connection *prev, *next;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer;
+    uint8_t list;  /* enum http_list */
+    uint8_t limit; /* enum http_limit */
+    bool is_reading, is_watching;
+    bool has_end;      /* the client sends no more */
+    bool is_lingering; /* our end is shut down, what still comes is thrown away */
+    bool is_advancing;
+    bool is_late; /* phase 7 has come: what is ready need not wait for more */
+    bool is_torn; /* only a reset tells that its last answer is not whole */
+    bool is_closing; /* eddy_stream_close has been called … */
+    bool is_closed;  /* … and has called back */
+};
+
+enum http_body_state {
+    HTTP_BODY_NONE,     /* there is none, or it is at its end */
+    HTTP_BODY_UNREAD,   /* nobody has asked for it yet */
+    HTTP_BODY_READ,     /* body_fn gets it */
+    HTTP_BODY_PAUSED,   /* body_fn will */
+    HTTP_BODY_SKIPPED,  /* the request is over: what is left is thrown away */
+};
+
+enum http_memory_kind { HTTP_NO_MEMORY, HTTP_SMALL, HTTP_BIG, HTTP_ODD /* of just this size */ };
+
+/* What has gathered for the client: [sent, used) is not with the kernel yet. While a write is under
+ * way, or a file is being read behind `used`, the bytes do not move. */
+struct http_output {
+    eddy_write write;
+    struct iovec vectors[2];
+    char *bytes;
+    uint32_t size, used, sent;
+    uint32_t answer_start; /* where this answer begins */
+    uint32_t from_file;    /* so many of the last bytes can be read again */
+    uint32_t writing;      /* what is before is being written */
+    uint8_t kind;          /* enum http_memory_kind, of `bytes` */
+    bool is_writing;
+};
+
+struct eddy_http_request {
+    eddy_http *http;
+    struct http_connection *connection;
+    struct http_output output;
+    eddy_file file;
+
+    /* From here to `head` all is zero in a new request, and again in the connection's next. */
+    const char *text; /* its first byte, once the head is complete */
+    char *path;       /* in path_inline, or allocated */
+    uint32_t path_length, path_room;
+    const char *method; /* in method_bytes, or NULL: nobody has one that long */
+    uint32_t query;     /* where it begins in the target, with its "?" */
+    int64_t begun_ns;
+    eddy_http_fn *done, *gone, *drained;
+    void *done_context, *gone_context, *drained_context;
+
+    bool has_fields;     /* the head was complete, and its values are ended */
+    bool is_answering;   /* a handler has been called */
+    bool has_begun;      /* … and has begun to answer */
+    bool has_head;       /* the head of the answer is in the output … */
+    bool has_sent;       /* … and some of it is with the kernel: it cannot be taken back */
+    bool is_ended;       /* the handler has done its part */
+    bool is_refused;     /* by the server itself */
+    bool is_told_gone;
+    bool is_last;        /* the connection ends after it */
+    bool is_cut;         /* without its end */
+    bool has_body;       /* false: HEAD, 204, 304 */
+    bool is_chunked;     /* the answer */
+    bool wants_drained;
+    bool is_reading;     /* `file` is under way */
+    bool is_waiting;     /* in http->waiting */
+    bool ends_chunk;     /* behind the part of a file */
+
+    int status, error;
+    int64_t length;      /* of the answer's body; -1: unknown */
+    int64_t given;       /* of it, by the handler */
+    int64_t body_bytes;  /* of it, that went into the output or to the kernel */
+    const char *memory;  /* what is next of it … */
+    size_t memory_left;
+    char *copy;          /* … which is ours to free */
+    size_t copy_bytes;
+    int fd;              /* … or a part of a file */
+    int64_t file_offset, file_left;
+    uint32_t wanted;     /* of it, that is being read */
+    eddy_http_request *next_waiting;
+    void *granted; /* a big block, which it has waited for */
+
+    uint8_t body_state; /* enum http_body_state */
+    bool is_continued;  /* a 100 has been sent, or need not be */
+    bool is_chunked_body, is_body_whole;
+    uint64_t body_left; /* of a body with a length */
+    uint64_t body_limit, body_taken;
+    eddy_http_body_fn *body_fn;
+    void *body_context;
+    struct http_chunk chunk;
+
+    eddy_http_upgrade_fn *upgrade;
+    void *upgrade_context;
+    int64_t heartbeat_ns;
+    uint32_t fields_used;
+
+    struct http_head head;
+    eddy_timer heartbeat;
+    eddy_defer later;
+    char *fields; /* that the handler has added, as they will be sent; in fields_inline or allocated */
+    uint32_t fields_size;
+
+    /* Input: [at, used) has not been dealt with. */
+    char *input, *kept; /* `kept` holds this request's head, where the input has moved on */
+    uint32_t input_size, kept_size, at, used;
+    char method_bytes[HTTP_METHOD_BYTES];
+    char path_inline[HTTP_PATH_INLINE];
+    char fields_inline[HTTP_TEXT_INLINE];
+    char bytes[]; /* the first input; to the block's end */
+};
+
+/* --- http_memory.c --- */
+
+/* From the server's allocator, counted. */
+void *eddy__http_resize(eddy_http *http, void *memory, size_t old_bytes, size_t new_bytes);
+void eddy__http_blocks_init(struct http_blocks *blocks, uint32_t bytes, uint32_t kept_max,
+                            uint32_t taken_max);
+/* NULL: no memory, or taken_max are taken. */
+void *eddy__http_take(eddy_http *http, struct http_blocks *blocks);
+void eddy__http_give(eddy_http *http, struct http_blocks *blocks, void *block);
+void eddy__http_blocks_clear(eddy_http *http, struct http_blocks *blocks);
+
+/* --- http_server.c --- */
+
+void eddy__http_list_add(struct http_connection *it, enum http_list list);
+void eddy__http_list_remove(struct http_connection *it);
+/* Pauses the listeners when nobody could make room for one more, and has them go on. */
+void eddy__http_update_places(eddy_http *http);
+/* A connection's memory is the server's again. */
+void eddy__http_left(eddy_http *http, struct http_connection *it);
+const char *eddy__http_date(eddy_http *http);
+
+/* --- http_connection.c --- */
+
+int eddy__http_connect(eddy_http *http, int fd, const struct sockaddr *peer);
+void eddy__http_advance(struct http_connection *it);
+/* Has advance called: by whoever runs it now, or in phase 7; or in phase 7 in any case. */
+void eddy__http_later(eddy_http_request *request);
+void eddy__http_defer(eddy_http_request *request);
+void eddy__http_disconnect(struct http_connection *it, bool with_reset);
+/* No new requests: closes it unless it is answering. */
+void eddy__http_finish(struct http_connection *it);
+
+/* --- http_route.c --- */
+
+/* Calls the handler, or refuses the request. */
+void eddy__http_dispatch(eddy_http_request *request);
+/* Has `status` answered, by the program's function for it or with a line of text. */
+void eddy__http_refuse(eddy_http_request *request, int status);
+void eddy__http_free_routes(eddy_http *http);
+
+/* --- http_answer.c --- */
+
+bool eddy__http_is_gone(const eddy_http_request *request);
+/* The status for what a request needs and the system refuses. */
+int eddy__http_status_of(int error);
+/* Puts the head into the output. False: not yet, as something is under way, or the connection is
+ * closing for want of memory. */
+bool eddy__http_put_head(eddy_http_request *request);
+/* As eddy_http_write, but all or nothing: 0, or -EAGAIN and its like. */
+int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size);
+
+/* --- http_output.c --- */
+
+enum http_progress { HTTP_WAITS, HTTP_DONE };
+
+/* Has room for so many bytes behind `used`. 0, -EAGAIN (something is under way), -ENOMEM. */
+int eddy__http_reserve(eddy_http_request *request, uint32_t bytes);
+/* Goes on with the body. HTTP_DONE: all that the handler has given is in the output, or with the
+ * kernel. */
+enum http_progress eddy__http_fill(eddy_http_request *request);
+/* Offers the kernel what has gathered. HTTP_WAITS: the rest goes when it can, or the connection is
+ * closing. */
+enum http_progress eddy__http_flush(struct http_connection *it);
+/* Puts bytes there, for which there is room, that are no file's. */
+void eddy__http_put(eddy_http_request *request, const void *bytes, size_t length);
+/* Ends the answer where it is; whatever follows is not sent. */
+void eddy__http_cut_answer(eddy_http_request *request, int error);
+/* Frees the output, of which nothing is under way. */
+void eddy__http_free_output(eddy_http_request *request);
+/* What the handler gave is not needed any more, or given up. */
+void eddy__http_forget_sources(eddy_http_request *request);
+
+/* --- http_body.c --- */
+
+/* Decides what follows the head. */
+void eddy__http_begin_body(eddy_http_request *request);
+/* Takes body bytes out of `bytes`; returns how many. Calls body_fn, after which anything may be. */
+size_t eddy__http_take_body(eddy_http_request *request, const char *bytes, size_t length);
+/* Tells body_fn that no more comes. */
+void eddy__http_fail_body(eddy_http_request *request, int error);
+/* The connection cannot go on behind a body that nobody will skip. */
+bool eddy__http_body_ends_connection(const eddy_http_request *request);
+
+/* --- http_path.c --- */
+
+/* Decodes `target` up to its query into `path`, which holds `length` + 2 bytes. Returns 0 with the
+ * length of the path and where the query begins, or 400 or 404. */
+int eddy__http_path_decode(char *path, uint32_t *path_length, const char *target, uint32_t length,
+                           uint32_t *query);
+
+/* --- http_events.c --- */
+
+void eddy__http_heartbeat(eddy_timer *timer);
+
+static inline struct http_connection *http_connection_of(eddy_stream *stream) {
+    return eddy_container_of(stream, struct http_connection, stream);
+}
+
+#endif
