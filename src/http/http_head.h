@@ -14,9 +14,7 @@
 #ifndef EDDY_HTTP_HTTP_HEAD_H
 #define EDDY_HTTP_HTTP_HEAD_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "http_bytes.h"
 
 enum {
     HTTP_FIELDS_MAX = 128,
@@ -34,7 +32,7 @@ struct http_head_limits {
     uint32_t line_bytes;   /* the request line: 414 */
     uint32_t field_bytes;  /* one field line: 431 */
     uint32_t fields_bytes; /* all of them with the empty line: 431 */
-    uint32_t fields;       /* 431 */
+    uint32_t fields;       /* lines, no more than HTTP_FIELDS_MAX: 431 */
 };
 
 enum http_method {
@@ -63,11 +61,13 @@ struct http_head {
     bool is_chunked;       /* a body of that kind follows: "chunked" is all of Transfer-Encoding */
     bool expects_continue; /* the client may wait for a 100 before it sends its body */
     bool keep_alive;       /* the connection may go on after the answer */
-    struct http_field_line fields[HTTP_FIELDS_MAX];
 
     /* The parser's own. */
-    uint8_t state, empty_lines, has_close, has_keep_alive, has_length, has_encoding, has_host;
+    uint8_t state, empty_lines, has_close, has_keep_alive, has_length, has_encoding, has_expect;
+    uint8_t has_host;
     uint32_t line_start, scanned, fields_start;
+
+    struct http_field_line fields[HTTP_FIELDS_MAX]; /* a result, too */
 };
 
 enum {
@@ -83,13 +83,5 @@ void eddy__http_head_init(struct http_head *head); /* does not touch `fields` */
  * 505. Not to be called again after one of the last. */
 int eddy__http_head_parse(struct http_head *head, const char *bytes, size_t length,
                           const struct http_head_limits *limits);
-
-/* Whether both are the same field name, in whatever case. `lower` is in lower case. */
-bool eddy__http_name_is(const char *name, size_t length, const char *lower);
-
-/* Whether these are a token (RFC 9110 §5.6.2), and whether they may be a field's value: neither CR,
- * LF, NUL nor other control characters but tabs. */
-bool eddy__http_is_token(const char *bytes, size_t length);
-bool eddy__http_is_value(const char *bytes, size_t length);
 
 #endif
