@@ -98,8 +98,8 @@ static bool grow_fields(eddy_http_request *request, size_t size) {
     char *old = request->fields == request->fields_inline ? NULL : request->fields;
     size_t grown = 2 * (size_t)request->fields_size;
     while (grown < size) grown *= 2;
-    char *fields = eddy__http_resize(request->http, old, old != NULL ? request->fields_size : 0,
-                                     grown);
+    char *fields =
+        eddy__http_resize(request->http, old, old != NULL ? request->fields_size : 0, grown);
     if (fields == NULL) return false;
     if (old == NULL) memcpy(fields, request->fields_inline, request->fields_used);
     request->fields = fields;
@@ -240,8 +240,7 @@ static void lend(eddy_http_request *request, const void *body, size_t size) {
     request->given = (int64_t)size;
 }
 
-int eddy_http_respond_lent(eddy_http_request *request, int status, const void *body,
-                           size_t size) {
+int eddy_http_respond_lent(eddy_http_request *request, int status, const void *body, size_t size) {
     int err = size > INT64_MAX ? -EINVAL : begin(request, status, (int64_t)size);
     if (err == 0) lend(request, body, size);
     return end(request, err);
@@ -343,7 +342,8 @@ ssize_t eddy_http_write(eddy_http_request *request, const void *data, size_t siz
     return taken;
 }
 
-/* Where a buffer is too small for all of it nothing else is in it, so that one as large is taken. */
+/* Where a buffer is too small for all of it nothing else is in it, so that one as large is taken.
+ */
 int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size) {
     int err = may_give(request, size);
     if (err < 0 || !request->has_body) return err;

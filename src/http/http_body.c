@@ -1,6 +1,6 @@
 /* http_body.c: the body of a request: to who reads it, or to nobody.
- * Invariant: body_fn is called only while the state is HTTP_BODY_READ, and not after the request was
- * ended. Threading: the loop's. */
+ * Invariant: body_fn is called only while the state is HTTP_BODY_READ, and not after the request
+ * was ended. Threading: the loop's. */
 #include "http_server.h"
 
 void eddy__http_begin_body(eddy_http_request *request) {
@@ -25,8 +25,7 @@ bool eddy__http_body_ends_connection(const eddy_http_request *request) {
 
 /* Nothing more of it comes, or is wanted. */
 static void stop_body(eddy_http_request *request, int error) {
-    bool is_read =
-        request->body_state == HTTP_BODY_READ || request->body_state == HTTP_BODY_PAUSED;
+    bool is_read = request->body_state == HTTP_BODY_READ || request->body_state == HTTP_BODY_PAUSED;
     request->body_state = HTTP_BODY_NONE;
     if (error < 0) request->is_last = true;
     if (is_read && !request->is_ended)

@@ -1,8 +1,8 @@
 /* http_connection.c: a client: bytes in, time limits, what goes on next, the end.
  * Invariants: a connection is in one list of its server until it begins to close, and is freed when
- * its stream has closed, no file request of it is under way, and its request has been ended. Reading
- * is off while bytes of a later request wait behind one that is being answered.
- * Threading: the loop's. */
+ * its stream has closed, no file request of it is under way, and its request has been ended.
+ * Reading is off while bytes of a later request wait behind one that is being answered. Threading:
+ * the loop's. */
 #include "http_server.h"
 
 #include <string.h>
@@ -75,8 +75,7 @@ static void free_parts(eddy_http_request *request) {
     eddy__http_forget_sources(request);
     free_input(request, request->kept, request->kept_size);
     request->kept = NULL;
-    if (request->path_room > 0)
-        (void)eddy__http_resize(http, request->path, request->path_room, 0);
+    if (request->path_room > 0) (void)eddy__http_resize(http, request->path, request->path_room, 0);
     request->path_room = 0;
     if (request->fields != request->fields_inline)
         (void)eddy__http_resize(http, request->fields, request->fields_size, 0);
@@ -196,8 +195,8 @@ static void on_hangup(eddy_stream *stream, int status) {
 /* Throws away what is left of a body. False: there is more to come. */
 static bool skip_body(eddy_http_request *request) {
     if (request->body_state != HTTP_BODY_SKIPPED) return true;
-    size_t taken = eddy__http_take_body(request, request->input + request->at,
-                                        request->used - request->at);
+    size_t taken =
+        eddy__http_take_body(request, request->input + request->at, request->used - request->at);
     request->at += (uint32_t)taken;
     return request->body_state == HTTP_BODY_NONE;
 }
@@ -281,8 +280,7 @@ static void ask_for_body(eddy_http_request *request) {
 /* Has body_fn get what is there. */
 static void deliver_body(eddy_http_request *request) {
     ask_for_body(request);
-    if (wants_body(request) && request->is_body_whole)
-        (void)eddy__http_take_body(request, NULL, 0);
+    if (wants_body(request) && request->is_body_whole) (void)eddy__http_take_body(request, NULL, 0);
     while (wants_body(request) && request->at < request->used) {
         size_t taken = eddy__http_take_body(request, request->input + request->at,
                                             request->used - request->at);
@@ -412,8 +410,8 @@ static void attend(struct http_connection *it) {
         read_no_more(it);
         return;
     }
-    if (!reads_body && (request->body_state == HTTP_BODY_PAUSED ||
-                        request->body_state == HTTP_BODY_UNREAD)) {
+    if (!reads_body &&
+        (request->body_state == HTTP_BODY_PAUSED || request->body_state == HTTP_BODY_UNREAD)) {
         read_no_more(it);
         return;
     }

@@ -3,8 +3,7 @@
 #include "http_server.h"
 
 void *eddy__http_resize(eddy_http *http, void *memory, size_t old_bytes, size_t new_bytes) {
-    void *moved =
-        http->allocator.resize(http->allocator.context, memory, old_bytes, new_bytes);
+    void *moved = http->allocator.resize(http->allocator.context, memory, old_bytes, new_bytes);
     if (moved != NULL || new_bytes == 0) http->counts.memory_bytes += new_bytes - old_bytes;
     return moved;
 }

@@ -2,12 +2,11 @@
  *
  * Answers gather in the output, head and body, one behind the other, and go to the kernel when
  * nothing else is to be answered now: a small file costs one write, and so do the answers to
- * requests that came together. What a handler has lent goes straight from its memory. Files are read
- * into big blocks, of which there are few: whoever finds none waits for one, and what a slow client
- * does not take of a piece is forgotten, but for one small block, and read again when it is wanted.
- * Invariants: while `file` is under way, or a write, the output's bytes do not move; a client that
- * does not take its answer has no big block.
- * Threading: the loop's. */
+ * requests that came together. What a handler has lent goes straight from its memory. Files are
+ * read into big blocks, of which there are few: whoever finds none waits for one, and what a slow
+ * client does not take of a piece is forgotten, but for one small block, and read again when it is
+ * wanted. Invariants: while `file` is under way, or a write, the output's bytes do not move; a
+ * client that does not take its answer has no big block. Threading: the loop's. */
 #include "http_server.h"
 
 #include <string.h>
@@ -48,8 +47,7 @@ static void give_big(eddy_http *http, void *block) {
 static void free_bytes(eddy_http *http, const struct http_output *output) {
     if (output->kind == HTTP_SMALL) eddy__http_give(http, &http->small, output->bytes);
     if (output->kind == HTTP_BIG) give_big(http, output->bytes);
-    if (output->kind == HTTP_ODD)
-        (void)eddy__http_resize(http, output->bytes, output->size, 0);
+    if (output->kind == HTTP_ODD) (void)eddy__http_resize(http, output->bytes, output->size, 0);
 }
 
 void eddy__http_free_output(eddy_http_request *request) {
@@ -105,8 +103,7 @@ void eddy__http_forget_sources(eddy_http_request *request) {
     if (request->is_waiting) dequeue(request);
     if (request->granted != NULL) give_big(http, request->granted);
     request->granted = NULL;
-    if (request->copy != NULL)
-        (void)eddy__http_resize(http, request->copy, request->copy_bytes, 0);
+    if (request->copy != NULL) (void)eddy__http_resize(http, request->copy, request->copy_bytes, 0);
     request->copy = NULL;
     request->memory_left = 0;
     request->file_left = 0;
@@ -164,8 +161,7 @@ static enum http_progress send_rest(struct http_connection *it) {
         output->vectors[count++] =
             (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
     output->writing = output->used;
-    int err =
-        eddy_stream_writev(&it->stream, &output->write, output->vectors, count, on_written);
+    int err = eddy_stream_writev(&it->stream, &output->write, output->vectors, count, on_written);
     output->is_writing = err == 0;
     if (err < 0) eddy__http_disconnect(it, false);
     return HTTP_WAITS;

@@ -12,9 +12,8 @@ int eddy_http_handle(eddy_http *http, const char *method, const char *prefix, ed
     if (method != NULL && !eddy__http_is_token(method, strlen(method))) return -EINVAL;
     while (length > 0 && prefix[length - 1] == '/') length--;
     for (const struct http_route *it = http->routes; it != NULL; it = it->next) {
-        bool same_method = method == NULL || it->method == NULL
-                               ? method == it->method
-                               : strcmp(method, it->method) == 0;
+        bool same_method = method == NULL || it->method == NULL ? method == it->method
+                                                                : strcmp(method, it->method) == 0;
         if (same_method && it->length == length && memcmp(it->prefix, prefix, length) == 0)
             return -EEXIST;
     }
@@ -84,8 +83,8 @@ static int decode_path(eddy_http_request *request) {
         if (request->path == NULL) return 503;
         request->path_room = room;
     }
-    return eddy__http_path_decode(request->path, &request->path_length, target,
-                                  head->target.length, &request->query);
+    return eddy__http_path_decode(request->path, &request->path_length, target, head->target.length,
+                                  &request->query);
 }
 
 /* Values end with a NUL, where a blank or the line's end is. */

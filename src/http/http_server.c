@@ -76,8 +76,7 @@ int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_config *co
     opened->limits = (struct http_head_limits){settings.line_bytes, settings.field_bytes,
                                                settings.fields_bytes, settings.fields};
     eddy__http_blocks_init(&opened->small, HTTP_BLOCK_BYTES, HTTP_BLOCKS_KEPT, 0);
-    eddy__http_blocks_init(&opened->big, HTTP_PIECE_BYTES,
-                           settings.buffer_bytes / HTTP_PIECE_BYTES,
+    eddy__http_blocks_init(&opened->big, HTTP_PIECE_BYTES, settings.buffer_bytes / HTTP_PIECE_BYTES,
                            settings.buffer_bytes / HTTP_PIECE_BYTES);
     eddy__http_blocks_init(&opened->connections, sizeof(struct http_connection), HTTP_BLOCKS_KEPT,
                            0);
@@ -138,8 +137,7 @@ static struct http_connection *who_makes_room(const eddy_http *http) {
 }
 
 void eddy__http_update_places(eddy_http *http) {
-    bool is_full =
-        http->counts.open >= http->config.connections && who_makes_room(http) == NULL;
+    bool is_full = http->counts.open >= http->config.connections && who_makes_room(http) == NULL;
     if (is_full == http->is_full || http->is_stopping) return;
     http->is_full = is_full;
     for (eddy_http_listener *it = http->listeners; it != NULL; it = it->next) {
@@ -189,8 +187,8 @@ int eddy_http_listen(eddy_http *http, eddy_http_listener *listener, const struct
                      void (*failed)(eddy_http_listener *listener, int status)) {
     if (http->is_stopping) return -ECANCELED;
     eddy_listener_init(&listener->listener, http->loop);
-    int err = eddy_tcp_listen(&listener->listener, address, length, HTTP_BACKLOG, options,
-                              on_accept);
+    int err =
+        eddy_tcp_listen(&listener->listener, address, length, HTTP_BACKLOG, options, on_accept);
     if (err < 0) return err;
     listener->http = http;
     listener->failed = failed;
@@ -205,7 +203,7 @@ int eddy_http_listen(eddy_http *http, eddy_http_listener *listener, const struct
 
 static void on_stopped(eddy_defer *defer) {
     eddy_http *http = eddy_container_of(defer, eddy_http, stopped);
-    void (*fn)(eddy_http *it, void *context) = http->stop_fn;
+    void (*fn)(eddy_http * it, void *context) = http->stop_fn;
     if (fn == NULL || http->kept > 0 || http->listening > 0) return;
     http->stop_fn = NULL;
     fn(http, http->stop_context);

@@ -18,7 +18,8 @@
  *              bytes                   head is complete
  *     idle  ----------->  collecting  ------------------>  answering
  *      ^                      ^                               |
- *      |  nothing is left     |  part of the next head        | over: ended, and given to the output
+ *      |  nothing is left     |  part of the next head        | over: ended, and given to the
+ * output
  *      +----------------------+-------------------------------+
  *                                                             | the last answer
  *                                              lingering  <---+
@@ -40,12 +41,12 @@
 #include "http_head.h"
 
 enum {
-    HTTP_BLOCK_BYTES = 8 * 1024,  /* of a request, and of its output */
+    HTTP_BLOCK_BYTES = 8 * 1024,   /* of a request, and of its output */
     HTTP_PIECE_BYTES = 128 * 1024, /* of a file, with the head before it: one write, for most */
-    HTTP_READ_BYTES = 16 * 1024,  /* of a socket at once */
-    HTTP_HEAD_ROOM = 512,         /* an answer's head without the handler's fields */
-    HTTP_FIELDS_ROOM = 32 * 1024, /* all of these */
-    HTTP_CHUNK_ROOM = 32,         /* around a chunk, and the last one */
+    HTTP_READ_BYTES = 16 * 1024,   /* of a socket at once */
+    HTTP_HEAD_ROOM = 512,          /* an answer's head without the handler's fields */
+    HTTP_FIELDS_ROOM = 32 * 1024,  /* all of these */
+    HTTP_CHUNK_ROOM = 32,          /* around a chunk, and the last one */
     HTTP_BLOCKS_KEPT = 1024,
     HTTP_TEXT_INLINE = 512,
     HTTP_METHOD_BYTES = 32,
@@ -56,15 +57,15 @@ enum {
  * make the kernel answer such bytes with a reset, which can overtake our last answer. */
 #define HTTP_LINGER_NS (2 * EDDY_NS_PER_S)
 
-/* Blocks of one size, kept for reuse. The one given back last is taken first: its bytes are still in
- * the processor's caches. */
+/* Blocks of one size, kept for reuse. The one given back last is taken first: its bytes are still
+ * in the processor's caches. */
 struct http_blocks {
     uint32_t bytes;
     uint32_t kept, kept_max;
     uint32_t taken, taken_max; /* 0: no limit */
     struct http_block {
         struct http_block *next;
-    } *first;
+    } * first;
 };
 
 struct http_route {
@@ -120,18 +121,18 @@ struct http_connection {
     bool has_end;      /* the client sends no more */
     bool is_lingering; /* our end is shut down, what still comes is thrown away */
     bool is_advancing;
-    bool is_late; /* phase 7 has come: what is ready need not wait for more */
-    bool is_torn; /* only a reset tells that its last answer is not whole */
+    bool is_late;    /* phase 7 has come: what is ready need not wait for more */
+    bool is_torn;    /* only a reset tells that its last answer is not whole */
     bool is_closing; /* eddy_stream_close has been called … */
     bool is_closed;  /* … and has called back */
 };
 
 enum http_body_state {
-    HTTP_BODY_NONE,     /* there is none, or it is at its end */
-    HTTP_BODY_UNREAD,   /* nobody has asked for it yet */
-    HTTP_BODY_READ,     /* body_fn gets it */
-    HTTP_BODY_PAUSED,   /* body_fn will */
-    HTTP_BODY_SKIPPED,  /* the request is over: what is left is thrown away */
+    HTTP_BODY_NONE,    /* there is none, or it is at its end */
+    HTTP_BODY_UNREAD,  /* nobody has asked for it yet */
+    HTTP_BODY_READ,    /* body_fn gets it */
+    HTTP_BODY_PAUSED,  /* body_fn will */
+    HTTP_BODY_SKIPPED, /* the request is over: what is left is thrown away */
 };
 
 enum http_memory_kind { HTTP_NO_MEMORY, HTTP_SMALL, HTTP_BIG, HTTP_ODD /* of just this size */ };
@@ -166,34 +167,34 @@ struct eddy_http_request {
     eddy_http_fn *done, *gone, *drained;
     void *done_context, *gone_context, *drained_context;
 
-    bool has_fields;     /* the head was complete, and its values are ended */
-    bool is_answering;   /* a handler has been called */
-    bool has_begun;      /* … and has begun to answer */
-    bool has_head;       /* the head of the answer is in the output … */
-    bool has_sent;       /* … and some of it is with the kernel: it cannot be taken back */
-    bool is_ended;       /* the handler has done its part */
-    bool is_refused;     /* by the server itself */
+    bool has_fields;   /* the head was complete, and its values are ended */
+    bool is_answering; /* a handler has been called */
+    bool has_begun;    /* … and has begun to answer */
+    bool has_head;     /* the head of the answer is in the output … */
+    bool has_sent;     /* … and some of it is with the kernel: it cannot be taken back */
+    bool is_ended;     /* the handler has done its part */
+    bool is_refused;   /* by the server itself */
     bool is_told_gone;
-    bool is_last;        /* the connection ends after it */
-    bool is_cut;         /* without its end */
-    bool has_body;       /* false: HEAD, 204, 304 */
-    bool is_chunked;     /* the answer */
+    bool is_last;    /* the connection ends after it */
+    bool is_cut;     /* without its end */
+    bool has_body;   /* false: HEAD, 204, 304 */
+    bool is_chunked; /* the answer */
     bool wants_drained;
-    bool is_reading;     /* `file` is under way */
-    bool is_waiting;     /* in http->waiting */
-    bool ends_chunk;     /* behind the part of a file */
+    bool is_reading; /* `file` is under way */
+    bool is_waiting; /* in http->waiting */
+    bool ends_chunk; /* behind the part of a file */
 
     int status, error;
-    int64_t length;      /* of the answer's body; -1: unknown */
-    int64_t given;       /* of it, by the handler */
-    int64_t body_bytes;  /* of it, that went into the output or to the kernel */
-    const char *memory;  /* what is next of it … */
+    int64_t length;     /* of the answer's body; -1: unknown */
+    int64_t given;      /* of it, by the handler */
+    int64_t body_bytes; /* of it, that went into the output or to the kernel */
+    const char *memory; /* what is next of it … */
     size_t memory_left;
-    char *copy;          /* … which is ours to free */
+    char *copy; /* … which is ours to free */
     size_t copy_bytes;
-    int fd;              /* … or a part of a file */
+    int fd; /* … or a part of a file */
     int64_t file_offset, file_left;
-    uint32_t wanted;     /* of it, that is being read */
+    uint32_t wanted; /* of it, that is being read */
     eddy_http_request *next_waiting;
     void *granted; /* a big block, which it has waited for */
 
@@ -214,7 +215,8 @@ struct eddy_http_request {
     struct http_head head;
     eddy_timer heartbeat;
     eddy_defer later;
-    char *fields; /* that the handler has added, as they will be sent; in fields_inline or allocated */
+    char *fields; /* that the handler has added, as they will be sent; in fields_inline or allocated
+                   */
     uint32_t fields_size;
 
     /* Input: [at, used) has not been dealt with. */
