@@ -57,7 +57,7 @@ int64_t system_time_s(void) {
     return WALL_START_S + sim_now_ns() / EDDY_NS_PER_S;
 }
 
-uint64_t system_seed(void) {
+uint64_t system_random(void) {
     return sim_random();
 }
 

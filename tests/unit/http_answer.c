@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "http_date.h"
-#include "http_etag.h"
-#include "http_mime.h"
-#include "http_multipart.h"
-#include "http_response.h"
+#include "etag.h"
+#include "mime.h"
+#include "multipart.h"
+#include "status_page.h"
 
 #define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
 
-static void check_text(const struct http_text *text, const char *expected) {
-    ck_assert(http_text_fits(text));
+static void check_text(const struct text *text, const char *expected) {
+    ck_assert(text_fits(text));
     ck_assert_msg(text->length == strlen(expected) &&
                       memcmp(text->bytes, expected, text->length) == 0,
                   "\"%.*s\" instead of \"%s\"", (int)text->length, text->bytes, expected);
@@ -32,11 +32,11 @@ START_TEST(numbers_are_written_whole) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char bytes[32];
-        struct http_text text = {bytes, sizeof bytes, 0};
-        http_text_put_number(&text, cases[i].number);
+        struct text text = {bytes, sizeof bytes, 0};
+        text_put_number(&text, cases[i].number);
         check_text(&text, cases[i].decimal);
         text.length = 0;
-        http_text_put_hex(&text, cases[i].number);
+        text_put_hex(&text, cases[i].number);
         check_text(&text, cases[i].hex);
     }
 }
@@ -45,29 +45,29 @@ END_TEST
 /* What does not fit is counted and not written, nor is anything after it. */
 START_TEST(text_counts_what_does_not_fit) {
     char bytes[8] = "12345678";
-    struct http_text text = {bytes, 4, 0};
-    http_text_put_literal(&text, "abc");
-    ck_assert(http_text_fits(&text));
-    http_text_put_literal(&text, "de");
-    http_text_put_literal(&text, "f");
-    ck_assert(!http_text_fits(&text));
+    struct text text = {bytes, 4, 0};
+    text_put_literal(&text, "abc");
+    ck_assert(text_fits(&text));
+    text_put_literal(&text, "de");
+    text_put_literal(&text, "f");
+    ck_assert(!text_fits(&text));
     ck_assert_uint_eq(text.length, 6);
     ck_assert_mem_eq(bytes, "abc45678", 8);
-    text = (struct http_text){bytes, 4, 0};
-    http_text_put_literal(&text, "abcd");
-    ck_assert(http_text_fits(&text));
-    struct http_text count = {0};
-    http_text_put_literal(&count, "abcdef");
-    http_text_put_number(&count, 1234);
+    text = (struct text){bytes, 4, 0};
+    text_put_literal(&text, "abcd");
+    ck_assert(text_fits(&text));
+    struct text count = {0};
+    text_put_literal(&count, "abcdef");
+    text_put_number(&count, 1234);
     ck_assert_uint_eq(count.length, 10);
 }
 END_TEST
 
 START_TEST(html_is_escaped) {
     char bytes[128];
-    struct http_text text = {bytes, sizeof bytes, 0};
+    struct text text = {bytes, sizeof bytes, 0};
     const char *name = "<a href='x' title=\"y\">&amp;\n\x7f\xc3\xa4";
-    http_text_put_html(&text, name, strlen(name));
+    text_put_html(&text, name, strlen(name));
     check_text(&text, "&lt;a href=&#39;x&#39; title=&quot;y&quot;&gt;&amp;amp;"
                       "\xEF\xBF\xBD\xEF\xBF\xBD\xc3\xa4");
 }
@@ -91,7 +91,7 @@ START_TEST(media_types_are_found_by_extension) {
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         char path[32];
         int length = snprintf(path, sizeof path, "dir.d/name.%s", known[i]);
-        ck_assert_msg(strcmp(http_mime_type(path, (size_t)length), "application/octet-stream") != 0,
+        ck_assert_msg(strcmp(mime_type(path, (size_t)length), "application/octet-stream") != 0,
                       "%s", path);
     }
     static const struct {
@@ -116,13 +116,13 @@ START_TEST(media_types_are_found_by_extension) {
         {"a.\xff\xff", "application/octet-stream"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        ck_assert_str_eq(http_mime_type(cases[i].path, strlen(cases[i].path)), cases[i].type);
+        ck_assert_str_eq(mime_type(cases[i].path, strlen(cases[i].path)), cases[i].type);
 }
 END_TEST
 
 START_TEST(heads_hold_what_is_set) {
     char bytes[HTTP_RESPONSE_HEAD_BYTES];
-    struct http_text text = {bytes, sizeof bytes, 0};
+    struct text text = {bytes, sizeof bytes, 0};
     http_response_put_head(&text, &(struct http_response){.status = 200,
                                                           .date = DATE,
                                                           .length = 12,
@@ -143,7 +143,7 @@ START_TEST(heads_hold_what_is_set) {
     check_text(&text, "HTTP/1.1 304 Not Modified\r\nServer: eddy\r\nDate: " DATE "\r\n"
                       "Connection: keep-alive\r\n\r\n");
     text.length = 0;
-    struct http_range range = {5, 9};
+    struct range range = {5, 9};
     http_response_put_head(
         &text, &(struct http_response){
                    .status = 206, .date = DATE, .length = 5, .range = &range, .size = 10});
@@ -172,16 +172,16 @@ END_TEST
 
 /* Everything at once and as long as it gets, with every status. */
 START_TEST(heads_and_pages_fit_their_bounds) {
-    const struct http_range range = {INT64_MAX, INT64_MAX};
-    char etag[HTTP_ETAG_BYTES];
-    struct http_text tag = {etag, sizeof etag, 0};
-    http_etag_put(&tag, UINT64_MAX, INT64_MAX, -1, 999999999);
+    const struct range range = {INT64_MAX, INT64_MAX};
+    char etag[ETAG_BYTES];
+    struct text tag = {etag, sizeof etag, 0};
+    etag_put(&tag, UINT64_MAX, INT64_MAX, -1, 999999999);
     for (int status = 100; status < 600; status++) {
-        struct http_text text = {0};
+        struct text text = {0};
         http_response_put_head(&text, &(struct http_response){.status = status,
                                                               .date = DATE,
                                                               .length = INT64_MAX,
-                                                              .type = http_mime_type("a.pptx", 6),
+                                                              .type = mime_type("a.pptx", 6),
                                                               .last_modified = DATE,
                                                               .etag = etag,
                                                               .etag_length = tag.length,
@@ -192,7 +192,7 @@ START_TEST(heads_and_pages_fit_their_bounds) {
                                                               .keep_alive = true,
                                                               .is_old = true});
         ck_assert_uint_le(text.length, HTTP_RESPONSE_HEAD_BYTES);
-        text = (struct http_text){0};
+        text = (struct text){0};
         http_response_put_page(&text, status);
         ck_assert_uint_le(text.length, HTTP_RESPONSE_PAGE_BYTES);
     }
@@ -204,29 +204,29 @@ END_TEST
 
 /* The length that is promised is the length of what is written. */
 START_TEST(multipart_lengths_are_exact) {
-    const struct http_multipart multipart = {"text/plain", 100, 0xfedcba9876543210};
-    const struct http_ranges ranges = {2, {{0, 0}, {90, 99}}};
+    const struct multipart multipart = {"text/plain", 100, 0xfedcba9876543210};
+    const struct ranges ranges = {2, {{0, 0}, {90, 99}}};
     char bytes[1024];
-    struct http_text text = {bytes, sizeof bytes, 0};
-    http_multipart_put_type(&text, &multipart);
+    struct text text = {bytes, sizeof bytes, 0};
+    multipart_put_type(&text, &multipart);
     ck_assert_str_eq(bytes, "multipart/byteranges; boundary=eddy-fedcba9876543210");
-    ck_assert_uint_le(text.length, HTTP_MULTIPART_TYPE_BYTES);
+    ck_assert_uint_le(text.length, MULTIPART_TYPE_BYTES);
     text.length = 0;
-    http_multipart_put_part(&text, &multipart, &ranges.list[0]);
-    http_text_put_literal(&text, "x");
-    http_multipart_put_part(&text, &multipart, &ranges.list[1]);
-    http_text_put_literal(&text, "0123456789");
-    http_multipart_put_end(&text, &multipart);
+    multipart_put_part(&text, &multipart, &ranges.list[0]);
+    text_put_literal(&text, "x");
+    multipart_put_part(&text, &multipart, &ranges.list[1]);
+    text_put_literal(&text, "0123456789");
+    multipart_put_end(&text, &multipart);
     check_text(&text, "\r\n--eddy-fedcba9876543210\r\nContent-Type: text/plain\r\n"
                       "Content-Range: bytes 0-0/100\r\n\r\nx"
                       "\r\n--eddy-fedcba9876543210\r\nContent-Type: text/plain\r\n"
                       "Content-Range: bytes 90-99/100\r\n\r\n0123456789"
                       "\r\n--eddy-fedcba9876543210--\r\n");
-    ck_assert_int_eq(http_multipart_bytes(&multipart, &ranges), (int64_t)text.length);
-    const struct http_multipart longest = {http_mime_type("a.pptx", 6), INT64_MAX, UINT64_MAX};
-    struct http_text count = {0};
-    http_multipart_put_part(&count, &longest, &(struct http_range){INT64_MAX, INT64_MAX});
-    ck_assert_uint_le(count.length, HTTP_MULTIPART_PART_BYTES);
+    ck_assert_int_eq(multipart_bytes(&multipart, &ranges), (int64_t)text.length);
+    const struct multipart longest = {mime_type("a.pptx", 6), INT64_MAX, UINT64_MAX};
+    struct text count = {0};
+    multipart_put_part(&count, &longest, &(struct range){INT64_MAX, INT64_MAX});
+    ck_assert_uint_le(count.length, MULTIPART_PART_BYTES);
 }
 END_TEST
 

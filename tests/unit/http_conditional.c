@@ -1,4 +1,4 @@
-/* http_conditional.c: conditions and ranges together, in the order of RFC 9110 §13.2.2.
+/* conditional.c: conditions and ranges together, in the order of RFC 9110 §13.2.2.
  * The file of all cases is 100 bytes, was modified on Sun, 06 Nov 1994 08:49:37 GMT, and its tag is
  * "tag". */
 #include "suite.h"
@@ -6,21 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "http_conditional.h"
+#include "conditional.h"
 
 #define EARLIER "Sun, 06 Nov 1994 08:49:36 GMT\r\n"
 #define EQUAL   "Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 #define LATER   "Sun, 06 Nov 1994 08:49:38 GMT\r\n"
 
-static int evaluate(const char *method, const char *headers, struct http_ranges *ranges) {
-    const struct http_validators file = {"\"tag\"", 5, 784111777, 100};
+static int evaluate(const char *method, const char *headers, struct ranges *ranges) {
+    const struct validators file = {"\"tag\"", 5, 784111777, 100};
     char text[1024];
     struct http_request request;
     int length = snprintf(text, sizeof text, "%s / HTTP/1.1\r\nHost: h\r\n%s\r\n", method, headers);
     http_request_init(&request);
     int status = http_request_parse(&request, text, (size_t)length, &http_limits_default);
     ck_assert_int_eq(status, HTTP_COMPLETE);
-    return http_conditional(&request, text, &file, ranges);
+    return conditional(&request, text, &file, ranges);
 }
 
 START_TEST(conditions_are_taken_in_order) {
@@ -63,7 +63,7 @@ START_TEST(conditions_are_taken_in_order) {
         {"If-Modified-Since: " LATER "If-Modified-Since: " LATER, 200},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct http_ranges ranges;
+        struct ranges ranges;
         for (int head = 0; head <= 1; head++) {
             int status = evaluate(head ? "HEAD" : "GET", cases[i].headers, &ranges);
             ck_assert_msg(status == cases[i].status, "%d for %s", status, cases[i].headers);
@@ -102,7 +102,7 @@ START_TEST(ranges_come_last) {
         {"If-Range: \"tag\"\r\n", 200},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct http_ranges ranges;
+        struct ranges ranges;
         int status = evaluate("GET", cases[i].headers, &ranges);
         ck_assert_msg(status == cases[i].status, "%d for %s", status, cases[i].headers);
         ck_assert((ranges.count > 0) == (status == 206));
@@ -115,7 +115,7 @@ START_TEST(ranges_come_last) {
 END_TEST
 
 Suite *make_suite(void) {
-    Suite *suite = suite_create("http_conditional");
+    Suite *suite = suite_create("conditional");
     ck_add(suite, "conditions", conditions_are_taken_in_order, ranges_come_last);
     return suite;
 }

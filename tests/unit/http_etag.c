@@ -1,12 +1,12 @@
-/* http_etag.c: entity tags. */
+/* etag.c: entity tags. */
 #include "suite.h"
 
 #include <string.h>
 
-#include "http_etag.h"
+#include "etag.h"
 
-static bool matches(const char *list, enum http_etag_compare compare) {
-    return http_etag_matches(list, strlen(list), "\"a-1\"", 5, compare);
+static bool matches(const char *list, enum etag_compare compare) {
+    return etag_matches(list, strlen(list), "\"a-1\"", 5, compare);
 }
 
 /* Anything about a file that changes, changes its tag; the longest one fits. */
@@ -17,14 +17,14 @@ START_TEST(tags_tell_files_apart) {
         {1, 2, 0x34, 0}, {12, 0, 3, 4}, {-1, INT64_MAX, -1, 999999999},
     };
     enum { COUNT = sizeof files / sizeof files[0] };
-    char tags[COUNT][HTTP_ETAG_BYTES];
-    struct http_text texts[COUNT];
+    char tags[COUNT][ETAG_BYTES];
+    struct text texts[COUNT];
     for (int i = 0; i < COUNT; i++) {
-        texts[i] = (struct http_text){tags[i], HTTP_ETAG_BYTES, 0};
-        http_etag_put(&texts[i], (uint64_t)files[i][0], files[i][1], files[i][2], files[i][3]);
-        ck_assert(http_text_fits(&texts[i]));
-        ck_assert(http_etag_matches(tags[i], texts[i].length, tags[i], texts[i].length,
-                                    HTTP_ETAG_STRONG));
+        texts[i] = (struct text){tags[i], ETAG_BYTES, 0};
+        etag_put(&texts[i], (uint64_t)files[i][0], files[i][1], files[i][2], files[i][3]);
+        ck_assert(text_fits(&texts[i]));
+        ck_assert(etag_matches(tags[i], texts[i].length, tags[i], texts[i].length,
+                                    ETAG_STRONG));
         for (int k = 0; k < i; k++)
             ck_assert(texts[i].length != texts[k].length ||
                       memcmp(tags[i], tags[k], texts[i].length) != 0);
@@ -67,16 +67,16 @@ START_TEST(lists_match_weakly_or_strongly) {
         {"\"b \", \"a-1\"", false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ck_assert_msg(matches(cases[i].list, HTTP_ETAG_WEAK) == cases[i].weak, "weak %s",
+        ck_assert_msg(matches(cases[i].list, ETAG_WEAK) == cases[i].weak, "weak %s",
                       cases[i].list);
-        ck_assert_msg(matches(cases[i].list, HTTP_ETAG_STRONG) == cases[i].strong, "strong %s",
+        ck_assert_msg(matches(cases[i].list, ETAG_STRONG) == cases[i].strong, "strong %s",
                       cases[i].list);
     }
 }
 END_TEST
 
 Suite *make_suite(void) {
-    Suite *suite = suite_create("http_etag");
+    Suite *suite = suite_create("etag");
     ck_add(suite, "tags", tags_tell_files_apart, lists_match_weakly_or_strongly);
     return suite;
 }

@@ -1,18 +1,18 @@
-/* http_listing.c: the page of a directory. */
+/* listing_page.c: the page of a directory. */
 #include "suite.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "http_listing.h"
+#include "listing_page.h"
 
 /* A row's HTML as a string. */
 static const char *row_of(const char *name, int64_t size, bool is_directory) {
     static char bytes[1024];
-    struct http_text text = {bytes, sizeof bytes - 1, 0};
-    http_listing_put_row(&text,
-                         &(struct http_entry){name, strlen(name), size, 784111777, is_directory});
-    ck_assert(http_text_fits(&text));
+    struct text text = {bytes, sizeof bytes - 1, 0};
+    listing_page_put_row(&text,
+                         &(struct listing_entry){name, strlen(name), size, 784111777, is_directory});
+    ck_assert(text_fits(&text));
     bytes[text.length] = '\0';
     return bytes;
 }
@@ -23,12 +23,12 @@ static void check_has(const char *html, const char *piece) {
 
 static const char *page_of(const char *target) {
     static char bytes[8192];
-    struct http_text text = {bytes, sizeof bytes - 1, 0};
+    struct text text = {bytes, sizeof bytes - 1, 0};
     struct http_path path;
     ck_assert_int_eq(http_path_decode(&path, target, strlen(target)), 0);
-    http_listing_put_begin(&text, &path);
-    http_listing_put_end(&text, 0);
-    ck_assert(http_text_fits(&text));
+    listing_page_put_begin(&text, &path);
+    listing_page_put_end(&text, 0);
+    ck_assert(text_fits(&text));
     bytes[text.length] = '\0';
     return bytes;
 }
@@ -86,14 +86,14 @@ START_TEST(the_page_stands_alone) {
 END_TEST
 
 START_TEST(directories_come_first_then_names) {
-    struct http_entry entries[] = {
+    struct listing_entry entries[] = {
         {"b", 1, 0, 0, false},        {"B", 1, 0, 0, false},  {"a", 1, 0, 0, false},
         {"zdir", 4, 0, 0, true},      {"ab", 2, 0, 0, false}, {"Adir", 4, 0, 0, true},
         {"\xc3\xa4", 2, 0, 0, false},
     };
     static const char *const sorted[] = {"Adir", "zdir", "a", "ab", "B", "b", "\xc3\xa4"};
     size_t count = sizeof entries / sizeof entries[0];
-    qsort(entries, count, sizeof entries[0], http_listing_compare);
+    qsort(entries, count, sizeof entries[0], listing_page_compare);
     for (size_t i = 0; i < count; i++) ck_assert_str_eq(entries[i].name, sorted[i]);
 }
 END_TEST
@@ -101,14 +101,14 @@ END_TEST
 /* The caller may grow its buffer and write the same again. */
 START_TEST(a_page_that_does_not_fit_says_how_much_it_needs) {
     char small[64];
-    struct http_text text = {small, sizeof small, 0};
-    struct http_entry entry = {"name", 4, 5, 6, false};
-    http_listing_put_row(&text, &entry);
-    ck_assert(!http_text_fits(&text));
+    struct text text = {small, sizeof small, 0};
+    struct listing_entry entry = {"name", 4, 5, 6, false};
+    listing_page_put_row(&text, &entry);
+    ck_assert(!text_fits(&text));
     char *large = malloc(text.length);
-    struct http_text again = {large, text.length, 0};
-    http_listing_put_row(&again, &entry);
-    ck_assert(http_text_fits(&again));
+    struct text again = {large, text.length, 0};
+    listing_page_put_row(&again, &entry);
+    ck_assert(text_fits(&again));
     ck_assert_uint_eq(again.length, text.length);
     free(large);
 }

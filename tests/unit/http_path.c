@@ -158,7 +158,7 @@ START_TEST(locations_stay_on_this_site) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct http_path path;
         char bytes[128];
-        struct http_text text = {bytes, sizeof bytes, 0};
+        struct text text = {bytes, sizeof bytes, 0};
         ck_assert_int_eq(decode(&path, cases[i].target), 0);
         http_path_put_location(&text, &path, cases[i].target);
         ck_assert_uint_eq(text.length, strlen(cases[i].location));
@@ -172,9 +172,9 @@ START_TEST(encoded_names_come_back) {
     for (int byte = 1; byte < 256; byte++) {
         if (byte == '/') continue;
         char name[] = {'a', (char)byte, 'b', '\0'}, url[16] = "/";
-        struct http_text text = {url, sizeof url - 1, 1};
+        struct text text = {url, sizeof url - 1, 1};
         struct http_path path;
-        http_text_put_url(&text, name, 3);
+        text_put_url(&text, name, 3);
         url[text.length] = '\0';
         for (size_t i = 0; i < text.length; i++)
             ck_assert_msg(url[i] > 0x20 && url[i] < 0x7f && strchr("\"'<>&#?:", url[i]) == NULL,

@@ -1,15 +1,15 @@
-/* http_range.c: the Range header. */
+/* range.c: the Range header. */
 #include "suite.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "http_range.h"
+#include "range.h"
 
 #define MAX "9223372036854775807"
 
 /* "0-4 7-9" */
-static void write_ranges(const struct http_ranges *ranges, char *out, size_t size) {
+static void write_ranges(const struct ranges *ranges, char *out, size_t size) {
     size_t length = 0;
     out[0] = '\0';
     for (unsigned i = 0; i < ranges->count; i++)
@@ -27,10 +27,10 @@ struct range_case {
 
 static void check_cases(const struct range_case *cases, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        struct http_ranges ranges;
+        struct ranges ranges;
         char out[512];
         const char *value = cases[i].value;
-        int status = http_range_parse(&ranges, value, strlen(value), cases[i].size);
+        int status = range_parse(&ranges, value, strlen(value), cases[i].size);
         write_ranges(&ranges, out, sizeof out);
         ck_assert_msg(status == cases[i].status, "%d for %s", status, value);
         ck_assert_msg(strcmp(out, cases[i].ranges) == 0, "%s for %s", out, value);
@@ -126,7 +126,7 @@ START_TEST(excessive_ranges_get_the_whole_file) {
 END_TEST
 
 Suite *make_suite(void) {
-    Suite *suite = suite_create("http_range");
+    Suite *suite = suite_create("range");
     ck_add(suite, "ranges", valid_ranges_are_clipped_to_the_file,
            ranges_outside_the_file_are_not_satisfiable, malformed_ranges_are_ignored,
            excessive_ranges_get_the_whole_file);

@@ -5,11 +5,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "http_date.h"
-#include "http_text.h"
 #include "system.h"
+#include "text.h"
 
 static void write_out(struct access_log *log);
 
@@ -71,9 +71,9 @@ static void on_flush(eddy_defer *defer) {
     if (log->filling != NULL && !log->is_writing && log->used > 0) write_out(log);
 }
 
-static void put_two(struct http_text *text, int number) {
+static void put_two(struct text *text, int number) {
     char digits[2] = {(char)('0' + number / 10), (char)('0' + number % 10)};
-    http_text_put(text, digits, 2);
+    text_put(text, digits, 2);
 }
 
 /* "[24/Nov/2026:06:52:41 +0000]", made once a second. */
@@ -81,62 +81,79 @@ static void refresh_stamp(struct access_log *log) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     int64_t now_s = system_time_s();
     if (now_s == log->stamp_s) return;
-    struct http_civil civil = http_date_civil(now_s);
-    struct http_text text = {log->stamp, sizeof log->stamp - 1, 0};
-    http_text_put_literal(&text, "[");
-    put_two(&text, civil.day);
-    http_text_put_literal(&text, "/");
-    http_text_put(&text, months + 3 * (civil.month - 1), 3);
-    http_text_put_literal(&text, "/");
-    http_text_put_number(&text, (uint64_t)civil.year);
-    http_text_put_literal(&text, ":");
-    put_two(&text, civil.hour);
-    http_text_put_literal(&text, ":");
-    put_two(&text, civil.minute);
-    http_text_put_literal(&text, ":");
-    put_two(&text, civil.second);
-    http_text_put_literal(&text, " +0000]");
+    time_t time = (time_t)now_s;
+    struct tm civil = {0};
+    (void)gmtime_r(&time, &civil);
+    struct text text = {log->stamp, sizeof log->stamp - 1, 0};
+    text_put_literal(&text, "[");
+    put_two(&text, civil.tm_mday);
+    text_put_literal(&text, "/");
+    text_put(&text, months + 3 * civil.tm_mon, 3);
+    text_put_literal(&text, "/");
+    text_put_number(&text, (uint64_t)civil.tm_year + 1900);
+    text_put_literal(&text, ":");
+    put_two(&text, civil.tm_hour);
+    text_put_literal(&text, ":");
+    put_two(&text, civil.tm_min);
+    text_put_literal(&text, ":");
+    put_two(&text, civil.tm_sec);
+    text_put_literal(&text, " +0000]");
     log->stamp[text.length] = '\0';
     log->stamp_s = now_s;
 }
 
 /* What a client wrote must neither end the quotes nor reach the terminal of a reader. */
-static void put_escaped(struct http_text *text, const char *bytes, size_t length) {
+static void put_escaped(struct text *text, const char *bytes, size_t length) {
     static const char hex[] = "0123456789abcdef";
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)bytes[i];
         if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
-            http_text_put(text, bytes + i, 1);
+            text_put(text, bytes + i, 1);
         } else {
             char escape[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
-            http_text_put(text, escape, sizeof escape);
+            text_put(text, escape, sizeof escape);
         }
+    }
+}
+
+/* The address alone, as logs have it. */
+static void put_peer(const struct sockaddr *peer, char *text, size_t size) {
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    text[0] = '-';
+    text[1] = '\0';
+    if (peer->sa_family == AF_INET) {
+        memcpy(&in, peer, sizeof in);
+        inet_ntop(AF_INET, &in.sin_addr, text, (socklen_t)size);
+    } else if (peer->sa_family == AF_INET6) {
+        memcpy(&in6, peer, sizeof in6);
+        inet_ntop(AF_INET6, &in6.sin6_addr, text, (socklen_t)size);
     }
 }
 
 void access_log_put(struct access_log *log, const struct access_line *line) {
     if (log->filling == NULL) return;
     char peer[INET6_ADDRSTRLEN];
-    inet_ntop(line->peer->is_v6 ? AF_INET6 : AF_INET, line->peer->address, peer, sizeof peer);
+    put_peer(line->peer, peer, sizeof peer);
     refresh_stamp(log);
-    struct http_text text = {log->filling, ACCESS_LOG_BYTES, log->used};
-    http_text_put_string(&text, peer);
-    http_text_put_literal(&text, " - - ");
-    http_text_put_string(&text, log->stamp);
-    http_text_put_literal(&text, " \"");
+    struct text text = {log->filling, ACCESS_LOG_BYTES, log->used};
+    text_put_string(&text, peer);
+    text_put_literal(&text, " - - ");
+    text_put_string(&text, log->stamp);
+    text_put_literal(&text, " \"");
     if (line->request != NULL)
         put_escaped(&text, line->request, line->request_length);
     else
-        http_text_put_literal(&text, "-");
-    http_text_put_literal(&text, "\" ");
-    http_text_put_number(&text, (uint64_t)line->status);
-    http_text_put_literal(&text, " ");
+        text_put_literal(&text, "-");
+    text_put_literal(&text, "\" ");
+    text_put_number(&text, (uint64_t)line->status);
+    text_put_literal(&text, " ");
     if (line->body_bytes > 0)
-        http_text_put_number(&text, (uint64_t)line->body_bytes);
+        text_put_number(&text, (uint64_t)line->body_bytes);
     else
-        http_text_put_literal(&text, "-");
-    http_text_put_literal(&text, "\n");
-    if (!http_text_fits(&text)) {
+        text_put_literal(&text, "-");
+    text_put_literal(&text, "\n");
+    if (!text_fits(&text)) {
         log->dropped++;
         return;
     }

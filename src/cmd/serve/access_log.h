@@ -24,13 +24,8 @@ struct access_log {
     char stamp[32];
 };
 
-struct access_peer {
-    unsigned char address[16]; /* of an IPv4 address the first four bytes */
-    bool is_v6;
-};
-
 struct access_line {
-    const struct access_peer *peer;
+    const struct sockaddr *peer;
     const char *request; /* the request line as it came; NULL: none came */
     size_t request_length;
     int status;

@@ -1,65 +1,81 @@
 /* exchange.c: see exchange.h. */
 #include "exchange.h"
 
-#include <stddef.h>
 #include <string.h>
 
+#include "answer.h"
 #include "system.h"
 
-struct exchange *exchange_open(struct context *context, eddy_stream *stream) {
-    struct exchange *exchange = free_list_take(&context->spare_exchanges);
-    if (exchange == NULL) return NULL;
-    /* The buffers at its end stay as they are: clearing them would cost more than the rest. */
-    memset(&exchange->output, 0,
-           offsetof(struct exchange, ranges) - offsetof(struct exchange, output));
-    exchange->context = context;
-    exchange->output.stream = stream;
-    exchange->fd = -1;
-    exchange->start = exchange->used = 0;
-    exchange->skip = 0;
-    http_request_init(&exchange->request);
-    return exchange;
-}
+static const char index_name[] = "/index.html";
 
-void exchange_free_output(struct exchange *exchange) {
-    free_list_give(&exchange->context->spare_outputs, exchange->output.bytes);
-    exchange->output.bytes = NULL;
-}
-
-void exchange_close(struct exchange *exchange) {
-    exchange_free_output(exchange);
-    free_list_give(&exchange->context->spare_exchanges, exchange);
-}
-
-static void log_answer(struct exchange *exchange) {
-    const struct http_request *request = &exchange->request;
-    struct access_line line = {
-        .peer = exchange->peer,
-        .status = exchange->status,
-        .body_bytes = exchange->body_bytes,
-    };
-    if (request->line.length > 0) {
-        line.request = exchange->input + exchange->start + request->line.offset;
-        line.request_length = request->line.length;
-    }
-    access_log_put(&exchange->context->log, &line);
-}
-
-void exchange_end(struct exchange *exchange) {
-    if (access_log_is_on(&exchange->context->log) && exchange->status != 0) log_answer(exchange);
+static void close_file(struct exchange *exchange) {
     /* Closing a file that was only read does not wait for the disk, so a request through the pool
      * would cost more than it saves. */
     if (exchange->cached != NULL)
         file_cache_release(exchange->cached);
     else if (exchange->fd >= 0)
         system_close(exchange->fd);
-    exchange->cached = NULL;
-    exchange->fd = -1;
+}
+
+static void on_done(eddy_http_request *request, void *context) {
+    struct exchange *exchange = context;
+    (void)request;
+    close_file(exchange);
     if (exchange->page != NULL) exchange->page->free(exchange->page);
-    exchange->page = NULL;
-    exchange->is_answering = false;
-    exchange->start += exchange->request.head_bytes;
-    exchange->skip = exchange->request.body_bytes;
-    if (exchange->start == exchange->used) exchange->start = exchange->used = 0;
-    http_request_init(&exchange->request);
+    system_free(exchange->parts);
+    if (exchange->path != exchange->path_inline) system_free(exchange->path);
+    free_list_give(&exchange->context->spare_exchanges, exchange);
+}
+
+static void on_gone(eddy_http_request *request, void *context) {
+    struct exchange *exchange = context;
+    exchange->is_gone = true;
+    if (exchange->in_flight == 0) eddy_http_abort(request);
+}
+
+bool exchange_landed(struct exchange *exchange) {
+    exchange->in_flight--;
+    if (!exchange->is_gone) return true;
+    if (exchange->in_flight == 0) eddy_http_abort(exchange->request);
+    return false;
+}
+
+/* Relative, and without its slash: so it is opened, and so it is shown. */
+static bool keep_path(struct exchange *exchange, const char *path) {
+    size_t length = strlen(++path);
+    exchange->has_slash = length == 0 || path[length - 1] == '/';
+    if (length > 0 && exchange->has_slash) length--;
+    exchange->path_length = length;
+    exchange->path = exchange->path_inline;
+    size_t room = length + sizeof index_name;
+    if (room > sizeof exchange->path_inline) exchange->path = system_resize(NULL, room);
+    if (exchange->path == NULL) return false;
+    memcpy(exchange->path, path, length);
+    exchange->path[length] = '\0';
+    return true;
+}
+
+struct exchange *exchange_open(struct context *context, eddy_http_request *request) {
+    const char *path = eddy_http_path(request);
+    if (strlen(path) > PATH_BYTES) {
+        answer_status(request, 414);
+        return NULL;
+    }
+    struct exchange *exchange = free_list_take(&context->spare_exchanges);
+    if (exchange == NULL) {
+        answer_status(request, 503);
+        return NULL;
+    }
+    memset(exchange, 0, offsetof(struct exchange, stat));
+    exchange->context = context;
+    exchange->request = request;
+    exchange->fd = -1;
+    if (!keep_path(exchange, path)) {
+        free_list_give(&context->spare_exchanges, exchange);
+        answer_status(request, 503);
+        return NULL;
+    }
+    eddy_http_on_done(request, on_done, exchange);
+    eddy_http_on_gone(request, on_gone, exchange);
+    return exchange;
 }

@@ -3,9 +3,9 @@
 #ifndef EDDY_CMD_SERVE_FILE_HANDLER_H
 #define EDDY_CMD_SERVE_FILE_HANDLER_H
 
-#include "exchange.h"
+#include <eddy/http.h>
 
-/* Answers the request in exchange->request, which is complete. */
-void file_handler_begin(struct exchange *exchange);
+/* `context` is a struct context. */
+void file_handler(eddy_http_request *request, void *context);
 
 #endif

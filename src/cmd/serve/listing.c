@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 
 #include "answer.h"
-#include "http_listing.h"
+#include "listing_page.h"
 #include "system.h"
 
 enum {
@@ -33,16 +33,16 @@ struct slot {
     eddy_file file;
     eddy_stat stat;
     struct listing *listing;
-    struct http_entry *entry;
+    struct listing_entry *entry;
     int fd; /* of what a symbolic link leads to */
-    char path[HTTP_PATH_MAX + 1 + NAME_BYTES];
+    char path[PATH_BYTES + 1 + NAME_BYTES];
 };
 
 struct listing {
     struct exchange *exchange;
     eddy_file scan;
     eddy_work work;
-    struct http_entry *entries;
+    struct listing_entry *entries;
     size_t count, room;
     size_t next;      /* entry to look at */
     unsigned busy;    /* slots */
@@ -62,19 +62,19 @@ static void free_listing(struct page *page) {
 
 /* --- The page --- */
 
-static size_t put_page(struct http_text *text, const struct listing *listing) {
-    http_listing_put_begin(text, &listing->exchange->path);
-    for (size_t i = 0; i < listing->count; i++) http_listing_put_row(text, &listing->entries[i]);
-    http_listing_put_end(text, listing->count);
+static size_t put_page(struct text *text, const struct listing *listing) {
+    listing_page_put_begin(text, listing->exchange->path, listing->exchange->path_length);
+    for (size_t i = 0; i < listing->count; i++) listing_page_put_row(text, &listing->entries[i]);
+    listing_page_put_end(text, listing->count);
     return text->length;
 }
 
 /* Sorting and writing ten thousand rows takes milliseconds, in which a loop serves hundreds. */
 static void make_page(eddy_work *work) {
     struct listing *listing = eddy_container_of(work, struct listing, work);
-    struct http_text text = {0};
+    struct text text = {0};
     if (listing->count > 0) /* an empty array is NULL, which qsort must not be given */
-        qsort(listing->entries, listing->count, sizeof *listing->entries, http_listing_compare);
+        qsort(listing->entries, listing->count, sizeof *listing->entries, listing_page_compare);
     text.size = put_page(&text, listing);
     text.length = 0;
     text.bytes = listing->page.text = system_resize(NULL, text.size);
@@ -89,7 +89,6 @@ static void on_page_made(eddy_work *work, int status) {
         answer_error(exchange, -ENOMEM);
     else
         answer_page(exchange);
-    exchange->advance(exchange);
 }
 
 static void drop_unknown(struct listing *listing) {
@@ -151,17 +150,15 @@ static void slot_next(struct slot *slot, int err) {
     } else {
         (void)look_on(listing, slot);
     }
-    exchange->advance(exchange);
 }
 
 static int open_link(struct slot *slot) {
     struct exchange *exchange = slot->listing->exchange;
-    const struct http_path *path = &exchange->path;
-    struct http_text text = {slot->path, sizeof slot->path - 1, 0};
-    http_text_put(&text, path->text, path->length);
-    if (path->length > 0) http_text_put_literal(&text, "/");
-    http_text_put_string(&text, slot->entry->name);
-    if (!http_text_fits(&text)) return -ENAMETOOLONG;
+    struct text text = {slot->path, sizeof slot->path - 1, 0};
+    text_put(&text, exchange->path, exchange->path_length);
+    if (exchange->path_length > 0) text_put_literal(&text, "/");
+    text_put_string(&text, slot->entry->name);
+    if (!text_fits(&text)) return -ENAMETOOLONG;
     slot->path[text.length] = '\0';
     return eddy_file_open(loop_of(slot->listing), &slot->file, exchange->context->root, slot->path,
                           O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, EDDY_BENEATH, on_link_opened);
@@ -205,7 +202,7 @@ static bool add_name(struct listing *listing, const char *name) {
     if (name[0] == '.') return true;
     if (listing->count == listing->room) {
         size_t room = listing->room == 0 ? 64 : 2 * listing->room;
-        struct http_entry *entries = system_resize(listing->entries, room * sizeof *entries);
+        struct listing_entry *entries = system_resize(listing->entries, room * sizeof *entries);
         if (entries == NULL) return false;
         listing->entries = entries;
         listing->room = room;
@@ -216,7 +213,7 @@ static bool add_name(struct listing *listing, const char *name) {
     memcpy(copy, name, length + 1);
     /* The size -1: not looked at. */
     listing->entries[listing->count++] =
-        (struct http_entry){.name = copy, .name_length = length, .size = -1};
+        (struct listing_entry){.name = copy, .name_length = length, .size = -1};
     return true;
 }
 
@@ -248,7 +245,6 @@ static void on_scanned(eddy_file *file) {
             if (!look_on(listing, &listing->slots[i])) break;
         }
     }
-    exchange->advance(exchange);
 }
 
 static void scan(struct listing *listing) {

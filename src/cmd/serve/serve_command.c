@@ -150,7 +150,7 @@ static int listen_all(struct program *program, struct sockaddr_storage *address)
         err = server_listen(&program->threads[i].server, address, (socklen_t)length, shared);
         socklen_t room = sizeof *address;
         if (err == 0 && i == 0)
-            err = eddy_listener_address(&program->threads[0].server.listener,
+            err = eddy_listener_address(&program->threads[0].server.listener.listener,
                                         (struct sockaddr *)address, &room);
     }
     if (err == 0) return 0;

@@ -1,23 +1,18 @@
 /* server.h: one loop that serves: its listener, and how many connections it lets in.
  *
- * The files of the server stand in layers. Each includes the headers of lower layers only, and
- * calls upwards only through a function pointer that the upper layer has set:
+ * The files of the server stand in layers. Each includes the headers of lower layers only:
  *
  *     serve_command         a server for each loop; signals and threads
- *     server                the listener, limits, stopping
- *     connection            a client: bytes in, deadlines, opening and closing
+ *     server                listening, stopping
  *     file_handler          from a request to the file that answers it
  *     listing               the page of a directory
- *     answer                the head and body of an answer
- *     exchange              the request and the answer under way, and what they hold
- *     output                bytes out
- *     context               what the connections of one loop share
- *     access_log, file_cache, free_list; system; http_*, which are pure functions
+ *     answer, parts         the head and body of an answer
+ *     exchange              what a request holds until its answer is over
+ *     context               what the requests of one loop share
+ *     access_log, file_cache, free_list; system; and pure functions: conditional, etag,
+ *     listing_page, mime, multipart, range, status_page, text
  *
- *     context->on_opened, on_closed    to the server      there is a connection more, or one less
- *     exchange->advance                to the connection  a file request has moved an exchange on
- *     output->on_flushed               to the connection  the socket has taken what it first did
- * not page->free                       to the listing     its page is sent
+ * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *
  * Threading: a server belongs to the thread that runs its loop. Others may only send `stop`, and
  * set `stop_level` before. */
@@ -25,6 +20,7 @@
 #define EDDY_CMD_SERVE_SERVER_H
 
 #include <eddy.h>
+#include <eddy/http.h>
 
 #include "context.h"
 
@@ -46,15 +42,14 @@ struct server_config {
 };
 
 struct server {
-    struct server_config config;
     struct context context;
-    eddy_listener listener;
+    eddy_http *http;
+    eddy_http_listener listener;
     eddy_timer grace; /* between SERVER_FINISHES and SERVER_ENDS, then until the loop is left */
     eddy_wake stop;
     EDDY_ATOMIC(int) stop_level;
-    int error;      /* why the listener has failed, or 0 */
-    bool is_full;   /* connections_max reached: the listener is paused */
-    bool is_ending; /* transfers have been cut off */
+    int error; /* why the listener has failed, or 0 */
+    bool is_finishing, is_ending;
 };
 
 /* Opens the loop. Errors as of eddy_loop_open, or -ENOMEM. Nothing is left open after an error. */

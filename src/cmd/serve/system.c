@@ -1,7 +1,6 @@
 /* system.c: see system.h. */
 #include "system.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,18 +23,13 @@ int64_t system_time_s(void) {
     return (int64_t)time(NULL);
 }
 
-/* Only guards the boundaries of multipart answers, so that without /dev/urandom the clock will do.
- */
-uint64_t system_seed(void) {
-    uint64_t seed = 0;
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (read(fd, &seed, sizeof seed) != (ssize_t)sizeof seed) seed = 0;
-        close(fd);
-    }
+/* Only guards the boundaries of multipart answers, so that without a source the clock will do. */
+uint64_t system_random(void) {
+    uint64_t number;
+    if (getentropy(&number, sizeof number) == 0) return number;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return seed ^ ((uint64_t)now.tv_nsec << 32) ^ (uint64_t)now.tv_sec;
+    return (uint64_t)now.tv_nsec << 32 ^ (uint64_t)now.tv_sec;
 }
 
 void system_say(const char *format, ...) {

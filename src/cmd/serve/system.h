@@ -16,8 +16,8 @@ void system_close(int fd);
 /* The wall clock, in seconds since 1970. */
 int64_t system_time_s(void);
 
-/* A number to start a generator with. */
-uint64_t system_seed(void);
+/* A number that nobody can guess. */
+uint64_t system_random(void);
 
 /* A line on stderr, after the program's name. */
 void system_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,5 +1,5 @@
-/* http_mime.c: see http_mime.h. */
-#include "http_mime.h"
+/* mime.c: see mime.h. */
+#include "mime.h"
 
 #define TEXT(type) type "; charset=utf-8"
 
@@ -130,7 +130,7 @@ static const char *find(const char *extension) {
     return NULL;
 }
 
-const char *http_mime_type(const char *path, size_t length) {
+const char *mime_type(const char *path, size_t length) {
     const char *unknown = "application/octet-stream", *type = NULL;
     size_t start = length;
     while (start > 0 && path[start - 1] != '.' && path[start - 1] != '/') start--;

@@ -1,17 +1,14 @@
-/* http_etag.c: see http_etag.h. */
-#include "http_etag.h"
+/* etag.c: see etag.h. */
+#include "etag.h"
 
-void http_etag_put(struct http_text *text, uint64_t inode, int64_t size, int64_t modified_s,
-                   int64_t modified_ns) {
-    http_text_put_literal(text, "\"");
-    http_text_put_hex(text, inode);
-    http_text_put_literal(text, "-");
-    http_text_put_hex(text, (uint64_t)size);
-    http_text_put_literal(text, "-");
-    http_text_put_hex(text, (uint64_t)modified_s);
-    http_text_put_literal(text, ".");
-    http_text_put_hex(text, (uint64_t)modified_ns);
-    http_text_put_literal(text, "\"");
+void etag_put(struct text *text, int64_t size, int64_t modified_s, int64_t modified_ns) {
+    text_put_literal(text, "\"");
+    text_put_hex(text, (uint64_t)size);
+    text_put_literal(text, "-");
+    text_put_hex(text, (uint64_t)modified_s);
+    text_put_literal(text, ".");
+    text_put_hex(text, (uint64_t)modified_ns);
+    text_put_literal(text, "\"");
 }
 
 static bool is_tag_byte(unsigned char byte) {
@@ -31,8 +28,8 @@ static size_t skip_blanks(const char *list, size_t length, size_t i) {
     return i;
 }
 
-bool http_etag_matches(const char *list, size_t length, const char *tag, size_t tag_length,
-                       enum http_etag_compare compare) {
+bool etag_matches(const char *list, size_t length, const char *tag, size_t tag_length,
+                  enum etag_compare compare) {
     if (length == 1 && list[0] == '*') return true;
     bool found = false;
     for (size_t i = 0;; i++) {
@@ -43,7 +40,7 @@ bool http_etag_matches(const char *list, size_t length, const char *tag, size_t 
         if (is_weak) i += 2;
         size_t quoted = quoted_length(list + i, length - i);
         if (quoted == 0) return false;
-        if (!(is_weak && compare == HTTP_ETAG_STRONG))
+        if (!(is_weak && compare == ETAG_STRONG))
             found |= quoted == tag_length && memcmp(list + i, tag, quoted) == 0;
         i = skip_blanks(list, length, i + quoted);
         if (i == length) return found;

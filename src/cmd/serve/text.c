@@ -1,28 +1,28 @@
-/* http_text.c: see http_text.h. */
-#include "http_text.h"
+/* text.c: see text.h. */
+#include "text.h"
 
-void http_text_put_string(struct http_text *text, const char *string) {
-    http_text_put(text, string, strlen(string));
+void text_put_string(struct text *text, const char *string) {
+    text_put(text, string, strlen(string));
 }
 
-void http_text_put_number(struct http_text *text, uint64_t number) {
+void text_put_number(struct text *text, uint64_t number) {
     char digits[20];
     size_t at = sizeof digits;
     do {
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    http_text_put(text, digits + at, sizeof digits - at);
+    text_put(text, digits + at, sizeof digits - at);
 }
 
-void http_text_put_hex(struct http_text *text, uint64_t number) {
+void text_put_hex(struct text *text, uint64_t number) {
     char digits[16];
     size_t at = sizeof digits;
     do {
         digits[--at] = "0123456789abcdef"[number & 15];
         number >>= 4;
     } while (number > 0);
-    http_text_put(text, digits + at, sizeof digits - at);
+    text_put(text, digits + at, sizeof digits - at);
 }
 
 static const char *html_of(unsigned char byte) {
@@ -42,16 +42,16 @@ static const char *html_of(unsigned char byte) {
     }
 }
 
-void http_text_put_html(struct http_text *text, const char *bytes, size_t length) {
+void text_put_html(struct text *text, const char *bytes, size_t length) {
     size_t plain = 0; /* where the bytes begin that are not written yet */
     for (size_t i = 0; i < length; i++) {
         const char *escaped = html_of((unsigned char)bytes[i]);
         if (escaped == NULL) continue;
-        http_text_put(text, bytes + plain, i - plain);
-        http_text_put_string(text, escaped);
+        text_put(text, bytes + plain, i - plain);
+        text_put_string(text, escaped);
         plain = i + 1;
     }
-    http_text_put(text, bytes + plain, length - plain);
+    text_put(text, bytes + plain, length - plain);
 }
 
 static bool is_plain_in_url(unsigned char byte) {
@@ -60,15 +60,15 @@ static bool is_plain_in_url(unsigned char byte) {
     return byte == '-' || byte == '.' || byte == '_' || byte == '~' || byte == '/';
 }
 
-void http_text_put_url(struct http_text *text, const char *bytes, size_t length) {
+void text_put_url(struct text *text, const char *bytes, size_t length) {
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)bytes[i];
         if (is_plain_in_url(byte)) {
-            http_text_put(text, bytes + i, 1);
+            text_put(text, bytes + i, 1);
         } else {
             const char *hex = "0123456789ABCDEF";
             char escaped[3] = {'%', hex[byte >> 4], hex[byte & 15]};
-            http_text_put(text, escaped, 3);
+            text_put(text, escaped, 3);
         }
     }
 }

@@ -1,7 +1,7 @@
-/* http_listing.c: see http_listing.h. */
-#include "http_listing.h"
+/* listing_page.c: see listing_page.h. */
+#include "listing_page.h"
 
-#include "http_date.h"
+#include <time.h>
 
 /* Colours follow the reader's system; a narrow screen drops the dates. The two icons are drawn in
  * the colour of their text. */
@@ -44,8 +44,8 @@ static int fold(unsigned char byte) {
     return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
 }
 
-int http_listing_compare(const void *entry, const void *other) {
-    const struct http_entry *a = entry, *b = other;
+int listing_page_compare(const void *entry, const void *other) {
+    const struct listing_entry *a = entry, *b = other;
     if (a->is_directory != b->is_directory) return a->is_directory ? -1 : 1;
     size_t common = a->name_length < b->name_length ? a->name_length : b->name_length;
     for (size_t i = 0; i < common; i++) {
@@ -57,50 +57,49 @@ int http_listing_compare(const void *entry, const void *other) {
 }
 
 /* The way to here, each part a link: root / usr / share. */
-static void put_breadcrumbs(struct http_text *text, const struct http_path *path) {
+static void put_breadcrumbs(struct text *text, const char *path, size_t length) {
     size_t above = 0; /* directories between the part at hand and this one */
-    for (size_t i = 0; i < path->length; i++) above += path->text[i] == '/';
-    http_text_put_literal(text, "<h1><a href=\"./");
-    if (path->length > 0)
-        for (size_t k = 0; k <= above; k++) http_text_put_literal(text, "../");
-    http_text_put_literal(text, "\">root</a>");
-    for (size_t start = 0; start < path->length; above--) {
+    for (size_t i = 0; i < length; i++) above += path[i] == '/';
+    text_put_literal(text, "<h1><a href=\"./");
+    if (length > 0)
+        for (size_t k = 0; k <= above; k++) text_put_literal(text, "../");
+    text_put_literal(text, "\">root</a>");
+    for (size_t start = 0; start < length; above--) {
         size_t end = start;
-        while (end < path->length && path->text[end] != '/') end++;
-        http_text_put_literal(text, "<i>/</i><a href=\"./");
-        for (size_t k = 0; k < above; k++) http_text_put_literal(text, "../");
-        http_text_put_literal(text, "\">");
-        http_text_put_html(text, path->text + start, end - start);
-        http_text_put_literal(text, "</a>");
+        while (end < length && path[end] != '/') end++;
+        text_put_literal(text, "<i>/</i><a href=\"./");
+        for (size_t k = 0; k < above; k++) text_put_literal(text, "../");
+        text_put_literal(text, "\">");
+        text_put_html(text, path + start, end - start);
+        text_put_literal(text, "</a>");
         start = end + 1;
     }
-    http_text_put_literal(text, "</h1>\n");
+    text_put_literal(text, "</h1>\n");
 }
 
-void http_listing_put_begin(struct http_text *text, const struct http_path *path) {
-    http_text_put_literal(text, "<!doctype html>\n<html lang=\"en\">\n<head>\n"
-                                "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-                                "content=\"width=device-width,initial-scale=1\">\n<title>/");
-    http_text_put_html(text, path->text, path->length);
-    http_text_put_literal(text, "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n");
-    http_text_put(text, style, sizeof style - 1);
-    http_text_put_literal(text, "</style>\n</head>\n<body>\n");
-    put_breadcrumbs(text, path);
-    http_text_put_literal(text, "<table>\n<thead><tr><th class=\"n\">Name</th><th class=\"s\">Size"
-                                "</th><th class=\"t\">Modified (UTC)</th></tr></thead>\n<tbody>\n");
-    if (path->length > 0)
-        http_text_put_literal(text,
-                              "<tr><td class=\"n u\"><a href=\"../\">Parent directory</a></td>"
-                              "<td class=\"s\"></td><td class=\"t\"></td></tr>\n");
+void listing_page_put_begin(struct text *text, const char *path, size_t length) {
+    text_put_literal(text, "<!doctype html>\n<html lang=\"en\">\n<head>\n"
+                           "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+                           "content=\"width=device-width,initial-scale=1\">\n<title>/");
+    text_put_html(text, path, length);
+    text_put_literal(text, "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n");
+    text_put(text, style, sizeof style - 1);
+    text_put_literal(text, "</style>\n</head>\n<body>\n");
+    put_breadcrumbs(text, path, length);
+    text_put_literal(text, "<table>\n<thead><tr><th class=\"n\">Name</th><th class=\"s\">Size"
+                           "</th><th class=\"t\">Modified (UTC)</th></tr></thead>\n<tbody>\n");
+    if (length > 0)
+        text_put_literal(text, "<tr><td class=\"n u\"><a href=\"../\">Parent directory</a></td>"
+                               "<td class=\"s\"></td><td class=\"t\"></td></tr>\n");
 }
 
 /* 999 B, 1.0 KiB, 12.3 MiB. */
-static void put_size(struct http_text *text, int64_t size) {
+static void put_size(struct text *text, int64_t size) {
     static const char units[][4] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     uint64_t left = size > 0 ? (uint64_t)size : 0;
     if (left < 1024) {
-        http_text_put_number(text, left);
-        http_text_put_literal(text, " B");
+        text_put_number(text, left);
+        text_put_literal(text, " B");
         return;
     }
     size_t unit = 0;
@@ -111,53 +110,54 @@ static void put_size(struct http_text *text, int64_t size) {
         unit++;
     }
     char fraction[2] = {'.', (char)('0' + tenths % 10)};
-    http_text_put_number(text, tenths / 10);
-    http_text_put(text, fraction, 2);
-    http_text_put_literal(text, " ");
-    http_text_put(text, units[unit], 3);
+    text_put_number(text, tenths / 10);
+    text_put(text, fraction, 2);
+    text_put_literal(text, " ");
+    text_put(text, units[unit], 3);
 }
 
-static void put_two(struct http_text *text, int number) {
+static void put_two(struct text *text, int number) {
     char digits[2] = {(char)('0' + number / 10), (char)('0' + number % 10)};
-    http_text_put(text, digits, 2);
+    text_put(text, digits, 2);
 }
 
 /* 2024-02-29 23:59 */
-static void put_time(struct http_text *text, int64_t time_s) {
-    struct http_civil civil = http_date_civil(time_s);
-    put_two(text, civil.year / 100);
-    put_two(text, civil.year % 100);
-    http_text_put_literal(text, "-");
-    put_two(text, civil.month);
-    http_text_put_literal(text, "-");
-    put_two(text, civil.day);
-    http_text_put_literal(text, " ");
-    put_two(text, civil.hour);
-    http_text_put_literal(text, ":");
-    put_two(text, civil.minute);
+static void put_time(struct text *text, int64_t time_s) {
+    time_t time = (time_t)(time_s > 0 ? time_s : 0);
+    struct tm civil;
+    if (gmtime_r(&time, &civil) == NULL || civil.tm_year > 8099) return; /* after 9999 */
+    put_two(text, civil.tm_year / 100 + 19);
+    put_two(text, civil.tm_year % 100);
+    text_put_literal(text, "-");
+    put_two(text, civil.tm_mon + 1);
+    text_put_literal(text, "-");
+    put_two(text, civil.tm_mday);
+    text_put_literal(text, " ");
+    put_two(text, civil.tm_hour);
+    text_put_literal(text, ":");
+    put_two(text, civil.tm_min);
 }
 
-void http_listing_put_row(struct http_text *text, const struct http_entry *entry) {
+void listing_page_put_row(struct text *text, const struct listing_entry *entry) {
     const char *slash = entry->is_directory ? "/" : "";
-    http_text_put_string(text,
-                         entry->is_directory ? "<tr><td class=\"n d\">" : "<tr><td class=\"n\">");
+    text_put_string(text, entry->is_directory ? "<tr><td class=\"n d\">" : "<tr><td class=\"n\">");
     /* Without "./" a name such as "a:b" would be a URL with a scheme of its own. */
-    http_text_put_literal(text, "<a href=\"./");
-    http_text_put_url(text, entry->name, entry->name_length);
-    http_text_put_string(text, slash);
-    http_text_put_literal(text, "\">");
-    http_text_put_html(text, entry->name, entry->name_length);
-    http_text_put_string(text, slash);
-    http_text_put_literal(text, "</a></td><td class=\"s\">");
+    text_put_literal(text, "<a href=\"./");
+    text_put_url(text, entry->name, entry->name_length);
+    text_put_string(text, slash);
+    text_put_literal(text, "\">");
+    text_put_html(text, entry->name, entry->name_length);
+    text_put_string(text, slash);
+    text_put_literal(text, "</a></td><td class=\"s\">");
     if (!entry->is_directory) put_size(text, entry->size);
-    http_text_put_literal(text, "</td><td class=\"t\"><time>");
+    text_put_literal(text, "</td><td class=\"t\"><time>");
     put_time(text, entry->modified_s);
-    http_text_put_literal(text, "</time></td></tr>\n");
+    text_put_literal(text, "</time></td></tr>\n");
 }
 
-void http_listing_put_end(struct http_text *text, size_t count) {
-    http_text_put_literal(text, "</tbody>\n</table>\n<footer>");
-    http_text_put_number(text, count);
-    http_text_put_string(text, count == 1 ? " entry" : " entries");
-    http_text_put_literal(text, ", served by eddy</footer>\n</body>\n</html>\n");
+void listing_page_put_end(struct text *text, size_t count) {
+    text_put_literal(text, "</tbody>\n</table>\n<footer>");
+    text_put_number(text, count);
+    text_put_string(text, count == 1 ? " entry" : " entries");
+    text_put_literal(text, ", served by eddy</footer>\n</body>\n</html>\n");
 }

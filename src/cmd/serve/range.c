@@ -1,5 +1,5 @@
-/* http_range.c: see http_range.h. */
-#include "http_range.h"
+/* range.c: see range.h. */
+#include "range.h"
 
 #include <string.h>
 
@@ -26,7 +26,7 @@ static int64_t take_number(struct cursor *in) {
 enum outcome { IGNORED, OUTSIDE, INSIDE };
 
 /* "first-last", "first-" or "-suffix". */
-static enum outcome take_range(struct cursor *in, int64_t size, struct http_range *range) {
+static enum outcome take_range(struct cursor *in, int64_t size, struct range *range) {
     int64_t first = take_number(in);
     if (in->at == in->end || *in->at != '-') return IGNORED;
     in->at++;
@@ -36,29 +36,29 @@ static enum outcome take_range(struct cursor *in, int64_t size, struct http_rang
         if (last == 0) return OUTSIDE;
         /* The last bytes of nothing are nothing, which no Content-Range can say. */
         if (size == 0) return IGNORED;
-        *range = (struct http_range){last < size ? size - last : 0, size - 1};
+        *range = (struct range){last < size ? size - last : 0, size - 1};
         return INSIDE;
     }
     if (last >= 0 && last < first) return IGNORED;
     if (first >= size) return OUTSIDE;
-    *range = (struct http_range){first, last < 0 || last >= size ? size - 1 : last};
+    *range = (struct range){first, last < 0 || last >= size ? size - 1 : last};
     return INSIDE;
 }
 
-static int take_ranges(struct http_ranges *ranges, struct cursor *in, int64_t size) {
+static int take_ranges(struct ranges *ranges, struct cursor *in, int64_t size) {
     int64_t left = size; /* of the bytes that ranges may ask for together */
     bool any = false;
     for (;;) {
         skip_blanks(in);
         if (in->at == in->end) break;
         if (*in->at != ',') {
-            struct http_range range;
+            struct range range;
             enum outcome outcome = take_range(in, size, &range);
             if (outcome == IGNORED) return 200;
             any = true;
             if (outcome == INSIDE) {
                 left -= range.last - range.first + 1;
-                if (ranges->count == HTTP_RANGES_MAX || left < 0) return 200;
+                if (ranges->count == RANGES_MAX || left < 0) return 200;
                 ranges->list[ranges->count++] = range;
             }
             skip_blanks(in);
@@ -71,7 +71,7 @@ static int take_ranges(struct http_ranges *ranges, struct cursor *in, int64_t si
     return ranges->count > 0 ? 206 : 416;
 }
 
-int http_range_parse(struct http_ranges *ranges, const char *value, size_t length, int64_t size) {
+int range_parse(struct ranges *ranges, const char *value, size_t length, int64_t size) {
     ranges->count = 0;
     if (length < 6 || value[5] != '=') return 200;
     for (size_t i = 0; i < 5; i++)
@@ -82,15 +82,15 @@ int http_range_parse(struct http_ranges *ranges, const char *value, size_t lengt
     return status;
 }
 
-void http_range_put(struct http_text *text, const struct http_range *range, int64_t size) {
-    http_text_put_literal(text, "bytes ");
+void range_put(struct text *text, const struct range *range, int64_t size) {
+    text_put_literal(text, "bytes ");
     if (range != NULL) {
-        http_text_put_number(text, (uint64_t)range->first);
-        http_text_put_literal(text, "-");
-        http_text_put_number(text, (uint64_t)range->last);
+        text_put_number(text, (uint64_t)range->first);
+        text_put_literal(text, "-");
+        text_put_number(text, (uint64_t)range->last);
     } else {
-        http_text_put_literal(text, "*");
+        text_put_literal(text, "*");
     }
-    http_text_put_literal(text, "/");
-    http_text_put_number(text, (uint64_t)size);
+    text_put_literal(text, "/");
+    text_put_number(text, (uint64_t)size);
 }

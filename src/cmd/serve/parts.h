@@ -1,0 +1,10 @@
+/* parts.h: a file in several ranges, each with a head of its own. Threading: the loop's. */
+#ifndef EDDY_CMD_SERVE_PARTS_H
+#define EDDY_CMD_SERVE_PARTS_H
+
+#include "exchange.h"
+
+/* Answers 206 with the ranges of exchange->fd, whose type is `type`. */
+void parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges);
+
+#endif
