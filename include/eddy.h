@@ -6,7 +6,7 @@
  *   hook.h    around the wait                   stream.h  bytes over sockets
  *   defer.h   calls later in the turn           tcp.h     connecting, listening, addresses
  *   wake.h    from other threads                walk.h    who keeps a loop alive
- *   signal.h  signals */
+ *   signal.h  signals                           label.h   names for them */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -15,6 +15,7 @@
 #include <eddy/file.h>
 #include <eddy/hook.h>
 #include <eddy/io.h>
+#include <eddy/label.h>
 #include <eddy/loop.h>
 #include <eddy/pool.h>
 #include <eddy/signal.h>

@@ -8,10 +8,12 @@
 
 /* --- To be copied into a program --- */
 
-/* "timer 0x7ffd5c active, referenced", "io 0x7ffd80 of descriptor 7, active, not referenced" … */
+/* "timer 0x7ffd5c "client 1: silence" active, referenced", "io 0x7ffd80 of descriptor 7, active,
+ * not referenced" … */
 static void print_item(const eddy_walk_item *item, void *context) {
     FILE *file = context;
     fprintf(file, "%s %p", eddy_kind_name(item->kind), item->pointer);
+    if (item->label != NULL) fprintf(file, " \"%s\"", item->label);
     if (item->fd >= 0) fprintf(file, " of descriptor %d,", item->fd);
     fprintf(file, item->active ? " active," : " closing,");
     fprintf(file, item->referenced ? " referenced\n" : " not referenced\n");
@@ -27,6 +29,7 @@ struct client {
     eddy_io input;      /* stopped when it ends */
     eddy_timer silence; /* forgotten then */
     eddy_timer report;  /* not referenced, so that it keeps nobody; but it has to be stopped */
+    eddy_label labels[3];
 };
 
 static void on_time(eddy_timer *timer) {
@@ -39,11 +42,26 @@ static void on_input(eddy_io *io, unsigned events) {
     if (read(eddy_io_fd(io), text, sizeof text) <= 0) eddy_io_stop(io);
 }
 
+static void client_label(struct client *client, eddy_loop *loop) {
+    const void *const named[] = {&client->input, &client->silence, &client->report};
+    static const char *const texts[] = {"client 1", "client 1: silence", "client 1: report"};
+    for (int i = 0; i < 3; i++) {
+        eddy_label_init(&client->labels[i], loop);
+        (void)eddy_label_set(&client->labels[i], named[i], texts[i]); /* or it has no name */
+    }
+}
+
+static void client_end(struct client *client) {
+    eddy_timer_stop(&client->report);
+    for (int i = 0; i < 3; i++) eddy_label_clear(&client->labels[i]); /* it may be freed now */
+}
+
 static int client_start(struct client *client, eddy_loop *loop, int fd) {
     eddy_io_init(&client->input, loop);
     eddy_timer_init(&client->silence, loop);
     eddy_timer_init(&client->report, loop);
     eddy_unref(&client->report.handle);
+    client_label(client, loop);
     int err = eddy_io_start(&client->input, on_input, fd, EDDY_READ);
     if (err == 0) err = eddy_timer_start(&client->silence, on_time, 60 * EDDY_NS_PER_S, 0);
     if (err == 0) err = eddy_timer_start(&client->report, on_time, EDDY_NS_PER_S, EDDY_NS_PER_S);
@@ -67,6 +85,6 @@ int main(void) {
 
     puts("what keeps the loop from being closed:");
     print_alive(loop, stdout);
-    eddy_timer_stop(&client.report);
+    client_end(&client);
     return eddy_loop_close(loop) == 0 ? 0 : 1;
 }

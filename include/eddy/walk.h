@@ -3,7 +3,8 @@
  * A loop that does not end, or refuses to close, is asked with it:
  *
  *     static void tell(const eddy_walk_item *item, void *context) {
- *         fprintf(context, "%s %p\n", eddy_kind_name(item->kind), item->pointer);
+ *         const char *label = item->label != NULL ? item->label : "without a label";
+ *         fprintf(context, "%s %p, %s\n", eddy_kind_name(item->kind), item->pointer, label);
  *     }
  *     ...
  *     if (eddy_loop_close(loop) == -EBUSY) eddy_loop_walk(loop, tell, stderr);
@@ -42,9 +43,10 @@ EDDY_API const char *eddy_kind_name(eddy_kind kind);
 typedef struct eddy_walk_item {
     eddy_kind kind;
     void *pointer;
-    bool active;     /* false of a stream or listener that is closed, with its callback to come */
-    bool referenced; /* it keeps the loop running */
-    int fd;          /* of an io, stream or listener that has a descriptor; else -1 */
+    bool active;       /* false of a stream or listener that is closed, with its callback to come */
+    bool referenced;   /* it keeps the loop running */
+    int fd;            /* of an io, stream or listener that has a descriptor; else -1 */
+    const char *label; /* of `pointer` (label.h), or NULL */
 } eddy_walk_item;
 
 typedef void eddy_walk_fn(const eddy_walk_item *item, void *context);

@@ -24,6 +24,12 @@ struct part *eddy__part_of(eddy_loop *loop, const struct part_kind *kind) {
     return part;
 }
 
+struct part *eddy__part_find(const eddy_loop *loop, const struct part_kind *kind) {
+    struct part *part = loop->parts;
+    while (part != NULL && part->kind != kind) part = part->next;
+    return part;
+}
+
 void eddy__part_before_wait(eddy_loop *loop) {
     loop->due &= ~(unsigned)DUE_PARTS;
     for (struct part *part = loop->parts; part != NULL; part = part->next)
@@ -39,18 +45,30 @@ int eddy__part_after_fork(eddy_loop *loop) {
     return err;
 }
 
-/* A part that has been closed is made anew should its module be used again, so that one that
- * refuses leaves the loop as it was. */
-int eddy__part_close(eddy_loop *loop) {
-    while (loop->parts != NULL) {
-        struct part *part = loop->parts;
-        int err = part->kind->close != NULL ? part->kind->close(part) : 0;
-        if (err < 0) return err;
-        loop->parts = part->next;
-        if (loop->hot_part == part) loop->hot_part = NULL;
-        eddy__resize(loop, part, part->kind->bytes, 0);
-    }
+static int part_close(struct part **at) {
+    struct part *part = *at;
+    eddy_loop *loop = part->loop;
+    int err = part->kind->close != NULL ? part->kind->close(part) : 0;
+    if (err < 0) return err;
+    *at = part->next;
+    if (loop->hot_part == part) loop->hot_part = NULL;
+    eddy__resize(loop, part, part->kind->bytes, 0);
     return 0;
+}
+
+/* A part that has been closed is made anew should its module be used again, so that one that
+ * refuses leaves the loop as it was. Labels would be lost that way: they go when nobody can refuse
+ * any more. */
+int eddy__part_close(eddy_loop *loop) {
+    int err = 0;
+    for (struct part **at = &loop->parts; *at != NULL && err == 0;) {
+        if ((*at)->kind->label != NULL)
+            at = &(*at)->next;
+        else
+            err = part_close(at);
+    }
+    while (loop->parts != NULL && err == 0) err = part_close(&loop->parts);
+    return err;
 }
 
 const char *eddy__part_verify(const eddy_loop *loop) {
@@ -70,4 +88,11 @@ bool eddy__part_owns(const eddy_loop *loop, const eddy_post *post) {
     for (const struct part *part = loop->parts; part != NULL; part = part->next)
         if (part->kind->owns != NULL && part->kind->owns(part, post)) return true;
     return false;
+}
+
+const char *eddy__part_label(const eddy_loop *loop, const void *what) {
+    const char *label = NULL;
+    for (const struct part *part = loop->parts; part != NULL && label == NULL; part = part->next)
+        if (part->kind->label != NULL) label = part->kind->label(part, what);
+    return label;
 }

@@ -44,6 +44,10 @@ struct part_kind {
 
     /* Whether a post is inside a request that `walk` tells. */
     bool (*owns)(const struct part *part, const eddy_post *post);
+
+    /* The text by which that address is to be told, or NULL. Such a part is closed last: what it
+     * tells must be there as long as the loop may stay open. */
+    const char *(*label)(const struct part *part, const void *what);
 };
 
 struct part {
@@ -61,6 +65,9 @@ struct part_source {
 /* The loop's part of that kind, made now if need be. NULL: there is no memory for it. */
 struct part *eddy__part_of(eddy_loop *loop, const struct part_kind *kind);
 
+/* The same, or NULL if it has not been made. */
+struct part *eddy__part_find(const eddy_loop *loop, const struct part_kind *kind);
+
 /* --- For life.c, loop.c, verify.c and walk.c --- */
 void eddy__part_before_wait(eddy_loop *loop);
 int eddy__part_after_fork(eddy_loop *loop); /* all of them; the first error */
@@ -68,5 +75,6 @@ int eddy__part_close(eddy_loop *loop);      /* up to the first that refuses */
 const char *eddy__part_verify(const eddy_loop *loop);
 void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk, const eddy_walk_item *of);
 bool eddy__part_owns(const eddy_loop *loop, const eddy_post *post);
+const char *eddy__part_label(const eddy_loop *loop, const void *what);
 
 #endif

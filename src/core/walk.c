@@ -26,16 +26,17 @@ const char *eddy_kind_name(eddy_kind kind) {
 
 /* --- Telling --- */
 
-static void walk_tell_item(const struct loop_walk *walk, const eddy_walk_item *item) {
+static void walk_tell_item(const struct loop_walk *walk, eddy_walk_item *item) {
+    item->label = eddy__part_label(walk->loop, item->pointer);
     CALLBACK(walk->loop, item->pointer, walk->fn(item, walk->context));
 }
 
 void eddy__walk_tell(const struct loop_walk *walk, eddy_kind kind, void *pointer, bool referenced) {
-    walk_tell_item(walk, &(eddy_walk_item){kind, pointer, true, referenced, -1});
+    walk_tell_item(walk, &(eddy_walk_item){kind, pointer, true, referenced, -1, NULL});
 }
 
 /* A handle, and what its module knows to be under way there. */
-static void walk_tell_handle(const struct loop_walk *walk, const eddy_walk_item *item) {
+static void walk_tell_handle(const struct loop_walk *walk, eddy_walk_item *item) {
     walk_tell_item(walk, item);
     eddy__part_walk(walk->loop, walk, item);
 }
@@ -44,8 +45,8 @@ static void walk_handle(const struct loop_walk *walk, const eddy_handle *handle,
                         int fd) {
     if (handle->flags & HANDLE_INNER) return;
     bool is_referenced = !(handle->flags & HANDLE_UNREF);
-    eddy_walk_item item = {handle_what(handle), pointer, handle_is_active(handle), is_referenced,
-                           fd};
+    bool is_active = handle_is_active(handle);
+    eddy_walk_item item = {handle_what(handle), pointer, is_active, is_referenced, fd, NULL};
     walk_tell_handle(walk, &item);
 }
 
@@ -77,7 +78,7 @@ static void walk_hooks(const struct loop_walk *walk) {
 /* A closing's place says how far into its handle it is. */
 static void walk_closing(const struct loop_walk *walk, eddy_defer *defer) {
     char *handle = (char *)defer - defer->handle.place;
-    eddy_walk_item item = {handle_what(&defer->handle), handle, false, true, -1};
+    eddy_walk_item item = {handle_what(&defer->handle), handle, false, true, -1, NULL};
     walk_tell_handle(walk, &item);
 }
 

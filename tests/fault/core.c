@@ -285,9 +285,44 @@ START_TEST(watchers_start_or_say_why_not) {
 }
 END_TEST
 
+/* --- Labels --- */
+
+enum { LABELS = 60 }; /* their table grows more than once */
+
+/* Only the first may find no memory. */
+static void label_all(eddy_label *labels) {
+    bool was_set = false;
+    for (int i = 0; i < LABELS; i++) {
+        eddy_label_init(&labels[i], loop);
+        int err = eddy_label_set(&labels[i], &labels[i], "label");
+        fault_assert(err == 0 || (err == -ENOMEM && !was_set && !fault_is_unhurt()));
+        fault_assert((eddy_label_of(loop, &labels[i]) != NULL) == (err == 0));
+        was_set = was_set || err == 0;
+    }
+}
+
+static void use_labels(void) {
+    static eddy_label labels[LABELS];
+    if (fault_loop_open(&loop, (eddy_loop_config){0}) < 0) return;
+    label_all(labels);
+    fault_assert(eddy_loop_verify(loop, NULL) == 0);
+    for (int i = 0; i < LABELS; i += 2) {
+        eddy_label_clear(&labels[i]);
+        fault_assert(eddy_label_of(loop, &labels[i]) == NULL);
+    }
+    fault_assert(eddy_loop_verify(loop, NULL) == 0);
+    fault_loop_close(loop); /* with the rest */
+}
+
+START_TEST(labels_after_the_first_are_set_whatever_fails) {
+    fault_loop("labels", use_labels);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault core");
     ck_add(suite, "core", loop_opens_and_closes_whatever_fails, descriptors_are_told_of_or_refused,
-           leaked_registration_is_ended_whatever_fails, watchers_start_or_say_why_not);
+           leaked_registration_is_ended_whatever_fails, watchers_start_or_say_why_not,
+           labels_after_the_first_are_set_whatever_fails);
     return suite;
 }

@@ -1,5 +1,5 @@
 /* op_time.c: timers, hooks and deferred calls. The storm of timers has the full model of their
- * order; here they meet all the rest. */
+ * order; here they meet all the rest. Timers have labels, now and then, which a walk tells. */
 #include "operations.h"
 
 struct op_timer {
@@ -7,6 +7,8 @@ struct op_timer {
     struct desk *desk;
     bool is_running;
     int64_t due_ns, repeat_ns;
+    eddy_label label;
+    const char *text; /* NULL: it has none */
 };
 
 struct op_hook {
@@ -63,16 +65,31 @@ static void timer_stop(struct op_timer *at) {
     sim_check(eddy_timer_due_ns(&at->timer) == -1, "a stopped timer is due");
 }
 
+static void timer_name(struct op_timer *at) {
+    static const char *const texts[] = {"silence", "report", "retry"};
+    const char *text = texts[pick(3)];
+    int err = CALL(&at->desk->party, eddy_label_set(&at->label, &at->timer, text));
+    sim_check(err == 0 || (err == -ENOMEM && at->text == NULL), "a label gives %d", err);
+    if (ledger_result("eddy_label_set", err) == 0) at->text = text;
+}
+
+static void timer_clear(struct op_timer *at) {
+    CALL_VOID(&at->desk->party, eddy_label_clear(&at->label));
+    at->text = NULL;
+}
+
 static struct op_timer *timer_new(struct desk *desk) {
     struct op_timer *at = ledger_new("timer", sizeof *at);
     at->desk = desk;
     eddy_timer_init(&at->timer, desk->party.loop);
+    eddy_label_init(&at->label, desk->party.loop);
     return at;
 }
 
 static void timer_free(struct op_timer **place) {
     if (*place == NULL) return;
     timer_stop(*place);
+    timer_clear(*place);
     ledger_free(*place);
     *place = NULL;
 }
@@ -82,12 +99,18 @@ static void op_timer(struct desk *desk) {
     if (*place == NULL) *place = timer_new(desk);
     const int64_t delays_ns[] = {0, 1, 40 * EDDY_NS_PER_US, 7 * EDDY_NS_PER_MS, INT64_MAX};
     int64_t delay_ns;
-    switch (pick(6)) {
+    switch (pick(8)) {
     case 0:
         timer_stop(*place);
         break;
     case 1:
         timer_free(place);
+        break;
+    case 4:
+        timer_name(*place);
+        break;
+    case 5:
+        if (pick(2) == 0) timer_clear(*place);
         break;
     case 2:
         CALL_VOID(&desk->party, eddy_unref(&(*place)->timer.handle));
@@ -268,6 +291,25 @@ void op_time(struct desk *desk) {
         op_timer(desk);
         break;
     }
+}
+
+static void walk_tells(const eddy_walk_item *item, void *context) {
+    const struct desk *desk = context;
+    const char *text = NULL;
+    for (unsigned i = 0; i < TIMERS; i++)
+        if (desk->timers[i] != NULL && item->pointer == &desk->timers[i]->timer)
+            text = desk->timers[i]->text;
+    sim_check(item->label == text, "a %s is told as \"%s\", not \"%s\"", eddy_kind_name(item->kind),
+              item->label != NULL ? item->label : "", text != NULL ? text : "");
+}
+
+void op_time_walk(struct desk *desk) {
+    CALL_VOID(&desk->party, eddy_loop_walk(desk->party.loop, walk_tells, desk));
+    for (unsigned i = 0; i < TIMERS; i++)
+        if (desk->timers[i] != NULL)
+            sim_check(eddy_label_of(desk->party.loop, &desk->timers[i]->timer) ==
+                          desk->timers[i]->text,
+                      "a timer has another label, or none");
 }
 
 void op_time_begin_look(struct desk *desk) {

@@ -48,6 +48,7 @@ static void look_around(struct desk *desk) {
     sim_check(metrics.active == 0 || eddy_loop_is_alive(desk->party.loop), "active, but not alive");
     int err = CALL(&desk->party, eddy_loop_verify(desk->party.loop, &broken));
     sim_check(err == 0, "eddy_loop_verify: %s", broken);
+    op_time_walk(desk);
     bool can_nest = (eddy_loop_backend(desk->party.loop)->capabilities & EDDY_CAN_NEST) != 0;
     err = CALL(&desk->party, eddy_loop_backend_fd(desk->party.loop));
     sim_check(can_nest ? err >= 0 : err == -ENOTSUP, "the backend's descriptor is %d", err);

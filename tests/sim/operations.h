@@ -104,6 +104,7 @@ void op_file_take_back(struct desk *desk);
 void op_time(struct desk *desk);
 void op_time_look(struct desk *desk, unsigned turns);
 void op_time_begin_look(struct desk *desk);
+void op_time_walk(struct desk *desk); /* tells the labels */
 void op_time_end(struct desk *desk);
 bool op_guard_start(struct desk *desk, int64_t delay_ns); /* the next run ends by then */
 void op_guard_stop(struct desk *desk);

@@ -1,5 +1,6 @@
 /* verify.c: that eddy_loop_verify sees. Each invariant of a loop is broken on purpose, from inside,
  * and has to be named; put right again, the loop is whole. */
+#include "src/core/label.h"
 #include "src/net/net.h"
 #include "src/work/pool.h"
 #include "suite.h"
@@ -375,6 +376,35 @@ START_TEST(a_pool_counts_its_jobs_and_threads) {
 }
 END_TEST
 
+START_TEST(labels_are_in_the_bucket_of_their_address) {
+    eddy_label labels[20];
+    for (int i = 0; i < 20; i++) {
+        eddy_label_init(&labels[i], loop);
+        ck_assert_int_eq(eddy_label_set(&labels[i], &labels[i], "label"), 0);
+    }
+    struct label_part *it = (struct label_part *)loop->parts;
+    ck_assert_uint_gt(it->count, 1);
+    BREAKS(it->labels, 19, "++*found <= it->labels");
+    BREAKS(it->labels, 21, "found == it->labels");
+    BREAKS(it->count, 1, "it->count == 1");
+    BREAKS(it->count, it->count - 1, "it->count - 1");
+    BREAKS(labels[0].next, &labels[0], "++*found <= it->labels");
+    BREAKS(labels[0].mark, 0, "label_is_initialised(label)");
+    BREAKS(labels[0].loop, NULL, "label->loop == it->part.loop");
+    BREAKS(labels[0].what, NULL, "label->what != NULL");
+    BREAKS(labels[0].text, NULL, "label->text != NULL");
+    /* The last bucket's labels in the first one. */
+    eddy_label *kept = it->buckets[0];
+    size_t last = it->count - 1;
+    while (it->buckets[last] == NULL) last--;
+    it->buckets[0] = it->buckets[last];
+    expect_broken("label_bucket(");
+    it->buckets[0] = kept;
+    expect_whole();
+    for (int i = 0; i < 20; i++) eddy_label_clear(&labels[i]);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("verify");
     TCase *broken = tcase_create("broken");
@@ -391,7 +421,8 @@ Suite *make_suite(void) {
                                   a_stream_is_what_its_state_says,
                                   what_is_active_is_counted,
                                   what_was_submitted_is_the_loops,
-                                  a_pool_counts_its_jobs_and_threads};
+                                  a_pool_counts_its_jobs_and_threads,
+                                  labels_are_in_the_bucket_of_their_address};
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(broken, tests[i]);
     suite_add_tcase(suite, broken);
     return suite;
