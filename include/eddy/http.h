@@ -55,7 +55,9 @@ typedef struct eddy_http_outcome {
 typedef void eddy_http_log_fn(eddy_http_request *request, const eddy_http_outcome *outcome,
                               void *context);
 
-/* Answers for the server, as a handler does: `status` is why no handler can. */
+/* Answers for the server, as a handler does: `status` is why no handler can. Also called for a
+ * request that a handler has answered with a file, if that turns out to be unreadable before any of
+ * it is sent; what the handler has set for `done` stands. */
 typedef void eddy_http_error_fn(eddy_http_request *request, int status, void *context);
 
 /* Zeros mean the defaults, which stand here. What a limit ends is answered with the status beside

@@ -225,8 +225,10 @@ static int end(eddy_http_request *request, int err) {
     if (err == -EALREADY && request->is_ended) return err;
     request->is_ended = true;
     if (err < 0 && err != -EPIPE) {
-        if (request->has_begun)
+        if (request->has_head)
             eddy__http_cut_answer(request, err);
+        else if (request->is_refused)
+            eddy__http_disconnect(request->connection, false);
         else
             eddy__http_refuse(request, eddy__http_status_of(err));
     }
@@ -246,22 +248,34 @@ int eddy_http_respond_lent(eddy_http_request *request, int status, const void *b
     return end(request, err);
 }
 
+/* What is small goes straight into the output, head and body. False: there is no room just now. */
+static bool put_small(eddy_http_request *request, const void *body, size_t size) {
+    uint32_t needed = HTTP_HEAD_ROOM + request->fields_used + (uint32_t)size;
+    if (size > HTTP_BLOCK_BYTES || needed > HTTP_BLOCK_BYTES) return false;
+    if (eddy__http_reserve(request, needed) < 0 || !eddy__http_put_head(request)) return false;
+    if (request->has_body) {
+        eddy__http_put(request, body, size);
+        request->body_bytes += (int64_t)size;
+    }
+    request->given = (int64_t)size;
+    return true;
+}
+
+/* What is not stays in memory of its own until it is with the kernel. */
+static int copy_body(eddy_http_request *request, const void *body, size_t size) {
+    char *copy = eddy__http_resize(request->http, NULL, 0, size);
+    if (copy == NULL) return -ENOMEM;
+    memcpy(copy, body, size);
+    lend(request, copy, size);
+    request->copy = copy;
+    request->copy_bytes = size;
+    return 0;
+}
+
 int eddy_http_respond(eddy_http_request *request, int status, const void *body, size_t size) {
-    char *copy = NULL;
-    if (eddy__http_is_gone(request)) return end(request, -EPIPE);
-    if (size > 0 && !request->has_begun) {
-        copy = eddy__http_resize(request->http, NULL, 0, size);
-        if (copy == NULL) return end(request, -ENOMEM);
-        memcpy(copy, body, size);
-    }
-    int err = begin(request, status, (int64_t)size);
-    if (err == 0) {
-        lend(request, copy, size);
-        request->copy = copy;
-        request->copy_bytes = size;
-    } else if (copy != NULL) {
-        (void)eddy__http_resize(request->http, copy, size, 0);
-    }
+    int err = size > INT64_MAX ? -EINVAL : begin(request, status, (int64_t)size);
+    if (err == 0 && size > 0 && !put_small(request, body, size))
+        err = copy_body(request, body, size);
     return end(request, err);
 }
 

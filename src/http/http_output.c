@@ -119,8 +119,10 @@ static void on_written(eddy_write *write, int status) {
     output->is_writing = false;
     output->sent = output->writing;
     if (output->sent == output->used) output->used = output->sent = output->answer_start = 0;
-    request->body_bytes += (int64_t)request->memory_left;
-    request->memory_left = 0; /* it went along */
+    if (output->writes_memory) {
+        request->body_bytes += (int64_t)request->memory_left;
+        request->memory_left = 0;
+    }
     if (status == -ETIMEDOUT) request->http->counts.timed_out++;
     if (status < 0) {
         if (request->error == 0) request->error = status;
@@ -161,6 +163,7 @@ static enum http_progress send_rest(struct http_connection *it) {
         output->vectors[count++] =
             (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
     output->writing = output->used;
+    output->writes_memory = request->memory_left > 0;
     int err = eddy_stream_writev(&it->stream, &output->write, output->vectors, count, on_written);
     output->is_writing = err == 0;
     if (err < 0) eddy__http_disconnect(it, false);

@@ -135,13 +135,13 @@ void eddy__http_dispatch(eddy_http_request *request) {
 
 void eddy__http_refuse(eddy_http_request *request, int status) {
     eddy_http *http = request->http;
-    bool was_handled = request->is_ended;
+    bool was_handled = request->is_ended, was_refused = request->is_refused;
     request->has_begun = request->has_head = request->is_ended = false;
+    request->is_refused = true;
     request->upgrade = NULL;
     if (status != 405) request->fields_used = 0;
     http->counts.refused += !was_handled;
-    /* Where a handler has been called its `done` may stand, which another must not replace. */
-    if (http->config.error != NULL && !was_handled) {
+    if (http->config.error != NULL && !was_refused) {
         http->config.error(request, status, http->config.context);
         return;
     }

@@ -148,7 +148,7 @@ struct http_output {
     uint32_t from_file;    /* so many of the last bytes can be read again */
     uint32_t writing;      /* what is before is being written */
     uint8_t kind;          /* enum http_memory_kind, of `bytes` */
-    bool is_writing;
+    bool is_writing, writes_memory;
 };
 
 struct eddy_http_request {

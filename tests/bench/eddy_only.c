@@ -2,7 +2,7 @@
  * have, or what is no matter of comparison. */
 #include "peers.h"
 
-#include "http_request.h"
+#include "http_head.h"
 
 #include <errno.h>
 #include <string.h>
@@ -68,14 +68,14 @@ void peers_request_run(const struct bench_case *it, struct bench_sample *sample)
         "Connection: keep-alive\r\n"
         "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
         "\r\n";
+    static const struct http_head_limits limits = {8192, 8192, 32768, 100};
     int err = 0;
     while (err == 0 && peers_go_on(it, sample)) {
         peers_begin();
         for (int i = 0; i < ROUND; i++) {
-            struct http_request request;
-            http_request_init(&request);
-            if (http_request_parse(&request, text, sizeof text - 1, &http_limits_default) !=
-                HTTP_COMPLETE)
+            struct http_head head;
+            eddy__http_head_init(&head);
+            if (eddy__http_head_parse(&head, text, sizeof text - 1, &limits) != HTTP_COMPLETE)
                 err = -EPROTO;
         }
         peers_end(sample, ROUND);

@@ -29,7 +29,7 @@ static void setup(void) {
     address_length = loopback(&address, AF_INET);
     ck_assert_int_eq(server_listen(&server, &address, address_length, 0), 0);
     ck_assert_int_eq(
-        eddy_listener_address(&server.listener, (struct sockaddr *)&address, &address_length), 0);
+        eddy_listener_address(&server.listener.listener, (struct sockaddr *)&address, &address_length), 0);
 }
 
 static void teardown(void) {
@@ -114,7 +114,7 @@ START_TEST(each_step_of_a_visit_costs_a_wait) {
     mark();
     ck_assert_int_eq(eddy_loop_run(server.context.loop, EDDY_RUN_ONCE), 1);
     expect_budget("the end", 1, 0);
-    ck_assert_uint_eq(server.context.connection_count, 0);
+    ck_assert_uint_eq(server_connections(&server), 0);
     expect_rest("nobody");
 }
 END_TEST
@@ -140,7 +140,7 @@ START_TEST(idle_connections_cost_nothing) {
         fds[i] = connect_client();
         if (i % 2 == 0) put(fds[i], "GET /fi");
     }
-    while (server.context.connection_count < COUNT)
+    while (server_connections(&server) < COUNT)
         ck_assert_int_eq(eddy_loop_run(server.context.loop, EDDY_RUN_ONCE), 1);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(eddy_loop_run(server.context.loop, EDDY_RUN_NOWAIT), 1);

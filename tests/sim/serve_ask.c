@@ -89,27 +89,28 @@ void ask_expect(struct ask *ask, const char *path, bool has_slash) {
 static const struct {
     const char *target;
     int status;
+    bool is_refused; /* by its spelling, whatever the method is */
 } odd_targets[] = {
-    {"/nothing", 404},
-    {"/docs/nothing/at/all", 404},
-    {"/small.txt/", 404},
-    {"/small.txt/x", 404},
-    {"/..", 400},
-    {"/../secret.txt", 400},
-    {"/docs/%2e%2e/%2E%2e/secret.txt", 400},
-    {"/%2e%2e/other/", 400},
-    {"/docs/../../www-secret", 400},
-    {"/%00", 400},
-    {"/small.txt%00.html", 400},
-    {"/docs%2fa.txt", 404},
-    {"/..%2fsecret.txt", 404},
-    {"/%", 400},
-    {"/%4", 400},
-    {"/%zz", 400},
-    {"/docs/out/", 404},
-    {"/docs/away/", 404},
-    {"/%252e%252e/secret.txt", 404},
-    {"/..%5csecret.txt", 404},
+    {"/nothing", 404, false},
+    {"/docs/nothing/at/all", 404, false},
+    {"/small.txt/", 404, false},
+    {"/small.txt/x", 404, false},
+    {"/..", 400, true},
+    {"/../secret.txt", 400, true},
+    {"/docs/%2e%2e/%2E%2e/secret.txt", 400, true},
+    {"/%2e%2e/other/", 400, true},
+    {"/docs/../../www-secret", 400, true},
+    {"/%00", 400, true},
+    {"/small.txt%00.html", 400, true},
+    {"/docs%2fa.txt", 404, true},
+    {"/..%2fsecret.txt", 404, true},
+    {"/%", 400, true},
+    {"/%4", 400, true},
+    {"/%zz", 400, true},
+    {"/docs/out/", 404, false},
+    {"/docs/away/", 404, false},
+    {"/%252e%252e/secret.txt", 404, false},
+    {"/..%5csecret.txt", 404, false},
 };
 
 /* Writes a path in one of its spellings, odd ones among them. */
@@ -135,6 +136,7 @@ static void draw_target(struct ask *ask, struct ask_text *text) {
         size_t i = sim_below((unsigned)odd);
         ask_print(text, "%s", odd_targets[i].target);
         expect_page(ask, odd_targets[i].status);
+        ask->is_refused = odd_targets[i].is_refused;
         return;
     }
     const struct tree_node *node = tree_at(sim_below((unsigned)tree_count()));
@@ -267,15 +269,21 @@ void ask_draw(struct ask *ask, struct ask_text *text) {
               : method == 4 ? "get"
                             : "GET");
     draw_target(ask, text);
-    if (method == 3) expect_page(ask, 405);
-    if (method == 4) expect_page(ask, 501);
+    if (method == 3 && !ask->is_refused) expect_page(ask, 405);
+    if (method == 4 && !ask->is_refused) expect_page(ask, 501);
     ask_print(text, " HTTP/1.%d\r\n", is_old ? 0 : 1);
     draw_headers(ask, text, is_old);
     draw_conditions(ask, text);
-    bool has_body = sim_below(10) == 0;
-    if (has_body) ask_print(text, "Content-Length: %zu\r\n", sizeof body - 1);
-    ask_print(text, "\r\n");
-    if (has_body) ask_put(text, body, sizeof body - 1);
+    bool has_body = sim_below(10) == 0, is_chunked = has_body && !is_old && sim_below(2) == 0;
+    if (is_chunked) {
+        ask_print(text, "Transfer-Encoding: Chunked\r\n\r\n%zx;a=b\r\n%s\r\n", sizeof body - 1,
+                  body);
+        ask_print(text, "%s0\r\n%s\r\n", sim_below(2) == 0 ? "1\r\nx\r\n" : "",
+                  sim_below(2) == 0 ? "X: trailer\r\n" : "");
+    } else {
+        if (has_body) ask_print(text, "Content-Length: %zu\r\n", sizeof body - 1);
+        ask_print(text, "\r\n%s", has_body ? body : "");
+    }
     ask->may_go_on = !ask->must_end;
     ask->end = text->used;
 }
@@ -308,7 +316,7 @@ static const struct {
     {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", 400},
     {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
     {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
     {"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n", 413},
     {"\r\n\r\n\r\n\r\n\r\n\r\n", 400},
     {"\x16\x03\x01\x02\x05", 400},

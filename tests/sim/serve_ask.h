@@ -28,9 +28,10 @@ struct ask {
     const struct tree_node *directory; /* whose index `node` is; NULL: it is none */
     int status;                        /* that it must have; 0: any that suits the file */
     bool is_head;
-    bool may_go_on; /* the request does not end the connection */
-    bool must_end;  /* it does */
-    int ranges;     /* of a 206 */
+    bool is_refused; /* for its target */
+    bool may_go_on;  /* the request does not end the connection */
+    bool must_end;   /* it does */
+    int ranges;      /* of a 206 */
     struct {
         int64_t first, last;
     } range[ASK_RANGES_MAX];

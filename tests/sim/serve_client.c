@@ -64,10 +64,9 @@ static void on_end(struct client *client, bool is_reset) {
     if (has_all(client) && !is_partial) return;
     clients.cuts++;
     if (is_foul || client->manner.is_bad) return;
-    /* An idle client had to make room; what it was about to ask may be reset, and with it what was
-     * still on its way. */
-    bool is_served = client->answered > 0 || (is_reset && is_partial);
-    if (clients.config.is_crowded && is_served && (is_reset || !is_partial)) return;
+    /* A client that waited, before its first request or between two, had to make room; what it was
+     * about to ask may be reset, and with it what was still on its way. */
+    if (clients.config.is_crowded && (is_reset || !is_partial)) return;
     const struct ask *ask = &client->asks[client->answered];
     if (ask->node != NULL && ask->node->is_moving) return;
     sim_fail("client %u: %s without a reason", client->number, how);

@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "../../src/cmd/serve/connection.h" /* there is another one here */
+#include "../../src/cmd/serve/exchange.h"
 #include "serve_system.h"
 #include "serve_tree.h"
 #include "world.h"
@@ -14,8 +14,7 @@ enum {
     ATTEMPTS_MAX = 500, /* to open something while calls fail */
     /* A listing holds 8 slots, a buffer, its entries and its page. */
     LISTING_BYTES_MAX = 200 * 1024,
-    CONNECTION_BYTES_MAX =
-        sizeof(struct connection) + sizeof(struct exchange) + OUTPUT_BYTES + LISTING_BYTES_MAX,
+    EXCHANGE_BYTES_MAX = sizeof(struct exchange) + LISTING_BYTES_MAX,
 };
 
 #define LOG "log"
@@ -93,16 +92,16 @@ void serve_stage_run(struct serve_stage *stage) {
 void serve_stage_check(const struct serve_stage *stage) {
     const struct server *server = &stage->server;
     unsigned places = server->config.connections_max;
-    sim_check(server->context.connection_count <= places, "%u connections in %u places",
-              server->context.connection_count, places);
+    sim_check(server_connections(server) <= places, "%u connections in %u places",
+              server_connections(server), places);
     size_t bytes = serve_system_bytes();
-    sim_check(bytes <= places * (size_t)CONNECTION_BYTES_MAX + 2 * ACCESS_LOG_BYTES,
+    sim_check(bytes <= places * (size_t)EXCHANGE_BYTES_MAX + 2 * ACCESS_LOG_BYTES,
               "%zu bytes for %u places", bytes, places);
 }
 
 void serve_stage_close(struct serve_stage *stage) {
-    sim_check(stage->server.context.connection_count == 0, "%u connections are left",
-              stage->server.context.connection_count);
+    sim_check(server_connections(&stage->server) == 0, "%u connections are left",
+              server_connections(&stage->server));
     sim_check(server_close(&stage->server) == 0, "the server cannot close");
     sim_check(eddy_pool_close(stage->pool) == 0, "the pool cannot close");
     sim_check(serve_system_bytes() == 0, "the server has kept %zu bytes", serve_system_bytes());

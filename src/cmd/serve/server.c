@@ -50,7 +50,7 @@ static int open_http(struct server *server, const struct server_config *config) 
 }
 
 int server_open(struct server *server, const struct server_config *config) {
-    *server = (struct server){.error = 0};
+    *server = (struct server){.config = *config};
     eddy_loop *loop;
     eddy_loop_config loop_config = {.backend = config->backend, .pool = config->pool};
     int err = eddy_loop_open(&loop, &loop_config);
@@ -112,6 +112,12 @@ int server_listen(struct server *server, const struct sockaddr_storage *address,
 int server_run(struct server *server) {
     int err = eddy_loop_run(server->context.loop, EDDY_RUN_DEFAULT);
     return err < 0 ? err : server->error;
+}
+
+unsigned server_connections(const struct server *server) {
+    eddy_http_counts counts;
+    eddy_http_read_counts(server->http, &counts, sizeof counts);
+    return counts.open;
 }
 
 /* --- Stopping --- */

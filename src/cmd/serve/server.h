@@ -42,6 +42,7 @@ struct server_config {
 };
 
 struct server {
+    struct server_config config;
     struct context context;
     eddy_http *http;
     eddy_http_listener listener;
@@ -61,6 +62,9 @@ int server_listen(struct server *server, const struct sockaddr_storage *address,
 
 /* Serves until it has been stopped. Returns 0, or what the backend's wait gave. */
 int server_run(struct server *server);
+
+/* That are open just now. */
+unsigned server_connections(const struct server *server);
 
 /* Any thread. */
 void server_stop(struct server *server, int level);
