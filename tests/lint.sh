@@ -19,8 +19,9 @@ sources 'src/core/*.[ch]' | xargs -r grep -H -nE '#include ("\.\./[^.]|<eddy/(po
 sources 'src/work/*.[ch]' 'src/net/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(cmd|proc)|#include "\.\./\.\./tests' | complain 'src/work and src/net include the core:'
 sources 'src/cmd/*.[ch]' 'docs/examples/*.c' 'tests/bench/*.c' | xargs -r grep -H -nE '#include "\.\./|#include "(loop|os|backend)\.h"' | complain 'programs and examples use the public headers only:'
 
-sources 'src/cmd/serve/http_*.[ch]' | xargs -r grep -H -nE '#include "' | grep -v '"http_' |
-    complain 'what is pure about HTTP includes nothing else of the server:'
+pure='(conditional|etag|listing_page|mime|multipart|range|status_page|text)\.'
+sources 'src/cmd/serve/*.[ch]' | grep -E "/$pure" | xargs -r grep -H -nE '#include "' | grep -vE "\"$pure" |
+    complain 'what is pure about files behind HTTP includes nothing else of the server:'
 
 # A name is that of one file and its header, so that a #include "…" leads to one file.
 sources 'src/*.[ch]' 'platform/*.[ch]' | sed 's/\.[ch]$//' | sort -u |

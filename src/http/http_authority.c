@@ -82,10 +82,10 @@ const char *eddy__http_authority_end(const char *text, const char *end) {
     const char *host_end = authority_host_end(text, end);
     if (host_end == NULL || host_end == text) return NULL;
     if (*host_end != ':') return host_end;
-    int port = 0;
-    for (text = host_end + 1; http_byte_is_digit(*text); text++) {
-        port = port * 10 + (*text - '0');
-        if (port > 65535) return NULL;
-    }
-    return text;
+    const char *port = host_end + 1;
+    while (*port == '0') port++;
+    const char *port_end = port;
+    while (http_byte_is_digit(*port_end)) port_end++;
+    bool fits = port_end - port < 5 || (port_end - port == 5 && memcmp(port, "65535", 5) <= 0);
+    return fits ? port_end : NULL;
 }

@@ -42,8 +42,8 @@ static inline const char *http_skip(const char *bytes, int class) {
 /* Whether both are the same field name, in whatever case. `lower` is in lower case. */
 bool eddy__http_name_is(const char *name, size_t length, const char *lower);
 
-/* Whether these are a token (RFC 9110 §5.6.2), and whether they may be a field's value: neither CR,
- * LF, NUL nor other control characters but tabs. */
+/* Whether these are a token (RFC 9110 §5.6.2), and whether they may be a field's value: neither
+ * CR, LF, NUL nor other control characters but tabs. */
 bool eddy__http_is_token(const char *bytes, size_t length);
 bool eddy__http_is_value(const char *bytes, size_t length);
 

@@ -109,7 +109,9 @@ static int head_read_target(struct http_head *head, const char *bytes) {
 }
 
 static int head_read_version(struct http_head *head, const char *text, size_t length) {
-    if (length != 8 || memcmp(text, "HTTP/", 5) != 0 || text[6] != '.') return 400;
+    if (length != 8) return 400;
+    if (memcmp(text, "HTTP/1.1", 8) == 0) return 0; /* mostly */
+    if (memcmp(text, "HTTP/", 5) != 0 || text[6] != '.') return 400;
     if (!http_byte_is_digit(text[5]) || !http_byte_is_digit(text[7])) return 400;
     if (text[5] != '1') return 505;
     /* A later minor version of HTTP/1 is spoken to as 1.1 (RFC 9110 §2.5). */

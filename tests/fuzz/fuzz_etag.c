@@ -1,6 +1,7 @@
 /* fuzz_etag.c: any bytes as the value of If-None-Match, as a name in a listing and as a path with a
  * media type. What matches strongly matches weakly; what is escaped holds no markup. */
 #include "fuzz.h"
+
 #include "etag.h"
 #include "listing_page.h"
 #include "mime.h"

@@ -1,6 +1,7 @@
 /* fuzz_range.c: a file size (8 bytes) and any bytes as a Range. Ranges lie inside the file, and
  * together ask for no more than it. */
 #include "fuzz.h"
+
 #include "multipart.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -2,24 +2,25 @@
  *
  * The first byte makes the weather. The rest is what a client sends; 0xff and a letter stand for
  * what else it does, see do_step(). What must come back is worked out from the same bytes: where
- * each request ends by the server's parser, which has a target of its own; what its path names by
- * serve_tree.c, which is written apart from the server. */
+ * each request ends by the server's parsers, which have targets of their own; what its path names
+ * by serve_tree.c, which is written apart from the server. */
 #include <errno.h>
 
+#include "exchange.h"
 #include "fuzz.h"
-#include "http_path.h"
-#include "http_request.h"
 #include "serve_ask.h"
 #include "serve_path.h"
 #include "serve_stage.h"
 #include "sim.h"
+#include "src/http/http_server.h"
 
 enum {
     STEPS_MAX = 300000,   /* calls of the seam that a run may need */
     LARGE_BYTES = 140000, /* more than the server gathers before it sends */
     LITTLE_BYTES = 3000,  /* of the large file, where that would take long */
     PLACES = 4,
-    SENT_MAX = 1 << 13, /* bytes whose time is remembered */
+    SENT_MAX = 1 << 13,      /* bytes whose time is remembered */
+    SKIPPED_MAX = 64 * 1024, /* of a body that nobody reads */
 };
 
 #define TIMEOUT_NS (5 * EDDY_NS_PER_S)
@@ -145,43 +146,80 @@ static void client(void *context) {
 
 /* --- What must have come back --- */
 
-static int expect_get(struct ask *ask, const struct http_request *request, const char *bytes) {
-    static struct http_path path;
-    static char naive[HTTP_PATH_MAX + 3];
-    const char *target = bytes + request->target.offset;
-    int status = http_path_decode(&path, target, request->target.length);
-    bool is_good = serve_path(naive, sizeof naive, target, request->target.length);
-    sim_check(status == 414 || is_good == (status == 0), "a path is decoded in two ways");
+/* The status that the path alone decides; 0: none. `naive` is what it names below the root. */
+static int read_path(const char *target, size_t length, char *naive, size_t naive_bytes,
+                     bool *has_slash) {
+    static char path[HTTP_HEAD_BYTES_MAX + 2];
+    uint32_t path_length, query;
+    int status = eddy__http_path_decode(path, &path_length, target, (uint32_t)length, &query);
+    if (status == 0 && path[0] == '*') return 404;
+    bool is_good = serve_path(naive, naive_bytes, target, length);
+    sim_check(is_good == (status == 0), "a path is decoded in two ways");
     if (status != 0) return status;
-    sim_check(strcmp(naive, path.text) == 0, "a path is decoded to something else");
-    ask_expect(ask, naive, path.has_slash || path.length == 0);
-    if (ask->kind == ASK_FILE) ask->status = 0;
+    *has_slash = path[path_length - 1] == '/';
+    if (*has_slash && path_length > 1) path[path_length - 1] = '\0';
+    sim_check(strcmp(naive, path + 1) == 0, "a path is decoded to something else");
     return 0;
+}
+
+static int expect_get(struct ask *ask, const char *naive, bool has_slash, uint64_t body_bytes) {
+    if (body_bytes > SKIPPED_MAX) return 413;
+    if (strlen(naive) + 1 + (has_slash && naive[0] != '\0') > PATH_BYTES) return 414;
+    ask_expect(ask, naive, has_slash);
+    if (ask->kind == ASK_FILE) return 0;
+    return ask->kind == ASK_REDIRECT ? 301 : ask->kind == ASK_LISTING ? 200 : 404;
+}
+
+static int expect_answer(struct ask *ask, const struct http_head *head, const char *bytes) {
+    static char naive[HTTP_HEAD_BYTES_MAX];
+    bool has_slash = false;
+    if (head->name.length >= HTTP_METHOD_BYTES) return 501;
+    int status = read_path(bytes + head->target.offset, head->target.length, naive, sizeof naive,
+                           &has_slash);
+    if (status != 0) return status;
+    if (head->method == HTTP_METHOD_KNOWN) return 405;
+    if (head->method == HTTP_METHOD_UNKNOWN) return 501;
+    return expect_get(ask, naive, has_slash, head->body_bytes);
+}
+
+/* How long the body in chunks is; all that there is where nothing behind it can be answered: it is
+ * not whole, too long to be skipped, or broken. */
+static size_t chunked_bytes(const char *bytes, size_t length) {
+    struct http_chunk chunk;
+    size_t at = 0, skipped = 0;
+    eddy__http_chunk_init(&chunk);
+    while (at < length && skipped <= SKIPPED_MAX) {
+        const char *data;
+        size_t taken, size = 0;
+        enum http_chunk_result result =
+            eddy__http_chunk_take(&chunk, bytes + at, length - at, &taken, &data, &size);
+        at += taken;
+        if (result == HTTP_CHUNK_END) return at;
+        if (result == HTTP_CHUNK_ERROR) return length;
+        if (result == HTTP_CHUNK_DATA) skipped += size;
+    }
+    return length;
 }
 
 /* The request that `bytes` begin with. Returns how long it is; 0: it is not whole. */
 static size_t read_ask(struct ask *ask, const char *bytes, size_t length) {
-    struct http_request request;
-    http_request_init(&request);
-    int status = http_request_parse(&request, bytes, length, &http_limits_default);
+    static const struct http_head_limits limits = {8192, 8192, 32768, 100}; /* by default */
+    struct http_head head;
+    eddy__http_head_init(&head);
+    int status = eddy__http_head_parse(&head, bytes, length, &limits);
     *ask = (struct ask){.kind = ASK_PAGE, .status = 408, .must_end = true};
-    ask->is_head = request.method == HTTP_HEAD;
+    ask->is_head = head.method == HTTP_HEAD;
     if (status == HTTP_MORE) return 0;
     ask->status = status;
     if (status != HTTP_COMPLETE) return length;
-    ask->may_go_on = request.keep_alive;
-    ask->must_end = !request.keep_alive;
-    if (request.method == HTTP_METHOD_KNOWN)
-        ask->status = 405;
-    else if (request.method == HTTP_METHOD_UNKNOWN)
-        ask->status = 501;
-    else
-        ask->status = expect_get(ask, &request, bytes);
-    if (ask->node != NULL && ask->kind != ASK_FILE)
-        ask->status = ask->kind == ASK_REDIRECT ? 301 : 200;
-    if (ask->kind == ASK_PAGE && ask->status == 0) ask->status = 404;
-    ask->end = request.head_bytes;
-    uint64_t whole = request.head_bytes + request.body_bytes;
+    /* Who waits for a 100 gets the answer instead, and may then send its body or not. */
+    ask->must_end = !head.keep_alive || head.expects_continue || head.body_bytes > SKIPPED_MAX;
+    ask->may_go_on = !ask->must_end;
+    ask->status = expect_answer(ask, &head, bytes);
+    ask->end = head.head_bytes;
+    if (head.is_chunked)
+        return head.head_bytes + chunked_bytes(bytes + head.head_bytes, length - head.head_bytes);
+    uint64_t whole = head.head_bytes + head.body_bytes;
     return whole < length ? (size_t)whole : length;
 }
 

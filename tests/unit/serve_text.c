@@ -1,16 +1,13 @@
-/* http_answer.c: text, media types, heads, pages and the parts of a multipart answer. */
+/* serve_text.c: text, media types, the pages of statuses, and the parts of a multipart answer. */
 #include "suite.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "http_date.h"
-#include "etag.h"
 #include "mime.h"
 #include "multipart.h"
+#include "src/http/http_server.h"
 #include "status_page.h"
-
-#define DATE "Sun, 06 Nov 1994 08:49:37 GMT"
 
 static void check_text(const struct text *text, const char *expected) {
     ck_assert(text_fits(text));
@@ -120,85 +117,21 @@ START_TEST(media_types_are_found_by_extension) {
 }
 END_TEST
 
-START_TEST(heads_hold_what_is_set) {
-    char bytes[HTTP_RESPONSE_HEAD_BYTES];
-    struct text text = {bytes, sizeof bytes, 0};
-    http_response_put_head(&text, &(struct http_response){.status = 200,
-                                                          .date = DATE,
-                                                          .length = 12,
-                                                          .type = "text/plain",
-                                                          .last_modified = DATE,
-                                                          .etag = "\"e\"",
-                                                          .etag_length = 3,
-                                                          .accepts_ranges = true,
-                                                          .keep_alive = true});
-    check_text(&text,
-               "HTTP/1.1 200 OK\r\nServer: eddy\r\nDate: " DATE "\r\n"
-               "Content-Type: text/plain\r\nContent-Length: 12\r\nLast-Modified: " DATE "\r\n"
-               "ETag: \"e\"\r\nAccept-Ranges: bytes\r\n\r\n");
-    text.length = 0;
-    http_response_put_head(
-        &text, &(struct http_response){
-                   .status = 304, .date = DATE, .length = -1, .keep_alive = true, .is_old = true});
-    check_text(&text, "HTTP/1.1 304 Not Modified\r\nServer: eddy\r\nDate: " DATE "\r\n"
-                      "Connection: keep-alive\r\n\r\n");
-    text.length = 0;
-    struct range range = {5, 9};
-    http_response_put_head(
-        &text, &(struct http_response){
-                   .status = 206, .date = DATE, .length = 5, .range = &range, .size = 10});
-    check_text(&text, "HTTP/1.1 206 Partial Content\r\nServer: eddy\r\nDate: " DATE "\r\n"
-                      "Content-Length: 5\r\nContent-Range: bytes 5-9/10\r\n"
-                      "Connection: close\r\n\r\n");
-    text.length = 0;
-    http_response_put_head(&text, &(struct http_response){
-                                      .status = 416, .date = DATE, .size = 10, .keep_alive = true});
-    check_text(&text, "HTTP/1.1 416 Range Not Satisfiable\r\nServer: eddy\r\nDate: " DATE "\r\n"
-                      "Content-Length: 0\r\nContent-Range: bytes */10\r\n\r\n");
-    text.length = 0;
-    http_response_put_head(&text, &(struct http_response){.status = 405, .date = DATE});
-    check_text(&text, "HTTP/1.1 405 Method Not Allowed\r\nServer: eddy\r\nDate: " DATE "\r\n"
-                      "Content-Length: 0\r\nAllow: GET, HEAD\r\nConnection: close\r\n\r\n");
-    text.length = 0;
-    http_response_put_head(&text, &(struct http_response){.status = 301,
-                                                          .date = DATE,
-                                                          .location = "/a/",
-                                                          .location_length = 3,
-                                                          .keep_alive = true});
-    check_text(&text, "HTTP/1.1 301 Moved Permanently\r\nServer: eddy\r\nDate: " DATE "\r\n"
-                      "Content-Length: 0\r\nLocation: /a/\r\n\r\n");
-}
-END_TEST
-
-/* Everything at once and as long as it gets, with every status. */
-START_TEST(heads_and_pages_fit_their_bounds) {
-    const struct range range = {INT64_MAX, INT64_MAX};
-    char etag[ETAG_BYTES];
-    struct text tag = {etag, sizeof etag, 0};
-    etag_put(&tag, UINT64_MAX, INT64_MAX, -1, 999999999);
+/* A page says what its status is, twice, and each fits. */
+START_TEST(pages_tell_their_status_and_fit) {
+    char bytes[STATUS_PAGE_BYTES + 1];
     for (int status = 100; status < 600; status++) {
-        struct text text = {0};
-        http_response_put_head(&text, &(struct http_response){.status = status,
-                                                              .date = DATE,
-                                                              .length = INT64_MAX,
-                                                              .type = mime_type("a.pptx", 6),
-                                                              .last_modified = DATE,
-                                                              .etag = etag,
-                                                              .etag_length = tag.length,
-                                                              .range = &range,
-                                                              .size = INT64_MAX,
-                                                              .location = "",
-                                                              .accepts_ranges = true,
-                                                              .keep_alive = true,
-                                                              .is_old = true});
-        ck_assert_uint_le(text.length, HTTP_RESPONSE_HEAD_BYTES);
-        text = (struct text){0};
-        http_response_put_page(&text, status);
-        ck_assert_uint_le(text.length, HTTP_RESPONSE_PAGE_BYTES);
+        struct text text = {bytes, STATUS_PAGE_BYTES, 0};
+        status_page_put(&text, status);
+        ck_assert_msg(text_fits(&text), "%d: %zu bytes", status, text.length);
     }
-    ck_assert_str_eq(http_response_reason(404), "Not Found");
-    ck_assert_str_eq(http_response_reason(431), "Request Header Fields Too Large");
-    ck_assert_str_eq(http_response_reason(799), "Internal Server Error");
+    struct text text = {bytes, STATUS_PAGE_BYTES, 0};
+    status_page_put(&text, 404);
+    bytes[text.length] = '\0';
+    ck_assert_ptr_nonnull(strstr(bytes, "<title>404 Not Found</title>"));
+    ck_assert_ptr_nonnull(strstr(bytes, "<h1><b>404</b> Not Found</h1>"));
+    ck_assert_ptr_null(strstr(bytes, "<script"));
+    ck_assert_ptr_null(strstr(bytes, "http:"));
 }
 END_TEST
 
@@ -230,11 +163,29 @@ START_TEST(multipart_lengths_are_exact) {
 }
 END_TEST
 
+/* Any name, percent-encoded and decoded again, is the same name. */
+START_TEST(encoded_names_come_back) {
+    for (int byte = 1; byte < 256; byte++) {
+        if (byte == '/') continue;
+        char name[] = {'/', 'a', (char)byte, 'b', '\0'}, url[16] = "/", path[18];
+        struct text text = {url, sizeof url - 1, 1};
+        uint32_t length, query;
+        text_put_url(&text, name + 1, 3);
+        url[text.length] = '\0';
+        for (size_t i = 0; i < text.length; i++)
+            ck_assert_msg(url[i] > 0x20 && url[i] < 0x7f && strchr("\"'<>&#?:", url[i]) == NULL,
+                          "byte %d is %s", byte, url);
+        int status = eddy__http_path_decode(path, &length, url, (uint32_t)text.length, &query);
+        ck_assert_int_eq(status, 0);
+        ck_assert_str_eq(path, name);
+    }
+}
+END_TEST
+
 Suite *make_suite(void) {
-    Suite *suite = suite_create("http_answer");
+    Suite *suite = suite_create("serve_text");
     ck_add(suite, "text", numbers_are_written_whole, text_counts_what_does_not_fit, html_is_escaped,
-           media_types_are_found_by_extension);
-    ck_add(suite, "answers", heads_hold_what_is_set, heads_and_pages_fit_their_bounds,
-           multipart_lengths_are_exact);
+           encoded_names_come_back, media_types_are_found_by_extension);
+    ck_add(suite, "answers", pages_tell_their_status_and_fit, multipart_lengths_are_exact);
     return suite;
 }

@@ -1,4 +1,4 @@
-/* etag.c: entity tags. */
+/* serve_etag.c: entity tags. */
 #include "suite.h"
 
 #include <string.h>
@@ -11,20 +11,18 @@ static bool matches(const char *list, enum etag_compare compare) {
 
 /* Anything about a file that changes, changes its tag; the longest one fits. */
 START_TEST(tags_tell_files_apart) {
-    static const int64_t files[][4] = {
-        {1, 2, 3, 4},    {2, 2, 3, 4},  {1, 3, 3, 4},
-        {1, 2, 4, 4},    {1, 2, 3, 5},  {0, 0, 0, 0},
-        {1, 2, 0x34, 0}, {12, 0, 3, 4}, {-1, INT64_MAX, -1, 999999999},
+    static const int64_t files[][3] = {
+        {1, 3, 4}, {2, 3, 4},    {1, 4, 4},  {1, 3, 5},
+        {0, 0, 0}, {1, 0x34, 0}, {13, 0, 4}, {INT64_MAX, INT64_MIN, 999999999},
     };
     enum { COUNT = sizeof files / sizeof files[0] };
     char tags[COUNT][ETAG_BYTES];
     struct text texts[COUNT];
     for (int i = 0; i < COUNT; i++) {
         texts[i] = (struct text){tags[i], ETAG_BYTES, 0};
-        etag_put(&texts[i], (uint64_t)files[i][0], files[i][1], files[i][2], files[i][3]);
+        etag_put(&texts[i], files[i][0], files[i][1], files[i][2]);
         ck_assert(text_fits(&texts[i]));
-        ck_assert(etag_matches(tags[i], texts[i].length, tags[i], texts[i].length,
-                                    ETAG_STRONG));
+        ck_assert(etag_matches(tags[i], texts[i].length, tags[i], texts[i].length, ETAG_STRONG));
         for (int k = 0; k < i; k++)
             ck_assert(texts[i].length != texts[k].length ||
                       memcmp(tags[i], tags[k], texts[i].length) != 0);
@@ -67,8 +65,7 @@ START_TEST(lists_match_weakly_or_strongly) {
         {"\"b \", \"a-1\"", false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ck_assert_msg(matches(cases[i].list, ETAG_WEAK) == cases[i].weak, "weak %s",
-                      cases[i].list);
+        ck_assert_msg(matches(cases[i].list, ETAG_WEAK) == cases[i].weak, "weak %s", cases[i].list);
         ck_assert_msg(matches(cases[i].list, ETAG_STRONG) == cases[i].strong, "strong %s",
                       cases[i].list);
     }
@@ -76,7 +73,7 @@ START_TEST(lists_match_weakly_or_strongly) {
 END_TEST
 
 Suite *make_suite(void) {
-    Suite *suite = suite_create("etag");
+    Suite *suite = suite_create("serve_etag");
     ck_add(suite, "tags", tags_tell_files_apart, lists_match_weakly_or_strongly);
     return suite;
 }
