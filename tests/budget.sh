@@ -103,5 +103,5 @@ exec {connection}>&-
 curl -sf "$url/end-pipeline"
 calls begin-pipeline end-pipeline > "$work/pipeline"
 expect 'a hundred requests at once' "$work/pipeline" 'wait 50' 'recv 10' 'openat2 100' 'statx 101' \
-    'fcntl 105' 'preadv2 101' 'close 105' 'send 20' 25
+    'fcntl 105' 'preadv2 101' 'close 105' 'send 45' 25
 exit "$failed"

@@ -290,6 +290,10 @@ int eddy_http_respond_file(eddy_http_request *request, int status, int fd, int64
                            int64_t length) {
     int err = offset < 0 || length < 0 ? -EINVAL : begin(request, status, length);
     if (err == 0) lend_file(request, fd, offset, length);
+    if (err == 0 && eddy__http_start_file(request)) {
+        request->is_ended = true;
+        return 0;
+    }
     return end(request, err);
 }
 

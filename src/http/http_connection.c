@@ -22,7 +22,7 @@ static void set_list(struct http_connection *it, enum http_list list) {
 
 static void on_later(eddy_defer *defer) {
     struct http_connection *it = eddy_container_of(defer, eddy_http_request, later)->connection;
-    it->is_late = true;
+    it->gathered++;
     eddy__http_advance(it);
 }
 
@@ -464,7 +464,7 @@ void eddy__http_advance(struct http_connection *it) {
             rest(it);
         }
     }
-    it->is_advancing = it->is_late = false;
+    it->is_advancing = false;
     if (it->is_closed) let_go(it);
 }
 

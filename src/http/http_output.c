@@ -73,11 +73,23 @@ static void move_to(eddy_http_request *request, char *bytes, uint32_t size,
     free_bytes(request->http, &old);
 }
 
+/* So that what has gathered need not grow. What fails here fails again where it is looked at. */
+static void send_some(eddy_http_request *request) {
+    struct http_output *output = &request->output;
+    struct iovec all = {output->bytes + output->sent, output->used - output->sent};
+    if (all.iov_len == 0) return;
+    ssize_t sent = eddy_stream_try_write(&request->connection->stream, &all, 1);
+    if (sent <= 0) return;
+    output->sent += (uint32_t)sent;
+    if (request->has_head && output->sent > output->answer_start) request->has_sent = true;
+}
+
 int eddy__http_reserve(eddy_http_request *request, uint32_t bytes) {
     eddy_http *http = request->http;
     const struct http_output *output = &request->output;
     if (output->size - output->used >= bytes) return 0;
     if (output->is_writing || request->is_reading) return -EAGAIN;
+    if (output->used - output->sent + bytes > HTTP_BLOCK_BYTES) send_some(request);
     uint32_t needed = output->used - output->sent + bytes;
     if (needed <= HTTP_BLOCK_BYTES) {
         char *small = eddy__http_take(http, &http->small);
@@ -183,16 +195,19 @@ static void advance_sent(eddy_http_request *request, size_t sent) {
     if (output->sent == output->used) output->sent = output->used = output->answer_start = 0;
 }
 
-/* Earlier answers are not to wait for one that is being made. In phase 7 all that could be made
- * without waiting has been. */
+/* Earlier answers wait for a little while for one that is being made. */
+static bool wait_for_more(struct http_connection *it) {
+    if (it->gathered >= HTTP_GATHER_TURNS) return false;
+    eddy__http_defer(it->request);
+    return true;
+}
+
 static void flush_ready(struct http_connection *it) {
     eddy_http_request *request = it->request;
     struct http_output *output = &request->output;
     if (output->answer_start <= output->sent || output->is_writing) return;
-    if (!it->is_late) {
-        eddy__http_defer(request);
-        return;
-    }
+    if (wait_for_more(it)) return;
+    it->gathered = 0;
     struct iovec ready = {output->bytes + output->sent, output->answer_start - output->sent};
     ssize_t sent = eddy_stream_try_write(&it->stream, &ready, 1);
     if (sent > 0) output->sent += (uint32_t)sent;
@@ -214,6 +229,8 @@ enum http_progress eddy__http_flush(struct http_connection *it) {
     if (request->memory_left > 0)
         all[count++] = (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
     if (count == 0) return HTTP_DONE;
+    if (request->is_answering && !request->has_begun && wait_for_more(it)) return HTTP_WAITS;
+    it->gathered = 0;
     ssize_t sent = eddy_stream_try_write(&it->stream, all, count);
     if (sent < 0 && sent != -EAGAIN) {
         if (request->error == 0) request->error = (int)sent;
@@ -290,6 +307,27 @@ static bool have_big(eddy_http_request *request) {
     return false;
 }
 
+/* Reads as much of the file as there is room for. Errors: as eddy_file_read. */
+static int start_reading(eddy_http_request *request) {
+    struct http_output *output = &request->output;
+    uint32_t room = output->size - output->used;
+    request->wanted = request->file_left < room ? (uint32_t)request->file_left : room;
+    int err = eddy_file_read(request->http->loop, &request->file, request->fd,
+                             output->bytes + output->used, request->wanted, request->file_offset,
+                             on_file_read);
+    request->is_reading = err == 0;
+    return err;
+}
+
+bool eddy__http_start_file(eddy_http_request *request) {
+    const struct http_output *output = &request->output;
+    if (output->is_writing || request->is_reading || request->is_waiting) return false;
+    if (request->file_left == 0 || (!request->has_head && !eddy__http_put_head(request)))
+        return false;
+    if (output->size - output->used < request->file_left) return false;
+    return start_reading(request) == 0;
+}
+
 /* Reads the next piece of a file behind what has gathered, or waits for what that takes. */
 static void read_piece(eddy_http_request *request) {
     struct http_connection *it = request->connection;
@@ -305,15 +343,8 @@ static void read_piece(eddy_http_request *request) {
             eddy__http_free_output(request);
         if (!have_big(request)) return;
     }
-    uint32_t room = output->size - output->used;
-    request->wanted = request->file_left < room ? (uint32_t)request->file_left : room;
-    int err = eddy_file_read(request->http->loop, &request->file, request->fd,
-                             output->bytes + output->used, request->wanted, request->file_offset,
-                             on_file_read);
-    if (err < 0)
-        fail_file(request, err);
-    else
-        request->is_reading = true;
+    int err = start_reading(request);
+    if (err < 0) fail_file(request, err);
 }
 
 /* Small pieces of memory go along with the head. */

@@ -48,6 +48,10 @@ enum {
     HTTP_FIELDS_ROOM = 32 * 1024,  /* all of these */
     HTTP_CHUNK_ROOM = 32,          /* around a chunk, and the last one */
     HTTP_BLOCKS_KEPT = 1024,
+    /* Ready answers wait for others that came with them so many turns, which do not sleep: enough
+     * for files that are in memory, of which each takes one to open, one to look at and one to
+     * read. */
+    HTTP_GATHER_TURNS = 8,
     HTTP_TEXT_INLINE = 512,
     HTTP_METHOD_BYTES = 32,
     HTTP_PATH_INLINE = 256,
@@ -139,10 +143,10 @@ struct http_connection {
     bool has_end;      /* the client sends no more */
     bool is_lingering; /* our end is shut down, what still comes is thrown away */
     bool is_advancing;
-    bool is_late;    /* phase 7 has come: what is ready need not wait for more */
-    bool is_torn;    /* only a reset tells that its last answer is not whole */
-    bool is_closing; /* eddy_stream_close has been called … */
-    bool is_closed;  /* … and has called back */
+    uint8_t gathered; /* so many turns what is ready has waited for more */
+    bool is_torn;     /* only a reset tells that its last answer is not whole */
+    bool is_closing;  /* eddy_stream_close has been called … */
+    bool is_closed;   /* … and has called back */
 };
 
 enum http_body_state {
@@ -306,6 +310,9 @@ int eddy__http_reserve(eddy_http_request *request, uint32_t bytes);
 /* Goes on with the body. HTTP_DONE: all that the handler has given is in the output, or with the
  * kernel. */
 enum http_progress eddy__http_fill(eddy_http_request *request);
+/* Begins to read a small file at once, while its handler is still at work. False: advance has to.
+ */
+bool eddy__http_start_file(eddy_http_request *request);
 /* Offers the kernel what has gathered. HTTP_WAITS: the rest goes when it can, or the connection is
  * closing. */
 enum http_progress eddy__http_flush(struct http_connection *it);

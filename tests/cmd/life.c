@@ -241,7 +241,8 @@ START_TEST(an_idle_client_makes_room_for_a_new_one) {
     struct program program = serve_start(root, (const char *[]){"--max-connections", "2", NULL});
     struct client *idle = client_open(program.port);
     get_file(idle);
-    struct client *second = client_open(program.port);
+    struct client *second = client_open(program.port), *third = client_open(program.port);
+    get_file(third); /* which has not said anything before the second had its chance */
     client_expect_end(idle);
     for (int i = 0; i < 50; i++) {
         struct client *client = client_open(program.port);
@@ -250,6 +251,7 @@ START_TEST(an_idle_client_makes_room_for_a_new_one) {
     }
     client_close(idle);
     client_close(second);
+    client_close(third);
     ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
 }
 END_TEST

@@ -85,7 +85,10 @@ static const struct {
     {"GET /f HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
      true},
     {"GET /file.txt HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999\r\n\r\n", 413, true},
-    {"GET /file.txt HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501, true},
+    {"GET /file.txt HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200,
+     false},
+    {"GET /file.txt HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501,
+     true},
     {"GET /file.txt HTTP/2.0\r\nHost: t\r\n\r\n", 505, true},
 };
 
