@@ -169,7 +169,8 @@ EDDY_API int eddy_http_query_value(const eddy_http_request *request, const char 
 EDDY_API const char *eddy_http_field(eddy_http_request *request, const char *name);
 
 /* Walks the field lines, in their order and each by itself. `*position` starts at 0. False after
- * the last. Not after eddy_http_field has combined some. */
+ * the last. Before eddy_http_field: its first call combines all that there are several of, and
+ * moves them. */
 EDDY_API bool eddy_http_field_next(eddy_http_request *request, size_t *position, const char **name,
                                    size_t *name_length, const char **value);
 
