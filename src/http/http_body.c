@@ -14,6 +14,8 @@ void eddy__http_begin_body(eddy_http_request *request) {
     bool has_any = head->is_chunked || head->body_bytes > 0;
     request->body_state = has_any ? HTTP_BODY_UNREAD : HTTP_BODY_NONE;
     request->is_chunked_body = head->is_chunked;
+    request->is_body_whole = false; /* another one may have been skipped before it */
+    request->body_taken = 0;
 }
 
 bool eddy__http_body_ends_connection(const eddy_http_request *request) {

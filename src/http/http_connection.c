@@ -143,7 +143,7 @@ static void begin_answering(struct http_connection *it) {
 static void on_limit(struct http_connection *it) {
     eddy_http_request *request = it->request;
     it->http->counts.timed_out++;
-    if (it->limit == HTTP_BODY_LIMIT) {
+    if (it->limit == HTTP_BODY_LIMIT && request->is_answering) {
         eddy__http_fail_body(request, -ETIMEDOUT);
     } else if (it->limit == HTTP_HEAD_LIMIT && !it->is_lingering &&
                request->body_state == HTTP_BODY_NONE) {
@@ -261,7 +261,7 @@ static void end_request(struct http_connection *it) {
         request->is_body_whole = is_whole;
     }
     if (request->at == request->used) request->at = request->used = 0;
-    it->limit = HTTP_NO_LIMIT;
+    it->limit = HTTP_OLD_LIMIT;
 }
 
 static bool wants_body(const eddy_http_request *request) {
@@ -392,7 +392,7 @@ static void rest(struct http_connection *it) {
     if (request == NULL ||
         (request->at == request->used && request->body_state == HTTP_BODY_NONE)) {
         if (request != NULL) give_request(it);
-        set_list(it, HTTP_IDLE);
+        if (it->list != HTTP_NEW) set_list(it, HTTP_IDLE);
         set_limit(it, HTTP_IDLE_LIMIT);
     } else {
         eddy__http_free_output(request);
@@ -547,7 +547,7 @@ int eddy__http_connect(eddy_http *http, int fd, const struct sockaddr *peer) {
     http->kept++;
     http->counts.connections++;
     http->counts.open++;
-    eddy__http_list_add(it, HTTP_IDLE);
+    eddy__http_list_add(it, HTTP_NEW);
     /* Answers that need several writes are not to wait for the client's acknowledgements; other
      * sockets than TCP's have nothing of the kind. */
     (void)eddy_tcp_set_nodelay(&it->stream, true);

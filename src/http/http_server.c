@@ -84,6 +84,8 @@ int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_config *co
     opened->counts.memory_bytes = sizeof *opened;
     opened->date_s = -1;
     eddy_defer_init(&opened->stopped, loop);
+    eddy_timer_init(&opened->patience, loop);
+    eddy_unref(&opened->patience.handle);
     *http = opened;
     return 0;
 }
@@ -91,6 +93,7 @@ int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_config *co
 int eddy_http_close(eddy_http *http) {
     if (http->listening > 0 || http->kept > 0) return -EBUSY;
     eddy_defer_stop(&http->stopped);
+    eddy_timer_stop(&http->patience);
     eddy__http_free_routes(http);
     eddy__http_blocks_clear(http, &http->small);
     eddy__http_blocks_clear(http, &http->big);
@@ -109,6 +112,7 @@ eddy_loop *eddy_http_loop(const eddy_http *http) {
 void eddy__http_list_add(struct http_connection *it, enum http_list list) {
     struct http_list_ends *ends = &it->http->lists[list];
     it->list = (uint8_t)list;
+    it->since_ns = eddy_loop_now_ns(it->http->loop);
     it->prev = NULL;
     it->next = ends->first;
     if (it->next != NULL)
@@ -130,15 +134,36 @@ void eddy__http_list_remove(struct http_connection *it) {
         ends->last = it->prev;
 }
 
-/* Who has waited longest for a request, then who has waited longest with a part of one. */
-static struct http_connection *who_makes_room(const eddy_http *http) {
-    struct http_connection *idle = http->lists[HTTP_IDLE].last;
-    return idle != NULL ? idle : http->lists[HTTP_COLLECTING].last;
+static void on_patience(eddy_timer *timer) {
+    eddy__http_update_places(eddy_container_of(timer, eddy_http, patience));
+}
+
+/* Who has been idle longest; else who has been silent for too long, or has sent a part of a head
+ * and no more. NULL: nobody, and `*due_ns` is when somebody may. */
+static struct http_connection *who_makes_room(const eddy_http *http, int64_t *due_ns) {
+    static const enum http_list lists[] = {HTTP_NEW, HTTP_COLLECTING};
+    int64_t now_ns = eddy_loop_now_ns(http->loop);
+    *due_ns = INT64_MAX;
+    if (http->lists[HTTP_IDLE].last != NULL) return http->lists[HTTP_IDLE].last;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        struct http_connection *it = http->lists[lists[i]].last;
+        if (it == NULL) continue;
+        if (now_ns - it->since_ns >= HTTP_PATIENCE_NS) return it;
+        if (it->since_ns + HTTP_PATIENCE_NS < *due_ns) *due_ns = it->since_ns + HTTP_PATIENCE_NS;
+    }
+    return NULL;
 }
 
 void eddy__http_update_places(eddy_http *http) {
-    bool is_full = http->counts.open >= http->config.connections && who_makes_room(http) == NULL;
-    if (is_full == http->is_full || http->is_stopping) return;
+    int64_t due_ns = INT64_MAX;
+    if (http->is_stopping) return;
+    bool is_full =
+        http->counts.open >= http->config.connections && who_makes_room(http, &due_ns) == NULL;
+    if (due_ns < INT64_MAX)
+        (void)eddy_timer_start_at(&http->patience, on_patience, due_ns, 0);
+    else
+        eddy_timer_stop(&http->patience);
+    if (is_full == http->is_full) return;
     http->is_full = is_full;
     for (eddy_http_listener *it = http->listeners; it != NULL; it = it->next) {
         if (is_full)
@@ -151,7 +176,8 @@ void eddy__http_update_places(eddy_http *http) {
 int eddy_http_accept(eddy_http *http, int fd, const struct sockaddr *peer) {
     if (http->is_stopping) return -ECANCELED;
     if (http->counts.open >= http->config.connections) {
-        struct http_connection *leaves = who_makes_room(http);
+        int64_t due_ns;
+        struct http_connection *leaves = who_makes_room(http, &due_ns);
         if (leaves == NULL) return -EAGAIN;
         http->counts.evicted++;
         eddy__http_disconnect(leaves, false);
@@ -230,6 +256,7 @@ static void on_listener_closed(eddy_listener *it) {
 int eddy_http_stop(eddy_http *http, void (*fn)(eddy_http *http, void *context), void *context) {
     if (http->is_stopping) return -EALREADY;
     http->is_stopping = true;
+    eddy_timer_stop(&http->patience);
     http->stop_fn = fn;
     http->stop_context = context;
     while (http->listeners != NULL) drop_listener(http->listeners);

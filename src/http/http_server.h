@@ -53,6 +53,10 @@ enum {
     HTTP_PATH_INLINE = 256,
 };
 
+/* So long a client may take for its first byte, or for the rest of a head, before it has to make
+ * room for others who wait. */
+#define HTTP_PATIENCE_NS (1 * EDDY_NS_PER_S)
+
 /* How long a client may go on sending to a connection that we have shut down. Closing at once would
  * make the kernel answer such bytes with a reset, which can overtake our last answer. */
 #define HTTP_LINGER_NS (2 * EDDY_NS_PER_S)
@@ -76,7 +80,13 @@ struct http_route {
     void *context;
 };
 
-enum http_list { HTTP_IDLE, HTTP_COLLECTING, HTTP_BUSY, HTTP_LISTS };
+enum http_list {
+    HTTP_IDLE,       /* between two requests */
+    HTTP_NEW,        /* before the first byte */
+    HTTP_COLLECTING, /* with a part of a head, or lingering */
+    HTTP_BUSY,
+    HTTP_LISTS,
+};
 
 struct eddy_http {
     eddy_loop *loop;
@@ -93,6 +103,7 @@ struct eddy_http {
     uint32_t kept;      /* connections that are not freed yet */
     struct http_route *routes;
     eddy_defer stopped;
+    eddy_timer patience; /* until somebody could make room, while nobody can */
     void (*stop_fn)(eddy_http *http, void *context);
     void *stop_context;
     bool is_stopping, is_full;
@@ -103,13 +114,20 @@ struct eddy_http {
 };
 
 /* Which time limit runs: it is that of the stream's reader. */
-enum http_limit { HTTP_NO_LIMIT, HTTP_IDLE_LIMIT, HTTP_HEAD_LIMIT, HTTP_BODY_LIMIT };
+enum http_limit {
+    HTTP_NO_LIMIT,
+    HTTP_IDLE_LIMIT,
+    HTTP_HEAD_LIMIT,
+    HTTP_BODY_LIMIT,
+    HTTP_OLD_LIMIT, /* of a request that is over: one has to be set anew */
+};
 
 struct http_connection {
     eddy_stream stream;
     eddy_http *http;
     eddy_http_request *request;
     struct http_connection *prev, *next;
+    int64_t since_ns; /* it is in its list */
     union {
         struct sockaddr any;
         struct sockaddr_in in;

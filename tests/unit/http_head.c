@@ -177,6 +177,9 @@ START_TEST(the_method_is_known_after_an_error_behind_it) {
         ck_assert_int_ge(parse(&head, cases[i]), 400);
         ck_assert_int_eq(head.method, HTTP_HEAD);
     }
+    struct http_head head;
+    ck_assert_int_eq(parse(&head, "{"), 400);
+    ck_assert_int_eq(head.method, HTTP_METHOD_UNKNOWN);
 }
 END_TEST
 

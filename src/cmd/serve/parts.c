@@ -66,6 +66,7 @@ void parts_answer(struct exchange *exchange, const char *type, const struct rang
     eddy_http_request *request = exchange->request;
     struct parts *parts = system_resize(NULL, sizeof *parts);
     if (parts == NULL) {
+        eddy_http_clear(request);
         answer_status(request, 503);
         return;
     }
