@@ -133,11 +133,13 @@ EDDY_API int eddy_http_accept(eddy_http *http, int fd, const struct sockaddr *pe
 /* --- Who answers --- */
 
 /* Has requests with `method` ("GET"; NULL: any) for `prefix` and what is below it handled by `fn`:
- * "/api" and "/api/" stand for the paths "/api" and "/api/…", and "/" for all. The longest prefix
- * decides, whatever the order, and then an exact method goes before NULL. HEAD goes to who takes
- * GET if nobody takes HEAD. Where a prefix is known but not the method, the answer is 405 with
- * Allow, and 404 where no prefix is. `prefix` and `method` must stay. Errors: -ENOMEM, -EINVAL (no
- * "/" at the beginning), -EEXIST. Looked for one by one. */
+ * "/api" and "/api/" stand for the paths "/api" and "/api/…", and "/" for all but the "*" of
+ * "OPTIONS *", which is a prefix of its own. The longest prefix decides, whatever the order, and
+ * then an exact method goes before NULL. HEAD goes to who takes GET if nobody takes HEAD by name.
+ * Where a prefix is known but not the method, the answer is 405 with Allow, or 501 for a method
+ * that HTTP does not know, and 404 where no prefix is. `prefix` and `method` must stay. Errors:
+ * -ENOMEM, -EINVAL (no "/" at the beginning, a method that is no token), -EEXIST. Looked for one by
+ * one. */
 EDDY_API int eddy_http_handle(eddy_http *http, const char *method, const char *prefix,
                               eddy_http_fn *fn, void *context);
 
@@ -152,8 +154,9 @@ EDDY_API int eddy_http_minor(const eddy_http_request *request);          /* of H
  * before any handler is called. "*" of OPTIONS. */
 EDDY_API const char *eddy_http_path(const eddy_http_request *request);
 
-/* As they came, not ended by a NUL: the target, the query (without its "?"; NULL: none), and the
- * whole request line, which is all that there may be of a request that was refused. */
+/* As they came, not ended by a NUL: the target (of an absolute one what is behind its authority),
+ * the query (without its "?"; NULL: none), and the whole request line, which is all that there may
+ * be of a request that was refused. */
 EDDY_API const char *eddy_http_target(const eddy_http_request *request, size_t *length);
 EDDY_API const char *eddy_http_query(const eddy_http_request *request, size_t *length);
 EDDY_API const char *eddy_http_line(const eddy_http_request *request, size_t *length);
@@ -169,7 +172,8 @@ EDDY_API int eddy_http_query_value(const eddy_http_request *request, const char 
 EDDY_API const char *eddy_http_field(eddy_http_request *request, const char *name);
 
 /* Walks the field lines, in their order and each by itself. `*position` starts at 0. False after
- * the last. Not after eddy_http_field has combined some. */
+ * the last. Before eddy_http_field: its first call combines all that there are several of, and
+ * moves them. */
 EDDY_API bool eddy_http_field_next(eddy_http_request *request, size_t *position, const char **name,
                                    size_t *name_length, const char **value);
 

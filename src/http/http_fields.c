@@ -127,11 +127,17 @@ static unsigned find(const eddy_http_request *request, const char *name, size_t 
     return head->field_count;
 }
 
-static void reverse(char *from, char *to) {
-    while (from < to && from < --to) {
-        char byte = *from;
-        *from++ = *to;
-        *to = byte;
+/* The bytes at `bytes` move to `at`, and what was there moves behind them. */
+static void move_before(char *at, char *bytes, size_t length) {
+    char piece[512];
+    while (length > 0) {
+        size_t size = length < sizeof piece ? length : sizeof piece;
+        memcpy(piece, bytes, size);
+        memmove(at + size, at, (size_t)(bytes - at));
+        memcpy(at, piece, size);
+        at += size;
+        bytes += size;
+        length -= size;
     }
 }
 
@@ -142,20 +148,14 @@ static void combine(eddy_http_request *request, unsigned first, unsigned later,
     struct http_head *head = &request->head;
     struct http_span *to = &head->fields[first].value, moved = head->fields[later].value;
     char *text = (char *)(uintptr_t)request->text;
-    char *at = text + to->offset + to->length, *value = text + moved.offset;
-    size_t between = (size_t)(text + head->fields[later].name.offset - at);
-    reverse(at, value);
-    reverse(value, value + moved.length);
-    reverse(at, value + moved.length);
-    memmove(at + 2, at, moved.length + between);
+    char *at = text + to->offset + to->length;
+    memmove(at + 2, at, (size_t)(text + head->fields[later].name.offset - at));
     memcpy(at, separator, 2);
-    for (unsigned i = 0; i < head->field_count; i++) {
+    move_before(at + 2, text + moved.offset, moved.length);
+    for (unsigned i = first + 1; i < later; i++) {
         struct http_field_line *line = &head->fields[i];
-        if (line->name.offset < to->offset || i == later) continue;
-        if (line->name.offset < head->fields[later].name.offset) {
-            line->name.offset = (uint16_t)(line->name.offset + moved.length + 2);
-            line->value.offset = (uint16_t)(line->value.offset + moved.length + 2);
-        }
+        line->name.offset = (uint16_t)(line->name.offset + moved.length + 2);
+        line->value.offset = (uint16_t)(line->value.offset + moved.length + 2);
     }
     to->length = (uint16_t)(to->length + moved.length + 2);
     head->field_count--;
@@ -163,17 +163,26 @@ static void combine(eddy_http_request *request, unsigned first, unsigned later,
             (head->field_count - later) * sizeof head->fields[0]);
 }
 
-const char *eddy_http_field(eddy_http_request *request, const char *name) {
-    size_t length = strlen(name);
+/* All names at once: no value moves any more once one has been given to the handler. */
+static void combine_all(eddy_http_request *request) {
     const struct http_head *head = &request->head;
+    for (unsigned first = 0; first < head->field_count; first++) {
+        const struct http_span *it = &head->fields[first].name;
+        const char *name = request->text + it->offset;
+        bool is_cookie = it->length == 6 && is_same_name(name, "cookie", 6);
+        unsigned later = first + 1;
+        while ((later = find(request, name, it->length, later)) < head->field_count)
+            combine(request, first, later, is_cookie ? "; " : ", ");
+    }
+    request->is_combined = true;
+}
+
+const char *eddy_http_field(eddy_http_request *request, const char *name) {
     if (!request->has_fields) return NULL;
-    unsigned first = find(request, name, length, 0);
-    if (first == head->field_count) return NULL;
-    const char *separator = length == 6 && is_same_name(name, "cookie", 6) ? "; " : ", ";
-    unsigned later;
-    while ((later = find(request, name, length, first + 1)) < head->field_count)
-        combine(request, first, later, separator);
-    return request->text + head->fields[first].value.offset;
+    if (!request->is_combined) combine_all(request);
+    unsigned at = find(request, name, strlen(name), 0);
+    if (at == request->head.field_count) return NULL;
+    return request->text + request->head.fields[at].value.offset;
 }
 
 bool eddy_http_field_next(eddy_http_request *request, size_t *position, const char **name,

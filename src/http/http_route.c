@@ -58,12 +58,21 @@ static size_t longest_prefix(const eddy_http_request *request, bool *found) {
     return longest;
 }
 
+static bool takes_head(const eddy_http_request *request, size_t length) {
+    for (const struct http_route *it = request->http->routes; it != NULL; it = it->next)
+        if (it->length == length && has_prefix(it, request) && strcmp(it->method, "HEAD") == 0)
+            return true;
+    return false;
+}
+
+/* No handler of that prefix takes all methods. */
 static void add_allow(eddy_http_request *request, size_t length) {
     char text[256];
     size_t used = 0;
+    const char *with_get = takes_head(request, length) ? "" : ", HEAD";
     for (const struct http_route *it = request->http->routes; it != NULL; it = it->next) {
         if (it->length != length || !has_prefix(it, request)) continue;
-        const char *head = strcmp(it->method, "GET") == 0 ? ", HEAD" : "";
+        const char *head = strcmp(it->method, "GET") == 0 ? with_get : "";
         int more = snprintf(text + used, sizeof text - used, "%s%s%s", used > 0 ? ", " : "",
                             it->method, head);
         if (more < 0 || (size_t)more >= sizeof text - used) break;
@@ -83,8 +92,14 @@ static int decode_path(eddy_http_request *request) {
         if (request->path == NULL) return 503;
         request->path_room = room;
     }
-    return eddy__http_path_decode(request->path, &request->path_length, target, head->target.length,
-                                  &request->query);
+    int status = eddy__http_path_decode(request->path, &request->path_length, target,
+                                        head->target.length, &request->query);
+    if (status != 0) { /* the log is not to show what is half decoded */
+        request->path[0] = '\0';
+        request->path_length = 0;
+        request->query = head->target.length;
+    }
+    return status;
 }
 
 /* Values end with a NUL, where a blank or the line's end is. */

@@ -190,6 +190,7 @@ struct eddy_http_request {
     void *done_context, *gone_context, *drained_context;
 
     bool has_fields;   /* the head was complete, and its values are ended */
+    bool is_combined;  /* lines of one name are one */
     bool is_answering; /* a handler has been called */
     bool has_begun;    /* … and has begun to answer */
     bool has_head;     /* the head of the answer is in the output … */

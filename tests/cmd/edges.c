@@ -191,13 +191,45 @@ START_TEST(paths_of_all_lengths_have_an_answer) {
         for (size_t i = 0; i < length; i++) path[i] = i % 200 == 0 ? '/' : 'a';
         path[length] = '\0';
         int status = ask_status(program.port, path);
-        ck_assert_msg(status == 404 || (status == 414 && length > 4095), "%zu: %d", length, status);
+        ck_assert_msg(status == (length > 4096 ? 414 : 404), "%zu: %d", length, status);
         path[length - 1] = '/';
         status = ask_status(program.port, path);
-        ck_assert_msg(status == 404 || (status == 414 && length > 4095), "%zu/: %d", length,
-                      status);
+        ck_assert_msg(status == (length > 4096 ? 414 : 404), "%zu/: %d", length, status);
     }
     ck_assert_int_eq(ask_status(program.port, "/file.txt"), 200);
+    ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
+}
+END_TEST
+
+/* A redirection leads to the same site, whatever the target looked like, and adds no field. */
+START_TEST(redirections_stay_on_this_site) {
+    static const struct {
+        const char *name, *target, *location;
+    } cases[] = {
+        {"a", "/a", "/a/"},
+        {"a", "/a?q=1&r=%zz", "/a/?q=1&r=%zz"},
+        {"a", "/a?", "/a/?"},
+        {"a", "/b/../%61", "/a/"},
+        {"a", "http://other.example/a", "/a/"},
+        {"evil.example", "//evil.example", "/evil.example/"},
+        {"evil.example", "/%2e/evil.example", "/evil.example/"},
+        {"\\evil.example", "/\\evil.example", "/%5Cevil.example/"},
+        {"a\r\nSet-Cookie:b", "/a%0d%0aSet-Cookie:b", "/a%0D%0ASet-Cookie%3Ab/"},
+        {"\xc3\xa4", "/\xc3\xa4", "/%C3%A4/"},
+        {"\xc3\xa4/b d", "/%c3%a4/b%20d", "/%C3%A4/b%20d/"},
+        {"%zz", "/%25zz", "/%25zz/"},
+        {"q?r#s", "/q%3fr%23s?t", "/q%3Fr%23s/?t"},
+    };
+    struct program program = serve_start(root, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (i == 0 || strcmp(cases[i].name, cases[i - 1].name) != 0)
+            make_directory(root, cases[i].name);
+        struct reply *reply = ask(program.port, "GET", cases[i].target, "");
+        ck_assert_msg(reply->status == 301, "%d for %s", reply->status, cases[i].target);
+        ck_assert_msg(reply_header_is(reply, "Location", cases[i].location), "%s", reply->head);
+        ck_assert_ptr_null(reply_header(reply, "Set-Cookie"));
+        reply_free(reply);
+    }
     ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
 }
 END_TEST
@@ -242,6 +274,7 @@ Suite *make_suite(void) {
                                   what_may_not_be_read_is_forbidden,
                                   without_a_descriptor_a_file_is_not_available_now,
                                   paths_of_all_lengths_have_an_answer,
+                                  redirections_stay_on_this_site,
                                   a_listing_has_an_end};
     TCase *tcase = tcase_create("edges");
     tcase_set_timeout(tcase, 60);

@@ -154,7 +154,7 @@ END_TEST
 /* Only as the whole target: else it is a name. */
 START_TEST(a_star_is_no_path_below_the_root) {
     static const char *const cases[][2] = {
-        {"*", "*"}, {"/*", "/*"}, {"/*/", "/*/"}, {"/**", "/**"}};
+        {"*", "*"}, {"/*", "/*"}, {"/*/", "/*/"}, {"/**", "/**"}, {"**", "/**"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct path path;
         ck_assert_int_eq(decode(&path, cases[i][0]), 0);

@@ -132,7 +132,6 @@ static void answer_range(struct exchange *exchange, const struct range *range) {
                                  range->last - range->first + 1);
 }
 
-/* Combined fields move, so that all that is asked for is asked for before it is looked at. */
 void answer_file(struct exchange *exchange) {
     eddy_http_request *request = exchange->request;
     const eddy_stat *stat = &exchange->stat;
@@ -147,7 +146,6 @@ void answer_file(struct exchange *exchange) {
         .modified_s = stat->modify_s < now_s ? stat->modify_s : now_s,
         .size = stat->size,
     };
-    (void)conditions_of(request);
     struct conditions conditions = conditions_of(request);
     struct ranges ranges;
     int status = conditional(&conditions, &validators, &ranges);
