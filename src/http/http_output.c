@@ -189,7 +189,7 @@ static void advance_sent(eddy_http_request *request, size_t sent) {
     uint32_t first = sent < length ? (uint32_t)sent : length;
     output->sent += first;
     if (sent > 0 && (output->sent > output->answer_start || sent > first)) request->has_sent = true;
-    request->memory += sent - first;
+    if (sent > first) request->memory += sent - first; /* else it may be NULL */
     request->memory_left -= sent - first;
     request->body_bytes += (int64_t)(sent - first);
     if (output->sent == output->used) output->sent = output->used = output->answer_start = 0;
