@@ -168,7 +168,7 @@ EDDY_API int eddy_http_query_value(const eddy_http_request *request, const char 
                                    size_t size);
 
 /* The value of the field `name`, in whatever case; NULL if it did not come. Several lines are
- * combined to one, with ", " between them, or "; " for Cookie (RFC 9110 §5.3, RFC 9113 §8.2.3). */
+ * combined, with ", " between them, or "; " for Cookie (RFC 9110 §5.3, RFC 9113 §8.2.3). */
 EDDY_API const char *eddy_http_field(eddy_http_request *request, const char *name);
 
 /* Walks the field lines, in their order and each by itself. `*position` starts at 0. False after

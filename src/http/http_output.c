@@ -11,42 +11,11 @@
 
 #include <string.h>
 
-static void on_file_read(eddy_file *file);
-
 /* --- Memory --- */
-
-static void enqueue(eddy_http_request *request) {
-    eddy_http *http = request->http;
-    request->is_waiting = true;
-    request->next_waiting = NULL;
-    *http->waiting_end = request;
-    http->waiting_end = &request->next_waiting;
-}
-
-static void dequeue(eddy_http_request *request) {
-    eddy_http *http = request->http;
-    eddy_http_request **at = &http->waiting;
-    while (*at != request) at = &(*at)->next_waiting;
-    *at = request->next_waiting;
-    if (*at == NULL) http->waiting_end = at;
-    request->is_waiting = false;
-}
-
-/* Whoever has waited longest gets it. */
-static void give_big(eddy_http *http, void *block) {
-    eddy_http_request *request = http->waiting;
-    if (request == NULL) {
-        eddy__http_give(http, &http->big, block);
-        return;
-    }
-    dequeue(request);
-    request->granted = block;
-    eddy__http_later(request);
-}
 
 static void free_bytes(eddy_http *http, const struct http_output *output) {
     if (output->kind == HTTP_SMALL) eddy__http_give(http, &http->small, output->bytes);
-    if (output->kind == HTTP_BIG) give_big(http, output->bytes);
+    if (output->kind == HTTP_BIG) eddy__http_give_big(http, output->bytes);
     if (output->kind == HTTP_ODD) (void)eddy__http_resize(http, output->bytes, output->size, 0);
 }
 
@@ -58,9 +27,8 @@ void eddy__http_free_output(eddy_http_request *request) {
     output->size = output->used = output->sent = output->answer_start = output->from_file = 0;
 }
 
-/* What is not sent moves to the beginning of `bytes`. */
-static void move_to(eddy_http_request *request, char *bytes, uint32_t size,
-                    enum http_memory_kind kind) {
+void eddy__http_move_output(eddy_http_request *request, char *bytes, uint32_t size,
+                            enum http_memory_kind kind) {
     struct http_output *output = &request->output, old = *output;
     uint32_t length = old.used - old.sent;
     if (length > 0) memcpy(bytes, old.bytes + old.sent, length);
@@ -94,11 +62,11 @@ int eddy__http_reserve(eddy_http_request *request, uint32_t bytes) {
     if (needed <= HTTP_BLOCK_BYTES) {
         char *small = eddy__http_take(http, &http->small);
         if (small == NULL) return -ENOMEM;
-        move_to(request, small, HTTP_BLOCK_BYTES, HTTP_SMALL);
+        eddy__http_move_output(request, small, HTTP_BLOCK_BYTES, HTTP_SMALL);
     } else {
         char *odd = eddy__http_resize(http, NULL, 0, needed);
         if (odd == NULL) return -ENOMEM;
-        move_to(request, odd, needed, HTTP_ODD);
+        eddy__http_move_output(request, odd, needed, HTTP_ODD);
     }
     return 0;
 }
@@ -112,8 +80,8 @@ void eddy__http_put(eddy_http_request *request, const void *bytes, size_t length
 
 void eddy__http_forget_sources(eddy_http_request *request) {
     eddy_http *http = request->http;
-    if (request->is_waiting) dequeue(request);
-    if (request->granted != NULL) give_big(http, request->granted);
+    if (request->is_waiting) eddy__http_dequeue(request);
+    if (request->granted != NULL) eddy__http_give_big(http, request->granted);
     request->granted = NULL;
     if (request->copy != NULL) (void)eddy__http_resize(http, request->copy, request->copy_bytes, 0);
     request->copy = NULL;
@@ -158,7 +126,7 @@ static void let_big_go(eddy_http_request *request) {
     request->file_offset -= again;
     request->file_left += again;
     request->body_bytes -= again;
-    move_to(request, small, HTTP_BLOCK_BYTES, HTTP_SMALL);
+    eddy__http_move_output(request, small, HTTP_BLOCK_BYTES, HTTP_SMALL);
 }
 
 static enum http_progress send_rest(struct http_connection *it) {
@@ -253,100 +221,6 @@ void eddy__http_cut_answer(eddy_http_request *request, int error) {
     eddy__http_forget_sources(request);
 }
 
-/* A file that fails, or is shorter than it was: if nothing is out, another answer takes its place.
- */
-static void fail_file(eddy_http_request *request, int error) {
-    if (request->has_sent || !request->is_ended || request->is_cut) {
-        eddy__http_cut_answer(request, error);
-        return;
-    }
-    request->output.used = request->output.answer_start;
-    eddy__http_forget_sources(request);
-    eddy__http_refuse(request, eddy__http_status_of(error));
-}
-
-static void on_file_read(eddy_file *file) {
-    eddy_http_request *request = eddy_container_of(file, eddy_http_request, file);
-    struct http_connection *it = request->connection;
-    struct http_output *output = &request->output;
-    int64_t result = file->result;
-    request->is_reading = false;
-    if (it->is_closing) {
-        eddy__http_advance(it);
-        return;
-    }
-    it->is_advancing = true;
-    if (result == request->wanted) {
-        output->used += request->wanted;
-        output->from_file += request->wanted;
-        request->file_offset += result;
-        request->file_left -= result;
-        request->body_bytes += result;
-    } else {
-        fail_file(request, result < 0 ? (int)result : -EIO);
-    }
-    it->is_advancing = false;
-    eddy__http_advance(it);
-}
-
-/* Has a big block, or waits for one. */
-static bool have_big(eddy_http_request *request) {
-    eddy_http *http = request->http;
-    if (request->output.kind == HTTP_BIG) return true;
-    char *big = request->granted;
-    request->granted = NULL;
-    if (big == NULL && http->waiting == NULL) big = eddy__http_take(http, &http->big);
-    if (big != NULL) {
-        move_to(request, big, HTTP_PIECE_BYTES, HTTP_BIG);
-        return true;
-    }
-    if (http->waiting != NULL || http->big.taken == http->big.taken_max)
-        enqueue(request);
-    else
-        fail_file(request, -ENOMEM);
-    return false;
-}
-
-/* Reads as much of the file as there is room for. Errors: as eddy_file_read. */
-static int start_reading(eddy_http_request *request) {
-    struct http_output *output = &request->output;
-    uint32_t room = output->size - output->used;
-    request->wanted = request->file_left < room ? (uint32_t)request->file_left : room;
-    int err = eddy_file_read(request->http->loop, &request->file, request->fd,
-                             output->bytes + output->used, request->wanted, request->file_offset,
-                             on_file_read);
-    request->is_reading = err == 0;
-    return err;
-}
-
-bool eddy__http_start_file(eddy_http_request *request) {
-    const struct http_output *output = &request->output;
-    if (output->is_writing || request->is_reading || request->is_waiting) return false;
-    if (request->file_left == 0 || (!request->has_head && !eddy__http_put_head(request)))
-        return false;
-    if (output->size - output->used < request->file_left) return false;
-    return start_reading(request) == 0;
-}
-
-/* Reads the next piece of a file behind what has gathered, or waits for what that takes. */
-static void read_piece(eddy_http_request *request) {
-    struct http_connection *it = request->connection;
-    struct http_output *output = &request->output;
-    if (output->is_writing) return;
-    if (output->size - output->used < request->file_left) {
-        bool is_full = output->kind == HTTP_BIG && output->from_file > 0;
-        if ((is_full || output->used - output->sent > HTTP_BLOCK_BYTES) &&
-            eddy__http_flush(it) == HTTP_WAITS)
-            return;
-        /* Others wait for a block: it goes to them in turn, a piece each. */
-        if (is_full && request->http->waiting != NULL && output->kind == HTTP_BIG)
-            eddy__http_free_output(request);
-        if (!have_big(request)) return;
-    }
-    int err = start_reading(request);
-    if (err < 0) fail_file(request, err);
-}
-
 /* Small pieces of memory go along with the head. */
 static enum http_progress give_memory(eddy_http_request *request) {
     const struct http_output *output = &request->output;
@@ -379,7 +253,7 @@ enum http_progress eddy__http_fill(eddy_http_request *request) {
     if (!request->has_head && !eddy__http_put_head(request)) return HTTP_WAITS;
     if (request->memory_left > 0 && give_memory(request) == HTTP_WAITS) return HTTP_WAITS;
     if (request->file_left > 0) {
-        read_piece(request);
+        eddy__http_read_piece(request);
         /* A file that failed is answered otherwise, or cut. */
         return request->file_left > 0 ? HTTP_WAITS : eddy__http_fill(request);
     }

@@ -187,6 +187,14 @@ int eddy_http_accept(eddy_http *http, int fd, const struct sockaddr *peer) {
     return err;
 }
 
+void eddy__http_set_list(struct http_connection *it, enum http_list list) {
+    if (it->list == list) return;
+    eddy__http_list_remove(it);
+    eddy__http_list_add(it, list);
+    if (it->http->is_full || it->http->counts.open >= it->http->config.connections)
+        eddy__http_update_places(it->http);
+}
+
 /* --- Listeners --- */
 
 static void on_listener_closed(eddy_listener *listener);

@@ -3,14 +3,16 @@
  * They use the public headers alone, as a user's program would, and stand in layers:
  *
  *     http_server       opening and stopping, listeners, how many are let in
- *     http_connection   a client: bytes in, time limits, what goes on next
+ *     http_life         a client comes, and goes
+ *     http_connection   bytes in, time limits, what goes on next
+ *     http_request      the life of a request, its input
  *     http_route        from a request to its handler
  *     http_answer       what handlers call to answer, http_events with it
  *     http_body         the body of a request
- *     http_output       the bytes of an answer on their way out
+ *     http_output       the bytes of an answer on their way out, http_file what is read of files
  *     http_fields       what handlers ask of a request
  *     http_memory       blocks of two sizes
- *     http_head, http_chunk, http_path, http_date: pure functions
+ *     http_head, http_authority, http_bytes, http_chunk, http_path, http_date, http_status: pure
  *
  * A connection waits for a request without one; its first byte takes a struct eddy_http_request,
  * which is given back when all that came has been answered:
@@ -266,22 +268,41 @@ void eddy__http_blocks_clear(eddy_http *http, struct http_blocks *blocks);
 
 void eddy__http_list_add(struct http_connection *it, enum http_list list);
 void eddy__http_list_remove(struct http_connection *it);
+void eddy__http_set_list(struct http_connection *it, enum http_list list);
 /* Pauses the listeners when nobody could make room for one more, and has them go on. */
 void eddy__http_update_places(eddy_http *http);
 /* A connection's memory is the server's again. */
 void eddy__http_left(eddy_http *http, struct http_connection *it);
 const char *eddy__http_date(eddy_http *http);
 
-/* --- http_connection.c --- */
+/* --- http_request.c --- */
 
-int eddy__http_connect(eddy_http *http, int fd, const struct sockaddr *peer);
-void eddy__http_advance(struct http_connection *it);
 /* Has advance called: by whoever runs it now, or in phase 7; or in phase 7 in any case. */
 void eddy__http_later(eddy_http_request *request);
 void eddy__http_defer(eddy_http_request *request);
+/* Adds to the input, of a request that is taken for it if there is none. False: no memory. */
+bool eddy__http_keep_bytes(struct http_connection *it, const char *bytes, size_t size);
+/* From here on a handler, or the server for it, has to end the request. */
+void eddy__http_begin_answering(struct http_connection *it);
+/* The answer has been given, whole or not: nothing of the handler's is needed any more. */
+void eddy__http_end_request(struct http_connection *it);
+void eddy__http_tell_log(eddy_http_request *request);
+void eddy__http_give_request(struct http_connection *it);
+
+/* --- http_connection.c --- */
+
+void eddy__http_advance(struct http_connection *it);
+
+/* --- http_life.c --- */
+
+int eddy__http_connect(eddy_http *http, int fd, const struct sockaddr *peer);
 void eddy__http_disconnect(struct http_connection *it, bool with_reset);
 /* No new requests: closes it unless it is answering. */
 void eddy__http_finish(struct http_connection *it);
+/* Frees it, if nothing holds it any more. */
+void eddy__http_let_go(struct http_connection *it);
+/* The connection is somebody else's now, as its request has become an upgrade. */
+void eddy__http_hand_over(struct http_connection *it);
 
 /* --- http_route.c --- */
 
@@ -294,13 +315,16 @@ void eddy__http_free_routes(eddy_http *http);
 /* --- http_answer.c --- */
 
 bool eddy__http_is_gone(const eddy_http_request *request);
-/* The status for what a request needs and the system refuses. */
-int eddy__http_status_of(int error);
 /* Puts the head into the output. False: not yet, as something is under way, or the connection is
  * closing for want of memory. */
 bool eddy__http_put_head(eddy_http_request *request);
 /* As eddy_http_write, but all or nothing: 0, or -EAGAIN and its like. */
 int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size);
+
+/* --- http_status.c --- */
+
+/* The status for what a request needs and the system refuses. */
+int eddy__http_status_of(int error);
 
 /* --- http_output.c --- */
 
@@ -311,9 +335,6 @@ int eddy__http_reserve(eddy_http_request *request, uint32_t bytes);
 /* Goes on with the body. HTTP_DONE: all that the handler has given is in the output, or with the
  * kernel. */
 enum http_progress eddy__http_fill(eddy_http_request *request);
-/* Begins to read a small file at once, while its handler is still at work. False: advance has to.
- */
-bool eddy__http_start_file(eddy_http_request *request);
 /* Offers the kernel what has gathered. HTTP_WAITS: the rest goes when it can, or the connection is
  * closing. */
 enum http_progress eddy__http_flush(struct http_connection *it);
@@ -325,6 +346,21 @@ void eddy__http_cut_answer(eddy_http_request *request, int error);
 void eddy__http_free_output(eddy_http_request *request);
 /* What the handler gave is not needed any more, or given up. */
 void eddy__http_forget_sources(eddy_http_request *request);
+
+/* What is not sent moves to the beginning of `bytes`. */
+void eddy__http_move_output(eddy_http_request *request, char *bytes, uint32_t size,
+                            enum http_memory_kind kind);
+
+/* --- http_file.c --- */
+
+/* Begins to read a small file at once, while its handler is still at work. False: advance has to.
+ */
+bool eddy__http_start_file(eddy_http_request *request);
+/* Reads the next piece of a file behind what has gathered, or waits for what that takes. */
+void eddy__http_read_piece(eddy_http_request *request);
+/* A big block goes to whoever has waited for one longest. */
+void eddy__http_give_big(eddy_http *http, void *block);
+void eddy__http_dequeue(eddy_http_request *request);
 
 /* --- http_body.c --- */
 

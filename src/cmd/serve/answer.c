@@ -165,7 +165,9 @@ void answer_file(struct exchange *exchange) {
         exchange->is_index ? html : mime_type(exchange->path, strlen(exchange->path));
     (void)eddy_http_add(request, "Accept-Ranges", "bytes");
     if (status == 206 && ranges.count > 1) {
-        parts_answer(exchange, type, &ranges);
+        if (parts_answer(exchange, type, &ranges) == 0) return;
+        eddy_http_clear(request);
+        answer_status(request, 503);
         return;
     }
     (void)eddy_http_add(request, "Content-Type", type);

@@ -1,8 +1,6 @@
 /* context.c: see context.h. */
 #include "context.h"
 
-#include "exchange.h"
-
 int context_open(struct context *context, const struct context_config *config) {
     *context = (struct context){.loop = config->loop, .root = config->root};
     int err = access_log_open(&context->log, config->loop, config->log);
@@ -10,7 +8,7 @@ int context_open(struct context *context, const struct context_config *config) {
     eddy_timer_init(&context->expiry, config->loop);
     eddy_unref(&context->expiry.handle);
     file_cache_init(&context->cache, config->cached_files);
-    free_list_init(&context->spare_exchanges, sizeof(struct exchange), 1024);
+    free_list_init(&context->spare_exchanges, config->exchange_bytes, 1024);
     return 0;
 }
 

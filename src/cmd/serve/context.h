@@ -23,6 +23,7 @@ struct context_config {
     eddy_loop *loop; /* stays the caller's, as does the root */
     int root;
     unsigned cached_files;
+    size_t exchange_bytes; /* of what a request takes */
     bool log;
 };
 

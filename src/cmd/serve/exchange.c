@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "answer.h"
 #include "system.h"
 
 static const char index_name[] = "/index.html";
@@ -57,22 +56,14 @@ static bool keep_path(struct exchange *exchange, const char *path) {
 
 struct exchange *exchange_open(struct context *context, eddy_http_request *request) {
     const char *path = eddy_http_path(request);
-    if (strlen(path) > PATH_BYTES) {
-        answer_status(request, 414);
-        return NULL;
-    }
     struct exchange *exchange = free_list_take(&context->spare_exchanges);
-    if (exchange == NULL) {
-        answer_status(request, 503);
-        return NULL;
-    }
+    if (exchange == NULL) return NULL;
     memset(exchange, 0, offsetof(struct exchange, stat));
     exchange->context = context;
     exchange->request = request;
     exchange->fd = -1;
     if (!keep_path(exchange, path)) {
         free_list_give(&context->spare_exchanges, exchange);
-        answer_status(request, 503);
         return NULL;
     }
     eddy_http_on_done(request, on_done, exchange);

@@ -41,7 +41,7 @@ struct exchange {
     char path_inline[PATH_INLINE_BYTES];
 };
 
-/* Takes the request over. NULL: it has been answered, for want of memory. */
+/* Takes the request over. NULL: there is no memory. */
 struct exchange *exchange_open(struct context *context, eddy_http_request *request);
 
 /* Counts a file request or job as under way. */

@@ -127,9 +127,14 @@ void file_handler(eddy_http_request *request, void *context) {
         answer_status(request, 413);
         return;
     }
+    if (strlen(eddy_http_path(request)) > PATH_BYTES) {
+        answer_status(request, 414);
+        return;
+    }
     struct exchange *exchange = exchange_open(context, request);
-    if (exchange == NULL) return;
-    if (exchange->has_slash)
+    if (exchange == NULL)
+        answer_status(request, 503);
+    else if (exchange->has_slash)
         open_index(exchange);
     else
         open_path(exchange);

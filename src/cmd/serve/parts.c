@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "answer.h"
 #include "multipart.h"
 #include "system.h"
 
@@ -61,15 +60,11 @@ static void go_on(eddy_http_request *request, void *context) {
     make_head(parts);
 }
 
-void parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges) {
+int parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges) {
     char bytes[MULTIPART_TYPE_BYTES];
     eddy_http_request *request = exchange->request;
     struct parts *parts = system_resize(NULL, sizeof *parts);
-    if (parts == NULL) {
-        eddy_http_clear(request);
-        answer_status(request, 503);
-        return;
-    }
+    if (parts == NULL) return -ENOMEM;
     exchange->parts = parts;
     parts->ranges = *ranges;
     parts->next = 0;
@@ -84,4 +79,5 @@ void parts_answer(struct exchange *exchange, const char *type, const struct rang
         eddy_http_abort(request);
     else
         go_on(request, exchange);
+    return 0;
 }

@@ -59,6 +59,7 @@ int server_open(struct server *server, const struct server_config *config) {
         .loop = loop,
         .root = config->root,
         .cached_files = config->cached_files,
+        .exchange_bytes = sizeof(struct exchange),
         .log = config->log,
     };
     err = context_open(&server->context, &context_config);
