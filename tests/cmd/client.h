@@ -21,7 +21,7 @@ struct reply {
     int minor;
     char head[16 * 1024]; /* ended; every line with its CR LF */
     char *body;           /* ended; NULL when there is none to come */
-    int64_t length;       /* Content-Length, or -1 */
+    int64_t length;       /* Content-Length, or -1: it is chunked, or there is none */
     size_t size;          /* of the body */
 };
 
@@ -116,24 +116,51 @@ static inline bool client_read_head(struct client *client, struct reply *reply) 
     return true;
 }
 
-static inline void client_read_body(struct client *client, struct reply *reply) {
-    reply->body = malloc((size_t)reply->length + 1);
+/* Moves `size` bytes from the client to the end of the body. */
+static inline void client_take(struct client *client, struct reply *reply, size_t size) {
+    reply->body = realloc(reply->body, reply->size + size + 1);
     ck_assert_ptr_nonnull(reply->body);
-    while (reply->size < (size_t)reply->length) {
+    while (size > 0) {
         size_t here = client->used - client->start;
-        size_t wanted = (size_t)reply->length - reply->size;
-        if (here > wanted) here = wanted;
+        if (here > size) here = size;
         memcpy(reply->body + reply->size, client->buffer + client->start, here);
         client->start += here;
         reply->size += here;
-        if (here == 0) {
-            ssize_t got = client_receive(client);
-            if (got <= 0)
-                ck_abort_msg("the body ends after %zu of %lld bytes (%zd)", reply->size,
-                             (long long)reply->length, got);
-        }
+        size -= here;
+        if (size > 0 && client_receive(client) <= 0)
+            ck_abort_msg("the body ends after %zu bytes", reply->size);
     }
     reply->body[reply->size] = '\0';
+}
+
+static inline size_t client_read_chunk_size(struct client *client) {
+    const char *end;
+    while ((end = memmem(client->buffer + client->start, client->used - client->start, "\r\n",
+                         2)) == NULL)
+        if (client_receive(client) <= 0) ck_abort_msg("the body ends between two chunks");
+    size_t size = strtoul(client->buffer + client->start, NULL, 16);
+    client->start = (size_t)(end + 2 - client->buffer);
+    return size;
+}
+
+/* Without trailers. */
+static inline void client_read_chunks(struct client *client, struct reply *reply) {
+    size_t size;
+    do {
+        size = client_read_chunk_size(client);
+        client_take(client, reply, size + 2);
+        reply->size -= 2;
+        if (memcmp(reply->body + reply->size, "\r\n", 2) != 0) ck_abort_msg("a chunk has no end");
+        reply->body[reply->size] = '\0';
+    } while (size > 0);
+}
+
+static inline void client_read_body(struct client *client, struct reply *reply) {
+    if (reply->length < 0) {
+        client_read_chunks(client, reply);
+        return;
+    }
+    client_take(client, reply, (size_t)reply->length);
 }
 
 /* Reads an answer: without a body if the request was HEAD or the status has none. */

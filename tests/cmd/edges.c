@@ -234,37 +234,6 @@ START_TEST(redirections_stay_on_this_site) {
 }
 END_TEST
 
-/* A page of more names than anybody reads is cut, and whole as HTML; the one name is no plural. */
-START_TEST(a_listing_has_an_end) {
-    enum { ENTRIES = 10000 };
-    char path[512];
-    make_directory(root, "many");
-    make_directory(root, "one");
-    make_file(root, "one/file", "", 0);
-    path_in(path, sizeof path, root, "many");
-    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ck_assert_int_ge(dir, 0);
-    for (int i = 0; i < ENTRIES + 10; i++) {
-        snprintf(path, sizeof path, "%d", i);
-        int fd = openat(dir, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        if (fd < 0) ck_abort_msg("%s: %s", path, strerror(errno));
-        close(fd);
-    }
-    close(dir);
-    struct program program = serve_start(root, NULL);
-    struct reply *reply = ask(program.port, "GET", "/many/", "");
-    ck_assert_int_eq(reply->status, 200);
-    ck_assert_ptr_nonnull(strstr(reply->body, "10000 entries"));
-    ck_assert_ptr_nonnull(strstr(reply->body, "</html>"));
-    reply_free(reply);
-    reply = ask(program.port, "GET", "/one/", "");
-    ck_assert_ptr_nonnull(strstr(reply->body, "1 entry"));
-    ck_assert_ptr_null(strstr(reply->body, "1 entries"));
-    reply_free(reply);
-    ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
-}
-END_TEST
-
 Suite *make_suite(void) {
     Suite *suite = suite_create("edges");
     const TTest *const tests[] = {a_full_disk_is_a_failure,
@@ -274,8 +243,7 @@ Suite *make_suite(void) {
                                   what_may_not_be_read_is_forbidden,
                                   without_a_descriptor_a_file_is_not_available_now,
                                   paths_of_all_lengths_have_an_answer,
-                                  redirections_stay_on_this_site,
-                                  a_listing_has_an_end};
+                                  redirections_stay_on_this_site};
     TCase *tcase = tcase_create("edges");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);

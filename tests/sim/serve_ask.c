@@ -148,7 +148,10 @@ static void draw_target(struct ask *ask, struct ask_text *text) {
     ask_print(text, "/");
     put_path(text, node->path);
     if (has_slash && node->path[0] != '\0') ask_print(text, "/");
-    if (sim_below(8) == 0) ask_print(text, "?a=%%zz&../..");
+    if (sim_below(8) == 0)
+        ask_print(text, "?a=%%zz&../..");
+    else if (sim_below(8) == 0)
+        ask_print(text, "?sort=%s&order=desc", sim_below(2) == 0 ? "size" : "date");
     ask_expect(ask, node->path, has_slash);
 }
 

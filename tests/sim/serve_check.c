@@ -12,7 +12,7 @@ enum {
     NODES_MAX = 64,
     TAG_BYTES = 64,
     PARTS_MAX = 16,
-    PAGE_BYTES_MAX = 768,
+    PAGE_BYTES_MAX = 2048,
 };
 
 /* Of the files that do not move: a tag may not change as long as the file does not. */
@@ -60,6 +60,8 @@ static const char *check_redirect(const struct ask *ask, const struct answer *an
 static const struct tree_node *child_of(const struct tree_node *directory, const char *link,
                                         size_t length) {
     char name[128], path[256];
+    const char *query = memchr(link, '?', length);
+    if (query != NULL) length = (size_t)(query - link);
     if (!serve_path(name, sizeof name, link, length)) return NULL;
     bool has_slash = length > 0 && link[length - 1] == '/';
     snprintf(path, sizeof path, "%s%s%s", directory->path, directory->path[0] != '\0' ? "/" : "",
@@ -88,7 +90,7 @@ static int count_children(const struct tree_node *directory) {
 static const char *check_listing(const struct tree_node *directory, const struct answer *answer,
                                  const char *body, bool is_foul) {
     static const char link[] = "<a href=\"./";
-    if (answer->length <= 0) return "an empty listing";
+    if (answer->length >= 0) return "a listing of a known length";
     if (answer->body_bytes == 0) return NULL;
     const char *end = body + answer->body_bytes;
     const char *at = memmem(body, answer->body_bytes, "<tbody>", 7);

@@ -12,8 +12,8 @@
 
 enum {
     ATTEMPTS_MAX = 500, /* to open something while calls fail */
-    /* A listing holds 8 slots, a buffer, its entries and its page. */
-    LISTING_BYTES_MAX = 200 * 1024,
+    /* A listing holds 8 slots and a buffer until it is sorted, and a block of entries. */
+    LISTING_BYTES_MAX = 100 * 1024,
     EXCHANGE_BYTES_MAX = sizeof(struct exchange) + LISTING_BYTES_MAX,
 };
 

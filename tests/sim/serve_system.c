@@ -49,6 +49,16 @@ void system_free(void *memory) {
     eddy_os_resize(NULL, block, bytes + HEADER_BYTES, 0);
 }
 
+void *system_take_pages(size_t bytes) {
+    return system_resize(NULL, bytes);
+}
+
+void system_give_pages(void *memory, size_t bytes) {
+    sim_check(memory == NULL || size_of((char *)memory - HEADER_BYTES) == bytes,
+              "%zu bytes are given back of others", bytes);
+    system_free(memory);
+}
+
 void system_close(int fd) {
     sim_close(fd);
 }

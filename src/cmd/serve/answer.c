@@ -18,7 +18,9 @@ static const char html[] = "text/html; charset=utf-8";
 void answer_status(eddy_http_request *request, int status) {
     char bytes[STATUS_PAGE_BYTES];
     struct text page = {bytes, sizeof bytes, 0};
-    status_page_put(&page, status);
+    size_t length;
+    const char *target = eddy_http_target(request, &length);
+    status_page_put(&page, status, target, length);
     (void)eddy_http_add(request, "Content-Type", html);
     (void)eddy_http_respond(request, status, bytes, page.length);
 }
@@ -97,10 +99,11 @@ void answer_redirect(struct exchange *exchange) {
     answer_status(exchange->request, err == 0 ? 301 : err == -EMSGSIZE ? 414 : 503);
 }
 
-void answer_page(struct exchange *exchange) {
+bool answer_begin_page(struct exchange *exchange) {
     (void)eddy_http_add(exchange->request, "Content-Type", html);
-    (void)eddy_http_respond_lent(exchange->request, 200, exchange->page->text,
-                                 exchange->page->length);
+    int err = eddy_http_start(exchange->request, 200, -1);
+    if (err < 0) eddy_http_abort(exchange->request);
+    return err == 0;
 }
 
 /* --- Files --- */

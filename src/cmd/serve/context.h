@@ -16,7 +16,8 @@ struct context {
     struct free_list spare_exchanges;
     struct access_log log;
     struct file_cache cache;
-    eddy_timer expiry; /* of what the cache holds; runs while it holds something */
+    eddy_timer expiry;    /* of what the cache holds; runs while it holds something */
+    size_t listing_bytes; /* that listings under way take for their entries */
 };
 
 struct context_config {

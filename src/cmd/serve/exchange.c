@@ -7,19 +7,21 @@
 
 static const char index_name[] = "/index.html";
 
-static void close_file(struct exchange *exchange) {
+void exchange_close_file(struct exchange *exchange) {
     /* Closing a file that was only read does not wait for the disk, so a request through the pool
      * would cost more than it saves. */
     if (exchange->cached != NULL)
         file_cache_release(exchange->cached);
     else if (exchange->fd >= 0)
         system_close(exchange->fd);
+    exchange->cached = NULL;
+    exchange->fd = -1;
 }
 
 static void on_done(eddy_http_request *request, void *context) {
     struct exchange *exchange = context;
     (void)request;
-    close_file(exchange);
+    exchange_close_file(exchange);
     if (exchange->page != NULL) exchange->page->free(exchange->page);
     system_free(exchange->parts);
     if (exchange->path != exchange->path_inline) system_free(exchange->path);

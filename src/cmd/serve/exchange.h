@@ -15,11 +15,9 @@
 
 enum { PATH_BYTES = 4096, PATH_INLINE_BYTES = 320 };
 
-/* A body in memory. */
+/* What a page is made from while it is sent. */
 struct page {
-    char *text;
-    size_t length;
-    void (*free)(struct page *page); /* of the layer that made it */
+    void (*free)(struct page *page); /* of the layer that makes it */
 };
 
 struct exchange {
@@ -32,7 +30,7 @@ struct exchange {
     bool has_slash;             /* a directory is meant */
     int fd;                     /* of the file that is sent, or -1 */
     struct cached_file *cached; /* whose descriptor that is, or NULL: it is the exchange's own */
-    struct page *page;          /* that is sent, or NULL */
+    struct page *page;          /* of a directory, or NULL */
     struct parts *parts;        /* of an answer of several ranges, or NULL */
     eddy_stat stat;
     size_t path_length;
@@ -43,6 +41,9 @@ struct exchange {
 
 /* Takes the request over. NULL: there is no memory. */
 struct exchange *exchange_open(struct context *context, eddy_http_request *request);
+
+/* Gives back the file, or directory, that the answer no longer needs. */
+void exchange_close_file(struct exchange *exchange);
 
 /* Counts a file request or job as under way. */
 static inline void exchange_launched(struct exchange *exchange) {

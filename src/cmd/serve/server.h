@@ -6,11 +6,13 @@
  *     server                listening, stopping
  *     file_handler          from a request to the file that answers it
  *     listing               the page of a directory
+ *     survey                what is in a directory
  *     answer, parts         the head and body of an answer
  *     exchange              what a request holds until its answer is over
+ *     entries               of a directory, packed
  *     context               what the requests of one loop share
  *     access_log, file_cache, free_list; system; and pure functions: conditional, etag,
- *     listing_page, mime, multipart, range, status_page, text
+ *     listing_order, listing_page, mime, multipart, page_frame, range, status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *

@@ -4,8 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
 
 void *system_resize(void *memory, size_t bytes) {
     return realloc(memory, bytes);
@@ -13,6 +18,15 @@ void *system_resize(void *memory, size_t bytes) {
 
 void system_free(void *memory) {
     free(memory);
+}
+
+void *system_take_pages(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+void system_give_pages(void *memory, size_t bytes) {
+    if (memory != NULL) munmap(memory, bytes);
 }
 
 void system_close(int fd) {

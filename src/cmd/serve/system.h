@@ -10,6 +10,11 @@
 void *system_resize(void *memory, size_t bytes);
 void system_free(void *memory);
 
+/* Memory that the system has back as soon as it is given back, whatever else is in use: for what is
+ * large and short-lived. Only what is written to takes memory. NULL: there is none. */
+void *system_take_pages(size_t bytes);
+void system_give_pages(void *memory, size_t bytes); /* as many as were taken; NULL: none */
+
 /* Closes a descriptor that the library has handed out. */
 void system_close(int fd);
 
