@@ -161,6 +161,11 @@ EDDY_API const char *eddy_http_target(const eddy_http_request *request, size_t *
 EDDY_API const char *eddy_http_query(const eddy_http_request *request, size_t *length);
 EDDY_API const char *eddy_http_line(const eddy_http_request *request, size_t *length);
 
+/* Who was asked, "host" or "host:port": the authority of an absolute target, else the value of the
+ * field Host, which may be empty; RFC 9112 §3.2.2 has the target's replace the field's. Not ended
+ * by a NUL. NULL: neither came. Combines lines, as eddy_http_field does. */
+EDDY_API const char *eddy_http_authority(const eddy_http_request *request, size_t *length);
+
 /* The value of `name=value` in the query, decoded ("+" and %XX), ended, in `text`. Returns its
  * length, as snprintf does: if it is not less than `size` it was cut. Errors: -ENOENT (no such
  * name), -EINVAL (a bad escape, or a NUL). The first, if there are several. */
@@ -172,8 +177,8 @@ EDDY_API int eddy_http_query_value(const eddy_http_request *request, const char 
 EDDY_API const char *eddy_http_field(eddy_http_request *request, const char *name);
 
 /* Walks the field lines, in their order and each by itself. `*position` starts at 0. False after
- * the last. Before eddy_http_field: its first call combines all that there are several of, and
- * moves them. */
+ * the last. Before eddy_http_field and eddy_http_authority: their first call combines all that
+ * there are several of, and moves them. */
 EDDY_API bool eddy_http_field_next(eddy_http_request *request, size_t *position, const char **name,
                                    size_t *name_length, const char **value);
 
