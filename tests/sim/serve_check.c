@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve_echo.h"
 #include "serve_path.h"
 
 enum {
@@ -194,6 +195,11 @@ const char *ask_check(const struct ask *ask, const struct answer *answer, const 
         return check_redirect(ask, answer);
     case ASK_LISTING:
         return check_listing(ask->node, answer, body, is_foul);
+    case ASK_ECHO:
+        if (answer->body_bytes != ask->echo_bytes) return "the length of what was sent";
+        for (size_t i = 0; i < ask->echo_bytes; i++)
+            if (body[i] != serve_echo_byte(ask->echo_mark, i)) return "what was sent";
+        return NULL;
     case ASK_FILE:
         return check_file(ask, answer, body);
     }
