@@ -61,6 +61,8 @@ static void open_stage(struct clients_config *config) {
         .timeout_ns = (weather->window_bytes < 4096 ? 60 : 5) * EDDY_NS_PER_S,
         .cached_files = cached_files,
         .log = sim_below(2) == 0,
+        .log_config.format = (enum access_format)sim_below(3),
+        .log_config.trusts_proxy = sim_below(2) == 0,
     };
     serve_stage_open(&serve.stage, &server_config, 1 + sim_below(4), bytes < most ? bytes : most);
     while (serve_echo_add(serve.stage.server.http) < 0) sim_note("no memory for a handler");

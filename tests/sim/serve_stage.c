@@ -95,7 +95,7 @@ void serve_stage_check(const struct serve_stage *stage) {
     sim_check(server_connections(server) <= places, "%u connections in %u places",
               server_connections(server), places);
     size_t bytes = serve_system_bytes();
-    sim_check(bytes <= places * (size_t)EXCHANGE_BYTES_MAX + 2 * ACCESS_LOG_BYTES,
+    sim_check(bytes <= places * (size_t)EXCHANGE_BYTES_MAX + ACCESS_LOG_BYTES,
               "%zu bytes for %u places", bytes, places);
 }
 

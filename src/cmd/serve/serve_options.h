@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "access_line.h"
+
 struct options {
     const char *directory;
     const char *host;
@@ -16,7 +18,10 @@ struct options {
     unsigned pool_threads;
     unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
     unsigned timeout_s;
-    bool log_common;
+    bool log;
+    enum access_format log_format;
+    const char *log_file; /* NULL: stdout */
+    bool trust_proxy;
     bool cache;
     bool quiet;
     bool help;

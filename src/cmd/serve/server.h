@@ -11,7 +11,9 @@
  *     exchange              what a request holds until its answer is over
  *     entries               of a directory, packed
  *     context               what the requests of one loop share
- *     access_log, file_cache, free_list; system; and pure functions: conditional, etag,
+ *     access_log            the lines of one loop
+ *     log_writer            the one that writes those of all loops
+ *     file_cache, free_list; system; and pure functions: access_line, conditional, etag,
  *     listing_order, listing_page, mime, multipart, page_frame, range, status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
@@ -41,6 +43,8 @@ struct server_config {
     int64_t timeout_ns;
     unsigned cached_files; /* kept open for a second each; 0: none */
     bool log;
+    struct log_config log_config; /* zeros: the common format to stdout */
+    bool stays;                   /* the loop ends after server_let_end, not before */
 };
 
 struct server {
@@ -53,6 +57,7 @@ struct server {
     EDDY_ATOMIC(int) stop_level;
     int error; /* why the listener has failed, or 0 */
     bool is_finishing, is_ending;
+    bool is_over; /* nothing is left to serve, or soon nothing */
 };
 
 /* Opens the loop. Errors as of eddy_loop_open, or -ENOMEM. Nothing is left open after an error. */
@@ -67,6 +72,9 @@ int server_run(struct server *server);
 
 /* That are open just now. */
 unsigned server_connections(const struct server *server);
+
+/* Its loop may end, as others that use its log have ended. Loop thread only. */
+void server_let_end(struct server *server);
 
 /* Any thread. */
 void server_stop(struct server *server, int level);

@@ -3,6 +3,7 @@
 #ifndef EDDY_CMD_SERVE_SYSTEM_H
 #define EDDY_CMD_SERVE_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,13 +19,20 @@ void system_give_pages(void *memory, size_t bytes); /* as many as were taken; NU
 /* Closes a descriptor that the library has handed out. */
 void system_close(int fd);
 
-/* The wall clock, in seconds since 1970. */
+/* The wall clock, since 1970. */
 int64_t system_time_s(void);
+int64_t system_time_ns(void);
 
 /* A number that nobody can guess. */
 uint64_t system_random(void);
 
-/* A line on stderr, after the program's name. */
+/* Opens a file to append to, and makes it (0644) if it is not there; may wait for a disk. Tells
+ * whether it is a regular file that ends within a line, as far as it may be read. Returns a
+ * descriptor, or -errno: -ENXIO is a pipe without a reader. */
+int system_open_log(const char *path, bool *ends_within_a_line);
+
+/* A line on stderr, after the program's name. Nothing, if a reader of stderr has stalled: what is
+ * said holds up no loop. */
 void system_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
