@@ -85,7 +85,8 @@ typedef struct eddy_http_config {
 } eddy_http_config;
 
 /* Makes a server on `loop`, without a listener. `config` may be NULL. Errors: -ENOMEM, -EINVAL (a
- * limit below 16 bytes, heads beyond 64 KiB, a negative time, more than 128 fields). */
+ * limit below 16 bytes, heads beyond 64 KiB, a negative time, more than 128 fields, a name of the
+ * server beyond 63 bytes). */
 EDDY_API int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_config *config);
 
 /* Ends listening, lets requests that are being answered finish, and closes all other connections.
@@ -226,8 +227,8 @@ EDDY_API void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, 
 
 /* Adds a field to the head. Before the answer begins. The server's own are Date, Server,
  * Content-Length, Transfer-Encoding and, but for eddy_http_upgrade, Connection: -EINVAL, as for a
- * name that is no token and for CR, LF and NUL in a value. Errors also: -EMSGSIZE (8 KiB of them),
- * -ENOMEM. */
+ * name that is no token and for control characters but tabs in a value. Errors also: -EMSGSIZE (32
+ * KiB of them), -ENOMEM. */
 EDDY_API int eddy_http_add(eddy_http_request *request, const char *name, const char *value);
 
 /* Takes back what has been added. */
@@ -237,7 +238,8 @@ EDDY_API void eddy_http_clear(eddy_http_request *request);
 EDDY_API void eddy_http_set_last(eddy_http_request *request);
 
 /* The whole answer: `size` bytes at `body`, which are copied, or which stay with you until `done`.
- * `status` is 200 to 599. Errors also: -ENOMEM and -EINVAL, after which the client gets a 500. */
+ * `status` is 200 to 599. Errors also: -ENOMEM and -EINVAL, after which the client gets a 503 or a
+ * 500. */
 EDDY_API int eddy_http_respond(eddy_http_request *request, int status, const void *body,
                                size_t size);
 EDDY_API int eddy_http_respond_lent(eddy_http_request *request, int status, const void *body,

@@ -167,8 +167,8 @@ static int end(eddy_http_request *request, int err) {
             eddy__http_cut_answer(request, err);
         else if (request->is_refused)
             eddy__http_disconnect(request->connection, false);
-        else
-            eddy__http_refuse(request, eddy__http_status_of(err));
+        else /* by advance, as the program's function for it may be called */
+            request->refusal = eddy__http_status_of(err);
     }
     eddy__http_later(request);
     return err;

@@ -131,6 +131,9 @@ static bool has_room(const eddy_http_request *request) {
 /* Moves an answer on. False: it waits, for the handler or the client. */
 static bool answer_on(struct http_connection *it) {
     eddy_http_request *request = it->request;
+    int refusal = request->refusal;
+    request->refusal = 0;
+    if (refusal != 0) eddy__http_refuse(request, refusal);
     deliver_body(request);
     if (it->is_closing || eddy__http_fill(request) == HTTP_WAITS) return false;
     if (request->is_ended) {

@@ -210,6 +210,7 @@ struct eddy_http_request {
     bool ends_chunk; /* behind the part of a file */
 
     int status, error;
+    int refusal;        /* a status that is due, as the handler's answer cannot be; 0: none */
     int64_t length;     /* of the answer's body; -1: unknown */
     int64_t given;      /* of it, by the handler */
     int64_t body_bytes; /* of it, that went into the output or to the kernel */
