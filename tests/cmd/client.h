@@ -45,6 +45,18 @@ static inline struct client *client_open(unsigned port) {
     return client;
 }
 
+/* Whether somebody listens. */
+static inline bool can_connect(unsigned port) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    int result = connect(fd, (struct sockaddr *)&address, sizeof address);
+    close(fd);
+    return result == 0;
+}
+
 static inline void client_close(struct client *client) {
     close(client->fd);
     free(client);

@@ -41,17 +41,6 @@ static void finish_large(struct client *client, struct reply *reply) {
     client_close(client);
 }
 
-static bool can_connect(unsigned port) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(fd, 0);
-    int result = connect(fd, (struct sockaddr *)&address, sizeof address);
-    close(fd);
-    return result == 0;
-}
-
 /* --- The end --- */
 
 static void expect_gone(struct client *client, bool may_be_reset) {

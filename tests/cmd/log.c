@@ -87,20 +87,21 @@ END_TEST
 
 /* The writes of several loops to one pipe are larger than what the kernel keeps together. */
 START_TEST(loops_do_not_tear_each_others_lines) {
-    enum { CLIENTS = 16, EACH = 250 };
+    enum { CLIENTS = 16, EACH = 240, BEFORE = 40 };
     static struct client *clients[CLIENTS];
     static unsigned char seen[CLIENTS * EACH];
     struct log_reader reader;
     struct program program =
         serve_start(root, (const char *[]){"--log", "common", "--loops", "4", NULL});
-    log_reader_start(&reader, program.out);
     for (unsigned i = 0; i < CLIENTS; i++) clients[i] = client_open(program.port);
+    for (unsigned i = 0; i < CLIENTS; i++) ask_numbered(clients[i], i, 0, BEFORE);
+    log_reader_start(&reader, program.out); /* by now the pipe is full, and all loops have more */
     pid_t children[4];
     for (unsigned part = 0; part < 4; part++) {
         children[part] = fork();
         ck_assert_int_ge(children[part], 0);
         if (children[part] != 0) continue;
-        for (unsigned i = part; i < CLIENTS; i += 4) ask_numbered(clients[i], i, EACH);
+        for (unsigned i = part; i < CLIENTS; i += 4) ask_numbered(clients[i], i, BEFORE, EACH);
         _exit(0);
     }
     for (unsigned part = 0; part < 4; part++) {
@@ -115,6 +116,59 @@ START_TEST(loops_do_not_tear_each_others_lines) {
     for (size_t i = 0; i < sizeof seen; i++)
         if (seen[i] != 1) ck_abort_msg("request %zu is in the log %u times", i, seen[i]);
     free(text);
+    ck_assert_int_eq(program_wait(&program), 0);
+}
+END_TEST
+
+/* What a loop still holds when it ends, because a reader that has stalled has the rest, is handed
+ * over. */
+START_TEST(the_last_lines_of_each_loop_are_there) {
+    enum { CLIENTS = 16, EACH = 40 };
+    static unsigned char seen[CLIENTS * EACH];
+    struct log_reader reader;
+    struct program program = serve_aloud((const char *[]){"--log", "common", "--loops", "4", NULL});
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct client *client = client_open(program.port);
+        ask_numbered(client, i, 0, EACH);
+        client_close(client);
+    }
+    ck_assert_int_eq(kill(program.pid, SIGTERM), 0);
+    for (int i = 0; i < 500 && can_connect(program.port); i++) poll(NULL, 0, 10);
+    log_reader_start(&reader, program.out);
+    char said[256];
+    read_text(program.err, said, sizeof said, false);
+    ck_assert_str_eq(said, "");
+    char *text = log_reader_end(&reader);
+    count_numbered(text, seen, CLIENTS, EACH);
+    for (size_t i = 0; i < sizeof seen; i++) ck_assert_uint_eq(seen[i], 1);
+    free(text);
+    ck_assert_int_eq(program_wait(&program), 0);
+}
+END_TEST
+
+/* The loop that writes the log stays until the others have ended: a transfer of one of these is
+ * finished long after it has nothing more to serve. */
+START_TEST(a_late_line_of_another_loop_is_there) {
+    char text[8192];
+    static struct reply reply;
+    make_pattern(root, "large", 16 << 20);
+    struct program program =
+        serve_start(root, (const char *[]){"--log", "common", "--loops", "8", NULL});
+    struct client *client = client_open(program.port);
+    int small = 16 * 1024;
+    setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    client_send(client, "GET /large HTTP/1.1\r\nHost: t\r\n\r\n");
+    ck_assert(client_read_head(client, &reply));
+    ck_assert_int_eq(kill(program.pid, SIGTERM), 0);
+    for (int i = 0; i < 500 && can_connect(program.port); i++) poll(NULL, 0, 10);
+    poll(NULL, 0, 1500); /* longer than a loop stays that has nothing to do */
+    client_read_body(client, &reply);
+    free(reply.body);
+    client_close(client);
+    read_text(program.out, text, sizeof text, false);
+    const char *quote = strchr(text, '"');
+    ck_assert_ptr_nonnull(quote);
+    ck_assert_str_eq(quote, "\"GET /large HTTP/1.1\" 200 16777216\n");
     ck_assert_int_eq(program_wait(&program), 0);
 }
 END_TEST
@@ -231,6 +285,8 @@ Suite *make_suite(void) {
         json_is_an_object_a_line,
         a_proxy_is_trusted_only_if_told_so,
         loops_do_not_tear_each_others_lines,
+        the_last_lines_of_each_loop_are_there,
+        a_late_line_of_another_loop_is_there,
         every_request_is_in_the_log,
         a_flood_leaves_room_for_others,
     };

@@ -128,13 +128,14 @@ static inline void expect_file_lines(const char *path, unsigned wanted) {
 
 enum { LOG_PATH_BYTES = 600 };
 
-/* Requests "HEAD /CLIENT-NUMBER-xxx…" for what is not there, `count` of them in one go, and reads
- * the answers. */
-static inline void ask_numbered(struct client *client, unsigned number, unsigned count) {
+/* Requests "HEAD /CLIENT-NUMBER-xxx…" for what is not there, from `first` to before `count`, in one
+ * go, and reads the answers. */
+static inline void ask_numbered(struct client *client, unsigned number, unsigned first,
+                                unsigned count) {
     static char requests[1 << 20];
     char path[LOG_PATH_BYTES + 1];
     size_t used = 0;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = first; i < count; i++) {
         memset(path, 'x', LOG_PATH_BYTES);
         path[LOG_PATH_BYTES] = '\0';
         int length = snprintf(path, sizeof path, "/%u-%u-", number, i);
@@ -144,7 +145,7 @@ static inline void ask_numbered(struct client *client, unsigned number, unsigned
         ck_assert_uint_lt(used, sizeof requests);
     }
     client_send_bytes(client, requests, used);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = first; i < count; i++) {
         struct reply *reply = client_read(client, true);
         ck_assert_int_eq(reply->status, 404);
         reply_free(reply);

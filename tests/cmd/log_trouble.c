@@ -84,7 +84,7 @@ static void stall_and_go_on(int flags) {
     struct client *client = client_open(program.port);
     static unsigned char seen[LINES];
     memset(seen, 0, sizeof seen);
-    ask_numbered(client, 0, LINES);
+    ask_numbered(client, 0, 0, LINES);
     client_close(client);
     log_reader_start(&reader, ends[0]);
     end_saying(&program, "");
@@ -184,7 +184,7 @@ START_TEST(a_line_that_was_cut_gets_its_rest) {
     limit = (struct rlimit){10001, old.rlim_max};
     ck_assert_int_eq(prlimit(program.pid, RLIMIT_FSIZE, &limit, NULL), 0);
     struct client *client = client_open(program.port);
-    ask_numbered(client, 0, LINES);
+    ask_numbered(client, 0, 0, LINES);
     client_close(client);
     snprintf(wanted, sizeof wanted, "eddy: the log has to wait, %s failed: File too large\n",
              log_path);
@@ -215,7 +215,7 @@ START_TEST(a_line_that_was_cut_is_whole_in_a_new_file) {
     limit = (struct rlimit){10001, old.rlim_max};
     ck_assert_int_eq(prlimit(program.pid, RLIMIT_FSIZE, &limit, NULL), 0);
     struct client *client = client_open(program.port);
-    ask_numbered(client, 0, LINES);
+    ask_numbered(client, 0, 0, LINES);
     client_close(client);
     char said[512];
     read_text(program.err, said, sizeof said, true); /* that it has to wait */
@@ -253,7 +253,7 @@ START_TEST(rotation_loses_no_line) {
         pid_t child = fork();
         ck_assert_int_ge(child, 0);
         if (child == 0) {
-            ask_numbered(clients[i], i, EACH);
+            ask_numbered(clients[i], i, 0, EACH);
             _exit(0);
         }
         snprintf(paths[i], sizeof paths[i], "%s.%u", log_path, i);

@@ -220,8 +220,7 @@ static int watch_signals(struct program *program) {
     eddy_unref(&program->interrupt.handle);
     eddy_unref(&program->terminate.handle);
     eddy_unref(&program->reopen.handle);
-    signal(SIGPIPE, SIG_IGN); /* sockets raise none, but the log may lose its reader … */
-    signal(SIGXFSZ, SIG_IGN); /* … or reach the largest size that a file may have (EFBIG) */
+    signal(SIGPIPE, SIG_IGN); /* sockets raise none, but the log may lose its reader */
     int err = eddy_signal_start(&program->interrupt, on_interrupt, SIGINT);
     if (err == 0) err = eddy_signal_start(&program->terminate, on_terminate, SIGTERM);
     if (err == 0) err = eddy_signal_start(&program->reopen, on_reopen, SIGUSR1);
