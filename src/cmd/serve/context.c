@@ -2,7 +2,13 @@
 #include "context.h"
 
 int context_open(struct context *context, const struct context_config *config) {
-    *context = (struct context){.loop = config->loop, .root = config->root};
+    const struct policy *policy = config->policy != NULL ? config->policy : &policy_default;
+    *context = (struct context){
+        .loop = config->loop,
+        .root = config->root,
+        .policy = policy,
+        .path_room = policy_room(policy),
+    };
     int err = access_log_open(&context->log, config->loop, config->log);
     if (err < 0) return err;
     eddy_timer_init(&context->expiry, config->loop);

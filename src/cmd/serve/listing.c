@@ -7,7 +7,7 @@
  * The page shows what its links lead to: files and directories beneath the root. A symbolic link is
  * opened as a request for it would open it, so that one which leads out of the root, or nowhere,
  * is left out and tells nothing about what lies there; so are FIFOs, devices and sockets, and names
- * that begin with a dot.
+ * that the policy hides.
  * Invariant: while `busy` is not 0, `entries` does not move.
  * Threading: the loop's; make_page() on a thread of the pool, while the loop keeps off. */
 #include "listing.h"
@@ -199,7 +199,7 @@ static void on_looked_at(eddy_file *file) {
 /* --- The names --- */
 
 static bool add_name(struct listing *listing, const char *name) {
-    if (name[0] == '.') return true;
+    if (policy_hides_name(listing->exchange->context->policy, name)) return true;
     if (listing->count == listing->room) {
         size_t room = listing->room == 0 ? 64 : 2 * listing->room;
         struct listing_entry *entries = system_resize(listing->entries, room * sizeof *entries);

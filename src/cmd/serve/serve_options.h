@@ -7,19 +7,26 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "policy_options.h"
+
+enum { HOSTS_MAX = 8 };
+
 struct options {
     const char *directory;
-    const char *host;
+    const char *hosts[HOSTS_MAX]; /* addresses and names; at least one */
+    unsigned host_count;
     const char *backend; /* NULL: the best */
     unsigned port;       /* 0: the kernel picks one */
     unsigned loops;
     unsigned pool_threads;
     unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
     unsigned timeout_s;
+    unsigned grace_s;
     bool log_common;
     bool cache;
     bool quiet;
     bool help;
+    struct policy_options policy;
 };
 
 /* Fills `*options` from the arguments after "serve". Returns 0, or -EINVAL with one line in `error`
