@@ -19,7 +19,7 @@ sources 'src/core/*.[ch]' | xargs -r grep -H -nE '#include ("\.\./[^.]|<eddy/(po
 sources 'src/work/*.[ch]' 'src/net/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(cmd|proc)|#include "\.\./\.\./tests' | complain 'src/work and src/net include the core:'
 sources 'src/http/*.[ch]' 'src/cmd/*.[ch]' 'docs/examples/*.c' 'tests/bench/*.c' | xargs -r grep -H -nE '#include "\.\./|#include "(loop|os|backend)\.h"' | complain 'programs and examples use the public headers only:'
 
-pure='(access_line|conditional|etag|listing_order|listing_page|mime|multipart|page_frame|range|status_page|text)\.'
+pure='(accept|access_line|conditional|etag|listing_order|listing_page|mime|mime_tables|multipart|page_frame|policy|range|status_page|text|wants_page)\.'
 sources 'src/cmd/serve/*.[ch]' | grep -E "/$pure" | xargs -r grep -H -nE '#include "' | grep -vE "\"$pure" |
     complain 'what is pure about files behind HTTP includes nothing else of the server:'
 

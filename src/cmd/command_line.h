@@ -23,12 +23,16 @@ struct command_line {
     const char *command; /* "eddy serve" */
     const struct option_rule *rules;
     size_t rule_count;
+    /* Options of one letter beside "-h", each followed by the name that it stands for, as "-p" is
+     * in {"p", "port", NULL}; NULL: there are none. */
+    const char *const *letters;
     /* Takes what is no option; returns 0, or -EINVAL with a message. */
     int (*take_argument)(void *options, const char *argument, char *error, size_t error_size);
 };
 
-/* Reads the arguments that follow the command; "-h" is "--help". Returns 0, or -EINVAL with one
- * line in `error` that says what is wrong and what would be right. Values point into `argv`. */
+/* Reads the arguments that follow the command; "-h" is "--help". The value of a letter may follow
+ * it directly ("-p80") or as the next argument. Returns 0, or -EINVAL with one line in `error` that
+ * says what is wrong and what would be right. Values point into `argv`. */
 int command_line_parse(const struct command_line *line, void *options, int argc, char **argv,
                        char *error, size_t error_size);
 

@@ -5,8 +5,11 @@
 #include "serve_command.h"
 
 #include <eddy.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct command {
     const char *name;
@@ -48,7 +51,22 @@ static int run(int argc, char **argv) {
     return 2;
 }
 
+/* Whoever started the program may have closed the first three descriptors. A file or pipe that got
+ * one of their numbers would be written to with the messages. They are opened the wrong way round,
+ * so that using them fails as it would have. */
+static bool open_standard(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) continue;
+        int access = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        int opened = open("/dev/null", access);
+        if (opened < 0) opened = open("/", O_RDONLY); /* there is no /dev in some sandboxes */
+        if (opened != fd) return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv) {
+    if (!open_standard()) return 1; /* there is nowhere to say so */
     if (argc < 2) {
         fputs("eddy: a command is missing; \"eddy --help\" lists them\n", stderr);
         return 2;

@@ -28,8 +28,8 @@ static void setup(void) {
     ck_assert_int_eq(server_open(&server, &config), 0);
     address_length = loopback(&address, AF_INET);
     ck_assert_int_eq(server_listen(&server, &address, address_length, 0), 0);
-    ck_assert_int_eq(eddy_listener_address(&server.listener.listener, (struct sockaddr *)&address,
-                                           &address_length),
+    ck_assert_int_eq(eddy_listener_address(&server.listeners[0].http.listener,
+                                           (struct sockaddr *)&address, &address_length),
                      0);
 }
 

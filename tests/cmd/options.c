@@ -17,7 +17,11 @@ START_TEST(nothing_given_means_the_defaults) {
     struct options options;
     ck_assert_int_eq(parse(&options, (const char *[]){NULL}), 0);
     ck_assert_str_eq(options.directory, ".");
-    ck_assert_str_eq(options.host, "127.0.0.1");
+    ck_assert_uint_eq(options.host_count, 1);
+    ck_assert_str_eq(options.hosts[0], "127.0.0.1");
+    ck_assert_uint_eq(options.grace_s, 10);
+    ck_assert_ptr_null(options.policy.cache_control);
+    ck_assert(!options.policy.has_indexes && !options.policy.shows_hidden);
     ck_assert_uint_eq(options.port, 8080);
     ck_assert_ptr_null(options.backend);
     ck_assert_uint_eq(options.loops, 1);
@@ -37,7 +41,7 @@ START_TEST(every_option_is_taken_in_both_spellings) {
                                          "9", "--log=common", "--quiet", NULL}),
         0);
     ck_assert_str_eq(options.directory, "www");
-    ck_assert_str_eq(options.host, "::1");
+    ck_assert_str_eq(options.hosts[0], "::1");
     ck_assert_uint_eq(options.port, 0);
     ck_assert_uint_eq(options.loops, 3);
     ck_assert_uint_eq(options.pool_threads, 7);
@@ -62,10 +66,49 @@ START_TEST(every_option_is_taken_in_both_spellings) {
     ck_assert_int_eq(parse(&options, (const char *[]){"--", "-h", NULL}), 0);
     ck_assert_str_eq(options.directory, "-h");
     ck_assert(!options.help);
-    ck_assert_int_eq(parse(&options, (const char *[]){"--host", "localhost", NULL}), 0);
-    ck_assert_str_eq(options.host, "127.0.0.1");
+    ck_assert_int_eq(parse(&options, (const char *[]){"-p", "1", "-p2", NULL}), 0);
+    ck_assert_uint_eq(options.port, 2);
+    ck_assert_int_eq(parse(&options, (const char *[]){"-p", "-h", NULL}), -EINVAL);
 }
 END_TEST
+
+/* What may be given several times is kept in order. */
+START_TEST(options_that_are_given_again_add_up) {
+    struct options options;
+    ck_assert_int_eq(
+        parse(&options, (const char *[]){"--host", "localhost", "--host=[::1]", "--host",
+                                         "fe80::1%eth0", "--host", "my_host.example.", NULL}),
+        0);
+    ck_assert_uint_eq(options.host_count, 4);
+    ck_assert_str_eq(options.hosts[0], "localhost");
+    ck_assert_str_eq(options.hosts[1], "[::1]");
+    const struct policy_options *policy = &options.policy;
+    ck_assert_int_eq(
+        parse(&options, (const char *[]){"--index", "a.html", "--index=b.html", "--hide", "*.bak",
+                                         "--hide=~*", "--header", "A: 1", "--header=B:2",
+                                         "--error-page", "404=a", "--error-page=404=b",
+                                         "--error-page=500=c=d", "--spa", "/app.html", NULL}),
+        0);
+    ck_assert_uint_eq(policy->index_count, 2);
+    ck_assert_str_eq(policy->indexes[1], "b.html");
+    ck_assert_uint_eq(policy->pattern_count, 2);
+    ck_assert_str_eq(policy->patterns[0], "*.bak");
+    ck_assert_uint_eq(policy->field_count, 2);
+    ck_assert_uint_eq(policy->page_count, 2);
+    ck_assert_str_eq(policy->pages[0].file, "b");
+    ck_assert_str_eq(policy->pages[1].file, "c=d");
+    ck_assert_str_eq(policy->fallback, "app.html");
+    ck_assert_int_eq(parse(&options, (const char *[]){"--index", "a", "--index=", NULL}), 0);
+    ck_assert(policy->has_indexes && policy->index_count == 0);
+    size_t name_length, value_length;
+    const char *value = policy_options_value("X-A: \t b c \t", &name_length, &value_length);
+    ck_assert_uint_eq(name_length, 3);
+    ck_assert_uint_eq(value_length, 3);
+    ck_assert_int_eq(memcmp(value, "b c", 3), 0);
+}
+END_TEST
+
+#define NO_HOST "is not an IPv4 or IPv6 address or a host's name; 8 at most"
 
 static const struct {
     const char *arguments[6];
@@ -81,8 +124,40 @@ static const struct {
     {{"--port", "18446744073709551617"},
      "--port: \"18446744073709551617\" is not a number from 0 to 65535"},
     {{"--port"}, "--port wants a number from 0 to 65535 behind it"},
-    {{"--host", "nowhere"}, "--host: \"nowhere\" is not an IPv4 or IPv6 address"},
-    {{"--host", ""}, "--host: \"\" is not an IPv4 or IPv6 address"},
+    {{"--host", "no where"}, "--host: \"no where\" " NO_HOST},
+    {{"--host", ""}, "--host: \"\" " NO_HOST},
+    {{"--host", "[127.0.0.1]"}, "--host: \"[127.0.0.1]\" " NO_HOST},
+    {{"--host", "[name]"}, "--host: \"[name]\" " NO_HOST},
+    {{"--host", "256.1.1.1"}, "--host: \"256.1.1.1\" " NO_HOST},
+    {{"--host", "http://a"}, "--host: \"http://a\" " NO_HOST},
+    {{"--grace", "x"}, "--grace: \"x\" is not a number from 0 to 86400"},
+    {{"--index", "a/b"}, "--index: \"a/b\" is not " POLICY_WANTS_INDEX},
+    {{"--index", ".."}, "--index: \"..\" is not " POLICY_WANTS_INDEX},
+    {{"--hide", ""}, "--hide: \"\" is not " POLICY_WANTS_PATTERN},
+    {{"--hide", "a/*"}, "--hide: \"a/*\" is not " POLICY_WANTS_PATTERN},
+    {{"--mime="}, "--mime: \"\" is not a file like /etc/mime.types"},
+    {{"--spa", "/"}, "--spa: \"/\" is not " POLICY_WANTS_FALLBACK},
+    {{"--spa", "a/"}, "--spa: \"a/\" is not " POLICY_WANTS_FALLBACK},
+    {{"--error-page", "404"}, "--error-page: \"404\" is not " POLICY_WANTS_PAGE},
+    {{"--error-page", "404="}, "--error-page: \"404=\" is not " POLICY_WANTS_PAGE},
+    {{"--error-page", "200=a"}, "--error-page: \"200=a\" is not " POLICY_WANTS_PAGE},
+    {{"--error-page", "4040=a"}, "--error-page: \"4040=a\" is not " POLICY_WANTS_PAGE},
+    {{"--cache-control", "a\nb"}, "--cache-control: \"a\nb\" is not " POLICY_WANTS_CACHE_CONTROL},
+    {{"--header", "a"}, "--header: \"a\" has no colon; a field is written \"Name: value\""},
+    {{"--header", "a b: c"},
+     "--header: \"a b: c\" has no field's name before the colon, which is of letters, digits and "
+     "\"-\""},
+    {{"--header", ": c"},
+     "--header: \": c\" has no field's name before the colon, which is of letters, digits and "
+     "\"-\""},
+    {{"--header", "a: b\r\nc: d"},
+     "--header: \"a: b\r\nc: d\" has a control character in its value"},
+    {{"--header", "content-LENGTH: 1"},
+     "--header: \"content-LENGTH: 1\" is a field that the server sets itself"},
+    {{"--header", "Cache-Control: x", "--cache-control", "y"},
+     "--header: \"Cache-Control: x\" is what --cache-control says; give one of them"},
+    {{"--cors", "--header", "Access-Control-Allow-Origin: x"},
+     "--header: \"Access-Control-Allow-Origin: x\" is what --cors sets; give one of them"},
     {{"--backend", "fancy"},
      "--backend: \"fancy\" is not a backend of this binary, which \"eddy backends\" lists"},
     {{"--loops", "0"}, "--loops: \"0\" is not a number from 1 to 64"},
@@ -105,7 +180,10 @@ static const struct {
     {{"--verbose"}, "unknown option \"--verbose\"; \"eddy serve --help\" lists them"},
     {{"--verbose=3"}, "unknown option \"--verbose\"; \"eddy serve --help\" lists them"},
     {{"--por", "1"}, "unknown option \"--por\"; \"eddy serve --help\" lists them"},
-    {{"-p", "1"}, "unknown option \"-p\"; \"eddy serve --help\" lists them"},
+    {{"-q", "1"}, "unknown option \"-q\"; \"eddy serve --help\" lists them"},
+    {{"-p"}, "-p wants a number from 0 to 65535 behind it"},
+    {{"-px"}, "-p: \"x\" is not a number from 0 to 65535"},
+    {{"-hp"}, "unknown option \"-hp\"; \"eddy serve --help\" lists them"},
     {{"a", "b"}, "one DIR can be served, but there are \"a\" and \"b\""},
     {{""}, "DIR is empty; \".\" is the current directory"},
 };
@@ -163,9 +241,32 @@ START_TEST(help_and_version_are_told) {
     ck_assert_ptr_nonnull(strstr(out, "serve"));
     ck_assert_ptr_nonnull(strstr(out, "backends"));
     ck_assert_int_eq(run((const char *[]){"serve", "--help", NULL}, out, err, 4096), 0);
-    static const char *const names[] = {
-        "--host",    "--port", "--backend", "--loops",    "--pool-threads", "--max-connections",
-        "--timeout", "--log",  "--quiet",   "--log-file", "--trust-proxy"};
+    static const char *const names[] = {"--host",
+                                        "--port",
+                                        "--backend",
+                                        "--loops",
+                                        "--pool-threads",
+                                        "--max-connections",
+                                        "--timeout",
+                                        "--log",
+                                        "--quiet",
+                                        "--grace",
+                                        "--log-file",
+                                        "--trust-proxy",
+                                        "--index",
+                                        "--hide",
+                                        "--show-hidden",
+                                        "--mime",
+                                        "--header",
+                                        "--cors",
+                                        "--cache-control",
+                                        "--spa",
+                                        "--error-page",
+                                        "--precompressed",
+                                        "-p, --port",
+                                        "-h, --help",
+                                        "TLS",
+                                        "exit status"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ck_assert_ptr_nonnull(strstr(out, names[i]));
     ck_assert_str_eq(err, "");
@@ -240,7 +341,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("options");
     ck_add(suite, "parsing", nothing_given_means_the_defaults,
-           every_option_is_taken_in_both_spellings, bad_options_are_told_apart);
+           every_option_is_taken_in_both_spellings, options_that_are_given_again_add_up,
+           bad_options_are_told_apart);
     ck_add(suite, "program", bad_options_end_the_program_with_status_2,
            bad_commands_end_the_program_with_status_2, help_and_version_are_told,
            help_has_several_spellings, backends_are_listed_in_order,

@@ -138,8 +138,8 @@ static int begin(void) {
     socklen_t length = loopback(&address, AF_INET);
     int err = server_listen(&server, &address, length, 0);
     if (err == 0)
-        err =
-            eddy_listener_address(&server.listener.listener, (struct sockaddr *)&address, &length);
+        err = eddy_listener_address(&server.listeners[0].http.listener, (struct sockaddr *)&address,
+                                    &length);
     if (err < 0) return err;
     visitor_open(&visitors[0], (struct sockaddr *)&address, length, many);
     visitor_open(&visitors[1], (struct sockaddr *)&address, length, one);

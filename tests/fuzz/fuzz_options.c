@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "fuzz.h"
+#include "host_name.h"
 #include "serve_options.h"
 
 enum {
@@ -31,10 +32,30 @@ static bool is_backend(const char *name) {
     return false;
 }
 
+/* What would end a line of a head, or leave the directory, has been refused. */
+static void check_policy(const struct policy_options *policy) {
+    FUZZ_CHECK(policy->index_count <= POLICY_INDEXES_MAX);
+    for (unsigned i = 0; i < policy->index_count; i++)
+        FUZZ_CHECK(policy->indexes[i][0] != '\0' && strchr(policy->indexes[i], '/') == NULL);
+    FUZZ_CHECK(policy->pattern_count <= POLICY_PATTERNS_MAX);
+    FUZZ_CHECK(policy->field_count <= POLICY_FIELDS_MAX);
+    for (unsigned i = 0; i < policy->field_count; i++) {
+        size_t name_length, value_length;
+        const char *value = policy_options_value(policy->fields[i], &name_length, &value_length);
+        FUZZ_CHECK(name_length > 0 && strpbrk(policy->fields[i], "\r\n") == NULL);
+        FUZZ_CHECK(value + value_length <= policy->fields[i] + strlen(policy->fields[i]));
+    }
+    FUZZ_CHECK(policy->page_count <= POLICY_PAGES_MAX);
+    for (unsigned i = 0; i < policy->page_count; i++)
+        FUZZ_CHECK(policy->pages[i].status >= 400 && policy->pages[i].status <= 599);
+    FUZZ_CHECK(policy->fallback == NULL || policy->fallback[0] != '/');
+    FUZZ_CHECK(policy->cache_control == NULL || strpbrk(policy->cache_control, "\r\n") == NULL);
+}
+
 static void check_options(const struct options *options) {
-    struct sockaddr_storage address;
     FUZZ_CHECK(options->directory != NULL && options->directory[0] != '\0');
-    FUZZ_CHECK(eddy_address_parse(&address, options->host, options->port) > 0);
+    FUZZ_CHECK(options->host_count >= 1 && options->host_count <= HOSTS_MAX);
+    for (unsigned i = 0; i < options->host_count; i++) FUZZ_CHECK(host_is_valid(options->hosts[i]));
     FUZZ_CHECK(options->backend == NULL || is_backend(options->backend));
     FUZZ_CHECK(options->port <= 65535);
     FUZZ_CHECK(options->loops >= 1 && options->loops <= 64);
@@ -42,6 +63,8 @@ static void check_options(const struct options *options) {
     FUZZ_CHECK(options->connections_max <= 1000000);
     FUZZ_CHECK(options->connections_max == 0 || options->connections_max >= options->loops);
     FUZZ_CHECK(options->timeout_s >= 1 && options->timeout_s <= 86400);
+    FUZZ_CHECK(options->grace_s <= 86400);
+    check_policy(&options->policy);
 }
 
 /* One line, which holds one of the arguments as far as its value, and as far as there is room. */

@@ -68,8 +68,13 @@ static void expect_index(struct ask *ask, const struct tree_node *directory) {
     ask->node = directory;
 }
 
+/* Names that begin with a dot are as those that are not there. */
+static bool is_hidden(const char *path) {
+    return path[0] == '.' || strstr(path, "/.") != NULL;
+}
+
 void ask_expect(struct ask *ask, const char *path, bool has_slash) {
-    const struct tree_node *node = tree_find(path);
+    const struct tree_node *node = is_hidden(path) ? NULL : tree_find(path);
     ask->node = node;
     ask->status = 200;
     if (node == NULL || (node->kind == TREE_FILE && has_slash)) {

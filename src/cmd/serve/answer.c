@@ -12,12 +12,35 @@
 #include "system.h"
 
 static const char html[] = "text/html; charset=utf-8";
+static const char methods[] = "GET, HEAD, OPTIONS"; /* with OPTIONS, see answer_preflight() */
 
 /* --- Pages --- */
 
-void answer_status(eddy_http_request *request, int status) {
+void answer_add_fields(const struct context *context, eddy_http_request *request, int status) {
+    const struct policy *policy = context->policy;
+    bool is_found = status < 300 || status == 304;
+    for (unsigned i = 0; i < policy->field_count; i++)
+        (void)eddy_http_add(request, policy->fields[i].name, policy->fields[i].value);
+    if (policy->allows_origins) {
+        (void)eddy_http_add(request, "Access-Control-Allow-Origin", "*");
+        (void)eddy_http_add(request, "Access-Control-Expose-Headers", "*");
+    }
+    /* What is wrong today may be mended tomorrow, however long files may be kept. */
+    if (policy->cache_control != NULL)
+        (void)eddy_http_add(request, "Cache-Control",
+                            is_found ? policy->cache_control : "no-cache");
+}
+
+void answer_status(const struct context *context, eddy_http_request *request, int status) {
     char bytes[STATUS_PAGE_BYTES];
     struct text page = {bytes, sizeof bytes, 0};
+    const struct policy_page *own = policy_page_of(context->policy, status);
+    answer_add_fields(context, request, status);
+    if (own != NULL) {
+        (void)eddy_http_add(request, "Content-Type", own->type);
+        (void)eddy_http_respond_lent(request, status, own->bytes, own->length);
+        return;
+    }
     size_t length;
     const char *target = eddy_http_target(request, &length);
     status_page_put(&page, status, target, length);
@@ -25,12 +48,7 @@ void answer_status(eddy_http_request *request, int status) {
     (void)eddy_http_respond(request, status, bytes, page.length);
 }
 
-void answer_refusal(eddy_http_request *request, int status, void *context) {
-    (void)context;
-    answer_status(request, status);
-}
-
-void answer_error(struct exchange *exchange, int error) {
+int answer_status_of(int error) {
     int status = 500;
     switch (error) {
     case -ENOENT:
@@ -58,7 +76,15 @@ void answer_error(struct exchange *exchange, int error) {
     default:
         break;
     }
-    answer_status(exchange->request, status);
+    return status;
+}
+
+static void answer_page_of(struct exchange *exchange, int status) {
+    answer_status(exchange->context, exchange->request, status);
+}
+
+void answer_error(struct exchange *exchange, int error) {
+    answer_page_of(exchange, answer_status_of(error));
 }
 
 bool answer_launched(struct exchange *exchange, int err) {
@@ -89,21 +115,35 @@ void answer_redirect(struct exchange *exchange) {
     put_location(&location, exchange);
     char *bytes = system_resize(NULL, location.length);
     if (bytes == NULL) {
-        answer_status(exchange->request, 503);
+        answer_page_of(exchange, 503);
         return;
     }
     location = (struct text){bytes, location.length, 0};
     put_location(&location, exchange);
     int err = eddy_http_add(exchange->request, "Location", bytes);
     system_free(bytes);
-    answer_status(exchange->request, err == 0 ? 301 : err == -EMSGSIZE ? 414 : 503);
+    answer_page_of(exchange, err == 0 ? 301 : err == -EMSGSIZE ? 414 : 503);
 }
 
 bool answer_begin_page(struct exchange *exchange) {
+    answer_add_fields(exchange->context, exchange->request, 200);
     (void)eddy_http_add(exchange->request, "Content-Type", html);
     int err = eddy_http_start(exchange->request, 200, -1);
     if (err < 0) eddy_http_abort(exchange->request);
     return err == 0;
+}
+
+/* Asked by a browser before a script's request with fields of its own (the Fetch standard, "CORS
+ * protocol"). What it may send is read by nobody here, so that all of it is allowed. */
+void answer_preflight(eddy_http_request *request, void *context) {
+    const char *fields = eddy_http_field(request, "Access-Control-Request-Headers");
+    answer_add_fields(context, request, 204);
+    (void)eddy_http_add(request, "Allow", methods);
+    (void)eddy_http_add(request, "Access-Control-Allow-Methods", methods);
+    if (fields != NULL) (void)eddy_http_add(request, "Access-Control-Allow-Headers", fields);
+    (void)eddy_http_add(request, "Access-Control-Max-Age",
+                        "7200"); /* what Chromium takes at most */
+    (void)eddy_http_respond(request, 204, NULL, 0);
 }
 
 /* --- Files --- */
@@ -141,6 +181,12 @@ void answer_file(struct exchange *exchange) {
     char etag[ETAG_BYTES], modified[EDDY_HTTP_DATE_BYTES];
     struct text tag = {etag, sizeof etag - 1, 0};
     etag_put(&tag, stat->size, stat->modify_s, stat->modify_ns);
+    if (exchange->encoding != NULL) { /* it must differ from that of the file as it is */
+        tag.length--;
+        text_put_literal(&tag, "-");
+        text_put_string(&tag, exchange->encoding);
+        text_put_literal(&tag, "\"");
+    }
     etag[tag.length] = '\0';
     int64_t now_s = system_time_s();
     struct validators validators = {
@@ -154,23 +200,30 @@ void answer_file(struct exchange *exchange) {
     int status = conditional(&conditions, &validators, &ranges);
     if (status == 416) add_content_range(request, NULL, stat->size);
     if (status == 412 || status == 416) {
-        answer_status(request, status);
+        answer_page_of(exchange, status);
         return;
     }
     eddy_http_date_format(modified, validators.modified_s);
     (void)eddy_http_add(request, "Last-Modified", modified);
     (void)eddy_http_add(request, "ETag", etag);
+    answer_add_fields(exchange->context, request, status);
+    if (exchange->context->policy->precompressed)
+        (void)eddy_http_add(request, "Vary", "Accept-Encoding");
     if (status == 304) {
         (void)eddy_http_respond(request, status, NULL, 0);
         return;
     }
-    const char *type =
-        exchange->is_index ? html : mime_type(exchange->path, strlen(exchange->path));
+    size_t length = strlen(exchange->path);
+    const char *encoding = exchange->encoding;
+    if (encoding == NULL) encoding = mime_encoding(exchange->path, length);
+    const char *type = mime_type(exchange->context->policy->types, exchange->path, length);
+    if (encoding != NULL && status == 206 && ranges.count > 1) status = 200;
     (void)eddy_http_add(request, "Accept-Ranges", "bytes");
+    if (encoding != NULL) (void)eddy_http_add(request, "Content-Encoding", encoding);
     if (status == 206 && ranges.count > 1) {
         if (parts_answer(exchange, type, &ranges) == 0) return;
         eddy_http_clear(request);
-        answer_status(request, 503);
+        answer_page_of(exchange, 503);
         return;
     }
     (void)eddy_http_add(request, "Content-Type", type);

@@ -4,11 +4,15 @@
 
 #include "exchange.h"
 
-/* A page that tells the status. */
-void answer_status(eddy_http_request *request, int status);
-/* The same, for what the HTTP server refuses by itself. */
-void answer_refusal(eddy_http_request *request, int status, void *context);
-/* The status that says why a file could not be opened or read. */
+/* The fields that every answer has, whatever else it has. */
+void answer_add_fields(const struct context *context, eddy_http_request *request, int status);
+
+/* A page that tells the status: the policy's or the built-in one. */
+void answer_status(const struct context *context, eddy_http_request *request, int status);
+/* To an OPTIONS request, where scripts of all sites may ask. `context` is a struct context. */
+void answer_preflight(eddy_http_request *request, void *context);
+/* The status that says why a file could not be opened or read, and its page. */
+int answer_status_of(int error);
 void answer_error(struct exchange *exchange, int error);
 void answer_redirect(struct exchange *exchange); /* to the same directory with its slash */
 /* exchange->fd and exchange->stat are those of a regular file. */

@@ -20,7 +20,13 @@ static int open_log(struct context *context, const struct log_config *config) {
 }
 
 int context_open(struct context *context, const struct context_config *config) {
-    *context = (struct context){.loop = config->loop, .root = config->root};
+    const struct policy *policy = config->policy != NULL ? config->policy : &policy_default;
+    *context = (struct context){
+        .loop = config->loop,
+        .root = config->root,
+        .policy = policy,
+        .path_room = policy_room(policy),
+    };
     int err = open_log(context, config->log);
     if (err < 0) return err;
     eddy_timer_init(&context->expiry, config->loop);

@@ -9,10 +9,13 @@
 #include "access_log.h"
 #include "file_cache.h"
 #include "free_list.h"
+#include "policy.h"
 
 struct context {
     eddy_loop *loop;
     int root; /* the directory that is served; the caller's */
+    const struct policy *policy;
+    size_t path_room; /* behind the path of a request; policy_room() */
     struct free_list spare_exchanges;
     struct access_log log;
     struct log_writer writer; /* where it is the log's own */
@@ -32,6 +35,7 @@ struct log_config {
 struct context_config {
     eddy_loop *loop; /* stays the caller's, as does the root */
     int root;
+    const struct policy *policy; /* NULL: policy_default */
     unsigned cached_files;
     size_t exchange_bytes;        /* of what a request takes */
     const struct log_config *log; /* NULL: none */

@@ -5,9 +5,7 @@
 
 #include "system.h"
 
-static const char index_name[] = "/index.html";
-
-void exchange_close_file(struct exchange *exchange) {
+void exchange_drop_file(struct exchange *exchange) {
     /* Closing a file that was only read does not wait for the disk, so a request through the pool
      * would cost more than it saves. */
     if (exchange->cached != NULL)
@@ -21,9 +19,10 @@ void exchange_close_file(struct exchange *exchange) {
 static void on_done(eddy_http_request *request, void *context) {
     struct exchange *exchange = context;
     (void)request;
-    exchange_close_file(exchange);
+    exchange_drop_file(exchange);
     if (exchange->page != NULL) exchange->page->free(exchange->page);
     system_free(exchange->parts);
+    system_free(exchange->variant);
     if (exchange->path != exchange->path_inline) system_free(exchange->path);
     free_list_give(&exchange->context->spare_exchanges, exchange);
 }
@@ -48,7 +47,7 @@ static bool keep_path(struct exchange *exchange, const char *path) {
     if (length > 0 && exchange->has_slash) length--;
     exchange->path_length = length;
     exchange->path = exchange->path_inline;
-    size_t room = length + sizeof index_name;
+    size_t room = length + exchange->context->path_room;
     if (room > sizeof exchange->path_inline) exchange->path = system_resize(NULL, room);
     if (exchange->path == NULL) return false;
     memcpy(exchange->path, path, length);

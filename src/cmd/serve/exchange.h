@@ -26,24 +26,28 @@ struct exchange {
     eddy_file file;
     unsigned in_flight;         /* file requests, and jobs */
     bool is_gone;               /* nobody waits any more: what is in flight still comes back */
-    bool is_index;              /* the file that is opened is a directory's index.html */
+    bool is_index;              /* the file that is opened is a directory's index … */
+    unsigned index;             /* … and this one of the policy's */
     bool has_slash;             /* a directory is meant */
+    bool is_fallback;           /* the file is the policy's, in place of what is not there */
     int fd;                     /* of the file that is sent, or -1 */
     struct cached_file *cached; /* whose descriptor that is, or NULL: it is the exchange's own */
     struct page *page;          /* of a directory, or NULL */
     struct parts *parts;        /* of an answer of several ranges, or NULL */
+    struct variant *variant;    /* of a search for a compressed file, or NULL */
+    const char *encoding;       /* of the file that is sent; NULL: as it is */
     eddy_stat stat;
     size_t path_length;
     char *path; /* below the root, without slashes at its ends, ended by a NUL; "": the root. There
-                   is room for "/index.html" behind it */
+                   is room for the names of the policy behind it */
     char path_inline[PATH_INLINE_BYTES];
 };
 
 /* Takes the request over. NULL: there is no memory. */
 struct exchange *exchange_open(struct context *context, eddy_http_request *request);
 
-/* Gives back the file, or directory, that the answer no longer needs. */
-void exchange_close_file(struct exchange *exchange);
+/* Closes the file, if there is one, or gives it back to the cache. */
+void exchange_drop_file(struct exchange *exchange);
 
 /* Counts a file request or job as under way. */
 static inline void exchange_launched(struct exchange *exchange) {

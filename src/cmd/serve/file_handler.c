@@ -2,11 +2,13 @@
  *
  *     /path    open ---> stat ---> a file: answer_file()
  *                             +--> a directory: 301 to /path/
- *     /path/   open index.html ---> stat ---> a file: answer_file()
- *                    | none             +--> something else
- *                    v                  v
+ *     /path/   open an index ---> stat ---> a file: answer_file()
+ *                    | none           +--> something else: the next index
+ *                    v
  *              open the directory ---> listing_begin()
  *
+ * What is not there, and what the policy hides, is a 404 or, for a page, the policy's fallback. A
+ * file may be answered with a compressed one beside it (variant.h).
  * Each arrow is a file request, whose callback takes the next step. A file that the cache holds is
  * answered with at once.
  * Invariant: at most one of these requests is under way; exchange->fd is the file it is about.
@@ -20,18 +22,18 @@
 
 #include "answer.h"
 #include "listing.h"
-#include "system.h"
+#include "variant.h"
+#include "wants_page.h"
 
 /* Without O_NONBLOCK, opening a FIFO would wait for its writer. O_NOCTTY: a terminal that lies in
  * the directory must not become ours. */
 enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
 
-static const char index_name[] = "/index.html";
-
 enum { BODY_BYTES_MAX = 64 * 1024 }; /* a body that a GET may have, to be thrown away */
 
 static void on_opened(eddy_file *file);
 static void choose_answer(struct exchange *exchange);
+static void answer_failure(struct exchange *exchange, int error);
 
 static void open_path(struct exchange *exchange) {
     struct context *context = exchange->context;
@@ -54,24 +56,32 @@ static void on_directory_opened(eddy_file *file) {
     if (fd >= 0) exchange->fd = (int)fd;
     if (!exchange_landed(exchange)) return;
     if (fd < 0)
-        answer_error(exchange, (int)fd);
+        answer_failure(exchange, (int)fd);
     else
         listing_begin(exchange);
 }
 
 static void open_directory(struct exchange *exchange) {
     struct context *context = exchange->context;
-    exchange->path[exchange->path_length] = '\0'; /* takes off the index.html */
+    exchange->path[exchange->path_length] = '\0'; /* takes off the index */
     const char *path = exchange->path_length > 0 ? exchange->path : ".";
     (void)answer_launched(exchange, eddy_file_open(context->loop, &exchange->file, context->root,
                                                    path, OPEN_FLAGS | O_DIRECTORY, 0, EDDY_BENEATH,
                                                    on_directory_opened));
 }
 
+/* The next index of a directory; after the last one, the directory itself. */
 static void open_index(struct exchange *exchange) {
-    const char *name = exchange->path_length > 0 ? index_name : index_name + 1;
-    exchange->is_index = true;
-    memcpy(exchange->path + exchange->path_length, name, strlen(name) + 1);
+    const struct policy *policy = exchange->context->policy;
+    exchange->is_index = exchange->index < policy->index_count;
+    if (!exchange->is_index) {
+        open_directory(exchange);
+        return;
+    }
+    const char *name = policy->indexes[exchange->index++];
+    size_t length = exchange->path_length;
+    if (length > 0) exchange->path[length++] = '/';
+    memcpy(exchange->path + length, name, strlen(name) + 1);
     open_path(exchange);
 }
 
@@ -81,16 +91,39 @@ static void keep(struct exchange *exchange) {
         context_keep_file(exchange->context, exchange->path, exchange->fd, &exchange->stat);
 }
 
+/* The fallback is looked for once, in place of what is not there. */
+static void answer_missing(struct exchange *exchange) {
+    const struct policy *policy = exchange->context->policy;
+    const char *asked = eddy_http_path(exchange->request);
+    const char *accept = eddy_http_field(exchange->request, "Accept");
+    exchange_drop_file(exchange);
+    if (exchange->is_fallback || policy->fallback == NULL || !wants_page(asked, accept)) {
+        answer_error(exchange, -ENOENT);
+        return;
+    }
+    exchange->is_fallback = true;
+    exchange->is_index = false;
+    exchange->path_length = strlen(policy->fallback);
+    memcpy(exchange->path, policy->fallback, exchange->path_length + 1);
+    open_path(exchange);
+}
+
+static void answer_failure(struct exchange *exchange, int error) {
+    if (answer_status_of(error) == 404)
+        answer_missing(exchange);
+    else
+        answer_error(exchange, error);
+}
+
 static void choose_answer(struct exchange *exchange) {
     uint32_t mode = exchange->stat.mode;
     if (S_ISREG(mode)) {
-        answer_file(exchange);
+        variant_answer(exchange);
     } else if (exchange->is_index) {
-        system_close(exchange->fd);
-        exchange->fd = -1;
-        open_directory(exchange);
-    } else if (!S_ISDIR(mode) || exchange->has_slash) {
-        answer_status(exchange->request, 404); /* a FIFO, a socket, a device */
+        exchange_drop_file(exchange);
+        open_index(exchange);
+    } else if (!S_ISDIR(mode) || exchange->has_slash || exchange->is_fallback) {
+        answer_missing(exchange); /* a FIFO, a socket, a device */
     } else {
         answer_redirect(exchange);
     }
@@ -116,24 +149,26 @@ static void on_opened(eddy_file *file) {
         (void)answer_launched(exchange, eddy_file_fstat(exchange->context->loop, &exchange->file,
                                                         exchange->fd, &exchange->stat, on_stat));
     } else if (exchange->is_index && (fd == -ENOENT || fd == -ENXIO)) {
-        open_directory(exchange);
+        open_index(exchange);
     } else {
-        answer_error(exchange, (int)fd);
+        answer_failure(exchange, (int)fd);
     }
 }
 
 void file_handler(eddy_http_request *request, void *context) {
     if (eddy_http_body_length(request) > BODY_BYTES_MAX) {
-        answer_status(request, 413);
+        answer_status(context, request, 413);
         return;
     }
     if (strlen(eddy_http_path(request)) > PATH_BYTES) {
-        answer_status(request, 414);
+        answer_status(context, request, 414);
         return;
     }
     struct exchange *exchange = exchange_open(context, request);
     if (exchange == NULL)
-        answer_status(request, 503);
+        answer_status(context, request, 503);
+    else if (policy_hides_path(exchange->context->policy, exchange->path))
+        answer_failure(exchange, -ENOENT);
     else if (exchange->has_slash)
         open_index(exchange);
     else

@@ -17,6 +17,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "hosts.h"
+#include "policy_load.h"
+#include "port.h"
 #include "serve_options.h"
 #include "server.h"
 #include "system.h"
@@ -26,6 +29,8 @@ enum {
     SPARE_PERCENT = 75,     /* or so much of the limit, where that is less */
     DESCRIPTORS_EACH = 2,   /* a connection's socket and the file that it is being sent */
     CACHED_FILES_MAX = 1024,
+    PROGRAM_DESCRIPTORS = 4, /* stdio and the directory */
+    LOOP_DESCRIPTORS = 4,    /* its backend, the two ends of its pipe, its reserve */
 };
 
 struct program;
@@ -39,6 +44,9 @@ struct server_thread {
 
 struct program {
     struct options options;
+    struct made_policy policy;
+    struct host_address addresses[HOST_ADDRESSES_MAX];
+    unsigned address_count;
     int root;
     eddy_pool *pool;
     struct server_thread *threads; /* options.loops of them */
@@ -104,10 +112,23 @@ static int open_log(struct program *program) {
     return 0;
 }
 
+/* With which each loop can serve one client. */
+static unsigned needed_descriptors(unsigned loops, unsigned addresses) {
+    return PROGRAM_DESCRIPTORS + loops * (LOOP_DESCRIPTORS + addresses + DESCRIPTORS_EACH);
+}
+
 static int open_servers(struct program *program) {
     const struct options *options = &program->options;
     unsigned connections = options->connections_max;
     unsigned descriptors = raise_descriptor_limit();
+    unsigned needed = needed_descriptors(options->loops, program->address_count);
+    if (descriptors < needed) {
+        fprintf(stderr,
+                "eddy: the limit of open descriptors is %u, and at least %u are needed to serve "
+                "anyone; \"ulimit -n\" sets it\n",
+                descriptors, needed);
+        return 1;
+    }
     unsigned cached = options->cache ? cached_files(descriptors, options->loops) : 0;
     if (connections == 0)
         connections = default_connections(options->backend, descriptors - cached * options->loops);
@@ -134,6 +155,8 @@ static int open_servers(struct program *program) {
                     .file = program->log_file,
                 },
             .stays = i == 0 && options->loops > 1,
+            .policy = &program->policy.policy,
+            .grace_ns = options->grace_s > 0 ? options->grace_s * EDDY_NS_PER_S : 1,
         };
         err = server_open(&program->threads[i].server, &config);
         if (err < 0) return fail(err, "open", "a loop");
@@ -142,44 +165,28 @@ static int open_servers(struct program *program) {
     return 0;
 }
 
-/* Several sockets on one port would join those of another program that allows it, and take half of
- * its clients; so one that allows nobody must get the port first. */
-static void refuse(eddy_listener *listener, int fd, const struct sockaddr *peer) {
-    (void)listener;
-    (void)peer;
-    if (fd >= 0) close(fd);
-}
-
-static int claim_port(struct program *program, struct sockaddr_storage *address, socklen_t length) {
-    struct server *first = &program->threads[0].server;
-    eddy_listener claim;
-    eddy_listener_init(&claim, first->context.loop);
-    int err = eddy_tcp_listen(&claim, (const struct sockaddr *)address, length, 1, 0, refuse);
-    if (err < 0) return err;
-    socklen_t room = sizeof *address;
-    err = eddy_listener_address(&claim, (struct sockaddr *)address, &room);
-    (void)eddy_listener_close(&claim, NULL);
-    /* Phase 8 of the first turn gives its memory back. */
-    int alive = eddy_loop_run(first->context.loop, EDDY_RUN_NOWAIT);
-    return err < 0 ? err : alive < 0 ? alive : 0;
-}
-
-static int listen_all(struct program *program, struct sockaddr_storage *address) {
+static int listen_all(struct program *program) {
     const struct options *options = &program->options;
-    int length = eddy_address_parse(address, options->host, options->port);
-    unsigned shared = options->loops > 1 ? EDDY_REUSEPORT : 0;
-    int err = length < 0 ? length : 0;
-    if (err == 0 && shared != 0) err = claim_port(program, address, (socklen_t)length);
-    for (unsigned i = 0; err == 0 && i < options->loops; i++) {
-        err = server_listen(&program->threads[i].server, address, (socklen_t)length, shared);
-        socklen_t room = sizeof *address;
-        if (err == 0 && i == 0)
-            err = eddy_listener_address(&program->threads[0].server.listener.listener,
-                                        (struct sockaddr *)address, &room);
+    unsigned shared = options->loops > 1 ? EDDY_REUSEPORT : 0, failed = 0;
+    int err = 0;
+    if (shared != 0 || program->address_count > 1)
+        err = port_claim(program->threads[0].server.context.loop, program->addresses,
+                         program->address_count, options->port == 0, &failed);
+    for (unsigned i = 0; err == 0 && i < program->address_count; i++) {
+        const struct host_address *it = &program->addresses[i];
+        for (unsigned k = 0; err == 0 && k < options->loops; k++) {
+            struct server *server = &program->threads[k].server;
+            failed = i;
+            err = server_listen(server, &it->address, it->length, shared);
+            if (err == 0 && i == 0 && k == 0)
+                err = port_share(program->addresses, program->address_count,
+                                 &server->listeners[0].http.listener);
+        }
     }
     if (err == 0) return 0;
     char name[80];
-    eddy_address_format((const struct sockaddr *)address, name, sizeof name);
+    eddy_address_format((const struct sockaddr *)&program->addresses[failed].address, name,
+                        sizeof name);
     return fail(err, "listen on", name);
 }
 
@@ -224,12 +231,9 @@ static int watch_signals(struct program *program) {
     int err = eddy_signal_start(&program->interrupt, on_interrupt, SIGINT);
     if (err == 0) err = eddy_signal_start(&program->terminate, on_terminate, SIGTERM);
     if (err == 0) err = eddy_signal_start(&program->reopen, on_reopen, SIGUSR1);
-    sigset_t watched; /* whoever started the program may have left them blocked: exec keeps that */
-    sigemptyset(&watched);
-    sigaddset(&watched, SIGINT);
-    sigaddset(&watched, SIGTERM);
-    sigaddset(&watched, SIGUSR1);
-    pthread_sigmask(SIG_UNBLOCK, &watched, NULL);
+    sigset_t none; /* whoever started the program may have left some blocked: exec keeps that */
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
     return err;
 }
 
@@ -281,24 +285,35 @@ static int start_threads(struct program *program) {
 
 /* --- The command --- */
 
-static void print_banner(const struct program *program, const struct sockaddr_storage *address) {
+static void print_banner(const struct program *program) {
     const struct options *options = &program->options;
     char name[80];
-    eddy_address_format((const struct sockaddr *)address, name, sizeof name);
-    system_say("serving %s on http://%s/ (%s, %u loop%s)", options->directory, name,
+    char urls[HOST_ADDRESSES_MAX * (sizeof name + 9)] = "";
+    for (unsigned i = 0; i < program->address_count; i++) {
+        eddy_address_format((const struct sockaddr *)&program->addresses[i].address, name,
+                            sizeof name);
+        size_t used = strlen(urls);
+        snprintf(urls + used, sizeof urls - used, " http://%s/", name);
+    }
+    system_say("serving %s on%s (%s, %u loop%s)", options->directory, urls,
                eddy_loop_backend(program->threads[0].server.context.loop)->name, options->loops,
                options->loops == 1 ? "" : "s");
 }
 
 static int serve(struct program *program) {
-    struct sockaddr_storage address;
-    int status = open_log(program);
+    const struct options *options = &program->options;
+    int status = policy_load(&program->policy, &options->policy, program->root);
+    if (status != 0) return status;
+    program->address_count =
+        hosts_find(options->hosts, options->host_count, options->port, program->addresses);
+    if (program->address_count == 0) return 1;
+    status = open_log(program);
     if (status == 0) status = open_servers(program);
-    if (status == 0) status = listen_all(program, &address);
+    if (status == 0) status = listen_all(program);
     if (status != 0) return status;
     int err = watch_signals(program);
     if (err < 0) return fail(err, "watch", "signals");
-    if (!program->options.quiet) print_banner(program, &address);
+    if (!program->options.quiet) print_banner(program);
     err = start_threads(program);
     if (err < 0) return fail(err, "start", "a thread");
     run_server(&program->threads[0]);
@@ -352,6 +367,7 @@ int serve_main(int argc, char **argv) {
     program.threads = calloc(program.options.loops, sizeof *program.threads);
     int status = program.threads != NULL ? serve(&program) : fail(-ENOMEM, "open", "the loops");
     if (!close_all(&program)) _exit(status);
+    policy_unload(&program.policy);
     close(program.root);
     free(program.threads);
     return status;

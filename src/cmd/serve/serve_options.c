@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host_name.h"
+
 static bool set_host(void *to, const char *value) {
     struct options *options = to;
-    struct sockaddr_storage address;
-    options->host = strcmp(value, "localhost") == 0 ? "127.0.0.1" : value;
-    return eddy_address_parse(&address, options->host, 0) > 0;
+    if (options->host_count == HOSTS_MAX) return false;
+    options->hosts[options->host_count++] = value;
+    return host_is_valid(value);
 }
 
 static bool set_port(void *to, const char *value) {
@@ -86,6 +88,63 @@ static bool set_quiet(void *to, const char *value) {
     return options->quiet = true;
 }
 
+static bool set_grace(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 0, 86400, &options->grace_s);
+}
+
+/* --- What is served --- */
+
+static struct policy_options *policy_of(void *to) {
+    return &((struct options *)to)->policy;
+}
+
+static bool set_mime(void *to, const char *value) {
+    policy_of(to)->mime_file = value;
+    return value[0] != '\0';
+}
+
+static bool set_index(void *to, const char *value) {
+    return policy_options_index(policy_of(to), value);
+}
+
+static bool set_hide(void *to, const char *value) {
+    return policy_options_hide(policy_of(to), value);
+}
+
+static bool set_show_hidden(void *to, const char *value) {
+    (void)value;
+    return policy_of(to)->shows_hidden = true;
+}
+
+static bool set_header(void *to, const char *value) {
+    return policy_options_field(policy_of(to), value);
+}
+
+static bool set_cors(void *to, const char *value) {
+    (void)value;
+    return policy_of(to)->allows_origins = true;
+}
+
+static bool set_cache_control(void *to, const char *value) {
+    return policy_options_cache_control(policy_of(to), value);
+}
+
+static bool set_spa(void *to, const char *value) {
+    return policy_options_fallback(policy_of(to), value);
+}
+
+static bool set_error_page(void *to, const char *value) {
+    return policy_options_page(policy_of(to), value);
+}
+
+static bool set_precompressed(void *to, const char *value) {
+    (void)value;
+    return policy_of(to)->precompressed = true;
+}
+
+/* --- The table --- */
+
 static bool set_help(void *to, const char *value) {
     struct options *options = to;
     (void)value;
@@ -93,8 +152,9 @@ static bool set_help(void *to, const char *value) {
 }
 
 static const struct option_rule rules[] = {
-    {"host", "ADDRESS", "an IPv4 or IPv6 address", set_host,
-     "listen on this address (default 127.0.0.1; 0.0.0.0 or :: for all)"},
+    {"host", "HOST", "an IPv4 or IPv6 address or a host's name; 8 at most", set_host,
+     "listen on this address, or all addresses of this name; may" COMMAND_LINE_INDENT
+     "be given several times (default 127.0.0.1; 0.0.0.0 and" COMMAND_LINE_INDENT ":: for all)"},
     {"port", "N", "a number from 0 to 65535", set_port,
      "listen on this port (default 8080; 0 picks a free one)"},
     {"backend", "NAME", "a backend of this binary, which \"eddy backends\" lists", set_backend,
@@ -109,6 +169,35 @@ static const struct option_rule rules[] = {
     {"timeout", "SECONDS", "a number from 1 to 86400", set_timeout,
      "give up on a client that is idle, has not sent its whole" COMMAND_LINE_INDENT
      "request or takes no data for so long (default 60)"},
+    {"grace", "SECONDS", "a number from 0 to 86400", set_grace,
+     "let running transfers go on for so long when stopped" COMMAND_LINE_INDENT "(default 10)"},
+    {"index", "NAME", POLICY_WANTS_INDEX, set_index,
+     "a directory is answered with this file of it; several are" COMMAND_LINE_INDENT
+     "tried in order (default index.html; \"\" for none)"},
+    {"hide", "PATTERN", POLICY_WANTS_PATTERN, set_hide,
+     "answer 404 for names like *.bak, and for what is below" COMMAND_LINE_INDENT
+     "them, and do not list them; may be given several times"},
+    {"show-hidden", NULL, "", set_show_hidden,
+     "serve names that begin with a dot as well; without it only" COMMAND_LINE_INDENT
+     "/.well-known is"},
+    {"mime", "FILE", "a file like /etc/mime.types", set_mime,
+     "media types that go before those that are built in, as" COMMAND_LINE_INDENT
+     "/etc/mime.types has them"},
+    {"header", "FIELD", "a field as \"Name: value\"; 32 at most", set_header,
+     "add this field, \"Name: value\", to each answer; may be" COMMAND_LINE_INDENT
+     "given several times"},
+    {"cache-control", "VALUE", POLICY_WANTS_CACHE_CONTROL, set_cache_control,
+     "what caches may do with files (default no-cache: ask each" COMMAND_LINE_INDENT
+     "time whether they have changed; \"\" says nothing)"},
+    {"cors", NULL, "", set_cors, "let scripts of all other sites read the answers"},
+    {"spa", "FILE", POLICY_WANTS_FALLBACK, set_spa,
+     "answer with this file of DIR where there is none, if a page" COMMAND_LINE_INDENT
+     "may have been asked for"},
+    {"error-page", "STATUS=FILE", POLICY_WANTS_PAGE, set_error_page,
+     "answer that status with this file of DIR; may be given" COMMAND_LINE_INDENT "several times"},
+    {"precompressed", NULL, "", set_precompressed,
+     "answer with FILE.br, FILE.zst or FILE.gz where there is one" COMMAND_LINE_INDENT
+     "and the client takes it"},
     {"cache", NULL, "", set_cache,
      "keep files open for a second, instead of opening them" COMMAND_LINE_INDENT
      "for each request"},
@@ -138,8 +227,11 @@ static int take_directory(void *to, const char *argument, char *error, size_t er
     return 0;
 }
 
+static const char *const letters[] = {"-p", "port", NULL};
+
 static const struct command_line line = {
     .command = "eddy serve",
+    .letters = letters,
     .rules = rules,
     .rule_count = sizeof rules / sizeof rules[0],
     .take_argument = take_directory,
@@ -155,15 +247,16 @@ static int check_log(const struct options *options, char *error, size_t error_si
 
 int options_parse(struct options *options, int argc, char **argv, char *error, size_t error_size) {
     *options = (struct options){
-        .host = "127.0.0.1",
         .port = 8080,
         .loops = 1,
         .pool_threads = 4,
         .timeout_s = 60,
+        .grace_s = 10,
     };
     int err = command_line_parse(&line, options, argc, argv, error, error_size);
     if (err < 0) return err;
     if (options->directory == NULL) options->directory = ".";
+    if (options->host_count == 0) options->hosts[options->host_count++] = "127.0.0.1";
     if (options->connections_max != 0 && options->connections_max < options->loops) {
         snprintf(error, error_size,
                  "--max-connections: \"%u\" is not at least one for each of the "
@@ -171,15 +264,23 @@ int options_parse(struct options *options, int argc, char **argv, char *error, s
                  options->connections_max, options->loops);
         return -EINVAL;
     }
-    return check_log(options, error, error_size);
+    err = check_log(options, error, error_size);
+    return err < 0 ? err : policy_options_check(&options->policy, error, error_size);
 }
 
 void options_help(FILE *out) {
     fputs("usage: eddy serve [options] [DIR]\n\n"
           "Serves the files below DIR (default: the current directory) over HTTP/1.1.\n"
-          "SIGINT and SIGTERM let running transfers finish, for 10 seconds at most.\n"
+          "SIGINT and SIGTERM let running transfers finish, see --grace; a second one cuts them\n"
+          "off. The exit status is 0 after a stop by signal, 1 if the system refuses something\n"
+          "(a port in use, no such DIR), 2 if the command line, or a file that it names, is "
+          "wrong.\n"
           "SIGUSR1 opens the file of the log anew.\n\n"
           "options:\n",
           out);
     command_line_help(&line, out);
+    fputs("\nTLS, HTTP/2, passwords, scripts and rewriting are not here, and will not be. Put a "
+          "proxy\n"
+          "in front for them (Caddy, nginx, HAProxy) and let this listen on 127.0.0.1.\n",
+          out);
 }

@@ -8,10 +8,14 @@
 #include <stdio.h>
 
 #include "access_line.h"
+#include "policy_options.h"
+
+enum { HOSTS_MAX = 8 };
 
 struct options {
     const char *directory;
-    const char *host;
+    const char *hosts[HOSTS_MAX]; /* addresses and names; at least one */
+    unsigned host_count;
     const char *backend; /* NULL: the best */
     unsigned port;       /* 0: the kernel picks one */
     unsigned loops;
@@ -22,9 +26,11 @@ struct options {
     enum access_format log_format;
     const char *log_file; /* NULL: stdout */
     bool trust_proxy;
+    unsigned grace_s;
     bool cache;
     bool quiet;
     bool help;
+    struct policy_options policy;
 };
 
 /* Fills `*options` from the arguments after "serve". Returns 0, or -EINVAL with one line in `error`

@@ -9,7 +9,7 @@
 #include "file_handler.h"
 #include "system.h"
 
-#define GRACE_NS (10 * EDDY_NS_PER_S) /* for running transfers after the first signal */
+#define GRACE_NS (10 * EDDY_NS_PER_S) /* for running transfers, if nobody says */
 #define CUT_NS \
     (1 * EDDY_NS_PER_S) /* then for file requests and logs that are stuck in the kernel */
 
@@ -45,6 +45,12 @@ static void on_request_over(eddy_http_request *request, const eddy_http_outcome 
     access_log_put(log, &line);
 }
 
+/* What the HTTP server refuses by itself looks like what we refuse. */
+static void on_refused(eddy_http_request *request, int status, void *context) {
+    struct server *server = context;
+    answer_status(&server->context, request, status);
+}
+
 static int open_http(struct server *server, const struct server_config *config) {
     eddy_http_config http_config = {
         .connections = config->connections_max,
@@ -53,7 +59,7 @@ static int open_http(struct server *server, const struct server_config *config) 
         .body_ns = config->timeout_ns,
         .answer_ns = config->timeout_ns,
         .log = config->log ? on_request_over : NULL,
-        .error = answer_refusal,
+        .error = on_refused,
         .context = server,
         .time_s = system_time_s,
         .close = system_close,
@@ -61,6 +67,8 @@ static int open_http(struct server *server, const struct server_config *config) 
     int err = eddy_http_open(&server->http, server->context.loop, &http_config);
     if (err < 0) return err;
     err = eddy_http_handle(server->http, "GET", "/", file_handler, &server->context);
+    if (err == 0 && server->context.policy->allows_origins)
+        err = eddy_http_handle(server->http, "OPTIONS", "/", answer_preflight, &server->context);
     if (err < 0) (void)eddy_http_close(server->http);
     return err;
 }
@@ -79,6 +87,7 @@ int server_open(struct server *server, const struct server_config *config) {
         .cached_files = config->cached_files,
         .exchange_bytes = sizeof(struct exchange),
         .log = config->log ? &server->config.log_config : NULL,
+        .policy = config->policy,
     };
     err = context_open(&server->context, &context_config);
     if (err < 0) goto close_loop;
@@ -115,7 +124,7 @@ int server_close(struct server *server) {
 /* --- Serving --- */
 
 static void on_failed(eddy_http_listener *listener, int status) {
-    struct server *server = eddy_container_of(listener, struct server, listener);
+    struct server *server = eddy_container_of(listener, struct server_listener, http)->server;
     char text[64];
     system_say("accepting connections failed: %s", eddy_strerror(status, text, sizeof text));
     server->error = status;
@@ -124,8 +133,13 @@ static void on_failed(eddy_http_listener *listener, int status) {
 
 int server_listen(struct server *server, const struct sockaddr_storage *address, socklen_t length,
                   unsigned listen_options) {
-    return eddy_http_listen(server->http, &server->listener, (const struct sockaddr *)address,
-                            length, listen_options, on_failed);
+    if (server->listener_count == SERVER_LISTENERS_MAX) return -ENOSPC;
+    struct server_listener *listener = &server->listeners[server->listener_count];
+    listener->server = server;
+    int err = eddy_http_listen(server->http, &listener->http, (const struct sockaddr *)address,
+                               length, listen_options, on_failed);
+    if (err == 0) server->listener_count++;
+    return err;
 }
 
 int server_run(struct server *server) {
@@ -181,7 +195,8 @@ void server_let_end(struct server *server) {
 static void finish(struct server *server) {
     if (server->is_finishing) return;
     server->is_finishing = true;
-    if (eddy_timer_start(&server->grace, on_grace_over, GRACE_NS, 0) < 0) end(server);
+    int64_t grace_ns = server->config.grace_ns > 0 ? server->config.grace_ns : GRACE_NS;
+    if (eddy_timer_start(&server->grace, on_grace_over, grace_ns, 0) < 0) end(server);
     (void)eddy_http_stop(server->http, on_finished, server);
 }
 

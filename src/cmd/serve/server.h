@@ -1,4 +1,4 @@
-/* server.h: one loop that serves: its listener, and how many connections it lets in.
+/* server.h: one loop that serves: its listeners, and how many connections it lets in.
  *
  * The files of the server stand in layers. Each includes the headers of lower layers only:
  *
@@ -13,8 +13,8 @@
  *     context               what the requests of one loop share
  *     access_log            the lines of one loop
  *     log_writer            the one that writes those of all loops
- *     file_cache, free_list; system; and pure functions: access_line, conditional, etag,
- *     listing_order, listing_page, mime, multipart, page_frame, range, status_page, text
+ *     file_cache, free_list; system; and pure functions: accept, access_line, conditional, etag,
+ *     listing_order, listing_page, mime, multipart, page_frame, policy, range, status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *
@@ -35,27 +35,35 @@ enum {
     SERVER_ENDS,     /* transfers are cut off */
 };
 
+enum { SERVER_LISTENERS_MAX = 16 };
+
 struct server_config {
     int root; /* the directory; stays the caller's */
     const char *backend;
     eddy_pool *pool;
     unsigned connections_max;
     int64_t timeout_ns;
+    int64_t grace_ns;      /* for running transfers when it finishes; 0: 10 s */
     unsigned cached_files; /* kept open for a second each; 0: none */
     bool log;
     struct log_config log_config; /* zeros: the common format to stdout */
     bool stays;                   /* the loop ends after server_let_end, not before */
+    const struct policy *policy;  /* what is served, and how; the caller's; NULL: policy_default */
 };
 
 struct server {
     struct server_config config;
     struct context context;
     eddy_http *http;
-    eddy_http_listener listener;
+    struct server_listener {
+        eddy_http_listener http;
+        struct server *server;
+    } listeners[SERVER_LISTENERS_MAX];
+    unsigned listener_count;
     eddy_timer grace; /* between SERVER_FINISHES and SERVER_ENDS, then until the loop is left */
     eddy_wake stop;
     EDDY_ATOMIC(int) stop_level;
-    int error; /* why the listener has failed, or 0 */
+    int error; /* why a listener has failed, or 0 */
     bool is_finishing, is_ending;
     bool is_over; /* nothing is left to serve, or soon nothing */
 };
@@ -63,7 +71,9 @@ struct server {
 /* Opens the loop. Errors as of eddy_loop_open, or -ENOMEM. Nothing is left open after an error. */
 int server_open(struct server *server, const struct server_config *config);
 
-/* Errors as of eddy_tcp_listen. */
+/* Listens on one more address. Errors as of eddy_tcp_listen, -ENOSPC (there are as many as it
+ * takes).
+ */
 int server_listen(struct server *server, const struct sockaddr_storage *address, socklen_t length,
                   unsigned listen_options);
 

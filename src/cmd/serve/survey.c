@@ -152,10 +152,11 @@ static void on_looked_at(eddy_file *file) {
 /* --- The names --- */
 
 static int add_names(struct survey *survey, size_t used) {
+    const struct policy *policy = survey->exchange->context->policy;
     eddy_entry entry;
     size_t position = 0;
     while (eddy_scan_next(survey->buffer, used, &position, &entry)) {
-        if (entry.name[0] == '.' || entry.kind == EDDY_ENTRY_OTHER) continue;
+        if (entry.kind == EDDY_ENTRY_OTHER || policy_hides_name(policy, entry.name)) continue;
         int err = entries_add(survey->entries, entry.name);
         if (err < 0) return err;
     }

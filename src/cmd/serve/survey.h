@@ -3,7 +3,7 @@
  * Known are then the files and directories beneath the root that names or symbolic links lead to. A
  * link is followed as a request for it would follow it, so that one which leads out of the root, or
  * nowhere, stays unknown and tells nothing about what lies there; so do FIFOs, devices and sockets,
- * and what has vanished meanwhile. Names that begin with a dot are not added at all.
+ * and what has vanished meanwhile. Names that the policy hides are not added at all.
  * Threading: the loop's. */
 #ifndef EDDY_CMD_SERVE_SURVEY_H
 #define EDDY_CMD_SERVE_SURVEY_H
