@@ -128,8 +128,8 @@ static inline void expect_file_lines(const char *path, unsigned wanted) {
 
 enum { LOG_PATH_BYTES = 600 };
 
-/* Requests "HEAD /CLIENT-NUMBER-xxx…" for what is not there, from `first` to before `count`, in one
- * go, and reads the answers. */
+/* Requests "HEAD /CLIENT-NUMBER-xxx…" for what is not there, from `first` to before `count`, in
+ * one go, and reads the answers. */
 static inline void ask_numbered(struct client *client, unsigned number, unsigned first,
                                 unsigned count) {
     static char requests[1 << 20];
