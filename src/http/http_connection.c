@@ -71,6 +71,12 @@ static bool skip_body(eddy_http_request *request) {
     return request->body_state == HTTP_BODY_NONE;
 }
 
+/* Answers that the client does not take are not to gather: then the next request waits. */
+static bool may_begin(struct http_connection *it) {
+    const struct http_output *output = &it->request->output;
+    return output->used - output->sent <= HTTP_BLOCK_BYTES || eddy__http_flush(it) == HTTP_DONE;
+}
+
 /* Begins to answer the next request, if all of its head is there. */
 static bool next_request(struct http_connection *it) {
     eddy_http_request *request = it->request;
@@ -268,7 +274,8 @@ void eddy__http_advance(struct http_connection *it) {
                 eddy__http_hand_over(it);
             else
                 eddy__http_end_request(it);
-        } else if (request->is_last || it->http->is_stopping || !next_request(it)) {
+        } else if (request->is_last || it->http->is_stopping || !may_begin(it) ||
+                   !next_request(it)) {
             break;
         }
     }
