@@ -37,6 +37,7 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     }
     if (size > 0) {
         size_t taken = 0;
+        if (it->limit == HTTP_BODY_LIMIT) it->limit = HTTP_OLD_LIMIT; /* some has come */
         if (request != NULL && request->at == request->used &&
             request->body_state == HTTP_BODY_READ)
             taken = eddy__http_take_body(request, data, (size_t)size);
@@ -162,7 +163,7 @@ static bool answer_on(struct http_connection *it) {
 
 static void set_limit(struct http_connection *it, enum http_limit limit) {
     const eddy_http_config *config = &it->http->config;
-    if (it->limit == (uint8_t)limit && limit != HTTP_BODY_LIMIT) return;
+    if (it->limit == (uint8_t)limit) return;
     it->limit = (uint8_t)limit;
     int64_t delay_ns = -1;
     if (limit == HTTP_IDLE_LIMIT) delay_ns = config->idle_ns;

@@ -100,7 +100,9 @@ static void on_written(eddy_write *write, int status) {
     output->sent = output->writing;
     if (output->sent == output->used) output->used = output->sent = output->answer_start = 0;
     if (output->writes_memory) {
-        request->body_bytes += (int64_t)request->memory_left;
+        /* Of a write that fails, its last vector is what is left. */
+        size_t left = status < 0 ? output->vectors[1].iov_len : 0;
+        request->body_bytes += (int64_t)(request->memory_left - left);
         request->memory_left = 0;
     }
     if (status == -ETIMEDOUT) request->http->counts.timed_out++;
@@ -132,19 +134,15 @@ static void let_big_go(eddy_http_request *request) {
 static enum http_progress send_rest(struct http_connection *it) {
     eddy_http_request *request = it->request;
     struct http_output *output = &request->output;
-    int count = 0;
-    if (output->used > output->answer_start || request->memory_left > 0) request->has_sent = true;
-    if (output->used > output->sent) {
-        let_big_go(request);
-        output->vectors[count++] =
-            (struct iovec){output->bytes + output->sent, output->used - output->sent};
-    }
-    if (request->memory_left > 0)
-        output->vectors[count++] =
-            (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
+    bool has_bytes = output->used > output->sent, has_memory = request->memory_left > 0;
+    if (output->used > output->answer_start || has_memory) request->has_sent = true;
+    if (has_bytes) let_big_go(request);
+    output->vectors[0] = (struct iovec){output->bytes + output->sent, output->used - output->sent};
+    output->vectors[1] = (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
     output->writing = output->used;
-    output->writes_memory = request->memory_left > 0;
-    int err = eddy_stream_writev(&it->stream, &output->write, output->vectors, count, on_written);
+    output->writes_memory = has_memory;
+    int err = eddy_stream_writev(&it->stream, &output->write, output->vectors + !has_bytes,
+                                 has_bytes + has_memory, on_written);
     output->is_writing = err == 0;
     if (err < 0) eddy__http_disconnect(it, false);
     return HTTP_WAITS;

@@ -125,7 +125,7 @@ enum http_limit {
     HTTP_IDLE_LIMIT,
     HTTP_HEAD_LIMIT,
     HTTP_BODY_LIMIT,
-    HTTP_OLD_LIMIT, /* of a request that is over: one has to be set anew */
+    HTTP_OLD_LIMIT, /* that is over: one has to be set anew */
 };
 
 struct http_connection {
