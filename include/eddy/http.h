@@ -201,7 +201,8 @@ typedef void eddy_http_body_fn(eddy_http_request *request, const void *data, ssi
 /* Has the body read: `fn` gets its pieces, from the loop. A client that waits for it is told "100
  * Continue". Of a body that nobody reads, or that is not read to its end before the request is
  * ended, the rest is skipped if it is not longer than `discard_bytes`. Errors: -EMSGSIZE (it is
- * longer than `limit`; 0 means the server's `body_bytes`), -EALREADY. */
+ * longer than `limit`; 0 means the server's `body_bytes`), -EALREADY, -EPIPE (the client has gone).
+ */
 EDDY_API int eddy_http_read_body(eddy_http_request *request, uint64_t limit, eddy_http_body_fn *fn,
                                  void *context);
 

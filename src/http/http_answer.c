@@ -212,7 +212,7 @@ static int copy_body(eddy_http_request *request, const void *body, size_t size) 
 
 int eddy_http_respond(eddy_http_request *request, int status, const void *body, size_t size) {
     int err = size > INT64_MAX ? -EINVAL : begin(request, status, (int64_t)size);
-    if (err == 0 && size > 0 && !put_small(request, body, size))
+    if (err == 0 && size > 0 && !put_small(request, body, size) && request->has_body)
         err = copy_body(request, body, size);
     return end(request, err);
 }
@@ -261,13 +261,25 @@ static void put_chunk_size(eddy_http_request *request, uint64_t size) {
     eddy__http_put(request, digits + at, sizeof digits - at);
 }
 
-/* What goes before a piece of the body must be out, or in the output. 0, -EAGAIN, -EPIPE. */
-static int prepare_piece(eddy_http_request *request) {
+/* No more than a block's worth waits, however small the pieces are that a handler goes on giving.
+ */
+static int reserve_piece(eddy_http_request *request, size_t bytes) {
+    const struct http_output *output = &request->output;
+    uint32_t waiting = output->used - output->sent;
+    if (output->size - output->used >= bytes) return 0;
+    if (waiting > 0 && waiting + bytes > HTTP_BLOCK_BYTES) return -EAGAIN;
+    int err = eddy__http_reserve(request, (uint32_t)bytes);
+    return err == -ENOMEM ? -EAGAIN : err;
+}
+
+/* What goes before a piece of `bytes` must be out, or in the output; of a file, also what follows.
+ * 0, -EAGAIN, -EPIPE. */
+static int prepare_piece(eddy_http_request *request, size_t bytes) {
     if (request->is_reading || request->is_waiting || request->file_left > 0) return -EAGAIN;
+    if (request->ends_chunk || request->output.from_file > 0) return -EAGAIN;
     if (!request->has_head && !eddy__http_put_head(request))
         return eddy__http_is_gone(request) ? -EPIPE : -EAGAIN;
-    int err = eddy__http_reserve(request, HTTP_CHUNK_ROOM + 1);
-    return err == -ENOMEM ? -EAGAIN : err;
+    return reserve_piece(request, HTTP_CHUNK_ROOM + bytes);
 }
 
 static ssize_t put_piece(eddy_http_request *request, const void *data, size_t size) {
@@ -291,24 +303,22 @@ ssize_t eddy_http_write(eddy_http_request *request, const void *data, size_t siz
         return (ssize_t)size;
     }
     if (size == 0) return 0;
-    err = prepare_piece(request);
+    err = prepare_piece(request, 1);
     ssize_t taken = err < 0 ? err : put_piece(request, data, size);
     if (taken < 0 || (size_t)taken < size) request->wants_drained = true;
     eddy__http_later(request);
     return taken;
 }
 
-/* Where a buffer is too small for all of it nothing else is in it, so that one as large is taken.
- */
+/* Here the kernel is asked at once, as an event that has no room is lost on a client. */
 int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size) {
     int err = may_give(request, size);
     if (err < 0 || !request->has_body) return err;
-    err = prepare_piece(request);
-    if (err == 0 && request->output.size - request->output.used < size + HTTP_CHUNK_ROOM)
-        err = request->output.used > request->output.answer_start && request->has_sent
-                  ? -EAGAIN
-                  : eddy__http_reserve(request, (uint32_t)size + HTTP_CHUNK_ROOM);
-    if (err == -ENOMEM) err = -EAGAIN;
+    err = prepare_piece(request, size);
+    if (err == -EAGAIN) {
+        eddy__http_send_some(request);
+        err = prepare_piece(request, size);
+    }
     if (err == 0) (void)put_piece(request, data, size);
     if (err < 0) request->wants_drained = true;
     eddy__http_later(request);
@@ -325,7 +335,7 @@ int eddy_http_write_file(eddy_http_request *request, int fd, int64_t offset, int
         request->given += length;
         return 0;
     }
-    err = prepare_piece(request);
+    err = prepare_piece(request, 0);
     if (err < 0) return err;
     if (length > 0 && request->is_chunked) {
         put_chunk_size(request, (uint64_t)length);
