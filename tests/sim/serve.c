@@ -2,6 +2,7 @@
  * of all kinds, until it is told to stop in the middle of them.
  * Threading: "main" runs the server; "operator" stops it; the clients live in events. */
 #include "programs.h"
+#include "serve_ask.h"
 #include "serve_client.h"
 #include "serve_stage.h"
 #include "serve_tree.h"
@@ -50,6 +51,12 @@ static void operate(void *context) {
 
 /* --- The run --- */
 
+static const struct policy compressing = {
+    .indexes = {"none.html", "index.html"},
+    .index_count = 2,
+    .precompressed = true,
+};
+
 static void open_stage(struct clients_config *config) {
     static const unsigned large[] = {2000, 20000, 140000, 300000}, places[] = {1, 4, 1000, 1000};
     const struct sim_weather *weather = sim_weather();
@@ -60,6 +67,7 @@ static void open_stage(struct clients_config *config) {
         .timeout_ns = (weather->window_bytes < 4096 ? 60 : 5) * EDDY_NS_PER_S,
         .cached_files = cached_files,
         .log = sim_below(2) == 0,
+        .policy = sim_below(2) == 0 ? &compressing : NULL,
     };
     serve_stage_open(&serve.stage, &server_config, 1 + sim_below(4), bytes < most ? bytes : most);
     *config = (struct clients_config){
@@ -76,6 +84,7 @@ static void run(uint64_t steps) {
     serve.has_operated = false;
     open_stage(&config);
     clients_begin(&config);
+    ask_set_precompressed(serve.stage.server.config.policy != NULL);
     sim_after(0, on_arrival, NULL);
     sim_thread("operator", operate, NULL);
     serve_stage_run(&serve.stage);

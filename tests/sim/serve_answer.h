@@ -25,6 +25,8 @@ enum answer_header {
     ANSWER_LOCATION,
     ANSWER_ALLOW,
     ANSWER_CONNECTION,
+    ANSWER_ENCODING,
+    ANSWER_VARY,
     ANSWER_HEADERS,
 };
 
