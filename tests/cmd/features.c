@@ -266,6 +266,8 @@ START_TEST(a_page_that_is_not_there_is_the_application) {
     expect("/file.txt", "", 200, "a text");
     expect("/", "", 200, "<p>index");
     expect_field("/users/7", "", "Content-Type", "text/html; charset=utf-8");
+    expect_field("/users/7", "", "Vary", "Accept");
+    expect_field("/file.txt", "", "Vary", NULL);
     struct reply *reply = ask(program.port, "GET", "/users/7", "");
     const char *value = reply_header(reply, "ETag");
     ck_assert_ptr_nonnull(value);

@@ -147,6 +147,22 @@ START_TEST(a_variant_is_a_representation_of_its_own) {
 }
 END_TEST
 
+/* Also where the two have one length and one time. */
+START_TEST(tags_differ_where_nothing_else_does) {
+    static const char *const names[] = {"same.txt", "same.txt.gz"};
+    const struct timespec times[2] = {{1000000000, 0}, {1000000000, 0}};
+    char path[256], itself[64], compressed[64];
+    for (size_t i = 0; i < 2; i++) {
+        make_text(names[i], i == 0 ? "one" : "two");
+        path_in(path, sizeof path, root, names[i]);
+        ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    }
+    copy_etag(itself, sizeof itself, "/same.txt", NULL);
+    copy_etag(compressed, sizeof compressed, "/same.txt", "gzip");
+    ck_assert_str_ne(itself, compressed);
+}
+END_TEST
+
 /* Without the option nothing is looked for, and nothing is told. */
 START_TEST(it_is_off_by_default) {
     struct reply *reply = get("/a.js", "br", "");
@@ -177,6 +193,7 @@ static void add_case(Suite *suite, const char *name, void (*begin)(void), bool i
         tcase_add_test(all, the_best_that_is_there_is_sent);
         tcase_add_test(all, what_is_no_file_is_no_variant);
         tcase_add_test(all, a_variant_is_a_representation_of_its_own);
+        tcase_add_test(all, tags_differ_where_nothing_else_does);
         tcase_add_test(all, clients_that_leave_leave_nothing);
     } else {
         tcase_add_test(all, it_is_off_by_default);

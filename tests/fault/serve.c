@@ -79,6 +79,7 @@ static void make_place(void) {
     root = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ck_assert_int_ge(root, 0);
     make_file("small", SMALL_BYTES);
+    make_file("small.gz", SMALL_BYTES);
     make_file("big", BIG_BYTES);
     ck_assert_int_eq(mkdirat(root, "sub", 0700), 0);
     ck_assert_int_eq(symlinkat("small", root, "link"), 0);
@@ -86,6 +87,7 @@ static void make_place(void) {
 
 static void remove_place(void) {
     unlinkat(root, "small", 0);
+    unlinkat(root, "small.gz", 0);
     unlinkat(root, "big", 0);
     unlinkat(root, "link", 0);
     unlinkat(root, "sub", AT_REMOVEDIR);
@@ -101,6 +103,23 @@ static const char many[] = ASK("small", "") ASK("nothing", "") ASK("small", "Ran
     ASK("sub", "") ASK("sub/", "") ASK("", "") ASK("small", "Connection: close\r\n");
 static const char one[] =
     ASK("big", "Range: bytes=0-9, 20-140000\r\n") ASK("big", "Connection: close\r\n");
+/* Of a server with a policy. */
+static const char chosen[] = ASK("small", "Accept-Encoding: br, gzip\r\n") ASK("a/page", "")
+    ASK("nothing.js", "") ASK(".hidden", "Accept: a/b\r\n") ASK("sub/", "Connection: close\r\n");
+
+static const struct policy policy = {
+    .indexes = {"none", "small"},
+    .index_count = 2,
+    .fields = {{"X-One", "1"}},
+    .field_count = 1,
+    .allows_origins = true,
+    .cache_control = "no-cache",
+    .fallback = "small",
+    .pages = {{404, "text/html", "<title>404 lost", 15}},
+    .page_count = 1,
+    .precompressed = true,
+};
+static bool has_policy;
 
 static struct visitor visitors[2];
 static bool all_over;
@@ -141,7 +160,7 @@ static int begin(void) {
         err = eddy_listener_address(&server.listeners[0].http.listener, (struct sockaddr *)&address,
                                     &length);
     if (err < 0) return err;
-    visitor_open(&visitors[0], (struct sockaddr *)&address, length, many);
+    visitor_open(&visitors[0], (struct sockaddr *)&address, length, has_policy ? chosen : many);
     visitor_open(&visitors[1], (struct sockaddr *)&address, length, one);
     return 0;
 }
@@ -162,6 +181,7 @@ static void on_wait_over(eddy_hook *hook) {
 
 static void visit(void) {
     static const int of_many[] = {200, 404, 206, 301, 200, 200, 200}, of_one[] = {206, 200};
+    static const int of_chosen[] = {200, 200, 404, 404, 200};
     eddy_hook hook, check;
     all_over = false;
     eddy_hook_init(&hook, server.context.loop);
@@ -173,7 +193,10 @@ static void visit(void) {
     (void)fault_turn_until(server.context.loop, &all_over);
     eddy_hook_stop(&check);
     eddy_hook_stop(&hook);
-    check_replies(&visitors[0], of_many, 7);
+    if (has_policy)
+        check_replies(&visitors[0], of_chosen, 5);
+    else
+        check_replies(&visitors[0], of_many, 7);
     check_replies(&visitors[1], of_one, 2);
     close(visitors[0].fd);
     close(visitors[1].fd);
@@ -187,6 +210,8 @@ static void serve_with_pool(void) {
         .connections_max = 16,
         .timeout_ns = 20 * EDDY_NS_PER_S,
         .log = true,
+        .policy = has_policy ? &policy : NULL,
+        .cached_files = has_policy ? 4 : 0,
     };
     if (server_open(&server, &config) < 0) {
         fault_assert(!fault_is_unhurt());
@@ -229,6 +254,13 @@ START_TEST(server_answers_or_says_why_not) {
 }
 END_TEST
 
+/* What is served is chosen by a policy: more files are tried for an answer. */
+START_TEST(server_with_a_policy_does_the_same) {
+    has_policy = true;
+    serve_in_pieces("serve by a policy", SIZE_MAX);
+}
+END_TEST
+
 START_TEST(server_with_slow_clients_and_disks_does_the_same) {
     serve_in_pieces("serve in pieces", 50000);
 }
@@ -245,7 +277,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault serve");
-    ck_add(suite, "serve", server_answers_or_says_why_not,
+    ck_add(suite, "serve", server_answers_or_says_why_not, server_with_a_policy_does_the_same,
            server_with_slow_clients_and_disks_does_the_same,
            server_whose_pool_refuses_work_says_so);
     return suite;

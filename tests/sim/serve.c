@@ -2,6 +2,7 @@
  * of all kinds, until it is told to stop in the middle of them.
  * Threading: "main" runs the server; "operator" stops it; the clients live in events. */
 #include "programs.h"
+#include "serve_ask.h"
 #include "serve_client.h"
 #include "serve_echo.h"
 #include "serve_stage.h"
@@ -51,6 +52,12 @@ static void operate(void *context) {
 
 /* --- The run --- */
 
+static const struct policy compressing = {
+    .indexes = {"none.html", "index.html"},
+    .index_count = 2,
+    .precompressed = true,
+};
+
 static void open_stage(struct clients_config *config) {
     static const unsigned large[] = {2000, 20000, 140000, 300000}, places[] = {1, 4, 1000, 1000};
     const struct sim_weather *weather = sim_weather();
@@ -63,6 +70,7 @@ static void open_stage(struct clients_config *config) {
         .log = sim_below(2) == 0,
         .log_config.format = (enum access_format)sim_below(3),
         .log_config.trusts_proxy = sim_below(2) == 0,
+        .policy = sim_below(2) == 0 ? &compressing : NULL,
     };
     serve_stage_open(&serve.stage, &server_config, 1 + sim_below(4), bytes < most ? bytes : most);
     while (serve_echo_add(serve.stage.server.http) < 0) sim_note("no memory for a handler");
@@ -80,6 +88,7 @@ static void run(uint64_t steps) {
     serve.has_operated = false;
     open_stage(&config);
     clients_begin(&config);
+    ask_set_precompressed(serve.stage.server.config.policy != NULL);
     sim_after(0, on_arrival, NULL);
     sim_thread("operator", operate, NULL);
     serve_stage_run(&serve.stage);

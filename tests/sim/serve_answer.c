@@ -34,12 +34,20 @@ static const struct {
 };
 
 static const char *const names[ANSWER_HEADERS] = {
-    [ANSWER_SERVER] = "Server",          [ANSWER_DATE] = "Date",
-    [ANSWER_TYPE] = "Content-Type",      [ANSWER_LENGTH] = "Content-Length",
-    [ANSWER_MODIFIED] = "Last-Modified", [ANSWER_ETAG] = "ETag",
-    [ANSWER_ACCEPTS] = "Accept-Ranges",  [ANSWER_RANGE] = "Content-Range",
-    [ANSWER_LOCATION] = "Location",      [ANSWER_ALLOW] = "Allow",
-    [ANSWER_CONNECTION] = "Connection",  [ANSWER_CODING] = "Transfer-Encoding",
+    [ANSWER_SERVER] = "Server",
+    [ANSWER_DATE] = "Date",
+    [ANSWER_TYPE] = "Content-Type",
+    [ANSWER_LENGTH] = "Content-Length",
+    [ANSWER_MODIFIED] = "Last-Modified",
+    [ANSWER_ETAG] = "ETag",
+    [ANSWER_ACCEPTS] = "Accept-Ranges",
+    [ANSWER_RANGE] = "Content-Range",
+    [ANSWER_LOCATION] = "Location",
+    [ANSWER_ALLOW] = "Allow",
+    [ANSWER_CONNECTION] = "Connection",
+    [ANSWER_ENCODING] = "Content-Encoding",
+    [ANSWER_VARY] = "Vary",
+    [ANSWER_CODING] = "Transfer-Encoding",
 };
 
 bool answer_text_is(struct answer_text text, const char *string) {

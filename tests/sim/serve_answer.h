@@ -26,6 +26,8 @@ enum answer_header {
     ANSWER_ALLOW,
     ANSWER_CONNECTION,
     ANSWER_CODING,
+    ANSWER_ENCODING,
+    ANSWER_VARY,
     ANSWER_HEADERS,
 };
 

@@ -90,6 +90,27 @@ void ask_expect(struct ask *ask, const char *path, bool has_slash) {
     }
 }
 
+/* --- Compressed files --- */
+
+static bool is_precompressed;
+
+void ask_set_precompressed(bool is_on) {
+    is_precompressed = is_on;
+}
+
+/* The client takes gzip rather than br. What is asked for lies beside the name that was asked for,
+ * wherever a link leads. */
+static void accept_gzip(struct ask *ask, struct ask_text *text) {
+    char path[ASK_PATH_BYTES];
+    ask_print(text, "Accept-Encoding: br;q=0.5, gzip\r\n");
+    if (!is_precompressed || ask->kind != ASK_FILE) return;
+    snprintf(path, sizeof path, "%s%s.gz", ask->asked, ask->directory != NULL ? "index.html" : "");
+    const struct tree_node *node = tree_find(path);
+    if (node == NULL || node->kind != TREE_FILE) return;
+    ask->itself = ask->node;
+    ask->node = node;
+}
+
 /* --- Targets --- */
 
 static const struct {
@@ -159,6 +180,8 @@ static void draw_target(struct ask *ask, struct ask_text *text) {
     else if (sim_below(8) == 0)
         ask_print(text, "?sort=%s&order=desc", sim_below(2) == 0 ? "size" : "date");
     ask_expect(ask, node->path, has_slash);
+    snprintf(ask->asked, sizeof ask->asked, "%s%s", node->path,
+             has_slash && node->path[0] != '\0' ? "/" : "");
 }
 
 /* --- Conditions and ranges --- */
@@ -208,7 +231,7 @@ static void draw_range(struct ask *ask, struct ask_text *text) {
 #define NEVER "Fri, 31 Dec 9999 23:59:59 GMT"
 
 static void draw_condition(struct ask *ask, struct ask_text *text) {
-    const char *tag = ask_etag(ask->node);
+    const char *tag = ask_etag(ask);
     switch (sim_below(7)) {
     case 0:
         if (tag[0] == '\0') break;
@@ -257,6 +280,7 @@ static void draw_headers(struct ask *ask, struct ask_text *text, bool is_old) {
         put_many(text, 'x', 8000);
         ask_print(text, "\r\n");
     }
+    if (sim_below(4) == 0) accept_gzip(ask, text);
     if (is_old && sim_below(2) == 0) {
         ask_print(text, "Connection: keep-alive\r\n");
     } else if (is_old || sim_below(8) == 0) {

@@ -26,6 +26,7 @@ enum {
 struct ask {
     enum ask_kind kind;
     const struct tree_node *node;
+    const struct tree_node *itself; /* of which `node` is the compressed file; NULL: it is none */
     const struct tree_node *directory; /* whose index `node` is; NULL: it is none */
     int status;                        /* that it must have; 0: any that suits the file */
     bool is_head;
@@ -38,8 +39,9 @@ struct ask {
     struct {
         int64_t first, last;
     } range[ASK_RANGES_MAX];
-    size_t end;    /* where the request ends in its client's bytes */
-    char path[80]; /* of a redirect: where to, without slashes around it */
+    size_t end;     /* where the request ends in its client's bytes */
+    char asked[80]; /* the path, with its slash */
+    char path[80];  /* of a redirect: where to, without slashes around it */
 };
 
 /* Bytes that grow at the end. */
@@ -55,6 +57,9 @@ void ask_print(struct ask_text *text, const char *format, ...)
 /* A world begins: no tags of files are known. */
 void ask_begin(void);
 
+/* From now on compressed files answer who takes them. */
+void ask_set_precompressed(bool is_precompressed);
+
 /* What a GET of the path must give. */
 void ask_expect(struct ask *ask, const char *path, bool has_slash);
 
@@ -68,7 +73,12 @@ void ask_draw_broken(struct ask *ask, struct ask_text *text);
 /* NULL, or what is wrong. With `is_foul` calls may have failed, and the answer may say so. */
 const char *ask_check(const struct ask *ask, const struct answer *answer, const char *body,
                       bool is_foul);
-/* A tag of a file that does not move, as an answer gave it; "" before. */
-const char *ask_etag(const struct tree_node *node);
+/* Whether `node` is the compressed file of another that was asked for. */
+static inline bool ask_is_compressed(const struct ask *ask) {
+    return ask->itself != NULL && ask->node != ask->itself;
+}
+
+/* The tag of its file, which does not move, as an answer gave it; "" before. */
+const char *ask_etag(const struct ask *ask);
 
 #endif

@@ -17,18 +17,20 @@ enum {
 };
 
 /* Of the files that do not move: a tag may not change as long as the file does not. */
-static char tags[NODES_MAX][TAG_BYTES];
+static char tags[2][NODES_MAX]
+                [TAG_BYTES]; /* of what is asked for by its name, and beside another */
 
 void ask_begin(void) {
     memset(tags, 0, sizeof tags);
+    ask_set_precompressed(false);
 }
 
-static size_t index_of(const struct tree_node *node) {
-    return (size_t)(node - tree_at(0));
+static char *tag_of(const struct ask *ask) {
+    return tags[ask_is_compressed(ask)][ask->node - tree_at(0)];
 }
 
-const char *ask_etag(const struct tree_node *node) {
-    return tags[index_of(node)];
+const char *ask_etag(const struct ask *ask) {
+    return tag_of(ask);
 }
 
 /* --- Pages --- */
@@ -113,10 +115,10 @@ static const char *check_listing(const struct tree_node *directory, const struct
 
 /* --- Files --- */
 
-static const char *check_tag(const struct tree_node *node, const struct answer *answer) {
+static const char *check_tag(const struct ask *ask, const struct answer *answer) {
     struct answer_text tag = answer->headers[ANSWER_ETAG];
-    char *known = tags[index_of(node)];
-    if (node->is_moving) return NULL;
+    char *known = tag_of(ask);
+    if (ask->node->is_moving) return NULL;
     if (tag.length >= TAG_BYTES) return "a long ETag";
     if (known[0] != '\0' && !answer_text_is(tag, known)) return "an ETag that changes";
     memcpy(known, tag.bytes, tag.length);
@@ -160,12 +162,33 @@ static const char *check_file(const struct ask *ask, const struct answer *answer
     int64_t size = answer->length;
     if (answer->status == 412 || answer->status == 416) return check_page(answer, body);
     if (answer->headers[ANSWER_ETAG].bytes == NULL) return "a status that no file has";
-    const char *broken = check_tag(ask->node, answer);
+    const char *broken = check_tag(ask, answer);
     if (broken != NULL || answer->status == 304) return broken;
+    bool is_gzip = answer_text_is(answer->headers[ANSWER_ENCODING], "gzip");
+    if (is_gzip != ask_is_compressed(ask)) return "Content-Encoding";
+    if (is_gzip && !answer_text_is(answer->headers[ANSWER_VARY], "Accept-Encoding")) return "Vary";
     if (answer->status == 206)
         return ask->is_head ? "ranges of a HEAD" : check_ranges(ask, answer, body);
     struct answer_part all = {0, size - 1, size, answer->body_bytes > 0 ? body : NULL};
     return check_part(ask->node, &all);
+}
+
+/* Calls have failed: the file itself is as good as the compressed one, whatever was to be found out
+ * of that. */
+static bool shows_itself(const struct ask *ask, const struct answer *answer) {
+    static const char end[] = "-gzip\"";
+    struct answer_text tag = answer->headers[ANSWER_ETAG];
+    size_t bytes = sizeof end - 1;
+    if (!ask_is_compressed(ask)) return false;
+    return tag.length < bytes || memcmp(tag.bytes + tag.length - bytes, end, bytes) != 0;
+}
+
+static const char *check_itself(const struct ask *ask, const struct answer *answer,
+                                const char *body) {
+    struct ask itself = *ask;
+    itself.node = ask->itself;
+    itself.status = 0;
+    return check_file(&itself, answer, body);
 }
 
 /* --- All --- */
@@ -187,6 +210,7 @@ const char *ask_check(const struct ask *ask, const struct answer *answer, const 
     if (is_foul && ask->directory != NULL && status == 200 &&
         answer->headers[ANSWER_ETAG].bytes == NULL)
         return check_listing(ask->directory, answer, body, is_foul);
+    if (is_foul && shows_itself(ask, answer)) return check_itself(ask, answer, body);
     if (ask->status != 0 && status != ask->status) return "another status";
     switch (ask->kind) {
     case ASK_PAGE:

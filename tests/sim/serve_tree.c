@@ -43,6 +43,9 @@ static const struct tree_node nodes[] = {
     {.path = "%2e%2e", .start = 39, .bytes = 23},
     {.path = "docs", .kind = TREE_DIRECTORY},
     {.path = "docs/a.txt", .start = 50, .bytes = 10},
+    {.path = "docs/a.txt.gz", .start = 52, .bytes = 8}, /* too short for a draw of several ranges */
+    {.path = "docs/up.gz", .kind = TREE_LINK, .target = "a.txt.gz"},
+    {.path = "small.txt.br", .kind = TREE_DIRECTORY},
     {.path = "docs/sub", .kind = TREE_DIRECTORY},
     {.path = "docs/sub/b.txt", .start = 60, .bytes = 11},
     {.path = "docs/up", .kind = TREE_LINK, .target = "../small.txt"},
@@ -64,6 +67,7 @@ static const struct tree_node nodes[] = {
     WIDE("g"),
     {.path = "site", .kind = TREE_DIRECTORY},
     {.path = "site/index.html", .start = 80, .bytes = 300},
+    {.path = "site/index.html.gz", .start = 82, .bytes = 7},
     {.path = "deep", .kind = TREE_DIRECTORY},
     {.path = "deep/index.html", .kind = TREE_DIRECTORY},
     {.path = "trap", .kind = TREE_DIRECTORY},

@@ -207,6 +207,7 @@ void answer_file(struct exchange *exchange) {
     (void)eddy_http_add(request, "Last-Modified", modified);
     (void)eddy_http_add(request, "ETag", etag);
     answer_add_fields(exchange->context, request, status);
+    if (exchange->is_fallback) (void)eddy_http_add(request, "Vary", "Accept");
     if (exchange->context->policy->precompressed)
         (void)eddy_http_add(request, "Vary", "Accept-Encoding");
     if (status == 304) {

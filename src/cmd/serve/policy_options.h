@@ -30,7 +30,7 @@ struct policy_options {
 #define POLICY_WANTS_PATTERN       "a pattern for one name, without \"/\"; 32 at most"
 #define POLICY_WANTS_CACHE_CONTROL "the value of a Cache-Control field, or \"\" for none"
 #define POLICY_WANTS_FALLBACK      "a file below DIR"
-#define POLICY_WANTS_PAGE          "status 400 to 599 and a file, as 404=404.html; 16 at most"
+#define POLICY_WANTS_PAGE          "a status (400 to 599) and a file, like 404=404.html; 16 at most"
 
 /* Each takes one value; false: it is not what is wanted. */
 bool policy_options_index(struct policy_options *options, const char *name);
