@@ -8,9 +8,16 @@ enum { HTTP_EVENT_BYTES = HTTP_BLOCK_BYTES };
 void eddy__http_heartbeat(eddy_timer *timer) {
     eddy_http_request *request = eddy_container_of(timer, eddy_http_request, heartbeat);
     if (request->is_ended || eddy__http_is_gone(request)) return;
-    /* Without room nothing is needed: what waits is enough to find a dead connection out. */
-    (void)eddy_http_write(request, ":\n\n", 3);
-    (void)eddy_timer_start(timer, eddy__http_heartbeat, request->heartbeat_ns, 0);
+    int64_t silent_ns = eddy_loop_now_ns(request->http->loop) - request->event_ns;
+    if (silent_ns >= request->heartbeat_ns) {
+        /* Without room nothing is needed: what waits is enough to find a dead connection out. A
+         * part of a comment would swallow the event behind it. */
+        bool wants_drained = request->wants_drained;
+        (void)eddy__http_write_whole(request, ":\n\n", 3);
+        request->wants_drained = wants_drained;
+        silent_ns = 0;
+    }
+    (void)eddy_timer_start(timer, eddy__http_heartbeat, request->heartbeat_ns - silent_ns, 0);
 }
 
 int eddy_http_start_events(eddy_http_request *request, int64_t heartbeat_ns) {
@@ -21,6 +28,7 @@ int eddy_http_start_events(eddy_http_request *request, int64_t heartbeat_ns) {
         err = eddy_timer_start(&request->heartbeat, eddy__http_heartbeat, heartbeat_ns, 0);
     if (err < 0) return err;
     request->heartbeat_ns = heartbeat_ns;
+    request->event_ns = eddy_loop_now_ns(request->http->loop);
     return eddy_http_start(request, 200, -1);
 }
 
@@ -68,5 +76,7 @@ int eddy_http_event(eddy_http_request *request, const char *type, const char *id
     put_data(&event, data, size);
     put_text(&event, "\n", 1);
     if (event.length > sizeof event.bytes) return -EMSGSIZE;
-    return eddy__http_write_whole(request, event.bytes, event.length);
+    int err = eddy__http_write_whole(request, event.bytes, event.length);
+    if (err == 0) request->event_ns = eddy_loop_now_ns(request->http->loop);
+    return err;
 }

@@ -59,7 +59,12 @@ void eddy__http_disconnect(struct http_connection *it, bool with_reset) {
 void eddy__http_finish(struct http_connection *it) {
     const eddy_http_request *request = it->request;
     if (it->is_lingering) return;
-    if (request == NULL || !(request->is_answering || request->output.is_writing))
+    if (request != NULL && (request->is_answering || request->output.is_writing)) return;
+    /* While a body is skipped the client may still be sending, and a close would be a reset, which
+     * takes the last answer along: it lingers. */
+    if (request != NULL && request->body_state != HTTP_BODY_NONE)
+        eddy__http_advance(it);
+    else
         eddy__http_disconnect(it, false);
 }
 

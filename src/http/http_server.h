@@ -235,7 +235,7 @@ struct eddy_http_request {
 
     eddy_http_upgrade_fn *upgrade;
     void *upgrade_context;
-    int64_t heartbeat_ns;
+    int64_t heartbeat_ns, event_ns; /* when the last event was sent */
     uint32_t fields_used;
 
     struct http_head head;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { MIB = 1024 * 1024, FILE_BYTES = 8 * MIB };
+enum { MIB = 1024 * 1024, FILE_BYTES = 4 * MIB };
 
 static struct site site;
 static int file_fd, last_error, last_status;

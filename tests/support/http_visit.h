@@ -13,6 +13,7 @@ struct visit {
     size_t step; /* so many bytes a turn at most; 0: all that is there */
     char *bytes; /* [at, used) is no answer's yet */
     size_t at, used, room;
+    size_t chunk; /* of a body in chunks: the first one that is not all there; 0: none yet */
     bool ended;
     int error; /* that the socket told */
 };
@@ -124,31 +125,44 @@ static inline bool answer_has(const struct answer *answer, const char *name, con
     return strncmp(at, value, strlen(value)) == 0 && at[strlen(value)] == '\r';
 }
 
-/* Decodes chunks in place. False: there is more to come. */
-static inline bool visit_take_chunks(struct visit *visit, struct answer *answer, size_t at) {
-    size_t out = at, start = at;
+/* Where the line at `at` ends; NULL: it is not all there. Chunks have short lines. */
+static inline char *visit_line_end(const struct visit *visit, size_t at) {
+    for (size_t i = at; i + 1 < visit->used && i < at + 20; i++)
+        if (visit->bytes[i] == '\r' && visit->bytes[i + 1] == '\n') return visit->bytes + i;
+    return NULL;
+}
+
+/* Looks at the chunks that have come since the last time. False: there is more to come. */
+static inline bool visit_see_chunks(struct visit *visit, size_t at) {
+    if (visit->chunk > at) at = visit->chunk;
     for (;;) {
-        const char *text = visit->bytes + at, *end = strstr(text, "\r\n");
-        char *digits_end;
+        char *digits_end, *text = visit->bytes + at, *end = visit_line_end(visit, at);
+        visit->chunk = at;
         if (end == NULL) return false;
-        unsigned long size = strtoul(text, &digits_end, 16);
-        ck_assert_msg(digits_end == end && digits_end != text, "no chunk: %.20s", text);
+        size_t size = strtoul(text, &digits_end, 16);
+        if (digits_end != end || end == text) ck_abort_msg("no chunk: %.20s", text);
         at += (size_t)(end - text) + 2;
         if (visit->used - at < size + 2) return false;
-        ck_assert_msg(memcmp(visit->bytes + at + size, "\r\n", 2) == 0, "a chunk of another size");
-        if (size == 0) break;
-        if (answer == NULL) {
-            at += size + 2;
-            continue;
-        }
+        if (memcmp(visit->bytes + at + size, "\r\n", 2) != 0) ck_abort_msg("a chunk is longer");
+        at += size + 2;
+        if (size == 0) return true;
+    }
+}
+
+/* Decodes chunks in place, all of which are there. */
+static inline void visit_take_chunks(struct visit *visit, struct answer *answer, size_t at) {
+    size_t out = at, start = at, size;
+    do {
+        const char *end = visit_line_end(visit, at);
+        size = strtoul(visit->bytes + at, NULL, 16);
+        at = (size_t)(end - visit->bytes) + 2;
         memmove(visit->bytes + out, visit->bytes + at, size);
         out += size;
         at += size + 2;
-    }
-    if (answer == NULL) return true;
+    } while (size > 0);
     answer->size = out - start;
-    visit->at = at + 2;
-    return true;
+    visit->at = at;
+    visit->chunk = 0;
 }
 
 /* Takes the body, of which the connection's end may be a part. False: there is more to come. */
@@ -161,7 +175,8 @@ static inline bool visit_take_body(struct visit *visit, struct answer *answer, b
     answer->body = visit->bytes + at;
     answer->size = is_empty ? 0 : visit->used - at;
     if (!is_empty && answer_has(answer, "Transfer-Encoding", "chunked")) {
-        answer->whole = visit_take_chunks(visit, NULL, at) && visit_take_chunks(visit, answer, at);
+        answer->whole = visit_see_chunks(visit, at);
+        if (answer->whole) visit_take_chunks(visit, answer, at);
         if (!answer->whole && is_over) visit->at = visit->used;
         return answer->whole || is_over;
     }
@@ -178,6 +193,16 @@ static inline bool visit_take_body(struct visit *visit, struct answer *answer, b
     return true;
 }
 
+/* Where the head's last line ends; NULL: it is not all there. */
+static inline char *visit_head_end(const struct visit *visit) {
+    char *at = visit->bytes + visit->at, *end = visit->bytes + visit->used;
+    while ((at = memchr(at, '\r', (size_t)(end - at))) != NULL && end - at >= 4) {
+        if (memcmp(at, "\r\n\r\n", 4) == 0) return at;
+        at++;
+    }
+    return NULL;
+}
+
 /* Waits for the next answer. False: the connection ended, or was reset, before its end; what came
  * of it is in `answer`, whose status is 0 if that was not even a head. */
 static inline bool visit_answer_to(struct visit *visit, bool is_head, struct answer *answer) {
@@ -190,7 +215,7 @@ static inline bool visit_answer_to(struct visit *visit, bool is_head, struct ans
         seen = visit->used;
         *answer = (struct answer){.head = visit->bytes + visit->at};
         visit->bytes[visit->used] = '\0';
-        char *end = strstr(visit->bytes + visit->at, "\r\n\r\n");
+        char *end = visit_head_end(visit);
         if (end == NULL && (visit->ended || visit->error != 0)) return false;
         if (end == NULL) continue;
         end[3] = '\0';
