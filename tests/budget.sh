@@ -26,7 +26,7 @@ for mark in begin-one end-one begin-pipeline end-pipeline; do : > "$mark"; done
 trace=$work/trace
 # A process that is traced cannot look for leaks.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
-strace -D -f -qq -o "$trace" "$program" serve --port 0 --backend "$backend" "$work/site" > "$work/banner" &
+strace -D -f -qq -o "$trace" "$program" serve --port 0 --backend "$backend" "$work/site" 2> "$work/banner" &
 server=$!
 for _ in $(seq 200); do
     port=$(sed -n 's|.*http://.*:\([0-9]*\)/.*|\1|p' "$work/banner")

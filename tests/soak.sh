@@ -52,14 +52,14 @@ digest=$(sha256sum < "$site/medium")
 
 # Its log has a reader that throws it away: a line a request would fill the disk.
 "$program" serve --port 0 --timeout "$timeout_s" --log common "${options[@]}" "$site" \
-    > >(head -n 1 > "$work/log"; cat > /dev/null) 2> "$work/err" &
+    > >(cat > /dev/null) 2> "$work/err" &
 server=$!
 for _ in $(seq 100); do
-    address=$(sed -n 's|.*http://\([0-9.]*:[0-9]*\).*|\1|p;q' "$work/log" 2> /dev/null)
+    address=$(sed -n 's|.*http://\([0-9.]*:[0-9]*\).*|\1|p;q' "$work/err" 2> /dev/null)
     [ -n "$address" ] && break
     sleep 0.1
 done
-[ -n "$address" ] || { echo 'soak: the program does not start:'; cat "$work/log" "$work/err"; exit 2; }
+[ -n "$address" ] || { echo 'soak: the program does not start:'; cat "$work/err"; exit 2; }
 port=${address#*:}
 
 # --- The loads: each a loop of bounded steps ---
@@ -244,8 +244,8 @@ if kill -TERM "$server" 2> /dev/null; then
     wait "$server"
     status=$?
 fi
-say end $((alive && ${status/gone/1} == 0)) "status $status, $(wc -l < "$work/err") lines on stderr"
-cat "$work/err"
+say end $((alive && ${status/gone/1} == 0)) "status $status, $(tail -n +2 "$work/err" | wc -l) lines on stderr"
+tail -n +2 "$work/err" # behind the address
 wrong=$(cat "$work/wrong" "$work/count.wrong" 2> /dev/null | sort | uniq -c)
 [ -z "$wrong" ] && say answers 1 "$(requests) requests" || say answers 0 "wrong: $wrong"
 sort "$work/socket_errors" 2> /dev/null | awk '{for (i = 4; i <= NF; i += 2) sum[$(i - 1)] += $i}

@@ -85,7 +85,8 @@ typedef struct eddy_http_config {
 } eddy_http_config;
 
 /* Makes a server on `loop`, without a listener. `config` may be NULL. Errors: -ENOMEM, -EINVAL (a
- * limit below 16 bytes, heads beyond 64 KiB, a negative time, more than 128 fields). */
+ * limit below 16 bytes, heads beyond 64 KiB, a negative time, more than 128 fields, a name of the
+ * server beyond 63 bytes). */
 EDDY_API int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_config *config);
 
 /* Ends listening, lets requests that are being answered finish, and closes all other connections.
@@ -161,6 +162,11 @@ EDDY_API const char *eddy_http_target(const eddy_http_request *request, size_t *
 EDDY_API const char *eddy_http_query(const eddy_http_request *request, size_t *length);
 EDDY_API const char *eddy_http_line(const eddy_http_request *request, size_t *length);
 
+/* Who was asked, "host" or "host:port": the authority of an absolute target, else the value of the
+ * field Host, which may be empty; RFC 9112 §3.2.2 has the target's replace the field's. Not ended
+ * by a NUL. NULL: neither came. Combines lines, as eddy_http_field does. */
+EDDY_API const char *eddy_http_authority(const eddy_http_request *request, size_t *length);
+
 /* The value of `name=value` in the query, decoded ("+" and %XX), ended, in `text`. Returns its
  * length, as snprintf does: if it is not less than `size` it was cut. Errors: -ENOENT (no such
  * name), -EINVAL (a bad escape, or a NUL). The first, if there are several. */
@@ -172,8 +178,8 @@ EDDY_API int eddy_http_query_value(const eddy_http_request *request, const char 
 EDDY_API const char *eddy_http_field(eddy_http_request *request, const char *name);
 
 /* Walks the field lines, in their order and each by itself. `*position` starts at 0. False after
- * the last. Before eddy_http_field: its first call combines all that there are several of, and
- * moves them. */
+ * the last. Before eddy_http_field and eddy_http_authority: their first call combines all that
+ * there are several of, and moves them. */
 EDDY_API bool eddy_http_field_next(eddy_http_request *request, size_t *position, const char **name,
                                    size_t *name_length, const char **value);
 
@@ -195,7 +201,8 @@ typedef void eddy_http_body_fn(eddy_http_request *request, const void *data, ssi
 /* Has the body read: `fn` gets its pieces, from the loop. A client that waits for it is told "100
  * Continue". Of a body that nobody reads, or that is not read to its end before the request is
  * ended, the rest is skipped if it is not longer than `discard_bytes`. Errors: -EMSGSIZE (it is
- * longer than `limit`; 0 means the server's `body_bytes`), -EALREADY. */
+ * longer than `limit`; 0 means the server's `body_bytes`), -EALREADY, -EPIPE (the client has gone).
+ */
 EDDY_API int eddy_http_read_body(eddy_http_request *request, uint64_t limit, eddy_http_body_fn *fn,
                                  void *context);
 
@@ -221,8 +228,8 @@ EDDY_API void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, 
 
 /* Adds a field to the head. Before the answer begins. The server's own are Date, Server,
  * Content-Length, Transfer-Encoding and, but for eddy_http_upgrade, Connection: -EINVAL, as for a
- * name that is no token and for CR, LF and NUL in a value. Errors also: -EMSGSIZE (8 KiB of them),
- * -ENOMEM. */
+ * name that is no token and for control characters but tabs in a value. Errors also: -EMSGSIZE (32
+ * KiB of them), -ENOMEM. */
 EDDY_API int eddy_http_add(eddy_http_request *request, const char *name, const char *value);
 
 /* Takes back what has been added. */
@@ -232,7 +239,8 @@ EDDY_API void eddy_http_clear(eddy_http_request *request);
 EDDY_API void eddy_http_set_last(eddy_http_request *request);
 
 /* The whole answer: `size` bytes at `body`, which are copied, or which stay with you until `done`.
- * `status` is 200 to 599. Errors also: -ENOMEM and -EINVAL, after which the client gets a 500. */
+ * `status` is 200 to 599. Errors also: -ENOMEM and -EINVAL, after which the client gets a 503 or a
+ * 500. */
 EDDY_API int eddy_http_respond(eddy_http_request *request, int status, const void *body,
                                size_t size);
 EDDY_API int eddy_http_respond_lent(eddy_http_request *request, int status, const void *body,

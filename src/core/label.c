@@ -139,14 +139,16 @@ static const struct part_kind label_kind = {
     .label = label_tell,
 };
 
-/* For check.h, whatever the label itself says. */
-static inline bool label_is_chained(eddy_loop *loop, const eddy_label *label) {
+#ifdef EDDY_CHECKS
+/* Whatever the label itself says. */
+static bool label_is_chained(eddy_loop *loop, const eddy_label *label) {
     const struct label_part *it = (struct label_part *)eddy__part_find(loop, &label_kind);
     for (size_t i = 0; it != NULL && i < it->count; i++)
         for (const eddy_label *at = it->buckets[i]; at != NULL; at = at->next)
             if (at == label) return true;
     return false;
 }
+#endif
 
 /* --- The public functions --- */
 

@@ -10,11 +10,23 @@ bool eddy__http_is_gone(const eddy_http_request *request) {
 
 /* --- Fields --- */
 
-static bool is_ours(const char *name, size_t length, bool upgrades) {
-    static const char *const ours[] = {"date", "server", "content-length", "transfer-encoding"};
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (eddy__http_name_is(name, length, ours[i])) return true;
-    return !upgrades && eddy__http_name_is(name, length, "connection");
+/* Each has a length of its own, which most others do not have. */
+static bool is_ours(const char *name, size_t length, const char *value) {
+    switch (length) {
+    case 4:
+        return eddy__http_name_is(name, length, "date");
+    case 6:
+        return eddy__http_name_is(name, length, "server");
+    case 10: /* whether it will be an upgrade nobody knows yet: there it is asked for */
+        return eddy__http_name_is(name, length, "connection") &&
+               !eddy__http_name_is(value, strlen(value), "upgrade");
+    case 14:
+        return eddy__http_name_is(name, length, "content-length");
+    case 17:
+        return eddy__http_name_is(name, length, "transfer-encoding");
+    default:
+        return false;
+    }
 }
 
 static bool grow_fields(eddy_http_request *request, size_t size) {
@@ -30,8 +42,8 @@ static bool grow_fields(eddy_http_request *request, size_t size) {
     return true;
 }
 
-static int add_field(eddy_http_request *request, const char *name, const char *value) {
-    size_t name_length = strlen(name), value_length = strlen(value);
+static int add_field(eddy_http_request *request, const char *name, size_t name_length,
+                     const char *value, size_t value_length) {
     size_t size = request->fields_used + name_length + value_length + 4;
     if (size > HTTP_FIELDS_ROOM) return -EMSGSIZE;
     if (size > request->fields_size && !grow_fields(request, size)) return -ENOMEM;
@@ -47,12 +59,10 @@ static int add_field(eddy_http_request *request, const char *name, const char *v
 int eddy_http_add(eddy_http_request *request, const char *name, const char *value) {
     if (eddy__http_is_gone(request)) return -EPIPE;
     if (request->has_begun || request->is_ended) return -EALREADY;
-    size_t length = strlen(name);
-    /* Whether it will be an upgrade nobody knows yet: there Connection is asked for. */
-    bool upgrades = eddy__http_name_is(value, strlen(value), "upgrade");
-    if (!eddy__http_is_token(name, length) || is_ours(name, length, upgrades)) return -EINVAL;
-    if (!eddy__http_is_value(value, strlen(value))) return -EINVAL;
-    return add_field(request, name, value);
+    size_t length = strlen(name), value_length = strlen(value);
+    if (!eddy__http_is_token(name, length) || is_ours(name, length, value)) return -EINVAL;
+    if (!eddy__http_is_value(value, value_length)) return -EINVAL;
+    return add_field(request, name, length, value, value_length);
 }
 
 void eddy_http_clear(eddy_http_request *request) {
@@ -65,49 +75,54 @@ void eddy_http_set_last(eddy_http_request *request) {
 
 /* --- The head --- */
 
-static void put_string(eddy_http_request *request, const char *text) {
-    eddy__http_put(request, text, strlen(text));
+/* A head grows in the room that was reserved for it. */
+static char *put_bytes(char *at, const char *bytes, size_t length) {
+    memcpy(at, bytes, length);
+    return at + length;
 }
 
-static void put_number(eddy_http_request *request, uint64_t number) {
+/* A literal: its length is known to the compiler. */
+#define PUT(at, literal) put_bytes(at, "" literal, sizeof(literal) - 1)
+
+static char *put_number(char *at, uint64_t number) {
     char digits[20];
-    size_t at = sizeof digits;
+    size_t first = sizeof digits;
     do {
-        digits[--at] = (char)('0' + number % 10);
+        digits[--first] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    eddy__http_put(request, digits + at, sizeof digits - at);
+    return put_bytes(at, digits + first, sizeof digits - first);
 }
 
-static void put_framing(eddy_http_request *request) {
-    bool is_old = request->head.minor == 0;
-    if (request->is_chunked)
-        put_string(request, "\r\nTransfer-Encoding: chunked");
-    else if (request->length >= 0 && request->status != 204 && request->status != 304)
-        put_string(request, "\r\nContent-Length: "), put_number(request, (uint64_t)request->length);
-    if (request->upgrade != NULL) return;
-    if (request->is_last)
-        put_string(request, "\r\nConnection: close");
-    else if (is_old)
-        put_string(request, "\r\nConnection: keep-alive");
+static char *put_framing(const eddy_http_request *request, char *at) {
+    if (request->is_chunked) {
+        at = PUT(at, "\r\nTransfer-Encoding: chunked");
+    } else if (request->length >= 0 && request->status != 204 && request->status != 304) {
+        at = PUT(at, "\r\nContent-Length: ");
+        at = put_number(at, (uint64_t)request->length);
+    }
+    if (request->upgrade != NULL) return at;
+    if (request->is_last) return PUT(at, "\r\nConnection: close");
+    return request->head.minor == 0 ? PUT(at, "\r\nConnection: keep-alive") : at;
 }
 
 static void put_lines(eddy_http_request *request) {
     const char *server = request->http->config.server;
-    put_string(request, "HTTP/1.1 ");
-    put_number(request, (uint64_t)request->status);
-    put_string(request, " ");
-    put_string(request, eddy_http_reason(request->status));
+    const char *reason = eddy_http_reason(request->status);
+    char *begin = request->output.bytes + request->output.used, *at = PUT(begin, "HTTP/1.1 ");
+    at = put_number(at, (uint64_t)request->status);
+    at = PUT(at, " ");
+    at = put_bytes(at, reason, strlen(reason));
     if (server[0] != '\0') {
-        put_string(request, "\r\nServer: ");
-        put_string(request, server);
+        at = PUT(at, "\r\nServer: ");
+        at = put_bytes(at, server, strlen(server));
     }
-    put_string(request, "\r\nDate: ");
-    put_string(request, eddy__http_date(request->http));
-    put_framing(request);
-    put_string(request, "\r\n");
-    eddy__http_put(request, request->fields, request->fields_used);
-    put_string(request, "\r\n");
+    at = PUT(at, "\r\nDate: ");
+    at = put_bytes(at, eddy__http_date(request->http), EDDY_HTTP_DATE_BYTES - 1);
+    at = PUT(put_framing(request, at), "\r\n");
+    at = PUT(put_bytes(at, request->fields, request->fields_used), "\r\n");
+    request->output.used += (uint32_t)(at - begin);
+    request->output.from_file = 0;
 }
 
 bool eddy__http_put_head(eddy_http_request *request) {
@@ -152,8 +167,8 @@ static int end(eddy_http_request *request, int err) {
             eddy__http_cut_answer(request, err);
         else if (request->is_refused)
             eddy__http_disconnect(request->connection, false);
-        else
-            eddy__http_refuse(request, eddy__http_status_of(err));
+        else /* by advance, as the program's function for it may be called */
+            request->refusal = eddy__http_status_of(err);
     }
     eddy__http_later(request);
     return err;
@@ -197,7 +212,7 @@ static int copy_body(eddy_http_request *request, const void *body, size_t size) 
 
 int eddy_http_respond(eddy_http_request *request, int status, const void *body, size_t size) {
     int err = size > INT64_MAX ? -EINVAL : begin(request, status, (int64_t)size);
-    if (err == 0 && size > 0 && !put_small(request, body, size))
+    if (err == 0 && size > 0 && !put_small(request, body, size) && request->has_body)
         err = copy_body(request, body, size);
     return end(request, err);
 }
@@ -246,13 +261,25 @@ static void put_chunk_size(eddy_http_request *request, uint64_t size) {
     eddy__http_put(request, digits + at, sizeof digits - at);
 }
 
-/* What goes before a piece of the body must be out, or in the output. 0, -EAGAIN, -EPIPE. */
-static int prepare_piece(eddy_http_request *request) {
+/* No more than a block's worth waits, however small the pieces are that a handler goes on giving.
+ */
+static int reserve_piece(eddy_http_request *request, size_t bytes) {
+    const struct http_output *output = &request->output;
+    uint32_t waiting = output->used - output->sent;
+    if (output->size - output->used >= bytes) return 0;
+    if (waiting > 0 && waiting + bytes > HTTP_BLOCK_BYTES) return -EAGAIN;
+    int err = eddy__http_reserve(request, (uint32_t)bytes);
+    return err == -ENOMEM ? -EAGAIN : err;
+}
+
+/* What goes before a piece of `bytes` must be out, or in the output; of a file, also what follows.
+ * 0, -EAGAIN, -EPIPE. */
+static int prepare_piece(eddy_http_request *request, size_t bytes) {
     if (request->is_reading || request->is_waiting || request->file_left > 0) return -EAGAIN;
+    if (request->ends_chunk || request->output.from_file > 0) return -EAGAIN;
     if (!request->has_head && !eddy__http_put_head(request))
         return eddy__http_is_gone(request) ? -EPIPE : -EAGAIN;
-    int err = eddy__http_reserve(request, HTTP_CHUNK_ROOM + 1);
-    return err == -ENOMEM ? -EAGAIN : err;
+    return reserve_piece(request, HTTP_CHUNK_ROOM + bytes);
 }
 
 static ssize_t put_piece(eddy_http_request *request, const void *data, size_t size) {
@@ -276,24 +303,22 @@ ssize_t eddy_http_write(eddy_http_request *request, const void *data, size_t siz
         return (ssize_t)size;
     }
     if (size == 0) return 0;
-    err = prepare_piece(request);
+    err = prepare_piece(request, 1);
     ssize_t taken = err < 0 ? err : put_piece(request, data, size);
     if (taken < 0 || (size_t)taken < size) request->wants_drained = true;
     eddy__http_later(request);
     return taken;
 }
 
-/* Where a buffer is too small for all of it nothing else is in it, so that one as large is taken.
- */
+/* Here the kernel is asked at once, as an event that has no room is lost on a client. */
 int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size) {
     int err = may_give(request, size);
     if (err < 0 || !request->has_body) return err;
-    err = prepare_piece(request);
-    if (err == 0 && request->output.size - request->output.used < size + HTTP_CHUNK_ROOM)
-        err = request->output.used > request->output.answer_start && request->has_sent
-                  ? -EAGAIN
-                  : eddy__http_reserve(request, (uint32_t)size + HTTP_CHUNK_ROOM);
-    if (err == -ENOMEM) err = -EAGAIN;
+    err = prepare_piece(request, size);
+    if (err == -EAGAIN) {
+        eddy__http_send_some(request);
+        err = prepare_piece(request, size);
+    }
     if (err == 0) (void)put_piece(request, data, size);
     if (err < 0) request->wants_drained = true;
     eddy__http_later(request);
@@ -310,7 +335,7 @@ int eddy_http_write_file(eddy_http_request *request, int fd, int64_t offset, int
         request->given += length;
         return 0;
     }
-    err = prepare_piece(request);
+    err = prepare_piece(request, 0);
     if (err < 0) return err;
     if (length > 0 && request->is_chunked) {
         put_chunk_size(request, (uint64_t)length);

@@ -37,6 +37,7 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     }
     if (size > 0) {
         size_t taken = 0;
+        if (it->limit == HTTP_BODY_LIMIT) it->limit = HTTP_OLD_LIMIT; /* some has come */
         if (request != NULL && request->at == request->used &&
             request->body_state == HTTP_BODY_READ)
             taken = eddy__http_take_body(request, data, (size_t)size);
@@ -69,6 +70,12 @@ static bool skip_body(eddy_http_request *request) {
         eddy__http_take_body(request, request->input + request->at, request->used - request->at);
     request->at += (uint32_t)taken;
     return request->body_state == HTTP_BODY_NONE;
+}
+
+/* Answers that the client does not take are not to gather: then the next request waits. */
+static bool may_begin(struct http_connection *it) {
+    const struct http_output *output = &it->request->output;
+    return output->used - output->sent <= HTTP_BLOCK_BYTES || eddy__http_flush(it) == HTTP_DONE;
 }
 
 /* Begins to answer the next request, if all of its head is there. */
@@ -131,6 +138,9 @@ static bool has_room(const eddy_http_request *request) {
 /* Moves an answer on. False: it waits, for the handler or the client. */
 static bool answer_on(struct http_connection *it) {
     eddy_http_request *request = it->request;
+    int refusal = request->refusal;
+    request->refusal = 0;
+    if (refusal != 0) eddy__http_refuse(request, refusal);
     deliver_body(request);
     if (it->is_closing || eddy__http_fill(request) == HTTP_WAITS) return false;
     if (request->is_ended) {
@@ -153,7 +163,7 @@ static bool answer_on(struct http_connection *it) {
 
 static void set_limit(struct http_connection *it, enum http_limit limit) {
     const eddy_http_config *config = &it->http->config;
-    if (it->limit == (uint8_t)limit && limit != HTTP_BODY_LIMIT) return;
+    if (it->limit == (uint8_t)limit) return;
     it->limit = (uint8_t)limit;
     int64_t delay_ns = -1;
     if (limit == HTTP_IDLE_LIMIT) delay_ns = config->idle_ns;
@@ -265,7 +275,8 @@ void eddy__http_advance(struct http_connection *it) {
                 eddy__http_hand_over(it);
             else
                 eddy__http_end_request(it);
-        } else if (request->is_last || it->http->is_stopping || !next_request(it)) {
+        } else if (request->is_last || it->http->is_stopping || !may_begin(it) ||
+                   !next_request(it)) {
             break;
         }
     }

@@ -185,6 +185,19 @@ const char *eddy_http_field(eddy_http_request *request, const char *name) {
     return request->text + request->head.fields[at].value.offset;
 }
 
+/* The target's goes before the field (RFC 9112 §3.2.2). All lines are combined first: that moves
+ * them, and what is given out here is to stay. */
+const char *eddy_http_authority(const eddy_http_request *request, size_t *length) {
+    *length = 0;
+    if (!request->has_fields) return NULL;
+    if (request->head.authority.length > 0)
+        return span_of(request, request->head.authority, length);
+    if (!request->is_combined) combine_all((eddy_http_request *)(uintptr_t)request);
+    unsigned at = find(request, "host", 4, 0);
+    if (at == request->head.field_count) return NULL;
+    return span_of(request, request->head.fields[at].value, length);
+}
+
 bool eddy_http_field_next(eddy_http_request *request, size_t *position, const char **name,
                           size_t *name_length, const char **value) {
     const struct http_head *head = &request->head;

@@ -107,8 +107,8 @@ static int start_reading(eddy_http_request *request) {
 bool eddy__http_start_file(eddy_http_request *request) {
     const struct http_output *output = &request->output;
     if (output->is_writing || request->is_reading || request->is_waiting) return false;
-    if (request->file_left == 0 || (!request->has_head && !eddy__http_put_head(request)))
-        return false;
+    if (!request->has_head && !eddy__http_put_head(request)) return false;
+    if (request->file_left == 0) return false; /* or no body is to be sent */
     if (output->size - output->used < request->file_left) return false;
     return start_reading(request) == 0;
 }

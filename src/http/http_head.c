@@ -73,6 +73,10 @@ static void head_read_expect(struct http_head *head, const char *list, const cha
     }
 }
 
+static struct http_span head_span(const char *bytes, const char *start, const char *end) {
+    return (struct http_span){(uint16_t)(start - bytes), (uint16_t)(end - start)};
+}
+
 /* --- Lines: each returns 0 or the status of an error --- */
 
 static bool head_method_is(const char *method, size_t length, const char *known) {
@@ -103,6 +107,7 @@ static int head_read_target(struct http_head *head, const char *bytes) {
         scheme = 8;
     const char *path = scheme > 0 ? eddy__http_authority_end(text + scheme, end) : NULL;
     if (path == NULL || (path < end && *path != '/' && *path != '?')) return 400;
+    head->authority = head_span(bytes, text + scheme, path);
     target->offset = (uint16_t)(path - bytes);
     target->length = (uint16_t)(end - path);
     return 0;
@@ -117,10 +122,6 @@ static int head_read_version(struct http_head *head, const char *text, size_t le
     /* A later minor version of HTTP/1 is spoken to as 1.1 (RFC 9110 §2.5). */
     head->minor = text[7] != '0';
     return 0;
-}
-
-static struct http_span head_span(const char *bytes, const char *start, const char *end) {
-    return (struct http_span){(uint16_t)(start - bytes), (uint16_t)(end - start)};
 }
 
 static int head_read_request_line(struct http_head *head, const char *bytes, const char *end) {

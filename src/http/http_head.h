@@ -49,15 +49,16 @@ struct http_field_line {
 struct http_head {
     /* Results, valid when eddy__http_head_parse() says HTTP_COMPLETE. After an error only `line`
      * is, for the log, and `method` as far as it was read: a HEAD is refused without a body too. */
-    struct http_span line;   /* the request line without its end; length 0: none came */
-    struct http_span name;   /* of the method */
-    struct http_span target; /* the path with its query, "*" of OPTIONS, or empty, which is "/",
-                                when only an authority came */
-    uint16_t head_bytes;     /* the request's bytes up to its body, leading empty lines included */
-    uint16_t field_count;    /* of `fields`, in the order in which they came */
-    uint64_t body_bytes;     /* that follow the head, if it is not chunked */
-    uint8_t method;          /* enum http_method */
-    uint8_t minor;           /* HTTP/1.minor: 0 or 1 */
+    struct http_span line;      /* the request line without its end; length 0: none came */
+    struct http_span name;      /* of the method */
+    struct http_span authority; /* of an absolute target; length 0: it was none */
+    struct http_span target;    /* the path with its query, "*" of OPTIONS, or empty, which is "/",
+                                   when only an authority came */
+    uint16_t head_bytes;   /* the request's bytes up to its body, leading empty lines included */
+    uint16_t field_count;  /* of `fields`, in the order in which they came */
+    uint64_t body_bytes;   /* that follow the head, if it is not chunked */
+    uint8_t method;        /* enum http_method */
+    uint8_t minor;         /* HTTP/1.minor: 0 or 1 */
     bool is_chunked;       /* a body of that kind follows: "chunked" is all of Transfer-Encoding */
     bool expects_continue; /* the client may wait for a 100 before it sends its body */
     bool keep_alive;       /* the connection may go on after the answer */

@@ -12,6 +12,9 @@ void eddy__http_let_go(struct http_connection *it) {
     eddy_http_request *request = it->request;
     if (request != NULL) {
         if (request->is_reading) return;
+        /* Its handler may take its time; the buffers are for others. */
+        eddy__http_forget_sources(request);
+        eddy__http_free_output(request);
         if (request->is_answering && !request->is_ended) return;
         if (request->is_answering) {
             if (request->error == 0) request->error = -ECONNRESET;

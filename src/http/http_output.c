@@ -41,9 +41,9 @@ void eddy__http_move_output(eddy_http_request *request, char *bytes, uint32_t si
     free_bytes(request->http, &old);
 }
 
-/* So that what has gathered need not grow. What fails here fails again where it is looked at. */
-static void send_some(eddy_http_request *request) {
+void eddy__http_send_some(eddy_http_request *request) {
     struct http_output *output = &request->output;
+    if (output->is_writing) return;
     struct iovec all = {output->bytes + output->sent, output->used - output->sent};
     if (all.iov_len == 0) return;
     ssize_t sent = eddy_stream_try_write(&request->connection->stream, &all, 1);
@@ -57,7 +57,7 @@ int eddy__http_reserve(eddy_http_request *request, uint32_t bytes) {
     const struct http_output *output = &request->output;
     if (output->size - output->used >= bytes) return 0;
     if (output->is_writing || request->is_reading) return -EAGAIN;
-    if (output->used - output->sent + bytes > HTTP_BLOCK_BYTES) send_some(request);
+    if (output->used - output->sent + bytes > HTTP_BLOCK_BYTES) eddy__http_send_some(request);
     uint32_t needed = output->used - output->sent + bytes;
     if (needed <= HTTP_BLOCK_BYTES) {
         char *small = eddy__http_take(http, &http->small);
@@ -100,7 +100,9 @@ static void on_written(eddy_write *write, int status) {
     output->sent = output->writing;
     if (output->sent == output->used) output->used = output->sent = output->answer_start = 0;
     if (output->writes_memory) {
-        request->body_bytes += (int64_t)request->memory_left;
+        /* Of a write that fails, its last vector is what is left. */
+        size_t left = status < 0 ? output->vectors[1].iov_len : 0;
+        request->body_bytes += (int64_t)(request->memory_left - left);
         request->memory_left = 0;
     }
     if (status == -ETIMEDOUT) request->http->counts.timed_out++;
@@ -132,19 +134,15 @@ static void let_big_go(eddy_http_request *request) {
 static enum http_progress send_rest(struct http_connection *it) {
     eddy_http_request *request = it->request;
     struct http_output *output = &request->output;
-    int count = 0;
-    if (output->used > output->answer_start || request->memory_left > 0) request->has_sent = true;
-    if (output->used > output->sent) {
-        let_big_go(request);
-        output->vectors[count++] =
-            (struct iovec){output->bytes + output->sent, output->used - output->sent};
-    }
-    if (request->memory_left > 0)
-        output->vectors[count++] =
-            (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
+    bool has_bytes = output->used > output->sent, has_memory = request->memory_left > 0;
+    if (output->used > output->answer_start || has_memory) request->has_sent = true;
+    if (has_bytes) let_big_go(request);
+    output->vectors[0] = (struct iovec){output->bytes + output->sent, output->used - output->sent};
+    output->vectors[1] = (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
     output->writing = output->used;
-    output->writes_memory = request->memory_left > 0;
-    int err = eddy_stream_writev(&it->stream, &output->write, output->vectors, count, on_written);
+    output->writes_memory = has_memory;
+    int err = eddy_stream_writev(&it->stream, &output->write, output->vectors + !has_bytes,
+                                 has_bytes + has_memory, on_written);
     output->is_writing = err == 0;
     if (err < 0) eddy__http_disconnect(it, false);
     return HTTP_WAITS;
@@ -257,11 +255,13 @@ enum http_progress eddy__http_fill(eddy_http_request *request) {
         /* A file that failed is answered otherwise, or cut. */
         return request->file_left > 0 ? HTTP_WAITS : eddy__http_fill(request);
     }
-    /* The file is needed until all of it is out, or in a small block. */
-    if (output->kind == HTTP_BIG && output->from_file > 0 &&
-        eddy__http_flush(request->connection) == HTTP_WAITS &&
-        (request->file_left > 0 || request->connection->is_closing))
-        return HTTP_WAITS;
+    /* The file is needed until all of it is out, or in a small block; the big one is for others. */
+    if (output->kind == HTTP_BIG) {
+        if (eddy__http_flush(request->connection) == HTTP_DONE)
+            eddy__http_free_output(request);
+        else if (request->file_left > 0 || request->connection->is_closing)
+            return HTTP_WAITS;
+    }
     output->from_file = 0;
     if (request->ends_chunk) {
         int err = eddy__http_reserve(request, 2);

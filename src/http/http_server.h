@@ -125,7 +125,7 @@ enum http_limit {
     HTTP_IDLE_LIMIT,
     HTTP_HEAD_LIMIT,
     HTTP_BODY_LIMIT,
-    HTTP_OLD_LIMIT, /* of a request that is over: one has to be set anew */
+    HTTP_OLD_LIMIT, /* that is over: one has to be set anew */
 };
 
 struct http_connection {
@@ -210,6 +210,7 @@ struct eddy_http_request {
     bool ends_chunk; /* behind the part of a file */
 
     int status, error;
+    int refusal;        /* a status that is due, as the handler's answer cannot be; 0: none */
     int64_t length;     /* of the answer's body; -1: unknown */
     int64_t given;      /* of it, by the handler */
     int64_t body_bytes; /* of it, that went into the output or to the kernel */
@@ -332,6 +333,9 @@ enum http_progress { HTTP_WAITS, HTTP_DONE };
 
 /* Has room for so many bytes behind `used`. 0, -EAGAIN (something is under way), -ENOMEM. */
 int eddy__http_reserve(eddy_http_request *request, uint32_t bytes);
+/* Offers the kernel what has gathered, so that it need not grow. What fails here fails again where
+ * it is looked at. */
+void eddy__http_send_some(eddy_http_request *request);
 /* Goes on with the body. HTTP_DONE: all that the handler has given is in the output, or with the
  * kernel. */
 enum http_progress eddy__http_fill(eddy_http_request *request);

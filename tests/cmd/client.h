@@ -21,7 +21,7 @@ struct reply {
     int minor;
     char head[16 * 1024]; /* ended; every line with its CR LF */
     char *body;           /* ended; NULL when there is none to come */
-    int64_t length;       /* Content-Length, or -1 */
+    int64_t length;       /* Content-Length, or -1: it is chunked, or there is none */
     size_t size;          /* of the body */
 };
 
@@ -43,6 +43,18 @@ static inline struct client *client_open(unsigned port) {
     };
     ck_assert_int_eq(connect(client->fd, (struct sockaddr *)&address, sizeof address), 0);
     return client;
+}
+
+/* Whether somebody listens. */
+static inline bool can_connect(unsigned port) {
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    int result = connect(fd, (struct sockaddr *)&address, sizeof address);
+    close(fd);
+    return result == 0;
 }
 
 static inline void client_close(struct client *client) {
@@ -116,24 +128,51 @@ static inline bool client_read_head(struct client *client, struct reply *reply) 
     return true;
 }
 
-static inline void client_read_body(struct client *client, struct reply *reply) {
-    reply->body = malloc((size_t)reply->length + 1);
+/* Moves `size` bytes from the client to the end of the body. */
+static inline void client_take(struct client *client, struct reply *reply, size_t size) {
+    reply->body = realloc(reply->body, reply->size + size + 1);
     ck_assert_ptr_nonnull(reply->body);
-    while (reply->size < (size_t)reply->length) {
+    while (size > 0) {
         size_t here = client->used - client->start;
-        size_t wanted = (size_t)reply->length - reply->size;
-        if (here > wanted) here = wanted;
+        if (here > size) here = size;
         memcpy(reply->body + reply->size, client->buffer + client->start, here);
         client->start += here;
         reply->size += here;
-        if (here == 0) {
-            ssize_t got = client_receive(client);
-            if (got <= 0)
-                ck_abort_msg("the body ends after %zu of %lld bytes (%zd)", reply->size,
-                             (long long)reply->length, got);
-        }
+        size -= here;
+        if (size > 0 && client_receive(client) <= 0)
+            ck_abort_msg("the body ends after %zu bytes", reply->size);
     }
     reply->body[reply->size] = '\0';
+}
+
+static inline size_t client_read_chunk_size(struct client *client) {
+    const char *end;
+    while ((end = memmem(client->buffer + client->start, client->used - client->start, "\r\n",
+                         2)) == NULL)
+        if (client_receive(client) <= 0) ck_abort_msg("the body ends between two chunks");
+    size_t size = strtoul(client->buffer + client->start, NULL, 16);
+    client->start = (size_t)(end + 2 - client->buffer);
+    return size;
+}
+
+/* Without trailers. */
+static inline void client_read_chunks(struct client *client, struct reply *reply) {
+    size_t size;
+    do {
+        size = client_read_chunk_size(client);
+        client_take(client, reply, size + 2);
+        reply->size -= 2;
+        if (memcmp(reply->body + reply->size, "\r\n", 2) != 0) ck_abort_msg("a chunk has no end");
+        reply->body[reply->size] = '\0';
+    } while (size > 0);
+}
+
+static inline void client_read_body(struct client *client, struct reply *reply) {
+    if (reply->length < 0) {
+        client_read_chunks(client, reply);
+        return;
+    }
+    client_take(client, reply, (size_t)reply->length);
 }
 
 /* Reads an answer: without a body if the request was HEAD or the status has none. */

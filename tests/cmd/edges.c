@@ -1,4 +1,4 @@
-/* eddy serve where something has an end: the disk, the log's reader, descriptors, names, leave to
+/* eddy serve where something has an end: the disk, descriptors, names, leave to
  * read. The answer says so, and the next one is as before. */
 #include "client.h"
 
@@ -23,9 +23,9 @@ static void teardown(void) {
 static struct program serve_aloud(const char *host) {
     const char *arguments[] = {"serve",  "--port",         "0", "--host", host, "--log",
                                "common", "--pool-threads", "1", root,     NULL};
-    struct program program = program_begin(arguments, true);
+    struct program program = program_start(arguments);
     char banner[512];
-    read_text(program.out, banner, sizeof banner, true);
+    read_text(program.err, banner, sizeof banner, true);
     const char *end = strstr(banner, "/ (");
     ck_assert_ptr_nonnull(end);
     while (end[-1] != ':') end--;
@@ -53,41 +53,6 @@ START_TEST(a_full_disk_is_a_failure) {
     read_text(program.err, text, sizeof text, false);
     ck_assert_str_eq(text, "eddy: cannot write to standard output\n");
     ck_assert_int_eq(program_wait(&program), 1);
-}
-END_TEST
-
-/* The log's reader is gone: that is said once, and the serving goes on. */
-START_TEST(the_log_may_lose_its_reader) {
-    char text[512];
-    struct program program = serve_aloud("127.0.0.1");
-    close(program.out);
-    program.out = dup(program.err);
-    for (int i = 0; i < 5; i++) ck_assert_int_eq(ask_status(program.port, "/file.txt"), 200);
-    ck_assert_int_eq(kill(program.pid, SIGTERM), 0);
-    read_text(program.err, text, sizeof text, false);
-    ck_assert_str_eq(text, "eddy: the log ends here, stdout failed: Broken pipe\n");
-    ck_assert_int_eq(program_wait(&program), 0);
-}
-END_TEST
-
-/* Lines for which there was no room are counted: those and the ones that came make all. */
-START_TEST(lines_that_are_lost_are_counted) {
-    enum { LINES = 150 };
-    static char log[LINES * 4200], err[512];
-    char path[4001] = "/";
-    struct program program = serve_aloud("127.0.0.1");
-    memset(path + 1, 'a', sizeof path - 2);
-    for (int i = 0; i < LINES; i++) ck_assert_int_eq(ask_status(program.port, path), 404);
-    ck_assert_int_eq(kill(program.pid, SIGTERM), 0);
-    read_text(program.out, log, sizeof log, false);
-    read_text(program.err, err, sizeof err, false);
-    int came = 0, lost = 0;
-    for (const char *at = log; (at = strchr(at, '\n')) != NULL; at++) came++;
-    ck_assert_int_eq(
-        sscanf(err, "eddy: stdout was too slow, so %d lines of the log are missing\n", &lost), 1);
-    ck_assert_int_gt(lost, 0);
-    ck_assert_int_eq(came + lost, LINES);
-    ck_assert_int_eq(program_wait(&program), 0);
 }
 END_TEST
 
@@ -234,48 +199,14 @@ START_TEST(redirections_stay_on_this_site) {
 }
 END_TEST
 
-/* A page of more names than anybody reads is cut, and whole as HTML; the one name is no plural. */
-START_TEST(a_listing_has_an_end) {
-    enum { ENTRIES = 10000 };
-    char path[512];
-    make_directory(root, "many");
-    make_directory(root, "one");
-    make_file(root, "one/file", "", 0);
-    path_in(path, sizeof path, root, "many");
-    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ck_assert_int_ge(dir, 0);
-    for (int i = 0; i < ENTRIES + 10; i++) {
-        snprintf(path, sizeof path, "%d", i);
-        int fd = openat(dir, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        if (fd < 0) ck_abort_msg("%s: %s", path, strerror(errno));
-        close(fd);
-    }
-    close(dir);
-    struct program program = serve_start(root, NULL);
-    struct reply *reply = ask(program.port, "GET", "/many/", "");
-    ck_assert_int_eq(reply->status, 200);
-    ck_assert_ptr_nonnull(strstr(reply->body, "10000 entries"));
-    ck_assert_ptr_nonnull(strstr(reply->body, "</html>"));
-    reply_free(reply);
-    reply = ask(program.port, "GET", "/one/", "");
-    ck_assert_ptr_nonnull(strstr(reply->body, "1 entry"));
-    ck_assert_ptr_null(strstr(reply->body, "1 entries"));
-    reply_free(reply);
-    ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
-}
-END_TEST
-
 Suite *make_suite(void) {
     Suite *suite = suite_create("edges");
     const TTest *const tests[] = {a_full_disk_is_a_failure,
-                                  the_log_may_lose_its_reader,
-                                  lines_that_are_lost_are_counted,
                                   clients_of_ipv6_are_served,
                                   what_may_not_be_read_is_forbidden,
                                   without_a_descriptor_a_file_is_not_available_now,
                                   paths_of_all_lengths_have_an_answer,
-                                  redirections_stay_on_this_site,
-                                  a_listing_has_an_end};
+                                  redirections_stay_on_this_site};
     TCase *tcase = tcase_create("edges");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);

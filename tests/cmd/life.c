@@ -41,17 +41,6 @@ static void finish_large(struct client *client, struct reply *reply) {
     client_close(client);
 }
 
-static bool can_connect(unsigned port) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(fd, 0);
-    int result = connect(fd, (struct sockaddr *)&address, sizeof address);
-    close(fd);
-    return result == 0;
-}
-
 /* --- The end --- */
 
 static void expect_gone(struct client *client, bool may_be_reset) {
@@ -404,48 +393,7 @@ START_TEST(a_long_transfer_does_not_time_out) {
 }
 END_TEST
 
-/* --- The log --- */
-
-/* A line for each request, with nothing in it that a client could use to forge another. */
-START_TEST(requests_are_logged) {
-    char text[8192];
-    struct program program = serve_start(root, (const char *[]){"--log", "common", NULL});
-    reply_free(ask(program.port, "GET", "/file.txt", ""));
-    reply_free(ask(program.port, "HEAD", "/file.txt", ""));
-    reply_free(ask(program.port, "GET", "/\"\\\xff", ""));
-    ck_assert_int_eq(kill(program.pid, SIGTERM), 0);
-    read_text(program.out, text, sizeof text, false);
-    static const char *const lines[] = {"\"GET /file.txt HTTP/1.1\" 200 1000\n",
-                                        "\"HEAD /file.txt HTTP/1.1\" 200 -\n",
-                                        "\"GET /\\x22\\x5c\\xff HTTP/1.1\" 4"};
-    const char *at = text;
-    for (size_t i = 0; i < 3; i++) {
-        ck_assert_int_eq(strncmp(at, "127.0.0.1 - - [", 15), 0);
-        ck_assert_ptr_nonnull(strstr(at, " +0000] "));
-        const char *quote = strchr(at, '"');
-        ck_assert_int_eq(strncmp(quote, lines[i], strlen(lines[i])), 0);
-        at = strchr(at, '\n') + 1;
-    }
-    ck_assert_str_eq(at, "");
-    ck_assert_int_eq(program_wait(&program), 0);
-}
-END_TEST
-
-/* A reader of the log that has stalled holds up no client, and not the end either. */
-START_TEST(a_stalled_log_holds_up_nobody) {
-    char line[4200] = "/";
-    struct program program = serve_start(
-        root, (const char *[]){"--log", "common", "--pool-threads", "1", "--loops", "1", NULL});
-    memset(line + 1, 'a', 4000);
-    for (int i = 0; i < 150; i++) ck_assert_int_eq(ask_status(program.port, line), 404);
-    struct client *client = client_open(program.port);
-    get_file(client);
-    client_close(client);
-    int64_t start_ns = test_now_ns();
-    ck_assert_int_eq(program_stop(&program, SIGTERM), 0);
-    ck_assert_int_lt(test_now_ns() - start_ns, 8 * EDDY_NS_PER_S);
-}
-END_TEST
+/* --- What is printed --- */
 
 /* --quiet prints nothing. */
 START_TEST(quiet_is_quiet) {
@@ -478,8 +426,6 @@ Suite *make_suite(void) {
         idle_clients_are_sent_away,
         a_client_that_takes_nothing_is_given_up,
         a_long_transfer_does_not_time_out,
-        requests_are_logged,
-        a_stalled_log_holds_up_nobody,
         quiet_is_quiet,
     };
     TCase *tcase = tcase_create("life");

@@ -28,7 +28,7 @@ START_TEST(nothing_given_means_the_defaults) {
     ck_assert_uint_eq(options.pool_threads, 4);
     ck_assert_uint_eq(options.connections_max, 0);
     ck_assert_uint_eq(options.timeout_s, 60);
-    ck_assert(!options.log_common && !options.quiet && !options.help);
+    ck_assert(!options.log && !options.quiet && !options.help);
 }
 END_TEST
 
@@ -47,12 +47,22 @@ START_TEST(every_option_is_taken_in_both_spellings) {
     ck_assert_uint_eq(options.pool_threads, 7);
     ck_assert_uint_eq(options.connections_max, 50);
     ck_assert_uint_eq(options.timeout_s, 9);
-    ck_assert(options.log_common && options.quiet);
+    ck_assert(options.log && options.log_format == ACCESS_COMMON && options.quiet);
+    ck_assert_ptr_null(options.log_file);
+    ck_assert(!options.trust_proxy);
     ck_assert_int_eq(parse(&options, (const char *[]){"--", "--port", NULL}), 0);
     ck_assert_str_eq(options.directory, "--port");
     ck_assert_int_eq(parse(&options, (const char *[]){"--log=none", "-", NULL}), 0);
     ck_assert_str_eq(options.directory, "-");
-    ck_assert(!options.log_common);
+    ck_assert(!options.log);
+    ck_assert_int_eq(parse(&options, (const char *[]){"--log", "combined", "--log-file=access.log",
+                                                      "--trust-proxy", NULL}),
+                     0);
+    ck_assert(options.log && options.log_format == ACCESS_COMBINED && options.trust_proxy);
+    ck_assert_str_eq(options.log_file, "access.log");
+    ck_assert_int_eq(parse(&options, (const char *[]){"--log-file", "a", "--log", "json", NULL}),
+                     0);
+    ck_assert(options.log && options.log_format == ACCESS_JSON);
     ck_assert_int_eq(parse(&options, (const char *[]){"--", "-h", NULL}), 0);
     ck_assert_str_eq(options.directory, "-h");
     ck_assert(!options.help);
@@ -158,7 +168,14 @@ static const struct {
      "--max-connections: \"2\" is not at least one for each of the 3 loops"},
     {{"--timeout", "0"}, "--timeout: \"0\" is not a number from 1 to 86400"},
     {{"--timeout", "1.5"}, "--timeout: \"1.5\" is not a number from 1 to 86400"},
-    {{"--log", "json"}, "--log: \"json\" is not none or common"},
+    {{"--log", "xml"}, "--log: \"xml\" is not none, common, combined or json"},
+    {{"--log="}, "--log: \"\" is not none, common, combined or json"},
+    {{"--log"}, "--log wants none, common, combined or json behind it"},
+    {{"--log", "json", "--log-file="}, "--log-file: \"\" is not the name of a file"},
+    {{"--log-file", "x"}, "--log-file is of no use without --log common, combined or json"},
+    {{"--log=none", "--trust-proxy"},
+     "--trust-proxy is of no use without --log common, combined or json"},
+    {{"--log=json", "--trust-proxy=no"}, "--trust-proxy takes no value, but was given \"no\""},
     {{"--quiet=yes"}, "--quiet takes no value, but was given \"yes\""},
     {{"--verbose"}, "unknown option \"--verbose\"; \"eddy serve --help\" lists them"},
     {{"--verbose=3"}, "unknown option \"--verbose\"; \"eddy serve --help\" lists them"},
@@ -234,6 +251,8 @@ START_TEST(help_and_version_are_told) {
                                         "--log",
                                         "--quiet",
                                         "--grace",
+                                        "--log-file",
+                                        "--trust-proxy",
                                         "--index",
                                         "--hide",
                                         "--show-hidden",

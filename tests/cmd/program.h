@@ -28,6 +28,9 @@ enum { ARGUMENTS_MAX = 24 };
 /* If not 0, how many descriptors a program that is started may have; it cannot raise that. */
 static unsigned descriptors_allowed;
 
+/* If not -1, what a program that is started has as its stdout, in place of a pipe to `out`. */
+static int program_stdout = -1;
+
 /* Splits EDDY_WRAPPER at its spaces, in place. */
 static inline int wrapper_arguments(char *text, char **arguments) {
     int count = 0;
@@ -47,9 +50,8 @@ static inline void program_exec(const char *const *arguments) {
     _exit(127);
 }
 
-/* Starts `eddy` with arguments up to a NULL. What it says on stderr comes to ours, where a
- * sanitizer's report is of use, unless `keep_err`. */
-static inline struct program program_begin(const char *const *arguments, bool keep_err) {
+/* Starts `eddy` with arguments up to a NULL. */
+static inline struct program program_start(const char *const *arguments) {
     int out[2], err[2];
     struct program program = {0};
     ck_assert_msg(getenv("EDDY_PROGRAM") != NULL, "EDDY_PROGRAM does not name the binary");
@@ -58,8 +60,8 @@ static inline struct program program_begin(const char *const *arguments, bool ke
     program.pid = fork();
     ck_assert_int_ge(program.pid, 0);
     if (program.pid == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        if (keep_err) dup2(err[1], STDERR_FILENO);
+        dup2(program_stdout >= 0 ? program_stdout : out[1], STDOUT_FILENO);
+        dup2(err[1], STDERR_FILENO);
         for (int fd = 3; fd < 64; fd++) close(fd);
         struct rlimit limit = {descriptors_allowed, descriptors_allowed};
         if (descriptors_allowed > 0) setrlimit(RLIMIT_NOFILE, &limit);
@@ -72,10 +74,6 @@ static inline struct program program_begin(const char *const *arguments, bool ke
     fcntl(program.out, F_SETFD, FD_CLOEXEC);
     fcntl(program.err, F_SETFD, FD_CLOEXEC);
     return program;
-}
-
-static inline struct program program_start(const char *const *arguments) {
-    return program_begin(arguments, true);
 }
 
 /* Reads up to the end, or up to the first '\n' if `line`; gives up after 30 s. Ends the text. */
@@ -118,6 +116,38 @@ static inline int program_stop(struct program *program, int number) {
     return program_wait(program);
 }
 
+/* Hands what comes from `from` on: the first line to `banner`, the rest to our stderr, where a
+ * sanitizer's report is of use though the test may have failed. Returns at the end. */
+static inline void relay(int from, int banner) {
+    char bytes[4096];
+    bool is_banner = true;
+    ssize_t got;
+    while ((got = read(from, bytes, is_banner ? 1 : sizeof bytes)) > 0) {
+        if (write(is_banner ? banner : STDERR_FILENO, bytes, (size_t)got) < 0) continue;
+        if (is_banner && bytes[0] == '\n') {
+            close(banner);
+            is_banner = false;
+        }
+    }
+}
+
+/* Takes the first line of what the program says from its stderr. */
+static inline void read_banner(struct program *program, char *banner, size_t size) {
+    int line[2];
+    ck_assert_int_eq(pipe(line), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        close(line[0]);
+        close(program->out);
+        relay(program->err, line[1]);
+        _exit(0);
+    }
+    close(line[1]);
+    read_text(line[0], banner, size, true);
+    close(line[0]);
+}
+
 /* Starts `eddy serve` of `directory` on a free port and the backend under test, with `extra`
  * options (NULL, or ended by NULL), and learns the port from what it prints. */
 static inline struct program serve_start(const char *directory, const char *const *extra) {
@@ -129,9 +159,9 @@ static inline struct program serve_start(const char *directory, const char *cons
     }
     for (int i = 0; extra != NULL && extra[i] != NULL; i++) arguments[count++] = extra[i];
     arguments[count++] = directory;
-    struct program program = program_begin(arguments, false);
+    struct program program = program_start(arguments);
     char banner[512];
-    read_text(program.out, banner, sizeof banner, true);
+    read_banner(&program, banner, sizeof banner);
     const char *address = strstr(banner, "http://");
     ck_assert_msg(address != NULL, "no address in \"%s\"", banner);
     const char *colon = strrchr(address, ':');

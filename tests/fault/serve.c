@@ -4,6 +4,7 @@
 #include "visitor.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
@@ -23,12 +24,31 @@ void system_free(void *memory) {
     (void)eddy_os_resize(NULL, memory, 0, 0);
 }
 
+void *system_take_pages(size_t bytes) {
+    return system_resize(NULL, bytes);
+}
+
+void system_give_pages(void *memory, size_t bytes) {
+    (void)bytes;
+    if (memory != NULL) system_free(memory);
+}
+
 void system_close(int fd) {
     (void)eddy_os_close(fd);
 }
 
 int64_t system_time_s(void) {
     return 1000000000;
+}
+
+int64_t system_time_ns(void) {
+    return 1000000000 * EDDY_NS_PER_S;
+}
+
+int system_open_log(const char *path, bool *ends_within_a_line) {
+    (void)path;
+    *ends_within_a_line = false;
+    return -ENOENT;
 }
 
 uint64_t system_random(void) {
@@ -129,6 +149,8 @@ static void check_replies(struct visitor *visitor, const int *expected, unsigned
 /* --- Serving --- */
 
 static struct server server;
+static bool threads_leave; /* before the loop goes on; else those of its own pool stay */
+static eddy_pool *pool;
 
 static int begin(void) {
     struct sockaddr_storage address;
@@ -143,15 +165,33 @@ static int begin(void) {
     return 0;
 }
 
+/* After the wait, before what came back is told. */
+static void on_wait_over(eddy_hook *hook) {
+    eddy_pool_metrics now;
+    int64_t end_ns = test_now_ns() + EDDY_NS_PER_S;
+    (void)hook;
+    if (pool == NULL) return;
+    do {
+        eddy_pool_read_metrics(pool, &now);
+        for (int lane = 0; lane < EDDY_LANES; lane++)
+            if (now.lanes[lane].queued + now.lanes[lane].running > 0) return;
+        sched_yield();
+    } while (now.threads > 0 && test_now_ns() < end_ns);
+}
+
 static void visit(void) {
     static const int of_many[] = {200, 404, 206, 301, 200, 200, 200}, of_one[] = {206, 200};
     static const int of_chosen[] = {200, 200, 404, 404, 200};
-    eddy_hook hook;
+    eddy_hook hook, check;
     all_over = false;
     eddy_hook_init(&hook, server.context.loop);
     eddy_unref(&hook.handle);
     fault_assert(eddy_hook_start(&hook, EDDY_HOOK_PREPARE, on_turn) == 0);
+    eddy_hook_init(&check, server.context.loop);
+    eddy_unref(&check.handle);
+    fault_assert(eddy_hook_start(&check, EDDY_HOOK_CHECK, on_wait_over) == 0);
     (void)fault_turn_until(server.context.loop, &all_over);
+    eddy_hook_stop(&check);
     eddy_hook_stop(&hook);
     if (has_policy)
         check_replies(&visitors[0], of_chosen, 5);
@@ -162,10 +202,11 @@ static void visit(void) {
     close(visitors[1].fd);
 }
 
-static void serve(void) {
+static void serve_with_pool(void) {
     struct server_config config = {
         .root = root,
         .backend = test_backend,
+        .pool = pool,
         .connections_max = 16,
         .timeout_ns = 20 * EDDY_NS_PER_S,
         .log = true,
@@ -182,6 +223,17 @@ static void serve(void) {
     server_stop(&server, SERVER_FINISHES);
     fault_settle(server.context.loop);
     fault_assert(server_close(&server) == 0);
+}
+
+static void serve(void) {
+    eddy_pool_config config = {.idle_ns = 1};
+    pool = NULL;
+    if (threads_leave && eddy_pool_open(&pool, &config) < 0) {
+        fault_assert(!fault_is_unhurt());
+        return;
+    }
+    serve_with_pool();
+    if (pool != NULL) fault_assert(eddy_pool_close(pool) == 0);
 }
 
 static void serve_in_pieces(const char *name, size_t bytes) {
@@ -214,9 +266,19 @@ START_TEST(server_with_slow_clients_and_disks_does_the_same) {
 }
 END_TEST
 
+/* A pool with a thread refuses nothing, and the one that has read the directory would stay. Here
+ * each request may find no thread: also each look at an entry, and the job after them. */
+START_TEST(server_whose_pool_refuses_work_says_so) {
+    threads_leave = true;
+    serve_in_pieces("serve without threads", SIZE_MAX);
+    threads_leave = false;
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault serve");
     ck_add(suite, "serve", server_answers_or_says_why_not, server_with_a_policy_does_the_same,
-           server_with_slow_clients_and_disks_does_the_same);
+           server_with_slow_clients_and_disks_does_the_same,
+           server_whose_pool_refuses_work_says_so);
     return suite;
 }

@@ -18,7 +18,7 @@ struct visitor {
 struct visitor_reply {
     int status;
     const char *body;
-    size_t size; /* all of it was there */
+    size_t size; /* all of it was there; of chunks 0 */
 };
 
 static inline void visitor_open(struct visitor *visitor, const struct sockaddr *address,
@@ -44,6 +44,19 @@ static inline void visitor_read(struct visitor *visitor) {
     }
 }
 
+/* How long the chunks at `at` are; 0: they did not come whole. */
+static inline size_t visitor_chunks(const char *at, const char *end) {
+    const char *start = at;
+    for (;;) {
+        char *behind;
+        size_t size = strtoul(at, &behind, 16);
+        if ((size_t)(end - at) < 2 || behind == at || (size_t)(end - behind) < size + 4) return 0;
+        fault_assert(memcmp(behind, "\r\n", 2) == 0 && memcmp(behind + 2 + size, "\r\n", 2) == 0);
+        at = behind + size + 4;
+        if (size == 0) return (size_t)(at - start);
+    }
+}
+
 /* The next reply that came whole, from `*position` on. What was cut off is none, but what came is
  * the beginning of one. */
 static inline bool visitor_next(struct visitor *visitor, size_t *position,
@@ -57,9 +70,16 @@ static inline bool visitor_next(struct visitor *visitor, size_t *position,
     const char *end = strstr(head, "\r\n\r\n");
     if (end == NULL) return false;
     const char *length = strstr(head, "Content-Length: ");
-    fault_assert(length != NULL && length < end);
+    const char *chunked = strstr(head, "Transfer-Encoding: chunked\r\n");
     reply->status = atoi(head + sizeof begin - 1);
     reply->body = end + 4;
+    reply->size = 0;
+    if (chunked != NULL && chunked < end) {
+        size_t used = visitor_chunks(reply->body, visitor->bytes + visitor->used);
+        *position += used > 0 ? (size_t)(reply->body - head) + used : 0;
+        return used > 0;
+    }
+    fault_assert(length != NULL && length < end);
     reply->size = strtoul(length + 16, NULL, 10);
     if (left < (size_t)(reply->body - head) + reply->size) return false;
     *position += (size_t)(reply->body - head) + reply->size;

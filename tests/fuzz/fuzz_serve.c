@@ -223,6 +223,17 @@ static size_t read_ask(struct ask *ask, const char *bytes, size_t length) {
     return whole < length ? (size_t)whole : length;
 }
 
+/* Reads the body that follows the head: as long as was told, in chunks, or up to the end. Returns
+ * whether it is whole; `*used` is how long it was. */
+static bool read_body(struct answer *answer, const char *bytes, size_t length, char *decoded,
+                      size_t *used) {
+    *used = answer->body_bytes;
+    if (answer->is_chunked)
+        return answer_read_chunks(answer, bytes, length, decoded, used) == ANSWER_HEAD;
+    if (answer->is_to_end) *used = answer->body_bytes = length;
+    return answer->is_to_end ? run.has_ended : length >= *used;
+}
+
 /* Takes one answer. False: there is no further one. */
 static bool check_answer(const struct ask *ask, size_t *place, bool *is_last) {
     struct answer answer;
@@ -237,18 +248,24 @@ static bool check_answer(const struct ask *ask, size_t *place, bool *is_last) {
     bool is_late = run.was_late && answer.status == 408 && answer.is_last;
     if (is_late && state == ANSWER_HEAD && ask->is_head && length > answer.head_bytes)
         answer.body_bytes = (size_t)answer.length;
-    if (state == ANSWER_MORE || length < answer.head_bytes + answer.body_bytes) {
+    static char *decoded;
+    size_t used = 0;
+    decoded = realloc(decoded, length + 1);
+    FUZZ_CHECK(decoded != NULL);
+    const char *body = answer.is_chunked ? decoded : bytes + answer.head_bytes;
+    if (state == ANSWER_MORE || !read_body(&answer, bytes + answer.head_bytes,
+                                           length - answer.head_bytes, decoded, &used)) {
         bool is_moving = ask->node != NULL && ask->node->is_moving;
         sim_check(run.may_be_cut || run.is_foul || is_moving, "an answer is cut off");
         *place = run.got.used;
         return false;
     }
-    broken = ask_check(ask, &answer, bytes + answer.head_bytes, run.is_foul);
+    broken = ask_check(ask, &answer, body, run.is_foul);
     if (broken != NULL && !is_late) sim_fail("%s: %d, not %d", broken, answer.status, ask->status);
-    bool may_end = is_late || !ask->may_go_on || run.may_be_cut || run.is_foul;
+    bool may_end = is_late || answer.is_to_end || !ask->may_go_on || run.may_be_cut || run.is_foul;
     sim_check(may_end || !answer.is_last, "the connection ends for nothing");
     *is_last = answer.is_last;
-    *place += answer.head_bytes + answer.body_bytes;
+    *place += answer.head_bytes + used;
     return true;
 }
 

@@ -142,6 +142,8 @@ static void check_refused(eddy_http_request *request) {
     ck_assert_msg(path == NULL || path[0] == '\0', "path %s of %s", path, refused.line);
     text = eddy_http_query(request, &length);
     ck_assert_msg(text == NULL && length == 0, "query of %s", refused.line);
+    (void)eddy_http_authority(request, &length); /* there or not, it is not behind the end */
+    ck_assert_uint_le(length, 64);
     char value[8];
     ck_assert_int_eq(eddy_http_query_value(request, "a", value, sizeof value), -ENOENT);
     (void)eddy_http_target(request, &length);

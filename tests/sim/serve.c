@@ -4,6 +4,7 @@
 #include "programs.h"
 #include "serve_ask.h"
 #include "serve_client.h"
+#include "serve_echo.h"
 #include "serve_stage.h"
 #include "serve_tree.h"
 
@@ -67,9 +68,12 @@ static void open_stage(struct clients_config *config) {
         .timeout_ns = (weather->window_bytes < 4096 ? 60 : 5) * EDDY_NS_PER_S,
         .cached_files = cached_files,
         .log = sim_below(2) == 0,
+        .log_config.format = (enum access_format)sim_below(3),
+        .log_config.trusts_proxy = sim_below(2) == 0,
         .policy = sim_below(2) == 0 ? &compressing : NULL,
     };
     serve_stage_open(&serve.stage, &server_config, 1 + sim_below(4), bytes < most ? bytes : most);
+    while (serve_echo_add(serve.stage.server.http) < 0) sim_note("no memory for a handler");
     *config = (struct clients_config){
         .address = serve.stage.address,
         .timeout_ns = server_config.timeout_ns,
@@ -89,6 +93,7 @@ static void run(uint64_t steps) {
     sim_thread("operator", operate, NULL);
     serve_stage_run(&serve.stage);
     while (!serve.has_operated) sim_block(&serve.has_operated, -1);
+    sim_check(serve_echo_open() == 0, "%u echoes are left", serve_echo_open());
     serve_stage_close(&serve.stage);
     sim_sleep(10 * sim_weather()->latency_ns + EDDY_NS_PER_S);
     clients_end();

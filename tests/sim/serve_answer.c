@@ -47,6 +47,7 @@ static const char *const names[ANSWER_HEADERS] = {
     [ANSWER_CONNECTION] = "Connection",
     [ANSWER_ENCODING] = "Content-Encoding",
     [ANSWER_VARY] = "Vary",
+    [ANSWER_CODING] = "Transfer-Encoding",
 };
 
 bool answer_text_is(struct answer_text text, const char *string) {
@@ -147,8 +148,17 @@ static const char *check_common(struct answer *answer) {
         const char *at = headers[ANSWER_LENGTH].bytes, *end = at + headers[ANSWER_LENGTH].length;
         if (!read_number(&at, end, &answer->length) || at != end) return "Content-Length";
     }
-    if ((answer->status == 304) != (answer->length < 0)) return "a length where there is none";
-    if ((answer->length < 0) != (headers[ANSWER_TYPE].bytes == NULL)) return "Content-Type";
+    answer->is_chunked = answer_text_is(headers[ANSWER_CODING], "chunked");
+    if (answer->is_chunked != (headers[ANSWER_CODING].bytes != NULL)) return "Transfer-Encoding";
+    if (answer->is_chunked && answer->length >= 0) return "a length of chunks";
+    /* Only a listing's length is not known. */
+    bool is_listing = answer->status == 200 && answer->length < 0;
+    if (answer->is_chunked && !is_listing) return "chunks of something else";
+    if ((answer->status == 304 || is_listing) != (answer->length < 0))
+        return "a length where there is none";
+    if ((answer->status == 304) != (headers[ANSWER_TYPE].bytes == NULL)) return "Content-Type";
+    if (is_listing && headers[ANSWER_ETAG].bytes != NULL) return "a file without its length";
+    answer->is_to_end = is_listing && !answer->is_chunked;
     return NULL;
 }
 
@@ -207,6 +217,45 @@ enum answer_state answer_read(struct answer *answer, const char *bytes, size_t l
     if (*broken != NULL) return ANSWER_BROKEN;
     answer->head_bytes = (size_t)(end + 2 - bytes);
     answer->body_bytes = is_head || answer->length < 0 ? 0 : (size_t)answer->length;
+    answer->is_to_end = answer->is_to_end && !is_head;
+    answer->is_chunked = answer->is_chunked && !is_head;
+    *broken = "a body to an end that does not come";
+    return answer->is_to_end && !answer->is_last ? ANSWER_BROKEN : ANSWER_HEAD;
+}
+
+/* --- Chunks --- */
+
+/* A size in hexadecimal without a leading zero, and nothing behind it. */
+static enum answer_state read_size(const char **at, const char *end, size_t *size) {
+    static const char digits[] = "0123456789abcdef";
+    const char *start = *at, *digit;
+    *size = 0;
+    while (*at < end && **at != '\r') {
+        digit = memchr(digits, **at, sizeof digits - 1);
+        if (digit == NULL || *at - start > 7) return ANSWER_BROKEN;
+        *size = 16 * *size + (size_t)(digit - digits);
+        ++*at;
+    }
+    if (end - *at < 2) return ANSWER_MORE;
+    bool is_good = *at > start && (*start != '0' || *at == start + 1);
+    return is_good && skip_literal(at, end, "\r\n") ? ANSWER_HEAD : ANSWER_BROKEN;
+}
+
+enum answer_state answer_read_chunks(struct answer *answer, const char *bytes, size_t length,
+                                     char *body, size_t *used) {
+    const char *at = bytes, *end = bytes + length;
+    size_t size;
+    answer->body_bytes = 0;
+    do {
+        enum answer_state state = read_size(&at, end, &size);
+        if (state != ANSWER_HEAD) return state;
+        if ((size_t)(end - at) < size + 2) return ANSWER_MORE;
+        if (size > 0) memcpy(body + answer->body_bytes, at, size);
+        answer->body_bytes += size;
+        at += size;
+        if (!skip_literal(&at, end, "\r\n")) return ANSWER_BROKEN;
+    } while (size > 0);
+    *used = (size_t)(at - bytes);
     return ANSWER_HEAD;
 }
 

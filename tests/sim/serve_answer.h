@@ -25,6 +25,7 @@ enum answer_header {
     ANSWER_LOCATION,
     ANSWER_ALLOW,
     ANSWER_CONNECTION,
+    ANSWER_CODING,
     ANSWER_ENCODING,
     ANSWER_VARY,
     ANSWER_HEADERS,
@@ -33,9 +34,11 @@ enum answer_header {
 struct answer {
     int status;
     size_t head_bytes;
-    size_t body_bytes; /* that follow the head */
+    size_t body_bytes; /* that follow the head; of chunks only once they are decoded */
     int64_t length;    /* of Content-Length; -1: none */
-    bool is_last;      /* the connection ends behind it */
+    bool is_chunked;
+    bool is_to_end; /* what follows up to the end of the connection is the body */
+    bool is_last;   /* the connection ends behind it */
     struct answer_text headers[ANSWER_HEADERS];
 };
 
@@ -48,6 +51,12 @@ enum answer_state {
 /* Reads the head of the answer that `bytes` begin with. `*broken` says what is wrong. */
 enum answer_state answer_read(struct answer *answer, const char *bytes, size_t length, bool is_head,
                               const char **broken);
+
+/* Reads the chunks that `bytes` begin with into `body`, which has room for as many bytes.
+ * ANSWER_HEAD: they are all there; `*used` is how long they were, and answer->body_bytes how long
+ * what was in them is. */
+enum answer_state answer_read_chunks(struct answer *answer, const char *bytes, size_t length,
+                                     char *body, size_t *used);
 
 bool answer_text_is(struct answer_text text, const char *string);
 

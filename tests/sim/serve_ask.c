@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve_echo.h"
 #include "sim.h"
 
 /* --- Text --- */
@@ -174,7 +175,10 @@ static void draw_target(struct ask *ask, struct ask_text *text) {
     ask_print(text, "/");
     put_path(text, node->path);
     if (has_slash && node->path[0] != '\0') ask_print(text, "/");
-    if (sim_below(8) == 0) ask_print(text, "?a=%%zz&../..");
+    if (sim_below(8) == 0)
+        ask_print(text, "?a=%%zz&../..");
+    else if (sim_below(8) == 0)
+        ask_print(text, "?sort=%s&order=desc", sim_below(2) == 0 ? "size" : "date");
     ask_expect(ask, node->path, has_slash);
     snprintf(ask->asked, sizeof ask->asked, "%s%s", node->path,
              has_slash && node->path[0] != '\0' ? "/" : "");
@@ -285,7 +289,37 @@ static void draw_headers(struct ask *ask, struct ask_text *text, bool is_old) {
     }
 }
 
+/* A body for a handler that gives it back. */
+static void draw_echo(struct ask *ask, struct ask_text *text) {
+    char body[ECHO_BYTES_MAX];
+    size_t size = sim_below(4) == 0 ? 0 : sim_below(ECHO_BYTES_MAX + 1);
+    *ask = (struct ask){.kind = ASK_ECHO, .status = 200, .may_go_on = true};
+    ask->echo_bytes = size;
+    ask->echo_mark = sim_below(26);
+    for (size_t i = 0; i < size; i++) body[i] = serve_echo_byte(ask->echo_mark, i);
+    ask_print(text, "POST /echo HTTP/1.1\r\nHost: a\r\n");
+    if (sim_below(2) == 0) {
+        ask_print(text, "Content-Length: %zu\r\n\r\n", size);
+        ask_put(text, body, size);
+    } else {
+        ask_print(text, "Transfer-Encoding: chunked\r\n\r\n");
+        for (size_t at = 0, piece; at < size; at += piece) {
+            piece = 1 + sim_below((unsigned)(size - at));
+            ask_print(text, "%zX\r\n", piece);
+            ask_put(text, body + at, piece);
+            ask_print(text, "\r\n");
+        }
+        ask_print(text, "0\r\n\r\n");
+    }
+    ask->end = text->used;
+}
+
 void ask_draw(struct ask *ask, struct ask_text *text) {
+    if (sim_below(12) == 0) {
+        draw_echo(ask, text);
+        return;
+    }
+
     static const char *const known[] = {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"};
     static const char body[] = "GET /one HTTP/1.1\r\nHost: smuggled\r\n\r\n";
     bool is_old = sim_below(10) == 0;

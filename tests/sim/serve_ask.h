@@ -14,6 +14,7 @@ enum ask_kind {
     ASK_PAGE,     /* an error of this status */
     ASK_FILE,     /* `node` */
     ASK_LISTING,  /* of the directory `node` */
+    ASK_ECHO,     /* what was sent, of `echo_bytes` with `echo_mark` */
     ASK_REDIRECT, /* to the directory that was asked for, with its slash */
 };
 
@@ -29,6 +30,8 @@ struct ask {
     const struct tree_node *directory; /* whose index `node` is; NULL: it is none */
     int status;                        /* that it must have; 0: any that suits the file */
     bool is_head;
+    size_t echo_bytes;
+    unsigned echo_mark;
     bool is_refused; /* for its target */
     bool may_go_on;  /* the request does not end the connection */
     bool must_end;   /* it does */

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve_echo.h"
 #include "serve_path.h"
 
 enum {
     NODES_MAX = 64,
     TAG_BYTES = 64,
     PARTS_MAX = 16,
-    PAGE_BYTES_MAX = 768,
+    PAGE_BYTES_MAX = 2048,
 };
 
 /* Of the files that do not move: a tag may not change as long as the file does not. */
@@ -62,6 +63,8 @@ static const char *check_redirect(const struct ask *ask, const struct answer *an
 static const struct tree_node *child_of(const struct tree_node *directory, const char *link,
                                         size_t length) {
     char name[128], path[256];
+    const char *query = memchr(link, '?', length);
+    if (query != NULL) length = (size_t)(query - link);
     if (!serve_path(name, sizeof name, link, length)) return NULL;
     bool has_slash = length > 0 && link[length - 1] == '/';
     snprintf(path, sizeof path, "%s%s%s", directory->path, directory->path[0] != '\0' ? "/" : "",
@@ -90,7 +93,7 @@ static int count_children(const struct tree_node *directory) {
 static const char *check_listing(const struct tree_node *directory, const struct answer *answer,
                                  const char *body, bool is_foul) {
     static const char link[] = "<a href=\"./";
-    if (answer->length <= 0) return "an empty listing";
+    if (answer->length >= 0) return "a listing of a known length";
     if (answer->body_bytes == 0) return NULL;
     const char *end = body + answer->body_bytes;
     const char *at = memmem(body, answer->body_bytes, "<tbody>", 7);
@@ -216,6 +219,11 @@ const char *ask_check(const struct ask *ask, const struct answer *answer, const 
         return check_redirect(ask, answer);
     case ASK_LISTING:
         return check_listing(ask->node, answer, body, is_foul);
+    case ASK_ECHO:
+        if (answer->body_bytes != ask->echo_bytes) return "the length of what was sent";
+        for (size_t i = 0; i < ask->echo_bytes; i++)
+            if (body[i] != serve_echo_byte(ask->echo_mark, i)) return "what was sent";
+        return NULL;
     case ASK_FILE:
         return check_file(ask, answer, body);
     }

@@ -122,7 +122,8 @@ static void check_answer(struct client *client, const char *body) {
             sim_fail("client %u, answer %u: %s (status %d; %d was expected)", client->number,
                      client->answered, broken, answer->status, ask->status);
     }
-    bool may_end = !ask->may_go_on || clients.expects_cuts || clients.config.is_crowded || is_foul;
+    bool may_end = !ask->may_go_on || answer->is_to_end || clients.expects_cuts ||
+                   clients.config.is_crowded || is_foul;
     sim_check(!answer->is_last || may_end || answer->status == 408,
               "client %u is told to leave for nothing", client->number);
     client->is_told_last = answer->is_last;
@@ -131,8 +132,36 @@ static void check_answer(struct client *client, const char *body) {
     sim_progress();
 }
 
-/* Takes the answers that are whole. */
-static void check_answers(struct client *client) {
+/* Takes the body that follows the head, if it is whole. */
+static bool take_body(struct client *client, const char *bytes, size_t length, bool is_over) {
+    struct answer *answer = &client->answer;
+    size_t used = answer->body_bytes;
+    char *decoded = NULL;
+    bool is_whole = !answer->is_to_end && length >= used;
+    /* Where that is not whole, only the reason for the end tells. */
+    bool may_be_cut = clients.config.is_foul || clients.expects_cuts || client->manner.is_bad;
+    bool is_cut = may_be_cut && (length < 8 || memcmp(bytes + length - 8, "</html>\n", 8) != 0);
+    if (answer->is_to_end && is_over && !is_cut) {
+        is_whole = true;
+        used = answer->body_bytes = length;
+    }
+    if (answer->is_chunked) {
+        decoded = malloc(length + 1);
+        if (decoded == NULL) sim_fail("no memory for the simulation itself");
+        enum answer_state state = answer_read_chunks(answer, bytes, length, decoded, &used);
+        if (state == ANSWER_BROKEN) sim_fail("client %u: a broken chunk", client->number);
+        is_whole = state == ANSWER_HEAD;
+    }
+    if (is_whole) {
+        check_answer(client, decoded != NULL ? decoded : bytes);
+        client->read_start += answer->head_bytes + used;
+    }
+    free(decoded);
+    return is_whole;
+}
+
+/* Takes the answers that are whole. `is_over`: the connection has ended, and was not reset. */
+static void check_answers(struct client *client, bool is_over) {
     while (client->in.used > client->read_start) {
         const char *bytes = client->in.bytes + client->read_start, *broken;
         size_t length = client->in.used - client->read_start;
@@ -148,9 +177,7 @@ static void check_answers(struct client *client) {
         if (state == ANSWER_BROKEN) sim_fail("client %u: %s", client->number, broken);
         if (state == ANSWER_MORE) return;
         size_t head = client->answer.head_bytes;
-        if (length < head + client->answer.body_bytes) return;
-        check_answer(client, bytes + head);
-        client->read_start += head + client->answer.body_bytes;
+        if (!take_body(client, bytes + head, length - head, is_over)) return;
     }
     client->in.used = client->read_start = 0;
 }
@@ -166,12 +193,13 @@ static void receive(struct client *client) {
                 client->is_ended = true;
                 set_deadline(client, LINGER_NS);
             }
+            if (got == 0) check_answers(client, true);
             if (got == 0 && client->is_ended && sim_peer_is_connected(client->peer)) return;
             on_end(client, got < 0);
             return;
         }
         ask_put(&client->in, bytes, (size_t)got);
-        check_answers(client);
+        check_answers(client, false);
         if (manner->read_delay_ns > 0) {
             client->is_read_paused = true;
             come_back(client, manner->read_delay_ns);

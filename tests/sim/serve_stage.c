@@ -12,8 +12,8 @@
 
 enum {
     ATTEMPTS_MAX = 500, /* to open something while calls fail */
-    /* A listing holds 8 slots, a buffer, its entries and its page. */
-    LISTING_BYTES_MAX = 200 * 1024,
+    /* A listing holds 8 slots and a buffer until it is sorted, and a block of entries. */
+    LISTING_BYTES_MAX = 100 * 1024,
     EXCHANGE_BYTES_MAX = sizeof(struct exchange) + LISTING_BYTES_MAX,
 };
 
@@ -95,7 +95,7 @@ void serve_stage_check(const struct serve_stage *stage) {
     sim_check(server_connections(server) <= places, "%u connections in %u places",
               server_connections(server), places);
     size_t bytes = serve_system_bytes();
-    sim_check(bytes <= places * (size_t)EXCHANGE_BYTES_MAX + 2 * ACCESS_LOG_BYTES,
+    sim_check(bytes <= places * (size_t)EXCHANGE_BYTES_MAX + ACCESS_LOG_BYTES,
               "%zu bytes for %u places", bytes, places);
 }
 

@@ -49,12 +49,33 @@ void system_free(void *memory) {
     eddy_os_resize(NULL, block, bytes + HEADER_BYTES, 0);
 }
 
+void *system_take_pages(size_t bytes) {
+    return system_resize(NULL, bytes);
+}
+
+void system_give_pages(void *memory, size_t bytes) {
+    sim_check(memory == NULL || size_of((char *)memory - HEADER_BYTES) == bytes,
+              "%zu bytes are given back of others", bytes);
+    system_free(memory);
+}
+
 void system_close(int fd) {
     sim_close(fd);
 }
 
 int64_t system_time_s(void) {
     return WALL_START_S + sim_now_ns() / EDDY_NS_PER_S;
+}
+
+int64_t system_time_ns(void) {
+    return WALL_START_S * EDDY_NS_PER_S + sim_now_ns();
+}
+
+/* Only stdout is used here. */
+int system_open_log(const char *path, bool *ends_within_a_line) {
+    (void)path;
+    *ends_within_a_line = false;
+    return -ENOENT;
 }
 
 uint64_t system_random(void) {

@@ -19,6 +19,15 @@ enum {
 
 #define LARGE SIZE_MAX /* as a size: tree_put() says */
 
+/* A directory whose listing is more than the server gives at once. */
+#define WIDE_NAME(letter) \
+    "wide/" letter " is a file whose name is as long as that of a song by somebody; its number: "
+#define WIDE(letter)                                                 \
+    {.path = WIDE_NAME(letter) "1", .start = 70, .bytes = 12},       \
+        {.path = WIDE_NAME(letter) "2", .start = 71, .bytes = 13}, { \
+        .path = WIDE_NAME(letter) "10", .start = 72, .bytes = 14     \
+    }
+
 static const struct tree_node nodes[] = {
     {.path = "", .kind = TREE_DIRECTORY},
     {.path = "empty", .start = 1, .bytes = 0},
@@ -48,6 +57,14 @@ static const struct tree_node nodes[] = {
     {.path = "docs/nowhere", .kind = TREE_LINK, .target = "nothing"},
     {.path = "docs/also", .kind = TREE_LINK, .target = "sub"},
     {.path = "hollow", .kind = TREE_DIRECTORY},
+    {.path = "wide", .kind = TREE_DIRECTORY},
+    WIDE("a"),
+    WIDE("B"),
+    WIDE("c"),
+    WIDE("D"),
+    WIDE("e"),
+    WIDE("F"),
+    WIDE("g"),
     {.path = "site", .kind = TREE_DIRECTORY},
     {.path = "site/index.html", .start = 80, .bytes = 300},
     {.path = "site/index.html.gz", .start = 82, .bytes = 7},

@@ -67,9 +67,10 @@ static inline bool head_same_result(const struct http_head *a, const struct http
             !head_span_equals(a->fields[i].value, b->fields[i].value))
             return false;
     return head_span_equals(a->target, b->target) && head_span_equals(a->name, b->name) &&
-           a->body_bytes == b->body_bytes && a->head_bytes == b->head_bytes &&
-           a->minor == b->minor && a->is_chunked == b->is_chunked &&
-           a->expects_continue == b->expects_continue && a->keep_alive == b->keep_alive;
+           head_span_equals(a->authority, b->authority) && a->body_bytes == b->body_bytes &&
+           a->head_bytes == b->head_bytes && a->minor == b->minor &&
+           a->is_chunked == b->is_chunked && a->expects_continue == b->expects_continue &&
+           a->keep_alive == b->keep_alive;
 }
 
 #endif

@@ -174,6 +174,22 @@ START_TEST(a_host_is_empty_only_in_the_field) {
 }
 END_TEST
 
+static void check_span(const char *text, const char *authority) {
+    struct http_head head;
+    ck_assert_int_eq(head_feed_whole(&head, text, strlen(text), &head_feed_limits), 200);
+    ck_assert_uint_eq(head.authority.length, strlen(authority));
+    ck_assert(memcmp(text + head.authority.offset, authority, head.authority.length) == 0);
+}
+
+START_TEST(the_authority_of_a_target_is_kept) {
+    check_span("GET http://a:1/b?c HTTP/1.1\r\nHost: h\r\n\r\n", "a:1");
+    check_span("GET HTTPS://[::1]?c HTTP/1.1\r\nHost: h\r\n\r\n", "[::1]");
+    check_span("\r\nGET http://a. HTTP/1.0\r\n\r\n", "a.");
+    check_span("GET //a/b HTTP/1.1\r\nHost: h\r\n\r\n", "");
+    check_span("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "");
+}
+END_TEST
+
 /* The system's parser is a second opinion, on what looks like an address. */
 START_TEST(addresses_are_those_that_the_system_reads) {
     static const char *const parts[] = {
@@ -202,6 +218,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("http_authority");
     ck_add(suite, "authority", hosts_are_names_or_addresses, ports_are_numbers,
-           a_host_is_empty_only_in_the_field, addresses_are_those_that_the_system_reads);
+           a_host_is_empty_only_in_the_field, the_authority_of_a_target_is_kept,
+           addresses_are_those_that_the_system_reads);
     return suite;
 }

@@ -123,19 +123,74 @@ END_TEST
 
 /* A page says what its status is, twice, and each fits. */
 START_TEST(pages_tell_their_status_and_fit) {
-    char bytes[STATUS_PAGE_BYTES + 1];
+    char bytes[STATUS_PAGE_BYTES + 1], deep[8000];
+    memset(deep, '/', sizeof deep);
     for (int status = 100; status < 600; status++) {
-        struct text text = {bytes, STATUS_PAGE_BYTES, 0};
-        status_page_put(&text, status);
-        ck_assert_msg(text_fits(&text), "%d: %zu bytes", status, text.length);
+        for (size_t depth = 1; depth < 40; depth++) {
+            struct text text = {bytes, STATUS_PAGE_BYTES, 0};
+            status_page_put(&text, status, deep, depth);
+            ck_assert_msg(text_fits(&text), "%d: %zu bytes", status, text.length);
+        }
     }
     struct text text = {bytes, STATUS_PAGE_BYTES, 0};
-    status_page_put(&text, 404);
+    status_page_put(&text, 404, "/", 1);
     bytes[text.length] = '\0';
     ck_assert_ptr_nonnull(strstr(bytes, "<title>404 Not Found</title>"));
     ck_assert_ptr_nonnull(strstr(bytes, "<h1><b>404</b> Not Found</h1>"));
     ck_assert_ptr_null(strstr(bytes, "<script"));
     ck_assert_ptr_null(strstr(bytes, "http:"));
+}
+END_TEST
+
+/* From a page below the root its link goes up as a browser does, by the slashes of the target. */
+START_TEST(pages_have_a_way_home) {
+    static const struct {
+        const char *target, *home;
+    } cases[] = {
+        {"/", "./"},
+        {"/nothing", "./"},
+        {"/nothing?a=/b/c", "./"},
+        {"/a/", "./../"},
+        {"/a/b", "./../"},
+        {"/a//b/c%2Fd", "./../../../"},
+        {"http://host/a/b", "/"},
+        {"*", "/"},
+        {"", "/"},
+        {NULL, "/"},
+        {"/////////////////////////////////", "/"}, /* 33 */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char bytes[STATUS_PAGE_BYTES + 1], link[64];
+        const char *target = cases[i].target;
+        struct text text = {bytes, STATUS_PAGE_BYTES, 0};
+        status_page_put(&text, 404, target, target != NULL ? strlen(target) : 7);
+        bytes[text.length] = '\0';
+        snprintf(link, sizeof link, "<a href=\"%s\">Home</a>", cases[i].home);
+        ck_assert_msg(strstr(bytes, link) != NULL, "no %s for %s", link, target);
+    }
+}
+END_TEST
+
+/* What turns the direction of text would show "exe.txt" for "txt.exe". */
+START_TEST(text_is_not_turned) {
+    static const char *const turning[] = {"\xE2\x80\xAA", "\xE2\x80\xAE", "\xE2\x81\xA6",
+                                          "\xE2\x81\xA9"};
+    static const char *const plain[] = {"\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\xA5",
+                                        "\xE2\x81\xAA", "\xE2\x80\x8F", "\xE2\x82\xAC",
+                                        "\xD7\xA9",     "\xE2\x80"};
+    char bytes[32], name[16];
+    for (size_t i = 0; i < sizeof turning / sizeof turning[0]; i++) {
+        struct text text = {bytes, sizeof bytes, 0};
+        snprintf(name, sizeof name, "a%sb", turning[i]);
+        text_put_html(&text, name, strlen(name));
+        check_text(&text, "a\xEF\xBF\xBD"
+                          "b");
+    }
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        struct text text = {bytes, sizeof bytes, 0};
+        text_put_html(&text, plain[i], strlen(plain[i]));
+        check_text(&text, plain[i]);
+    }
 }
 END_TEST
 
@@ -190,6 +245,7 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("serve_text");
     ck_add(suite, "text", numbers_are_written_whole, text_counts_what_does_not_fit, html_is_escaped,
            encoded_names_come_back, media_types_are_found_by_extension);
-    ck_add(suite, "answers", pages_tell_their_status_and_fit, multipart_lengths_are_exact);
+    ck_add(suite, "answers", pages_tell_their_status_and_fit, pages_have_a_way_home,
+           text_is_not_turned, multipart_lengths_are_exact);
     return suite;
 }

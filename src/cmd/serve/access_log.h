@@ -1,43 +1,55 @@
-/* access_log.h: a line for each request, in the Common Log Format, to stdout.
+/* access_log.h: the log of one loop: a line for each request, gathered in blocks for the writer of
+ * the program (log_writer.h).
  *
- * Lines gather in memory and are written once a turn by a thread of the pool, so that a reader of
- * stdout that has stalled holds up no client. When it has stalled for so long that the memory is
- * full, lines are dropped and counted: a server is there for its clients first.
- * Threading: a log belongs to one loop; the writes of several loops do not tear lines, as each ends
- * with one. */
+ * A block goes to the writer once a turn, or when it is full; while one is with the writer, those
+ * that are full. Memory: two blocks, and up to ACCESS_LOG_BLOCKS (1 MiB) while the writer is
+ * behind. Beyond that lines are lost, and counted: a server is there for its clients first. So that
+ * nobody can keep the requests of others out of the log, only the first half of the memory is
+ * whoever's comes first: of the other half each of PEER_GROUPS groups of addresses, which nobody
+ * knows, has a share of its own. Threading: a log belongs to one loop. */
 #ifndef EDDY_CMD_SERVE_ACCESS_LOG_H
 #define EDDY_CMD_SERVE_ACCESS_LOG_H
 
 #include <eddy.h>
 
-enum { ACCESS_LOG_BYTES = 64 * 1024 }; /* of lines while others are being written */
+#include "access_line.h"
+#include "log_writer.h"
+
+enum {
+    ACCESS_LOG_BLOCKS = 16,
+    ACCESS_LOG_BYTES = ACCESS_LOG_BLOCKS * LOG_BLOCK_BYTES,
+    PEER_GROUPS = 64,
+};
 
 struct access_log {
-    eddy_file write;
-    eddy_defer flush;
     eddy_loop *loop;
-    char *filling, *writing; /* NULL: nothing is logged */
-    size_t used, writing_bytes;
-    uint64_t dropped; /* lines */
-    bool is_writing;
-    int64_t stamp_s; /* the second that `stamp` shows */
-    char stamp[32];
+    struct log_writer *writer; /* NULL: nothing is logged */
+    enum access_format format;
+    bool trusts_proxy;
+    eddy_defer flush;
+    eddy_wake returned;         /* blocks, from the writer's thread … */
+    struct log_passage passage; /* … by here */
+    struct log_block *filling, *spare;
+    unsigned blocks, out; /* that there are, and that are with the writer */
+    bool is_shared_out;   /* `taken` holds something */
+    uint64_t seed;
+    uint16_t taken[PEER_GROUPS]; /* bytes of the second half of the memory */
+    struct access_stamp stamp;
 };
 
-struct access_line {
-    const struct sockaddr *peer;
-    const char *request; /* the request line as it came; NULL: none came */
-    size_t request_length;
-    int status;
-    int64_t body_bytes;
+struct access_log_config {
+    eddy_loop *loop;
+    struct log_writer *writer; /* NULL: lines are thrown away */
+    enum access_format format;
+    bool trusts_proxy;
 };
 
-/* Errors: -ENOMEM. With `enabled` false, lines are thrown away. */
-int access_log_open(struct access_log *log, eddy_loop *loop, bool enabled);
-static inline bool access_log_is_on(const struct access_log *log) {
-    return log->filling != NULL;
-}
+/* Errors: -ENOMEM, or as eddy_wake_start. */
+int access_log_open(struct access_log *log, const struct access_log_config *config);
 void access_log_put(struct access_log *log, const struct access_line *line);
-void access_log_close(struct access_log *log); /* once its loop has ended */
+
+/* Hands everything over at once: no more lines are to come. */
+void access_log_flush(struct access_log *log);
+void access_log_close(struct access_log *log); /* once its loop has ended, before the writer */
 
 #endif

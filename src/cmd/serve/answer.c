@@ -41,7 +41,9 @@ void answer_status(const struct context *context, eddy_http_request *request, in
         (void)eddy_http_respond_lent(request, status, own->bytes, own->length);
         return;
     }
-    status_page_put(&page, status);
+    size_t length;
+    const char *target = eddy_http_target(request, &length);
+    status_page_put(&page, status, target, length);
     (void)eddy_http_add(request, "Content-Type", html);
     (void)eddy_http_respond(request, status, bytes, page.length);
 }
@@ -123,11 +125,12 @@ void answer_redirect(struct exchange *exchange) {
     answer_page_of(exchange, err == 0 ? 301 : err == -EMSGSIZE ? 414 : 503);
 }
 
-void answer_page(struct exchange *exchange) {
+bool answer_begin_page(struct exchange *exchange) {
     answer_add_fields(exchange->context, exchange->request, 200);
     (void)eddy_http_add(exchange->request, "Content-Type", html);
-    (void)eddy_http_respond_lent(exchange->request, 200, exchange->page->text,
-                                 exchange->page->length);
+    int err = eddy_http_start(exchange->request, 200, -1);
+    if (err < 0) eddy_http_abort(exchange->request);
+    return err == 0;
 }
 
 /* Asked by a browser before a script's request with fields of its own (the Fetch standard, "CORS

@@ -17,8 +17,9 @@ void answer_error(struct exchange *exchange, int error);
 void answer_redirect(struct exchange *exchange); /* to the same directory with its slash */
 /* exchange->fd and exchange->stat are those of a regular file. */
 void answer_file(struct exchange *exchange);
-/* exchange->page is complete, and is HTML. */
-void answer_page(struct exchange *exchange);
+/* Begins a page whose text follows in pieces. False: nobody waits for it
+ * any more, and the request is ended. */
+bool answer_begin_page(struct exchange *exchange);
 
 /* Counts a file request or job as under way: `err` is what the call that makes it returned. If that
  * says that it could not be made, answers with the status for this, and is false. */

@@ -1,6 +1,24 @@
 /* context.c: see context.h. */
 #include "context.h"
 
+static int open_log(struct context *context, const struct log_config *config) {
+    struct access_log_config log_config = {.loop = context->loop};
+    int err = 0;
+    if (config != NULL) {
+        log_config.format = config->format;
+        log_config.trusts_proxy = config->trusts_proxy;
+        log_config.writer = config->writer;
+        if (config->writer == NULL) {
+            err = log_writer_open(&context->writer, context->loop, &config->file);
+            log_config.writer = &context->writer;
+        }
+    }
+    if (err < 0) return err;
+    err = access_log_open(&context->log, &log_config);
+    if (err < 0) log_writer_close(&context->writer);
+    return err;
+}
+
 int context_open(struct context *context, const struct context_config *config) {
     const struct policy *policy = config->policy != NULL ? config->policy : &policy_default;
     *context = (struct context){
@@ -9,7 +27,7 @@ int context_open(struct context *context, const struct context_config *config) {
         .policy = policy,
         .path_room = policy_room(policy),
     };
-    int err = access_log_open(&context->log, config->loop, config->log);
+    int err = open_log(context, config->log);
     if (err < 0) return err;
     eddy_timer_init(&context->expiry, config->loop);
     eddy_unref(&context->expiry.handle);
@@ -22,6 +40,7 @@ void context_close(struct context *context) {
     eddy_timer_stop(&context->expiry);
     file_cache_clear(&context->cache);
     access_log_close(&context->log);
+    log_writer_close(&context->writer);
 }
 
 void context_free(struct context *context) {

@@ -18,8 +18,18 @@ struct context {
     size_t path_room; /* behind the path of a request; policy_room() */
     struct free_list spare_exchanges;
     struct access_log log;
+    struct log_writer writer; /* where it is the log's own */
     struct file_cache cache;
-    eddy_timer expiry; /* of what the cache holds; runs while it holds something */
+    eddy_timer expiry;    /* of what the cache holds; runs while it holds something */
+    size_t listing_bytes; /* that listings under way take for their entries */
+};
+
+struct log_config {
+    enum access_format format;
+    bool trusts_proxy; /* the peer is who X-Forwarded-For says */
+    struct log_writer
+        *writer;          /* another loop's, which ends after this one; NULL: one of its own … */
+    struct log_file file; /* … into this, which then is its */
 };
 
 struct context_config {
@@ -27,11 +37,11 @@ struct context_config {
     int root;
     const struct policy *policy; /* NULL: policy_default */
     unsigned cached_files;
-    size_t exchange_bytes; /* of what a request takes */
-    bool log;
+    size_t exchange_bytes;        /* of what a request takes */
+    const struct log_config *log; /* NULL: none */
 };
 
-/* Errors: -ENOMEM. */
+/* Errors: as access_log_open. */
 int context_open(struct context *context, const struct context_config *config);
 void context_close(struct context *context); /* once the loop has ended … */
 void context_free(struct context *context);  /* … and once it has been closed */

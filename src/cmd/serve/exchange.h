@@ -15,11 +15,9 @@
 
 enum { PATH_BYTES = 4096, PATH_INLINE_BYTES = 320 };
 
-/* A body in memory. */
+/* What a page is made from while it is sent. */
 struct page {
-    char *text;
-    size_t length;
-    void (*free)(struct page *page); /* of the layer that made it */
+    void (*free)(struct page *page); /* of the layer that makes it */
 };
 
 struct exchange {
@@ -34,7 +32,7 @@ struct exchange {
     bool is_fallback;           /* the file is the policy's, in place of what is not there */
     int fd;                     /* of the file that is sent, or -1 */
     struct cached_file *cached; /* whose descriptor that is, or NULL: it is the exchange's own */
-    struct page *page;          /* that is sent, or NULL */
+    struct page *page;          /* of a directory, or NULL */
     struct parts *parts;        /* of an answer of several ranges, or NULL */
     struct variant *variant;    /* of a search for a compressed file, or NULL */
     const char *encoding;       /* of the file that is sent; NULL: as it is */

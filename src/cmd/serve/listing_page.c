@@ -3,94 +3,162 @@
 
 #include <time.h>
 
-/* Colours follow the reader's system; a narrow screen drops the dates. The two icons are drawn in
- * the colour of their text. */
+#include "page_frame.h"
+
+enum {
+    CRUMBS_MAX = 16,
+    CRUMBS_BYTES = 3 * 1024, /* of all their names, as text; but one is always there */
+};
+
+/* The two icons are drawn in the colour of their text. A narrow screen has two lines for each
+ * entry: its name, and below it what is known of it. */
 static const char style[] =
-    ":root{color-scheme:light dark;--fg:#1f2328;--dim:#656d76;--bg:#fff;--line:#d8dee4;"
-    "--hover:#f6f8fa;--link:#0969da}\n"
-    "@media(prefers-color-scheme:dark){:root{--fg:#e6edf3;--dim:#8d96a0;--bg:#0d1117;"
-    "--line:#30363d;--hover:#161b22;--link:#58a6ff}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0 auto;max-width:60rem;padding:2rem 1rem;background:var(--bg);color:var(--fg);"
-    "font:15px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif}\n"
-    "h1{margin:0 0 1rem;font-size:1.25rem;font-weight:600;overflow-wrap:anywhere}\n"
     "h1 i{color:var(--dim);font-style:normal;font-weight:400;padding:0 .15em}\n"
-    "a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}\n"
     "table{width:100%;border-collapse:separate;border-spacing:0;border:1px solid var(--line);"
     "border-radius:8px;overflow:hidden}\n"
     "th,td{padding:.4rem .75rem;text-align:left;border-top:1px solid var(--line)}\n"
-    "thead th{border-top:0;background:var(--hover);color:var(--dim);font-size:.8rem;"
-    "font-weight:500}\n"
+    "thead th{border-top:0;background:var(--hover);font-size:.8rem;font-weight:500}\n"
+    "th a{display:flex;color:var(--dim)}.s a{justify-content:flex-end}\n"
+    "[aria-sort] a{color:var(--fg)}[aria-sort=ascending] a::after{content:\"\\a0\\2191\"}\n"
+    "[aria-sort=descending] a::after{content:\"\\a0\\2193\"}\n"
     "tbody tr:hover{background:var(--hover)}\n"
     ".n{width:100%;overflow-wrap:anywhere}\n"
     ".s,.t{white-space:nowrap;color:var(--dim);font-variant-numeric:tabular-nums}\n"
     ".s{text-align:right}\n"
-    ".n a{display:flex;align-items:baseline}\n"
-    ".n a::before{content:\"\";flex:none;width:1rem;height:1rem;margin-right:.6rem;"
+    ".n a{display:flex;align-items:baseline}td bdi{min-width:0}\n"
+    "td.n a::before{content:\"\";flex:none;width:1rem;height:1rem;margin-right:.6rem;"
     "align-self:center;background:var(--dim);"
     "-webkit-mask:var(--icon) center/contain no-repeat;mask:var(--icon) center/contain no-repeat;"
     "--icon:url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'"
     "%3E%3Cpath d='M3 1h6l4 4v10H3zm1 1v12h8V6H8V2zm5 .5V5h2.5z' fill-rule='evenodd'/%3E%3C/svg%3E"
     "\")}\n"
-    ".d a{font-weight:500}.d a::before{background:var(--link);"
+    ".d a{font-weight:500}td.d a::before{background:var(--link);"
     "--icon:url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'"
     "%3E%3Cpath d='M1 3h5l2 2h7v9H1z'/%3E%3C/svg%3E\")}\n"
-    ".u a::before{-webkit-mask:none;mask:none;background:none;content:\"\\2191\";height:auto;"
+    "td.u a::before{-webkit-mask:none;mask:none;background:none;content:\"\\2191\";height:auto;"
     "text-align:center;line-height:1}\n"
     "footer{margin-top:.75rem;color:var(--dim);font-size:.8rem}\n"
-    "@media(max-width:36rem){.t{display:none}body{padding:1rem .5rem}}\n";
+    "@media(max-width:36rem),(pointer:coarse){\n"
+    ".n a,th a{min-width:44px;min-height:44px;align-items:center}\n"
+    "td.n,th{padding-top:0;padding-bottom:0}}\n"
+    "@media(max-width:36rem){body{padding:1rem .5rem}\n"
+    "tr{display:flex;flex-wrap:wrap;border-top:1px solid var(--line)}\n"
+    "thead tr,th,td{border-top:0}th.n{flex:1;width:auto}\n"
+    "td.n{flex:0 0 100%}td.s{padding:0 0 .5rem 2.35rem}td.t{margin-left:auto;"
+    "padding:0 .75rem .5rem}.u~td{display:none}}\n";
 
-static int fold(unsigned char byte) {
-    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+/* --- Links --- */
+
+/* Behind a link to a directory: it is to be shown in the same order. */
+static void put_order(struct text *text, enum listing_key key, bool is_descending) {
+    text_put_literal(text, "?sort=");
+    text_put_string(text, listing_key_names[key]);
+    text_put_string(text, is_descending ? "&amp;order=desc" : "&amp;order=asc");
 }
 
-int listing_page_compare(const void *entry, const void *other) {
-    const struct listing_entry *a = entry, *b = other;
-    if (a->is_directory != b->is_directory) return a->is_directory ? -1 : 1;
-    size_t common = a->name_length < b->name_length ? a->name_length : b->name_length;
-    for (size_t i = 0; i < common; i++) {
-        int order = fold((unsigned char)a->name[i]) - fold((unsigned char)b->name[i]);
-        if (order != 0) return order;
+static void put_kept_order(struct text *text, const struct listing_view *view) {
+    if (view->order.key != LISTING_BY_NAME || view->order.is_descending)
+        put_order(text, view->order.key, view->order.is_descending);
+}
+
+/* --- The way to here --- */
+
+/* Where the parts of the path begin that are shown. */
+static size_t shown_from(const struct listing_view *view) {
+    struct text names = {0};
+    size_t start = view->path_length, parts = 0;
+    while (start > 0) {
+        size_t end = start == view->path_length ? start : start - 1, first = end;
+        while (first > 0 && view->path[first - 1] != '/') first--;
+        text_put_html(&names, view->path + first, end - first);
+        if (parts++ > 0 && (parts > CRUMBS_MAX || names.length > CRUMBS_BYTES)) break;
+        start = first;
     }
-    if (a->name_length != b->name_length) return a->name_length < b->name_length ? -1 : 1;
-    return common > 0 ? memcmp(a->name, b->name, common) : 0;
+    return start;
 }
 
-/* The way to here, each part a link: root / usr / share. */
-static void put_breadcrumbs(struct text *text, const char *path, size_t length) {
-    size_t above = 0; /* directories between the part at hand and this one */
-    for (size_t i = 0; i < length; i++) above += path[i] == '/';
-    text_put_literal(text, "<h1><a href=\"./");
-    if (length > 0)
-        for (size_t k = 0; k <= above; k++) text_put_literal(text, "../");
-    text_put_literal(text, "\">root</a>");
-    for (size_t start = 0; start < length; above--) {
+static size_t count_slashes(const char *path, size_t length) {
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++) count += path[i] == '/';
+    return count;
+}
+
+static void put_link_up(struct text *text, const struct listing_view *view, size_t levels) {
+    text_put_literal(text, "<a href=\"./");
+    for (size_t i = 0; i < levels; i++) text_put_literal(text, "../");
+    put_kept_order(text, view);
+    text_put_literal(text, "\">");
+}
+
+/* Each part a link: root / usr / share. Beyond some parts the way to each would be long, and all
+ * ways together longer than the page. */
+static void put_breadcrumbs(struct text *text, const struct listing_view *view) {
+    const char *path = view->path;
+    size_t length = view->path_length, start = shown_from(view);
+    text_put_literal(text, "<nav><h1>");
+    put_link_up(text, view, length > 0 ? count_slashes(path, length) + 1 : 0);
+    text_put_literal(text, "root</a>");
+    if (start > 0) text_put_literal(text, "<i>/</i> \xE2\x80\xA6 ");
+    while (start < length) {
         size_t end = start;
         while (end < length && path[end] != '/') end++;
-        text_put_literal(text, "<i>/</i><a href=\"./");
-        for (size_t k = 0; k < above; k++) text_put_literal(text, "../");
-        text_put_literal(text, "\">");
+        text_put_literal(text, "<i>/</i>");
+        put_link_up(text, view, count_slashes(path + end, length - end));
+        text_put_literal(text, "<bdi>");
         text_put_html(text, path + start, end - start);
-        text_put_literal(text, "</a>");
+        text_put_literal(text, "</bdi></a>");
         start = end + 1;
     }
-    text_put_literal(text, "</h1>\n");
+    text_put_literal(text, "</h1></nav>\n");
 }
 
-void listing_page_put_begin(struct text *text, const char *path, size_t length) {
-    text_put_literal(text, "<!doctype html>\n<html lang=\"en\">\n<head>\n"
-                           "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-                           "content=\"width=device-width,initial-scale=1\">\n<title>/");
-    text_put_html(text, path, length);
-    text_put_literal(text, "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n");
-    text_put(text, style, sizeof style - 1);
-    text_put_literal(text, "</style>\n</head>\n<body>\n");
-    put_breadcrumbs(text, path, length);
-    text_put_literal(text, "<table>\n<thead><tr><th class=\"n\">Name</th><th class=\"s\">Size"
-                           "</th><th class=\"t\">Modified (UTC)</th></tr></thead>\n<tbody>\n");
-    if (length > 0)
-        text_put_literal(text, "<tr><td class=\"n u\"><a href=\"../\">Parent directory</a></td>"
-                               "<td class=\"s\"></td><td class=\"t\"></td></tr>\n");
+void listing_page_put_begin(struct text *text, const struct listing_view *view) {
+    size_t start = shown_from(view);
+    page_frame_put_begin(text);
+    text_put_string(text, start > 0 ? "\xE2\x80\xA6/" : "/");
+    text_put_html(text, view->path + start, view->path_length - start);
+    page_frame_put_style(text, style);
+}
+
+/* --- The table --- */
+
+/* A column that is sorted by offers the other direction; others the one that is asked for first:
+ * the largest, the latest. */
+static void put_column(struct text *text, const struct listing_view *view, enum listing_key key,
+                       const char *column, const char *title) {
+    bool is_descending = key != LISTING_BY_NAME;
+    text_put_literal(text, "<th scope=\"col\" class=\"");
+    text_put_string(text, column);
+    text_put_literal(text, "\"");
+    if (view->order.key == key) {
+        is_descending = !view->order.is_descending; /* the other one is shown */
+        text_put_string(text,
+                        is_descending ? " aria-sort=\"ascending\"" : " aria-sort=\"descending\"");
+    }
+    text_put_literal(text, "><a href=\"");
+    put_order(text, key, is_descending);
+    text_put_literal(text, "\">");
+    text_put_string(text, title);
+    text_put_literal(text, "</a></th>");
+}
+
+void listing_page_put_head(struct text *text, const struct listing_view *view) {
+    put_breadcrumbs(text, view);
+    if (view->is_partial) {
+        text_put_literal(text, "<p>This directory has more entries than a listing holds. The ");
+        text_put_number(text, view->count);
+        text_put_literal(text, " that are shown are those which the system named first.</p>\n");
+    }
+    text_put_literal(text, "<table>\n<thead><tr>");
+    put_column(text, view, LISTING_BY_NAME, "n", "Name");
+    put_column(text, view, LISTING_BY_SIZE, "s", "Size");
+    put_column(text, view, LISTING_BY_DATE, "t", "Modified (UTC)");
+    text_put_literal(text, "</tr></thead>\n<tbody>\n");
+    if (view->path_length == 0) return;
+    text_put_literal(text, "<tr><td class=\"n u\"><a href=\"../");
+    put_kept_order(text, view);
+    text_put_literal(text, "\">Parent directory</a></td><td class=\"s\"></td><td class=\"t\"></td>"
+                           "</tr>\n");
 }
 
 /* 999 B, 1.0 KiB, 12.3 MiB. */
@@ -138,26 +206,29 @@ static void put_time(struct text *text, int64_t time_s) {
     put_two(text, civil.tm_min);
 }
 
-void listing_page_put_row(struct text *text, const struct listing_entry *entry) {
+void listing_page_put_row(struct text *text, const struct listing_view *view,
+                          const struct listing_entry *entry) {
     const char *slash = entry->is_directory ? "/" : "";
     text_put_string(text, entry->is_directory ? "<tr><td class=\"n d\">" : "<tr><td class=\"n\">");
     /* Without "./" a name such as "a:b" would be a URL with a scheme of its own. */
     text_put_literal(text, "<a href=\"./");
     text_put_url(text, entry->name, entry->name_length);
     text_put_string(text, slash);
-    text_put_literal(text, "\">");
+    if (entry->is_directory) put_kept_order(text, view);
+    text_put_literal(text, "\"><bdi>");
     text_put_html(text, entry->name, entry->name_length);
     text_put_string(text, slash);
-    text_put_literal(text, "</a></td><td class=\"s\">");
+    text_put_literal(text, "</bdi></a></td><td class=\"s\">");
     if (!entry->is_directory) put_size(text, entry->size);
     text_put_literal(text, "</td><td class=\"t\"><time>");
     put_time(text, entry->modified_s);
     text_put_literal(text, "</time></td></tr>\n");
 }
 
-void listing_page_put_end(struct text *text, size_t count) {
+void listing_page_put_end(struct text *text, const struct listing_view *view) {
     text_put_literal(text, "</tbody>\n</table>\n<footer>");
-    text_put_number(text, count);
-    text_put_string(text, count == 1 ? " entry" : " entries");
-    text_put_literal(text, ", served by eddy</footer>\n</body>\n</html>\n");
+    text_put_number(text, view->count);
+    text_put_string(text, view->count == 1 ? " entry" : " entries");
+    text_put_literal(text, ", served by eddy</footer>\n");
+    page_frame_put_end(text);
 }

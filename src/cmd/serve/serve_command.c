@@ -22,6 +22,7 @@
 #include "port.h"
 #include "serve_options.h"
 #include "server.h"
+#include "system.h"
 
 enum {
     SPARE_DESCRIPTORS = 64, /* for loops, listeners, reserves, stdio and directories being listed */
@@ -48,11 +49,12 @@ struct program {
     unsigned address_count;
     int root;
     eddy_pool *pool;
-    struct server_thread *threads;    /* options.loops of them */
-    unsigned opened, started;         /* how many have a server, and a thread */
-    eddy_signal interrupt, terminate; /* in the first loop */
-    eddy_wake ended;                  /* a server of another thread has ended */
-    EDDY_ATOMIC(unsigned) running;    /* threads */
+    struct server_thread *threads; /* options.loops of them */
+    unsigned opened, started;      /* how many have a server, and a thread */
+    struct log_file log_file;
+    eddy_signal interrupt, terminate, reopen; /* in the first loop */
+    eddy_wake ended;                          /* a server of another thread has ended */
+    EDDY_ATOMIC(unsigned) running;            /* threads */
     int stop_level;
     EDDY_ATOMIC(int) error; /* the first that a server ended with, or 0 */
 };
@@ -96,6 +98,20 @@ static unsigned cached_files(unsigned descriptors, unsigned loops) {
     return files < CACHED_FILES_MAX ? files : CACHED_FILES_MAX;
 }
 
+static int open_log(struct program *program) {
+    const struct options *options = &program->options;
+    struct log_file *file = &program->log_file;
+    *file = (struct log_file){.path = options->log_file, .fd = STDOUT_FILENO};
+    if (!options->log) return 0;
+    const char *name = "stdout";
+    if (file->path != NULL) {
+        name = file->path;
+        file->fd = system_open_log(name, &file->needs_line_end);
+        if (file->fd < 0) return fail(file->fd, "open", name);
+    }
+    return 0;
+}
+
 /* With which each loop can serve one client. */
 static unsigned needed_descriptors(unsigned loops, unsigned addresses) {
     return PROGRAM_DESCRIPTORS + loops * (LOOP_DESCRIPTORS + addresses + DESCRIPTORS_EACH);
@@ -116,9 +132,9 @@ static int open_servers(struct program *program) {
     unsigned cached = options->cache ? cached_files(descriptors, options->loops) : 0;
     if (connections == 0)
         connections = default_connections(options->backend, descriptors - cached * options->loops);
-    /* A log whose reader has stalled holds a thread per loop; the files' threads come on top. */
+    /* A log whose reader has stalled holds a thread; the files' threads come on top. */
     eddy_pool_config pool_config = {
-        .threads = options->pool_threads + (options->log_common ? options->loops : 0),
+        .threads = options->pool_threads + (options->log ? 1 : 0),
     };
     int err = eddy_pool_open(&program->pool, &pool_config);
     if (err < 0) return fail(err, "start", "the pool");
@@ -130,7 +146,15 @@ static int open_servers(struct program *program) {
             .connections_max = connections / options->loops + (i < connections % options->loops),
             .timeout_ns = options->timeout_s * EDDY_NS_PER_S,
             .cached_files = cached,
-            .log = options->log_common,
+            .log = options->log,
+            .log_config =
+                {
+                    .format = options->log_format,
+                    .trusts_proxy = options->trust_proxy,
+                    .writer = i > 0 ? &program->threads[0].server.context.writer : NULL,
+                    .file = program->log_file,
+                },
+            .stays = i == 0 && options->loops > 1,
             .policy = &program->policy.policy,
             .grace_ns = options->grace_s > 0 ? options->grace_s * EDDY_NS_PER_S : 1,
         };
@@ -189,15 +213,24 @@ static void on_terminate(eddy_signal *watcher, int number) {
     on_signal(eddy_container_of(watcher, struct program, terminate));
 }
 
+static void on_reopen(eddy_signal *watcher, int number) {
+    struct program *program = eddy_container_of(watcher, struct program, reopen);
+    (void)number;
+    if (program->options.log) log_writer_reopen(&program->threads[0].server.context.writer);
+}
+
 static int watch_signals(struct program *program) {
     eddy_loop *loop = program->threads[0].server.context.loop;
     eddy_signal_init(&program->interrupt, loop);
     eddy_signal_init(&program->terminate, loop);
+    eddy_signal_init(&program->reopen, loop);
     eddy_unref(&program->interrupt.handle);
     eddy_unref(&program->terminate.handle);
+    eddy_unref(&program->reopen.handle);
     signal(SIGPIPE, SIG_IGN); /* sockets raise none, but the log may lose its reader */
     int err = eddy_signal_start(&program->interrupt, on_interrupt, SIGINT);
     if (err == 0) err = eddy_signal_start(&program->terminate, on_terminate, SIGTERM);
+    if (err == 0) err = eddy_signal_start(&program->reopen, on_reopen, SIGUSR1);
     sigset_t none; /* whoever started the program may have left some blocked: exec keeps that */
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
@@ -208,7 +241,9 @@ static int watch_signals(struct program *program) {
 static void on_ended(eddy_wake *wake) {
     struct program *program = eddy_container_of(wake, struct program, ended);
     stop_all(program, SERVER_FINISHES);
-    if (program->running == 0) eddy_wake_stop(wake);
+    if (program->running > 0) return;
+    eddy_wake_stop(wake);
+    server_let_end(&program->threads[0].server); /* their last lines have come */
 }
 
 static void run_server(struct server_thread *thread) {
@@ -241,6 +276,7 @@ static int start_threads(struct program *program) {
         /* The others end at once, and those that never began count as ended. */
         atomic_fetch_sub(&program->running, loops - program->started);
         stop_all(program, SERVER_ENDS);
+        eddy_wake_send(&program->ended);
         run_server(&program->threads[0]);
         return -err;
     }
@@ -252,15 +288,16 @@ static int start_threads(struct program *program) {
 static void print_banner(const struct program *program) {
     const struct options *options = &program->options;
     char name[80];
-    printf("eddy: serving %s on", options->directory);
+    char urls[HOST_ADDRESSES_MAX * (sizeof name + 9)] = "";
     for (unsigned i = 0; i < program->address_count; i++) {
         eddy_address_format((const struct sockaddr *)&program->addresses[i].address, name,
                             sizeof name);
-        printf(" http://%s/", name);
+        size_t used = strlen(urls);
+        snprintf(urls + used, sizeof urls - used, " http://%s/", name);
     }
-    printf(" (%s, %u loop%s)\n", eddy_loop_backend(program->threads[0].server.context.loop)->name,
-           options->loops, options->loops == 1 ? "" : "s");
-    fflush(stdout);
+    system_say("serving %s on%s (%s, %u loop%s)", options->directory, urls,
+               eddy_loop_backend(program->threads[0].server.context.loop)->name, options->loops,
+               options->loops == 1 ? "" : "s");
 }
 
 static int serve(struct program *program) {
@@ -270,7 +307,8 @@ static int serve(struct program *program) {
     program->address_count =
         hosts_find(options->hosts, options->host_count, options->port, program->addresses);
     if (program->address_count == 0) return 1;
-    status = open_servers(program);
+    status = open_log(program);
+    if (status == 0) status = open_servers(program);
     if (status == 0) status = listen_all(program);
     if (status != 0) return status;
     int err = watch_signals(program);
@@ -291,12 +329,25 @@ static bool close_all(struct program *program) {
     if (program->opened > 0) {
         eddy_signal_stop(&program->interrupt);
         eddy_signal_stop(&program->terminate);
+        eddy_signal_stop(&program->reopen);
         eddy_wake_stop(&program->ended);
     }
-    for (unsigned i = 0; i < program->opened; i++)
+    for (unsigned i = program->opened; i-- > 0;) /* the first has the log of the others */
         if (server_close(&program->threads[i].server) < 0) all_closed = false;
     if (program->pool != NULL && eddy_pool_close(program->pool) < 0) all_closed = false;
     return all_closed;
+}
+
+/* A number that is closed would be a client's socket, which then got what is written here. */
+static int claim_standard(const struct options *options) {
+    if (options->log && options->log_file == NULL && fcntl(STDOUT_FILENO, F_GETFD) < 0)
+        return fail(-errno, "write the log to", "stdout");
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+    return 0;
 }
 
 int serve_main(int argc, char **argv) {
@@ -310,6 +361,7 @@ int serve_main(int argc, char **argv) {
         options_help(stdout);
         return 0;
     }
+    if (claim_standard(&program.options) != 0) return 1;
     program.root = open(program.options.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (program.root < 0) return fail(-errno, "serve", program.options.directory);
     program.threads = calloc(program.options.loops, sizeof *program.threads);

@@ -52,8 +52,28 @@ static bool set_timeout(void *to, const char *value) {
 
 static bool set_log(void *to, const char *value) {
     struct options *options = to;
-    options->log_common = strcmp(value, "common") == 0;
-    return options->log_common || strcmp(value, "none") == 0;
+    static const char *const formats[] = {
+        [ACCESS_COMMON] = "common", [ACCESS_COMBINED] = "combined", [ACCESS_JSON] = "json"};
+    options->log = false;
+    if (strcmp(value, "none") == 0) return true;
+    for (unsigned i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (strcmp(value, formats[i]) != 0) continue;
+        options->log_format = (enum access_format)i;
+        options->log = true;
+    }
+    return options->log;
+}
+
+static bool set_log_file(void *to, const char *value) {
+    struct options *options = to;
+    options->log_file = value;
+    return value[0] != '\0';
+}
+
+static bool set_trust_proxy(void *to, const char *value) {
+    struct options *options = to;
+    (void)value;
+    return options->trust_proxy = true;
 }
 
 static bool set_cache(void *to, const char *value) {
@@ -181,8 +201,13 @@ static const struct option_rule rules[] = {
     {"cache", NULL, "", set_cache,
      "keep files open for a second, instead of opening them" COMMAND_LINE_INDENT
      "for each request"},
-    {"log", "none|common", "none or common", set_log,
-     "write a line for each request to stdout (default none)"},
+    {"log", "FORMAT", "none, common, combined or json", set_log,
+     "write a line for each request, in this format: none," COMMAND_LINE_INDENT
+     "common, combined or json (default none)"},
+    {"log-file", "FILE", "the name of a file", set_log_file,
+     "append the lines to FILE, which SIGUSR1 opens anew" COMMAND_LINE_INDENT "(default: stdout)"},
+    {"trust-proxy", NULL, "", set_trust_proxy,
+     "log the last address of X-Forwarded-For as the client's"},
     {"quiet", NULL, "", set_quiet, "do not print the address that is served"},
     {"help", NULL, "", set_help, "print this"},
 };
@@ -212,6 +237,14 @@ static const struct command_line line = {
     .take_argument = take_directory,
 };
 
+/* What would have no effect is a mistake that nobody would notice. */
+static int check_log(const struct options *options, char *error, size_t error_size) {
+    if (options->log || (options->log_file == NULL && !options->trust_proxy)) return 0;
+    snprintf(error, error_size, "%s is of no use without --log common, combined or json",
+             options->log_file != NULL ? "--log-file" : "--trust-proxy");
+    return -EINVAL;
+}
+
 int options_parse(struct options *options, int argc, char **argv, char *error, size_t error_size) {
     *options = (struct options){
         .port = 8080,
@@ -231,7 +264,8 @@ int options_parse(struct options *options, int argc, char **argv, char *error, s
                  options->connections_max, options->loops);
         return -EINVAL;
     }
-    return policy_options_check(&options->policy, error, error_size);
+    err = check_log(options, error, error_size);
+    return err < 0 ? err : policy_options_check(&options->policy, error, error_size);
 }
 
 void options_help(FILE *out) {
@@ -240,7 +274,8 @@ void options_help(FILE *out) {
           "SIGINT and SIGTERM let running transfers finish, see --grace; a second one cuts them\n"
           "off. The exit status is 0 after a stop by signal, 1 if the system refuses something\n"
           "(a port in use, no such DIR), 2 if the command line, or a file that it names, is "
-          "wrong.\n\n"
+          "wrong.\n"
+          "SIGUSR1 opens the file of the log anew.\n\n"
           "options:\n",
           out);
     command_line_help(&line, out);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "access_line.h"
 #include "policy_options.h"
 
 enum { HOSTS_MAX = 8 };
@@ -21,8 +22,11 @@ struct options {
     unsigned pool_threads;
     unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
     unsigned timeout_s;
+    bool log;
+    enum access_format log_format;
+    const char *log_file; /* NULL: stdout */
+    bool trust_proxy;
     unsigned grace_s;
-    bool log_common;
     bool cache;
     bool quiet;
     bool help;

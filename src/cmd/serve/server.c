@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "answer.h"
 #include "file_handler.h"
@@ -12,6 +13,10 @@
 #define CUT_NS \
     (1 * EDDY_NS_PER_S) /* then for file requests and logs that are stuck in the kernel */
 
+/* In the log, of a client that went away before it was answered: who asks cannot keep that out of
+ * the log by not waiting. It is nginx's number, which who reads logs knows. */
+enum { STATUS_GONE = 499 };
+
 static void on_stop(eddy_wake *wake);
 
 /* --- Opening and closing --- */
@@ -19,14 +24,25 @@ static void on_stop(eddy_wake *wake);
 static void on_request_over(eddy_http_request *request, const eddy_http_outcome *outcome,
                             void *context) {
     struct server *server = context;
+    struct access_log *log = &server->context.log;
+    struct sockaddr_storage forwarded;
     struct access_line line = {
         .peer = eddy_http_peer(request),
-        .status = outcome->status,
+        .status = outcome->status != 0 ? outcome->status : STATUS_GONE,
         .body_bytes = outcome->body_bytes,
+        .taken_ns = outcome->taken_ns,
     };
     line.request = eddy_http_line(request, &line.request_length);
     if (line.request_length == 0) line.request = NULL;
-    if (outcome->status != 0) access_log_put(&server->context.log, &line);
+    if (outcome->status == 0 && line.request == NULL) return; /* nothing was asked for */
+    if (log->trusts_proxy &&
+        access_peer_forwarded(eddy_http_field(request, "X-Forwarded-For"), &forwarded))
+        line.peer = (const struct sockaddr *)&forwarded;
+    if (log->format != ACCESS_COMMON) {
+        line.referer = eddy_http_field(request, "Referer");
+        line.user_agent = eddy_http_field(request, "User-Agent");
+    }
+    access_log_put(log, &line);
 }
 
 /* What the HTTP server refuses by itself looks like what we refuse. */
@@ -59,6 +75,8 @@ static int open_http(struct server *server, const struct server_config *config) 
 
 int server_open(struct server *server, const struct server_config *config) {
     *server = (struct server){.config = *config};
+    struct log_config *log = &server->config.log_config;
+    if (log->file.path == NULL) log->file.fd = STDOUT_FILENO;
     eddy_loop *loop;
     eddy_loop_config loop_config = {.backend = config->backend, .pool = config->pool};
     int err = eddy_loop_open(&loop, &loop_config);
@@ -68,7 +86,7 @@ int server_open(struct server *server, const struct server_config *config) {
         .root = config->root,
         .cached_files = config->cached_files,
         .exchange_bytes = sizeof(struct exchange),
-        .log = config->log,
+        .log = config->log ? &server->config.log_config : NULL,
         .policy = config->policy,
     };
     err = context_open(&server->context, &context_config);
@@ -138,12 +156,16 @@ unsigned server_connections(const struct server *server) {
 /* --- Stopping --- */
 
 static void on_cut(eddy_timer *timer) {
-    eddy_loop_stop(eddy_container_of(timer, struct server, grace)->context.loop);
+    struct server *server = eddy_container_of(timer, struct server, grace);
+    access_log_flush(&server->context.log);
+    if (server->context.writer.loop != NULL) log_writer_give_up(&server->context.writer);
+    eddy_loop_stop(server->context.loop);
 }
 
 /* No connection is left, or soon none: the loop ends by itself, unless a file request is stuck. */
 static void expect_end(struct server *server) {
-    (void)eddy_timer_start(&server->grace, on_cut, CUT_NS, 0);
+    server->is_over = true;
+    if (!server->config.stays) (void)eddy_timer_start(&server->grace, on_cut, CUT_NS, 0);
 }
 
 static void end(struct server *server) {
@@ -158,8 +180,16 @@ static void on_grace_over(eddy_timer *timer) {
 }
 
 static void on_finished(eddy_http *http, void *context) {
+    struct server *server = context;
     (void)http;
-    expect_end(context);
+    access_log_flush(&server->context.log);
+    eddy_timer_stop(&server->grace);
+    expect_end(server);
+}
+
+void server_let_end(struct server *server) {
+    server->config.stays = false;
+    if (server->is_over) expect_end(server);
 }
 
 static void finish(struct server *server) {

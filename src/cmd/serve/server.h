@@ -6,11 +6,15 @@
  *     server                listening, stopping
  *     file_handler          from a request to the file that answers it
  *     listing               the page of a directory
+ *     survey                what is in a directory
  *     answer, parts         the head and body of an answer
  *     exchange              what a request holds until its answer is over
+ *     entries               of a directory, packed
  *     context               what the requests of one loop share
- *     access_log, file_cache, free_list; system; and pure functions: accept, conditional, etag,
- *     listing_page, mime, multipart, policy, range, status_page, text
+ *     access_log            the lines of one loop
+ *     log_writer            the one that writes those of all loops
+ *     file_cache, free_list; system; and pure functions: accept, access_line, conditional, etag,
+ *     listing_order, listing_page, mime, multipart, page_frame, policy, range, status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *
@@ -42,7 +46,9 @@ struct server_config {
     int64_t grace_ns;      /* for running transfers when it finishes; 0: 10 s */
     unsigned cached_files; /* kept open for a second each; 0: none */
     bool log;
-    const struct policy *policy; /* what is served, and how; the caller's; NULL: policy_default */
+    struct log_config log_config; /* zeros: the common format to stdout */
+    bool stays;                   /* the loop ends after server_let_end, not before */
+    const struct policy *policy;  /* what is served, and how; the caller's; NULL: policy_default */
 };
 
 struct server {
@@ -59,6 +65,7 @@ struct server {
     EDDY_ATOMIC(int) stop_level;
     int error; /* why a listener has failed, or 0 */
     bool is_finishing, is_ending;
+    bool is_over; /* nothing is left to serve, or soon nothing */
 };
 
 /* Opens the loop. Errors as of eddy_loop_open, or -ENOMEM. Nothing is left open after an error. */
@@ -75,6 +82,9 @@ int server_run(struct server *server);
 
 /* That are open just now. */
 unsigned server_connections(const struct server *server);
+
+/* Its loop may end, as others that use its log have ended. Loop thread only. */
+void server_let_end(struct server *server);
 
 /* Any thread. */
 void server_stop(struct server *server, int level);

@@ -42,13 +42,25 @@ static const char *html_of(unsigned char byte) {
     }
 }
 
+/* U+202A to U+202E and U+2066 to U+2069 in UTF-8, which change the direction of what follows: with
+ * them "exe.txt" is shown for a name that ends in "txt.exe". */
+static bool turns_text(const char *bytes, size_t length) {
+    if (length < 3 || memcmp(bytes, "\xE2\x80", 2) < 0 || memcmp(bytes, "\xE2\x81", 2) > 0)
+        return false;
+    unsigned char last = (unsigned char)bytes[2];
+    if ((unsigned char)bytes[1] == 0x80) return last >= 0xAA && last <= 0xAE;
+    return last >= 0xA6 && last <= 0xA9;
+}
+
 void text_put_html(struct text *text, const char *bytes, size_t length) {
     size_t plain = 0; /* where the bytes begin that are not written yet */
     for (size_t i = 0; i < length; i++) {
-        const char *escaped = html_of((unsigned char)bytes[i]);
+        bool turns = turns_text(bytes + i, length - i);
+        const char *escaped = turns ? "\xEF\xBF\xBD" : html_of((unsigned char)bytes[i]);
         if (escaped == NULL) continue;
         text_put(text, bytes + plain, i - plain);
         text_put_string(text, escaped);
+        if (turns) i += 2;
         plain = i + 1;
     }
     text_put(text, bytes + plain, length - plain);

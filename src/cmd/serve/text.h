@@ -36,7 +36,7 @@ void text_put_number(struct text *text, uint64_t number);
 void text_put_hex(struct text *text, uint64_t number); /* lower case, no leading zeros */
 
 /* As character data or a quoted attribute value of HTML. Control characters, which a file's name
- * may hold, become U+FFFD. */
+ * may hold, become U+FFFD, and so do those that turn the direction of text. */
 void text_put_html(struct text *text, const char *bytes, size_t length);
 
 /* As path segments of a URL: everything but unreserved characters and '/' becomes %XX. */
