@@ -102,7 +102,10 @@ END_TEST
 START_TEST(what_is_no_file_is_no_variant) {
     expect("/odd.txt", "br, gzip", "gzip", "odd gz");
     expect("/out.txt", "br, gzip", NULL, "out");
-    struct reply *reply = get("/gone.js", "gzip", "");
+    struct reply *reply = get("/plain.txt", "br, gzip", "");
+    ck_assert(reply_header_is(reply, "Content-Type", "text/plain; charset=utf-8"));
+    reply_free(reply);
+    reply = get("/gone.js", "gzip", "");
     ck_assert_int_eq(reply->status, 404);
     reply_free(reply);
     expect("/gone.js.gz", "gzip", NULL, "without its file");
@@ -160,6 +163,7 @@ START_TEST(tags_differ_where_nothing_else_does) {
     copy_etag(itself, sizeof itself, "/same.txt", NULL);
     copy_etag(compressed, sizeof compressed, "/same.txt", "gzip");
     ck_assert_str_ne(itself, compressed);
+    ck_assert_ptr_nonnull(strstr(compressed, "-gzip\""));
 }
 END_TEST
 
