@@ -257,7 +257,7 @@ EDDY_API int eddy_http_respond_file(eddy_http_request *request, int status, int 
  * head goes out with the first piece, or in phase 7. Errors also: -ENOMEM, -EINVAL. */
 EDDY_API int eddy_http_start(eddy_http_request *request, int status, int64_t length);
 
-/* Takes as much of `data` as there is room for, at least 8 KiB when nothing waits, and returns how
+/* Takes as much of `data` as there is room for, at least 4 KiB when nothing waits, and returns how
  * much. If that was not all, the callback of eddy_http_on_drained says when to go on. Errors:
  * -EPIPE, -EAGAIN (no room), -EMSGSIZE (more than the length that was announced), -EINVAL (no
  * answer has begun). */
