@@ -156,7 +156,7 @@ static inline void ask_numbered(struct client *client, unsigned number, unsigned
  * `text` is a whole one. */
 static inline void count_numbered(const char *text, unsigned char *seen, unsigned clients,
                                   unsigned count) {
-    while (*text != '\0') {
+    while (text != NULL && *text != '\0') {
         unsigned client, number;
         int start = 0;
         const char *end = strchr(text, '\n');
