@@ -82,7 +82,8 @@ END_TEST
 /* --- Place --- */
 
 static int file_fd;
-static eddy_timer timer;
+static eddy_file look;
+static eddy_stat stat_of_file;
 static eddy_http_request *both;
 static unsigned pieces, to_write;
 
@@ -92,7 +93,7 @@ static void write_rest(eddy_http_request *request, void *context) {
     if (to_write == 0 && pieces == 2) ck_assert_int_eq(eddy_http_end(request), 0);
 }
 
-static void on_timer(eddy_timer *it) {
+static void on_stat(eddy_file *it) {
     (void)it;
     eddy_http_resume_body(both);
 }
@@ -103,8 +104,8 @@ static void on_body(eddy_http_request *request, const void *data, ssize_t size, 
     if (size == 0) return;
     if (++pieces == 1) {
         eddy_http_pause_body(request);
-        eddy_timer_init(&timer, site.loop);
-        ck_assert_int_eq(eddy_timer_start(&timer, on_timer, 0, 0), 0);
+        /* Is done right before the file is read, in the same phase. */
+        ck_assert_int_eq(eddy_file_fstat(site.loop, &look, file_fd, &stat_of_file, on_stat), 0);
         ck_assert_int_eq(eddy_http_start(request, 200, -1), 0);
         ck_assert_int_eq(eddy_http_write_file(request, file_fd, 0, FILE_BYTES), 0);
     } else {
@@ -121,8 +122,8 @@ static void do_both(eddy_http_request *request, void *context) {
     ck_assert_int_eq(eddy_http_read_body(request, 0, on_body, NULL), 0);
 }
 
-/* The file's end is told in the turn in which the body goes on: its chunk has to be closed before
- * anything else is written. */
+/* The body goes on right before the file has been read: its chunk has to be closed before anything
+ * else is written. */
 START_TEST(what_a_body_has_written_comes_behind_a_file) {
     char path[] = "/tmp/eddy-test-XXXXXX", bytes[FILE_BYTES];
     visit_fill(bytes, FILE_BYTES);
