@@ -44,7 +44,7 @@ typedef void eddy_http_fn(eddy_http_request *request, void *context);
 /* How a request ended, for the log. */
 typedef struct eddy_http_outcome {
     int status;         /* that was answered; 0: none, as the client had gone or was cut off */
-    int error;          /* 0, or why not all of the answer is with the kernel, as -ECONNRESET */
+    int error;          /* 0, or why the answer was cut, as -ECONNRESET */
     int64_t body_bytes; /* of the answer's body, as far as it was given to the kernel */
     int64_t taken_ns;   /* since the request's first byte */
 } eddy_http_outcome;
@@ -86,7 +86,7 @@ typedef struct eddy_http_config {
 
 /* Makes a server on `loop`, without a listener. `config` may be NULL. Errors: -ENOMEM, -EINVAL (a
  * limit below 16 bytes, heads beyond 64 KiB, a negative time, more than 128 fields, a name of the
- * server beyond 63 bytes). */
+ * server beyond 63 bytes, or that no field can have). */
 EDDY_API int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_config *config);
 
 /* Ends listening, lets requests that are being answered finish, and closes all other connections.
@@ -213,12 +213,12 @@ EDDY_API void eddy_http_resume_body(eddy_http_request *request);
 /* --- What is told of it. Each may be set at any time until the request is ended, NULL unsets. ---
  */
 
-/* `done`: the request is over, all of it with the kernel or given up; what you have lent is yours
- * again, and then the request is gone. From the loop, once, whatever happens; also for a request
- * that is aborted.
- * `gone`: the client has gone away before the request was ended. Not after a half-close: such a
- * client may still wait for its answer. Where the backend cannot see it (EDDY_CAN_HANGUP) it is
- * found out when something is written. */
+/* `done`: the request is over: all of its answer is with the kernel, or in the server's own
+ * buffers, from where it goes out with what follows, or it was given up; what you have lent is
+ * yours again, and then the request is gone. From the loop, once, whatever happens; also for a
+ * request that is aborted. `gone`: the client has gone away before the request was ended. Not after
+ * a half-close: such a client may still wait for its answer. Where the backend cannot see it
+ * (EDDY_CAN_HANGUP) it is found out when something is written. */
 EDDY_API void eddy_http_on_done(eddy_http_request *request, eddy_http_fn *done, void *context);
 EDDY_API void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, void *context);
 
@@ -311,7 +311,7 @@ typedef struct eddy_http_counts {
     uint64_t requests;     /* whose head was complete or refused */
     uint64_t evicted;      /* connections that made room for others */
     uint64_t refused;      /* requests that no handler was called for */
-    uint64_t gone;         /* clients that went before their answer was with the kernel */
+    uint64_t gone;         /* clients that went before their request was over */
     uint64_t timed_out;    /* connections and requests that a time limit ended */
     uint32_t open;         /* connections just now */
     uint32_t answering;    /* of these, with a request that is not over */

@@ -12,7 +12,7 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size);
 /* A time limit has passed. */
 static void on_limit(struct http_connection *it) {
     eddy_http_request *request = it->request;
-    it->http->counts.timed_out++;
+    if (!it->is_lingering) it->http->counts.timed_out++;
     if (it->limit == HTTP_BODY_LIMIT && request->is_answering) {
         eddy__http_fail_body(request, -ETIMEDOUT);
     } else if (it->limit == HTTP_HEAD_LIMIT && !it->is_lingering &&

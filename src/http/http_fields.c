@@ -185,8 +185,8 @@ const char *eddy_http_field(eddy_http_request *request, const char *name) {
     return request->text + request->head.fields[at].value.offset;
 }
 
-/* The target's goes before the field (RFC 9112 §3.2.2). All lines are combined first: that moves
- * them, and what is given out here is to stay. */
+/* The target's goes before the field (RFC 9112 §3.2.2). All lines are combined first, as that
+ * moves them, and what is given out here is to stay. */
 const char *eddy_http_authority(const eddy_http_request *request, size_t *length) {
     *length = 0;
     if (!request->has_fields) return NULL;

@@ -57,7 +57,8 @@ static bool is_valid(const eddy_http_config *config) {
         return false;
     if (config->idle_ns < 0 || config->head_ns < 0) return false;
     if (config->body_ns < 0 || config->answer_ns < 0) return false;
-    return config->buffer_bytes >= HTTP_PIECE_BYTES && strlen(config->server) < 64;
+    return config->buffer_bytes >= HTTP_PIECE_BYTES && strlen(config->server) < 64 &&
+           eddy__http_is_value(config->server, strlen(config->server));
 }
 
 int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_config *config) {

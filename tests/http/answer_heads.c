@@ -19,6 +19,7 @@ static void handle(eddy_http_request *request, void *context) {
 }
 
 static void open_site_with(eddy_http_config config) {
+    over = told = 0;
     site_open(&site, config);
     ck_assert_int_eq(eddy_http_handle(site.http, NULL, "/", handle, NULL), 0);
 }
@@ -254,7 +255,6 @@ START_TEST(what_cannot_be_answered_is_an_error_and_a_500) {
                                         abort_at_once, send_file_badly, fail_for_want_of_memory};
     enum { COUNT = sizeof fns / sizeof fns[0] };
     for (int own = 0; own < 2; own++) {
-        over = told = 0;
         open_site_with((eddy_http_config){.error = own ? on_error : NULL});
         struct visit visit = visit_begin(&site);
         for (size_t i = 0; i < COUNT; i++) {
