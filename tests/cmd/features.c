@@ -2,6 +2,8 @@
  * pages, compressed files, hosts. What no backend touches, so that one is enough. */
 #include "client.h"
 
+#include <signal.h>
+
 static char root[128];
 static struct program program;
 
@@ -315,6 +317,47 @@ START_TEST(errors_have_the_pages_that_were_given) {
 }
 END_TEST
 
+/* --- Another release --- */
+
+static bool is_served(const char *text) {
+    struct reply *reply = ask(program.port, "GET", "/release", "");
+    bool is = reply->status == 200 && strcmp(reply->body, text) == 0;
+    reply_free(reply);
+    return is;
+}
+
+static void until_served(const char *text) {
+    for (int i = 0; i < 1000 && !is_served(text); i++) poll(NULL, 0, 10);
+    ck_assert(is_served(text));
+}
+
+/* A link that is the server's directory leads elsewhere: nothing changes until SIGHUP, which ends
+ * nothing. Where it leads nowhere the old directory stays. */
+START_TEST(the_directory_is_looked_up_again) {
+    char current[160];
+    make_directory(root, "one");
+    make_directory(root, "two");
+    make_text("one/release", "1");
+    make_text("two/release", "2");
+    make_link(root, "current", "one");
+    path_in(current, sizeof current, root, "current");
+    program = serve_start(current, (const char *const[]){"--loops", "2", NULL});
+    ck_assert(is_served("1"));
+    ck_assert_int_eq(unlink(current), 0);
+    make_link(root, "current", "two");
+    ck_assert(is_served("1"));
+    ck_assert_int_eq(kill(program.pid, SIGHUP), 0);
+    until_served("2");
+    ck_assert_int_eq(unlink(current), 0);
+    ck_assert_int_eq(kill(program.pid, SIGHUP), 0);
+    for (int i = 0; i < 5; i++) ck_assert(is_served("2"));
+    make_link(root, "current", "one");
+    ck_assert_int_eq(kill(program.pid, SIGHUP), 0);
+    until_served("1");
+    stop();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("cmd/features");
     TCase *all = tcase_create("features");
@@ -330,6 +373,7 @@ Suite *make_suite(void) {
     tcase_add_test(all, other_sites_are_allowed);
     tcase_add_test(all, a_page_that_is_not_there_is_the_application);
     tcase_add_test(all, errors_have_the_pages_that_were_given);
+    tcase_add_test(all, the_directory_is_looked_up_again);
     suite_add_tcase(suite, all);
     return suite;
 }

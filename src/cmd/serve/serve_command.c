@@ -52,9 +52,9 @@ struct program {
     struct server_thread *threads; /* options.loops of them */
     unsigned opened, started;      /* how many have a server, and a thread */
     struct log_file log_file;
-    eddy_signal interrupt, terminate, reopen; /* in the first loop */
-    eddy_wake ended;                          /* a server of another thread has ended */
-    EDDY_ATOMIC(unsigned) running;            /* threads */
+    eddy_signal interrupt, terminate, reopen, reload; /* in the first loop */
+    eddy_wake ended;                                  /* a server of another thread has ended */
+    EDDY_ATOMIC(unsigned) running;                    /* threads */
     int stop_level;
     EDDY_ATOMIC(int) error; /* the first that a server ended with, or 0 */
 };
@@ -219,6 +219,24 @@ static void on_reopen(eddy_signal *watcher, int number) {
     if (program->options.log) log_writer_reopen(&program->threads[0].server.context.writer);
 }
 
+/* DIR may be another directory by now: it gets the number of the old one, which all loops have, and
+ * what is being read goes on. What is kept open of the old one is for a second at most. */
+static void on_reload(eddy_signal *watcher, int number) {
+    struct program *program = eddy_container_of(watcher, struct program, reload);
+    const char *name = program->options.directory;
+    char text[64];
+    on_reopen(&program->reopen, number);
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_open = fd >= 0 && dup2(fd, program->root) >= 0;
+    if (is_open)
+        system_say("serving %s anew", name);
+    else
+        system_say("cannot serve %s anew, the old one stays: %s", name,
+                   eddy_strerror(errno, text, sizeof text));
+    if (is_open) (void)fcntl(program->root, F_SETFD, FD_CLOEXEC);
+    if (fd >= 0) close(fd);
+}
+
 static int watch_signals(struct program *program) {
     eddy_loop *loop = program->threads[0].server.context.loop;
     eddy_signal_init(&program->interrupt, loop);
@@ -227,10 +245,13 @@ static int watch_signals(struct program *program) {
     eddy_unref(&program->interrupt.handle);
     eddy_unref(&program->terminate.handle);
     eddy_unref(&program->reopen.handle);
+    eddy_signal_init(&program->reload, loop);
+    eddy_unref(&program->reload.handle);
     signal(SIGPIPE, SIG_IGN); /* sockets raise none, but the log may lose its reader */
     int err = eddy_signal_start(&program->interrupt, on_interrupt, SIGINT);
     if (err == 0) err = eddy_signal_start(&program->terminate, on_terminate, SIGTERM);
     if (err == 0) err = eddy_signal_start(&program->reopen, on_reopen, SIGUSR1);
+    if (err == 0) err = eddy_signal_start(&program->reload, on_reload, SIGHUP);
     sigset_t none; /* whoever started the program may have left some blocked: exec keeps that */
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
@@ -330,6 +351,7 @@ static bool close_all(struct program *program) {
         eddy_signal_stop(&program->interrupt);
         eddy_signal_stop(&program->terminate);
         eddy_signal_stop(&program->reopen);
+        eddy_signal_stop(&program->reload);
         eddy_wake_stop(&program->ended);
     }
     for (unsigned i = program->opened; i-- > 0;) /* the first has the log of the others */

@@ -275,7 +275,7 @@ void options_help(FILE *out) {
           "off. The exit status is 0 after a stop by signal, 1 if the system refuses something\n"
           "(a port in use, no such DIR), 2 if the command line, or a file that it names, is "
           "wrong.\n"
-          "SIGUSR1 opens the file of the log anew.\n\n"
+          "SIGUSR1 opens the file of the log anew, and SIGHUP DIR as well.\n\n"
           "options:\n",
           out);
     command_line_help(&line, out);
