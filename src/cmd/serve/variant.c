@@ -46,7 +46,7 @@ static int weight_of(const char *accepted, const char *name) {
 /* Fills in what the client takes, best first. Returns how many those are. A client that has the
  * file itself rather than a coding says so by name. */
 static unsigned choose(const char *accepted, const struct coding *wanted[CODINGS]) {
-    int weights[CODINGS], itself = accept_weight(accepted, "identity");
+    int weights[CODINGS] = {0}, itself = accept_weight(accepted, "identity");
     unsigned count = 0;
     for (unsigned i = 0; i < CODINGS; i++) {
         int weight = weight_of(accepted, codings[i].name);
