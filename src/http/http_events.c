@@ -53,6 +53,7 @@ static void put_line(struct event_text *event, const char *name, const char *byt
 
 /* A line ends in CR LF, LF or CR, as the reader of the stream has it. */
 static void put_data(struct event_text *event, const char *data, size_t size) {
+    if (size == 0) data = ""; /* it may be NULL */
     const char *end = data + size;
     for (;;) {
         const char *at = data;

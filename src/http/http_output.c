@@ -44,8 +44,8 @@ void eddy__http_move_output(eddy_http_request *request, char *bytes, uint32_t si
 void eddy__http_send_some(eddy_http_request *request) {
     struct http_output *output = &request->output;
     if (output->is_writing) return;
+    if (output->used == output->sent) return; /* it may have no bytes at all */
     struct iovec all = {output->bytes + output->sent, output->used - output->sent};
-    if (all.iov_len == 0) return;
     ssize_t sent = eddy_stream_try_write(&request->connection->stream, &all, 1);
     if (sent <= 0) return;
     output->sent += (uint32_t)sent;
@@ -137,7 +137,9 @@ static enum http_progress send_rest(struct http_connection *it) {
     bool has_bytes = output->used > output->sent, has_memory = request->memory_left > 0;
     if (output->used > output->answer_start || has_memory) request->has_sent = true;
     if (has_bytes) let_big_go(request);
-    output->vectors[0] = (struct iovec){output->bytes + output->sent, output->used - output->sent};
+    if (has_bytes)
+        output->vectors[0] =
+            (struct iovec){output->bytes + output->sent, output->used - output->sent};
     output->vectors[1] = (struct iovec){(void *)(uintptr_t)request->memory, request->memory_left};
     output->writing = output->used;
     output->writes_memory = has_memory;

@@ -221,8 +221,14 @@ START_TEST(a_line_that_was_cut_is_whole_in_a_new_file) {
     read_text(program.err, said, sizeof said, true); /* that it has to wait */
     ck_assert_int_eq(rename(log_path, other_path), 0);
     make_file(root, "access.log", "also cut", 8);
-    ck_assert_int_eq(prlimit(program.pid, RLIMIT_FSIZE, &old, NULL), 0);
     ck_assert_int_eq(kill(program.pid, SIGUSR1), 0);
+    /* It has the new file before there is room in the old one. */
+    struct stat stat_of = {.st_size = 8};
+    for (int i = 0; i < 3000 && stat_of.st_size <= 8; i++) {
+        poll(NULL, 0, 10);
+        ck_assert_int_eq(stat(log_path, &stat_of), 0);
+    }
+    ck_assert_int_eq(prlimit(program.pid, RLIMIT_FSIZE, &old, NULL), 0);
     expect_said(&program, "eddy: the log goes on, 0 lines were lost\n");
     end_saying(&program, "");
     char *first = file_text(other_path), *second = file_text(log_path);
