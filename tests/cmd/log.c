@@ -95,7 +95,7 @@ START_TEST(loops_do_not_tear_each_others_lines) {
         serve_start(root, (const char *[]){"--log", "common", "--loops", "4", NULL});
     for (unsigned i = 0; i < CLIENTS; i++) clients[i] = client_open(program.port);
     for (unsigned i = 0; i < CLIENTS; i++) ask_numbered(clients[i], i, 0, BEFORE);
-    log_reader_start(&reader, program.out); /* by now the pipe is full, and all loops have more */
+    /* By now the pipe is full, and all loops have more. */
     pid_t children[4];
     for (unsigned part = 0; part < 4; part++) {
         children[part] = fork();
@@ -104,6 +104,7 @@ START_TEST(loops_do_not_tear_each_others_lines) {
         for (unsigned i = part; i < CLIENTS; i += 4) ask_numbered(clients[i], i, BEFORE, EACH);
         _exit(0);
     }
+    log_reader_start(&reader, program.out);
     for (unsigned part = 0; part < 4; part++) {
         int status;
         ck_assert_int_eq(waitpid(children[part], &status, 0), children[part]);

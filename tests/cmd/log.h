@@ -81,14 +81,18 @@ static inline void *log_read(void *argument) {
     return NULL;
 }
 
+/* Reads a copy of `fd`, which may be closed meanwhile. No process is to be forked before its end: a
+ * lock of the allocator might be held. */
 static inline void log_reader_start(struct log_reader *reader, int fd) {
-    *reader = (struct log_reader){.fd = fd};
+    *reader = (struct log_reader){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+    ck_assert_int_ge(reader->fd, 0);
     ck_assert_int_eq(pthread_create(&reader->thread, NULL, log_read, reader), 0);
 }
 
 /* All that came, to be freed. */
 static inline char *log_reader_end(struct log_reader *reader) {
     ck_assert_int_eq(pthread_join(reader->thread, NULL), 0);
+    close(reader->fd);
     return reader->bytes;
 }
 
