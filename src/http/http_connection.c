@@ -1,8 +1,6 @@
-/* http_connection.c: a client: bytes in, time limits, what goes on next, the end.
- * Invariants: a connection is in one list of its server until it begins to close, and is freed when
- * its stream has closed, no file request of it is under way, and its request has been ended.
- * Reading is off while bytes of a later request wait behind one that is being answered. Threading:
- * the loop's. */
+/* http_connection.c: what goes on with a client: bytes in, time limits, answers one after another.
+ * Invariant: reading is off while bytes of a later request wait behind one that is being answered.
+ * Threading: the loop's. */
 #include "http_server.h"
 
 #include <string.h>
