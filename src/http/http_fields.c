@@ -48,22 +48,15 @@ const struct sockaddr *eddy_http_peer(const eddy_http_request *request) {
 
 /* --- The query --- */
 
-static int hex_of(char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 /* The decoded byte at `*at`, which moves behind it, or -EINVAL. */
 static int take_byte(const char **at, const char *end) {
     char byte = *(*at)++;
     if (byte == '+') return ' ';
     if (byte != '%') return (unsigned char)byte;
     if (end - *at < 2) return -EINVAL;
-    int high = hex_of((*at)[0]), low = hex_of((*at)[1]);
-    if (high < 0 || low < 0 || high + low == 0) return -EINVAL;
+    int decoded = http_byte_of_hex(*at);
     *at += 2;
-    return high << 4 | low;
+    return decoded > 0 ? decoded : -EINVAL;
 }
 
 /* Whether the name at `at` is `name`; then `*value` is what is behind it. */

@@ -29,19 +29,11 @@ static char *end_segment(const char *path, char *start, char *end, bool with_sla
     return end;
 }
 
-static int digit_of(char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 /* The byte that "%XX" stands for, or minus the status of an error. */
 static int unescape(const char *escape, size_t length) {
     if (length < 3) return -400;
-    int high = digit_of(escape[1]), low = digit_of(escape[2]);
-    if (high < 0 || low < 0) return -400;
-    int byte = high << 4 | low;
-    if (byte == 0) return -400;
+    int byte = http_byte_of_hex(escape + 1);
+    if (byte <= 0) return -400;
     return byte == '/' ? -404 : byte;
 }
 
