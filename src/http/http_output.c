@@ -216,7 +216,7 @@ void eddy__http_cut_answer(eddy_http_request *request, int error) {
     if (request->error == 0) request->error = error;
     request->is_cut = request->is_last = true;
     request->wants_drained = !request->is_ended; /* its next call says -EPIPE */
-    if (request->has_head && request->length < 0 && !request->is_chunked)
+    if (request->has_head && request->has_body && request->length < 0 && !request->is_chunked)
         request->connection->is_torn = true;
     eddy__http_forget_sources(request);
 }

@@ -338,6 +338,7 @@ static int serve(struct program *program) {
     err = start_threads(program);
     if (err < 0) return fail(err, "start", "a thread");
     run_server(&program->threads[0]);
+    if (program->error < 0) stop_all(program, SERVER_FINISHES); /* those that still run */
     if (program->error < 0) return fail(program->error, "go on", "serving");
     return 0;
 }
