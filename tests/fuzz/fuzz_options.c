@@ -67,15 +67,21 @@ static void check_options(const struct options *options) {
     check_policy(&options->policy);
 }
 
-/* One line, which holds one of the arguments as far as its value, and as far as there is room. */
+/* How much of an argument a message must hold: as far as its value, and as far as there is room. */
+static size_t named_bytes(const char *argument) {
+    if (argument[0] == '-' && argument[1] != '-') return strnlen(argument, 2); /* -pVALUE */
+    size_t length = strcspn(argument, "=");
+    if (length == 0) length = strlen(argument);
+    return length < NAMED_BYTES ? length : NAMED_BYTES;
+}
+
+/* One line, which holds one of the arguments. */
 static void check_error(const char *error, size_t size, int argc, char **argv) {
     bool is_named = false;
     size_t length = strnlen(error, size);
     FUZZ_CHECK(length > 0 && length < size);
     for (int i = 0; i < argc && !is_named; i++) {
-        size_t named = strcspn(argv[i], "=");
-        if (named > NAMED_BYTES) named = NAMED_BYTES;
-        if (named == 0) named = strnlen(argv[i], NAMED_BYTES);
+        size_t named = named_bytes(argv[i]);
         is_named = named > 0 ? memmem(error, length, argv[i], named) != NULL
                              : strncmp(error, "DIR is empty", 12) == 0;
     }
