@@ -85,14 +85,14 @@ END_TEST
 
 /* --- It is whole --- */
 
-/* The writes of several loops to one pipe are larger than what the kernel keeps together. */
+/* The writes of several loops to one pipe are larger than what the kernel keeps together. Where the
+ * reader cannot keep up, on a busy machine, as many lines are missing as stderr says. */
 START_TEST(loops_do_not_tear_each_others_lines) {
     enum { CLIENTS = 16, EACH = 240, BEFORE = 40 };
     static struct client *clients[CLIENTS];
     static unsigned char seen[CLIENTS * EACH];
     struct log_reader reader;
-    struct program program =
-        serve_start(root, (const char *[]){"--log", "common", "--loops", "4", NULL});
+    struct program program = serve_aloud((const char *[]){"--log", "common", "--loops", "4", NULL});
     for (unsigned i = 0; i < CLIENTS; i++) clients[i] = client_open(program.port);
     for (unsigned i = 0; i < CLIENTS; i++) ask_numbered(clients[i], i, 0, BEFORE);
     /* By now the pipe is full, and all loops have more. */
@@ -113,9 +113,15 @@ START_TEST(loops_do_not_tear_each_others_lines) {
     for (unsigned i = 0; i < CLIENTS; i++) client_close(clients[i]);
     ck_assert_int_eq(kill(program.pid, SIGTERM), 0);
     char *text = log_reader_end(&reader);
+    char said[4096];
+    read_text(program.err, said, sizeof said, false);
     count_numbered(text, seen, CLIENTS, EACH);
-    for (size_t i = 0; i < sizeof seen; i++)
-        if (seen[i] != 1) ck_abort_msg("request %zu is in the log %u times", i, seen[i]);
+    uint64_t missing = 0;
+    for (size_t i = 0; i < sizeof seen; i++) {
+        if (seen[i] > 1) ck_abort_msg("request %zu is in the log %u times", i, seen[i]);
+        missing += seen[i] == 0;
+    }
+    ck_assert_uint_eq(missing, count_lost(said));
     free(text);
     ck_assert_int_eq(program_wait(&program), 0);
 }

@@ -55,6 +55,17 @@ static inline void end_saying(struct program *program, const char *wanted) {
     ck_assert_int_eq(program_wait(program), 0);
 }
 
+/* How many lines `said` tells to be lost. */
+static inline uint64_t count_lost(const char *said) {
+    uint64_t lost = 0;
+    while ((said = strpbrk(said, "0123456789")) != NULL) {
+        char *end;
+        lost += strtoull(said, &end, 10);
+        said = end;
+    }
+    return lost;
+}
+
 /* --- Reading --- */
 
 /* A pipe that is read to its end by a thread. */
