@@ -104,7 +104,7 @@ bool eddy_os_condition_wait(eddy_os_condition *condition, eddy_os_mutex *mutex, 
 void eddy_os_condition_signal(eddy_os_condition *condition);
 void eddy_os_condition_broadcast(eddy_os_condition *condition);
 
-/* --- Files: file_calls.c, file_open.c, scan.c --- */
+/* --- Files: file_calls.c, file_open.c, file_send.c, scan.c --- */
 
 enum {
     /* Beside EDDY_BENEATH: only if it cannot block; else -EAGAIN, as where this is unknown. */
@@ -127,6 +127,9 @@ int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode);
 ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_t offset,
                           unsigned how); /* one call; offset -1: the position; count 1 to IOV_MAX */
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset);
+/* Into a socket that does not block. 0: the end of the file; -EAGAIN: the socket takes none. With
+ * EDDY_OS_NOWAIT -EAGAIN is either. No SIGPIPE. */
+ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsigned how);
 int eddy_os_file_fstat(int fd, eddy_stat *stat, unsigned how);
 int eddy_os_file_stat(int dir, const char *path, bool follow, eddy_stat *stat);
 int eddy_os_file_sync(int fd, bool data_only);

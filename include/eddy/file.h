@@ -66,7 +66,7 @@ struct eddy_file {
     struct iovec one; /* vector */
     int64_t total;    /* bytes of the vectors, or a file's new size */
     int64_t offset;
-    int fd, to_fd; /* a file, or the directory that a path starts from */
+    int fd, to_fd; /* a file, a socket, or the directory that a path starts from */
     int flags;
     unsigned mode;
     uint8_t operation;
@@ -106,6 +106,23 @@ EDDY_API int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const voi
                              size_t size, int64_t offset, eddy_file_fn *fn);
 EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,
                               int count, int64_t offset, eddy_file_fn *fn);
+
+/* Sends up to `size` bytes of the file `fd`, from `offset` on, into a connected socket that does
+ * not block, such as eddy_stream_fd's. On Linux the kernel passes its own pages on (sendfile),
+ * elsewhere they are read and sent, 16 KiB at a time. It waits for the disk, not for the socket.
+ * Result: how many bytes the socket has taken; fewer than `size` when it has no more room, or the
+ * file ends; 0 only at the file's end; -EAGAIN if there is no room at all, and the errors of
+ * reading and of sending: -EPIPE (without a SIGPIPE), -ECONNRESET. When there is room again a small
+ * write of the bytes that follow can tell (eddy_stream_write).
+ *
+ * The file's position stays. Until the callback both descriptors have to stay open, so a stream is
+ * not to be closed nor detached, and nothing else may be sent into the socket: of a stream, no
+ * write may be under way. eddy_file_cancel helps only as long as no thread has begun. On Linux 6.5
+ * and later up to 256 KiB that are in memory are tried without a thread, if the process might also
+ * write the file, or owns it (cachestat). Errors also: -EINVAL (a negative offset or size). Result
+ * also: -EINVAL (the socket blocks). */
+EDDY_API int eddy_file_send(eddy_loop *loop, eddy_file *file, int socket, int fd, int64_t offset,
+                            int64_t size, eddy_file_fn *fn);
 
 /* Fills `*stat` with what is known of an open file, or of a path: of what a symbolic link leads to
  * (stat) or of the link itself (lstat). Result: 0. `*stat` must stay until the callback. */

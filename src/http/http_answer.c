@@ -221,6 +221,7 @@ static void lend_file(eddy_http_request *request, int fd, int64_t offset, int64_
     request->fd = fd;
     request->file_offset = offset;
     request->file_left = length;
+    request->way = HTTP_BY_BLOCK;
     request->given += length;
 }
 

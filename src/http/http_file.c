@@ -1,7 +1,8 @@
 /* http_file.c: files that are read into the output, piece by piece.
  *
- * What does not fit behind the head is read into big blocks, of which there are few: whoever finds
- * none waits for one, and who has had one gives it to the next after each piece.
+ * What does not fit behind the head is read into a big block, of which there are few: whoever finds
+ * none waits for one, and gives it to the next when its bytes are out. Whatever does not fit into
+ * that the kernel sends.
  * Invariant: whoever is in http->waiting has is_waiting, and no block. Threading: the loop's. */
 #include "http_server.h"
 
@@ -67,12 +68,41 @@ static void on_file_read(eddy_file *file) {
         request->file_offset += result;
         request->file_left -= result;
         request->body_bytes += result;
+        request->way = HTTP_BY_KERNEL;
     } else {
         fail_file(request, result < 0 ? (int)result : -EIO);
     }
     it->is_advancing = false;
     eddy__http_advance(it);
 }
+
+/* --- From page to packet --- */
+
+static void on_file_sent(eddy_file *file) {
+    eddy_http_request *request = eddy_container_of(file, eddy_http_request, file);
+    int64_t sent = file->result > 0 ? file->result : 0;
+    request->is_reading = request->is_sending = false;
+    if (sent < request->wanted) request->way = HTTP_BY_SMALL_BLOCK;
+    request->file_offset += sent;
+    request->file_left -= sent;
+    request->body_bytes += sent;
+    eddy__http_go_on_closing(request->connection);
+    eddy__http_advance(request->connection);
+}
+
+static void send_piece(eddy_http_request *request) {
+    struct http_connection *it = request->connection;
+    if (eddy__http_flush(it) == HTTP_WAITS) return;
+    eddy__http_free_output(request);
+    request->wanted =
+        request->file_left < HTTP_SEND_BYTES ? (uint32_t)request->file_left : HTTP_SEND_BYTES;
+    int err = eddy_file_send(request->http->loop, &request->file, eddy_stream_fd(&it->stream),
+                             request->fd, request->file_offset, request->wanted, on_file_sent);
+    request->is_reading = request->is_sending = err == 0;
+    if (err < 0) fail_file(request, err);
+}
+
+/* --- By way of blocks --- */
 
 /* Has a big block, or waits for one. */
 static bool have_big(eddy_http_request *request) {
@@ -113,20 +143,27 @@ bool eddy__http_start_file(eddy_http_request *request) {
     return start_reading(request) == 0;
 }
 
-void eddy__http_read_piece(eddy_http_request *request) {
-    struct http_connection *it = request->connection;
-    struct http_output *output = &request->output;
-    if (output->is_writing) return;
-    if (output->size - output->used < request->file_left) {
-        bool is_full = output->kind == HTTP_BIG && output->from_file > 0;
-        if ((is_full || output->used - output->sent > HTTP_BLOCK_BYTES) &&
-            eddy__http_flush(it) == HTTP_WAITS)
-            return;
-        /* Others wait for a block: it goes to them in turn, a piece each. */
-        if (is_full && request->http->waiting != NULL && output->kind == HTTP_BIG)
-            eddy__http_free_output(request);
-        if (!have_big(request)) return;
+/* Has a block with room for more of the file, or waits for it. */
+static bool have_room(eddy_http_request *request) {
+    const struct http_output *output = &request->output;
+    if (request->way == HTTP_BY_SMALL_BLOCK) {
+        int err = eddy__http_reserve(request, 1);
+        if (err < 0) fail_file(request, err);
+        return err == 0;
     }
-    int err = start_reading(request);
-    if (err < 0) fail_file(request, err);
+    if (output->size - output->used >= request->file_left) return true;
+    if (output->used - output->sent > HTTP_BLOCK_BYTES &&
+        eddy__http_flush(request->connection) == HTTP_WAITS)
+        return false;
+    return have_big(request);
+}
+
+void eddy__http_read_piece(eddy_http_request *request) {
+    if (request->output.is_writing) return;
+    if (request->way == HTTP_BY_KERNEL) {
+        send_piece(request);
+    } else if (have_room(request)) {
+        int err = start_reading(request);
+        if (err < 0) fail_file(request, err);
+    }
 }

@@ -45,15 +45,29 @@ static void on_closed(eddy_stream *stream) {
     eddy__http_let_go(it);
 }
 
+static bool is_sending(const struct http_connection *it) {
+    return it->request != NULL && it->request->is_sending;
+}
+
+void eddy__http_go_on_closing(struct http_connection *it) {
+    if (!it->is_closing || is_sending(it)) return;
+    int err = it->is_torn ? eddy_stream_reset(&it->stream, on_closed)
+                          : eddy_stream_close(&it->stream, on_closed);
+    (void)err; /* -EALREADY cannot be: is_closing tells */
+}
+
 void eddy__http_disconnect(struct http_connection *it, bool with_reset) {
     if (it->is_closing) return;
     it->is_closing = true;
+    it->is_torn = with_reset;
     eddy__http_list_remove(it);
     it->http->counts.open--;
     eddy__http_update_places(it->http);
-    int err = with_reset ? eddy_stream_reset(&it->stream, on_closed)
-                         : eddy_stream_close(&it->stream, on_closed);
-    (void)err; /* -EALREADY cannot be: is_closing tells */
+    if (is_sending(it)) {
+        eddy_stream_read_stop(&it->stream);
+        (void)eddy_file_cancel(&it->request->file); /* what a thread has begun soon ends */
+    }
+    eddy__http_go_on_closing(it);
 }
 
 void eddy__http_finish(struct http_connection *it) {

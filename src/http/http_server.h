@@ -20,8 +20,7 @@
  *              bytes                   head is complete
  *     idle  ----------->  collecting  ------------------>  answering
  *      ^                      ^                               |
- *      |  nothing is left     |  part of the next head        | over: ended, and given to the
- * output
+ *      |  nothing is left     |  part of the next head        | over: ended, and in the output
  *      +----------------------+-------------------------------+
  *                                                             | the last answer
  *                                              lingering  <---+
@@ -45,6 +44,7 @@
 enum {
     HTTP_BLOCK_BYTES = 8 * 1024,   /* of a request, and of its output */
     HTTP_PIECE_BYTES = 128 * 1024, /* of a file, with the head before it: one write, for most */
+    HTTP_SEND_BYTES = 256 * 1024,  /* of a file that the kernel sends: tried without a thread */
     HTTP_READ_BYTES = 16 * 1024,   /* of a socket at once */
     HTTP_HEAD_ROOM = 512,          /* an answer's head without the handler's fields */
     HTTP_FIELDS_ROOM = 32 * 1024,  /* all of these */
@@ -147,7 +147,7 @@ struct http_connection {
     bool is_advancing;
     uint8_t gathered; /* so many turns what is ready has waited for more */
     bool is_torn;     /* only a reset tells that its last answer is not whole */
-    bool is_closing;  /* eddy_stream_close has been called … */
+    bool is_closing;  /* eddy_stream_close has been called, or is_sending puts it off … */
     bool is_closed;   /* … and has called back */
 };
 
@@ -160,6 +160,11 @@ enum http_body_state {
 };
 
 enum http_memory_kind { HTTP_NO_MEMORY, HTTP_SMALL, HTTP_BIG, HTTP_ODD /* of just this size */ };
+
+/* How a piece of a file goes. The first is read, as a file that cannot be read has another answer;
+ * the kernel sends what is left. Where that is cut short, by the client or the file, the next few
+ * bytes are read again: the read fails, or their write tells when there is room. */
+enum http_way { HTTP_BY_BLOCK, HTTP_BY_KERNEL, HTTP_BY_SMALL_BLOCK };
 
 /* What has gathered for the client: [sent, used) is not with the kernel yet. While a write is under
  * way, or a file is being read behind `used`, the bytes do not move. */
@@ -205,7 +210,8 @@ struct eddy_http_request {
     bool has_body;   /* false: HEAD, 204, 304 */
     bool is_chunked; /* the answer */
     bool wants_drained;
-    bool is_reading; /* `file` is under way */
+    bool is_reading; /* `file` is under way … */
+    bool is_sending; /* … and uses the socket, which cannot be closed */
     bool is_waiting; /* in http->waiting */
     bool ends_chunk; /* behind the part of a file */
 
@@ -220,6 +226,7 @@ struct eddy_http_request {
     size_t copy_bytes;
     int fd; /* … or a part of a file */
     int64_t file_offset, file_left;
+    uint8_t way;     /* enum http_way, of its next piece */
     uint32_t wanted; /* of it, that is being read */
     eddy_http_request *next_waiting;
     void *granted; /* a big block, which it has waited for */
@@ -241,8 +248,7 @@ struct eddy_http_request {
     struct http_head head;
     eddy_timer heartbeat;
     eddy_defer later;
-    char *fields; /* that the handler has added, as they will be sent; in fields_inline or allocated
-                   */
+    char *fields; /* that the handler has added, as they will be sent; inline or allocated */
     uint32_t fields_size;
 
     /* Input: [at, used) has not been dealt with. */
@@ -298,6 +304,8 @@ void eddy__http_advance(struct http_connection *it);
 
 int eddy__http_connect(eddy_http *http, int fd, const struct sockaddr *peer);
 void eddy__http_disconnect(struct http_connection *it, bool with_reset);
+/* Of a connection that is closing: closes its stream, unless a file is being sent into it. */
+void eddy__http_go_on_closing(struct http_connection *it);
 /* No new requests: closes it unless it is answering. */
 void eddy__http_finish(struct http_connection *it);
 /* Frees it, if nothing holds it any more. */
@@ -333,14 +341,12 @@ enum http_progress { HTTP_WAITS, HTTP_DONE };
 
 /* Has room for so many bytes behind `used`. 0, -EAGAIN (something is under way), -ENOMEM. */
 int eddy__http_reserve(eddy_http_request *request, uint32_t bytes);
-/* Offers the kernel what has gathered, so that it need not grow. What fails here fails again where
- * it is looked at. */
+/* Offers the kernel what has gathered, so that it need not grow. What fails here fails again. */
 void eddy__http_send_some(eddy_http_request *request);
 /* Goes on with the body. HTTP_DONE: all that the handler has given is in the output, or with the
  * kernel. */
 enum http_progress eddy__http_fill(eddy_http_request *request);
-/* Offers the kernel what has gathered. HTTP_WAITS: the rest goes when it can, or the connection is
- * closing. */
+/* Offers the kernel what has gathered. HTTP_WAITS: not all went, or the connection is closing. */
 enum http_progress eddy__http_flush(struct http_connection *it);
 /* Puts bytes there, for which there is room, that are no file's. */
 void eddy__http_put(eddy_http_request *request, const void *bytes, size_t length);
@@ -357,8 +363,7 @@ void eddy__http_move_output(eddy_http_request *request, char *bytes, uint32_t si
 
 /* --- http_file.c --- */
 
-/* Begins to read a small file at once, while its handler is still at work. False: advance has to.
- */
+/* Begins to read a small file at once, in its handler. False: advance has to. */
 bool eddy__http_start_file(eddy_http_request *request);
 /* Reads the next piece of a file behind what has gathered, or waits for what that takes. */
 void eddy__http_read_piece(eddy_http_request *request);

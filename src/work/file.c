@@ -144,6 +144,16 @@ int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data, 
     return file_transfer(loop, file, FILE_WRITE, fd, &one, 1, offset, fn);
 }
 
+int eddy_file_send(eddy_loop *loop, eddy_file *file, int socket, int fd, int64_t offset,
+                   int64_t size, eddy_file_fn *fn) {
+    if (offset < 0 || size < 0 || size > INT64_MAX - offset) return -EINVAL;
+    file_fill(loop, file,
+              (eddy_file){.operation = FILE_SEND, .fd = fd, .offset = offset, .fn = fn});
+    file->to_fd = socket;
+    file->total = size;
+    return file_submit(loop, file);
+}
+
 /* --- Names --- */
 
 int eddy_file_stat(eddy_loop *loop, eddy_file *file, int dir, const char *path, eddy_stat *stat,

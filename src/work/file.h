@@ -12,6 +12,7 @@ enum file_operation {
     FILE_CLOSE,
     FILE_READ,
     FILE_WRITE,
+    FILE_SEND,
     FILE_FSTAT,
     FILE_STAT,
     FILE_LSTAT,

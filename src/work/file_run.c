@@ -105,6 +105,13 @@ static int64_t run_write(eddy_file *file, unsigned how) {
     return run_transfer(file, how);
 }
 
+static int64_t run_send(eddy_file *file, unsigned how) {
+    if ((how & EDDY_OS_NOWAIT) && file->total > RUN_ATTEMPT_BYTES_MAX) return -EAGAIN;
+    size_t size =
+        file->total < RUN_CALL_BYTES_MAX ? (size_t)file->total : (size_t)RUN_CALL_BYTES_MAX;
+    return eddy_os_file_send(file->to_fd, file->fd, file->offset, size, how);
+}
+
 /* --- Files --- */
 
 static int64_t run_open(eddy_file *file, unsigned how) {
@@ -177,6 +184,7 @@ static const struct run_operation {
     [FILE_CLOSE] = {run_close, 0},
     [FILE_READ] = {run_read, RUN_ATTEMPT},
     [FILE_WRITE] = {run_write, 0},
+    [FILE_SEND] = {run_send, RUN_ATTEMPT},
     [FILE_FSTAT] = {run_fstat, RUN_DATA | RUN_ATTEMPT},
     [FILE_STAT] = {run_stat, RUN_PATH | RUN_DATA},
     [FILE_LSTAT] = {run_stat, RUN_PATH | RUN_DATA},

@@ -1,33 +1,40 @@
 #!/usr/bin/env bash
-# http.sh [EDDY [ROUNDS [SECONDS]]]: eddy serve and nginx, one loop and one worker, the same files, in
-# turn; each as it is, and keeping files open for a second (--cache, open_file_cache). wrk asks over 64
-# keep-alive connections on loopback. Prints medians of requests a second over the rounds, their
-# range, and ratios to nginx. Needs nginx and wrk; exit status 77 without them.
+# http.sh [EDDY [ROUNDS [SECONDS]]]: eddy serve, nginx, h2o and lighttpd, as many as are there, with one
+# loop, worker or thread, the same files, in turn; eddy and nginx also keeping files open for a second
+# (--cache, open_file_cache). wrk asks for files of 1 KiB, 100 KiB and 10 MiB over 64 and 1,000 keep-alive
+# connections on loopback. Prints medians over the rounds: the server's own processor time a request, of
+# all its threads (Linux' schedstat), its ratio to nginx, round by round, and requests a second. Loopback
+# has the sender do most of the receiver's work, which is in all figures. Needs nginx and wrk; exit status
+# 77 without them.
 set -eu
 tree=$(cd "$(dirname "$0")/../.." && pwd)
-eddy=${1:-$tree/build/src/cmd/eddy} rounds=${2:-7} seconds=${3:-3}
+eddy=${1:-$tree/build/src/cmd/eddy} rounds=${2:-7} seconds=${3:-2}
 for tool in nginx wrk; do
     command -v "$tool" > /dev/null || { echo "http: skipped, there is no $tool"; exit 77; }
 done
+ulimit -n 4096
 
 work=$(mktemp -d)
-servers=()
+subjects=()
+declare -A ports pids
 finish() {
-    [ "${#servers[@]}" -eq 0 ] || { kill "${servers[@]}" && wait "${servers[@]}"; } 2> /dev/null || true
+    [ "${#pids[@]}" -eq 0 ] || { kill "${pids[@]}" && wait "${pids[@]}"; } 2> /dev/null || true
     rm -rf "$work"
 }
 trap finish EXIT
 mkdir "$work/files"
 head -c 1024 /dev/zero > "$work/files/1KiB"
 head -c 102400 /dev/zero > "$work/files/100KiB"
+head -c 10485760 /dev/zero > "$work/files/10MiB"
 chmod -R a+rX "$work"
 
-# start NAME PORT COMMAND…: waits until it answers.
-declare -A ports
+# start NAME PORT COMMAND…: waits until it answers. Without the command NAME is left out.
 start() {
+    command -v "$3" > /dev/null || return 0
+    subjects+=("$1")
     ports[$1]=$2
     "${@:3}" > "$work/$1.log" 2>&1 &
-    servers+=($!)
+    pids[$1]=$!
     for _ in $(seq 50); do
         (exec 3<> "/dev/tcp/127.0.0.1/$2") 2> /dev/null && return
         sleep 0.1
@@ -48,36 +55,77 @@ END
 }
 nginx_config 18080 ''
 nginx_config 18081 'open_file_cache max=1000; open_file_cache_valid 1s;'
+cat > "$work/h2o" << END
+num-threads: 1
+max-connections: 4096
+hosts:
+  default:
+    listen: {host: 127.0.0.1, port: 18084}
+    paths: {/: {file.dir: $work/files}}
+END
+cat > "$work/lighttpd" << END
+server.document-root = "$work/files"
+server.bind = "127.0.0.1"
+server.port = 18085
+server.max-fds = 4096
+server.max-connections = 2048
+server.max-keep-alive-requests = 100000000
+server.network-backend = "sendfile"
+END
 start nginx 18080 nginx -c "$work/nginx.18080" -e "$work/nginx.18080.error"
-start nginx-cache 18081 nginx -c "$work/nginx.18081" -e "$work/nginx.18081.error"
 start eddy 18082 "$eddy" serve "$work/files" --port 18082
+start h2o 18084 h2o -c "$work/h2o"
+start lighttpd 18085 lighttpd -D -f "$work/lighttpd"
+start nginx-cache 18081 nginx -c "$work/nginx.18081" -e "$work/nginx.18081.error"
 start eddy-cache 18083 "$eddy" serve "$work/files" --port 18083 --cache
 
-subjects=(nginx eddy nginx-cache eddy-cache)
-measure() { # SUBJECT FILE SECONDS
-    wrk -t1 -c64 "-d$3s" "http://127.0.0.1:${ports[$1]}/$2" | awk '/^Requests\/sec/ {print $2}'
-}
-for file in 1KiB 100KiB; do
-    for subject in "${subjects[@]}"; do measure "$subject" "$file" 1 > /dev/null; done # warms up
-    for _ in $(seq "$rounds"); do
-        for subject in "${subjects[@]}"; do
-            measure "$subject" "$file" "$seconds" >> "$work/$subject.$file"
+# The nanoseconds of all threads of a server and of its children.
+cpu_ns() {
+    local pid total=0 ns
+    for pid in "${pids[$1]}" $(cat "/proc/${pids[$1]}/task/"*/children); do
+        for stat in "/proc/$pid/task/"*/schedstat; do
+            read -r ns _ < "$stat"
+            total=$((total + ns))
         done
     done
-    echo "$file, requests a second (lowest to highest), ratio to nginx:"
-    for subject in "${subjects[@]}"; do
-        paste "$work/nginx.$file" "$work/$subject.$file" | awk -v name="$subject" '
-            {value[NR] = $2; ratio[NR] = $2 / $1}
-            function sort(list, n,   i, k, kept) {
-                for (i = 2; i <= n; i++) {
-                    kept = list[i]
-                    for (k = i - 1; k > 0 && list[k] > kept; k--) list[k + 1] = list[k]
-                    list[k + 1] = kept
-                }
+    echo "$total"
+}
+# Prints: nanoseconds a request, requests a second.
+measure() { # SUBJECT FILE CONNECTIONS SECONDS
+    local before after
+    before=$(cpu_ns "$1")
+    wrk -t1 "-c$3" "-d$4s" "http://127.0.0.1:${ports[$1]}/$2" > "$work/wrk"
+    after=$(cpu_ns "$1")
+    awk -v ns=$((after - before)) '/requests in/ {count = $1} /^Requests\/sec/ {rate = $2}
+        /Non-2xx|Socket errors/ {print > "/dev/stderr"}
+        END {print ns / count, rate}' "$work/wrk"
+}
+tell() { # SUBJECT FIGURES
+    paste "$work/nginx.$2" "$work/$1.$2" | awk -v name="$1" '
+        {cost[NR] = $3; ratio[NR] = $3 / $1; rate[NR] = $4}
+        function sort(list, n,   i, k, kept) {
+            for (i = 2; i <= n; i++) {
+                kept = list[i]
+                for (k = i - 1; k > 0 && list[k] > kept; k--) list[k + 1] = list[k]
+                list[k + 1] = kept
             }
-            END {
-                sort(value, NR); sort(ratio, NR); middle = int((NR + 1) / 2)
-                printf "  %-12s %8.0f (%.0f to %.0f)  %.2f\n", name, value[middle], value[1], value[NR], ratio[middle]
-            }'
+        }
+        END {
+            sort(cost, NR); sort(ratio, NR); sort(rate, NR); middle = int((NR + 1) / 2)
+            printf "  %-12s %9.1f us (%.1f to %.1f)  %.2f  %8.0f/s\n", name, cost[middle] / 1000,
+                cost[1] / 1000, cost[NR] / 1000, ratio[middle], rate[middle]
+        }'
+}
+for file in 1KiB 100KiB 10MiB; do
+    for connections in 64 1000; do
+        figures=$file.$connections
+        for subject in "${subjects[@]}"; do measure "$subject" "$file" "$connections" 1 > /dev/null; done
+        for _ in $(seq "$rounds"); do
+            for subject in "${subjects[@]}"; do
+                measure "$subject" "$file" "$connections" "$seconds" >> "$work/$subject.$figures"
+            done
+        done
+        echo "$file, $connections connections: processor time a request (lowest to highest), ratio to nginx:"
+        for subject in "${subjects[@]}"; do tell "$subject" "$figures"; done
     done
 done

@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,6 +70,7 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
          (fd, it, count, at))                                                                      \
     CALL(ssize_t, pwritev, (int fd, const struct iovec *it, int count, off_t at),                  \
          (fd, it, count, at))                                                                      \
+    CALL(ssize_t, sendfile, (int to, int fd, off_t *at, size_t size), (to, fd, at, size))          \
     CALL(int, fsync, (int fd), (fd))                                                               \
     CALL(int, fdatasync, (int fd), (fd))                                                           \
     CALL(int, ftruncate, (int fd, off_t size), (fd, size))                                         \
@@ -122,6 +124,7 @@ enum call {
     CALL_epoll_pwait2,
     CALL_openat2,
     CALL_preadv2,
+    CALL_cachestat,
     CALL_statx,
     CALLS(CALLS_NUMBER) THREAD_CALLS(CALLS_THREAD_NUMBER) CALLS_COUNT
 };

@@ -248,6 +248,10 @@ static int64_t do_file_writev(struct world *it) {
 static int64_t do_file_writev_on(struct world *it) {
     return write_file(it, 2, -1);
 }
+static int64_t do_file_send(struct world *it) {
+    fcntl(it->pair[0], F_SETFL, O_NONBLOCK);
+    return eddy_os_file_send(it->pair[0], it->file, 1, 4, 0);
+}
 static int64_t do_sync(struct world *it) {
     return eddy_os_file_sync(it->file, false);
 }
@@ -335,6 +339,7 @@ static const struct operation operations[] = {
     {"file write on", do_file_write_on, 4, RETRIED},
     {"file writev", do_file_writev, 4, RETRIED},
     {"file writev on", do_file_writev_on, 4, RETRIED},
+    {"file send", do_file_send, 4, NEVER},
     {"sync", do_sync, 0, RETRIED},
     {"sync data", do_sync_data, 0, RETRIED},
     {"truncate", do_truncate, 0, RETRIED},

@@ -35,6 +35,7 @@
 #define pwrite(...)                    calls_pwrite(__VA_ARGS__)
 #define preadv(...)                    calls_preadv(__VA_ARGS__)
 #define pwritev(...)                   calls_pwritev(__VA_ARGS__)
+#define sendfile(...)                  calls_sendfile(__VA_ARGS__)
 #define fsync(...)                     calls_fsync(__VA_ARGS__)
 #define fdatasync(...)                 calls_fdatasync(__VA_ARGS__)
 #define ftruncate(...)                 calls_ftruncate(__VA_ARGS__)

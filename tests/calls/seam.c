@@ -256,6 +256,35 @@ START_TEST(what_cannot_be_had_at_once_is_not_now) {
 }
 END_TEST
 
+/* Where the kernel has no way from the file to the socket, the bytes are read and sent; where it
+ * cannot tell what is in memory, they are not sent at once. */
+START_TEST(without_a_way_through_the_kernel_a_file_is_copied) {
+    static const int errors[] = {ENOSYS, EPERM, EACCES, EINVAL};
+    struct world world;
+    char bytes[16];
+    world_open(&world);
+    fcntl(world.pair[0], F_SETFL, O_NONBLOCK);
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        calls_refuse(CALL_sendfile, 1, errors[i]);
+        ck_assert_int_eq(eddy_os_file_send(world.pair[0], world.file, 1, 100, 0), 4);
+        ck_assert_uint_eq(calls.failed, 1);
+        ck_assert_int_eq(read(world.pair[1], bytes, sizeof bytes), 4);
+        ck_assert_mem_eq(bytes, "ello", 4);
+        calls_refuse(CALL_sendfile, 1, errors[i]);
+        ck_assert_int_eq(eddy_os_file_send(world.pair[0], world.file, 1, 4, EDDY_OS_NOWAIT),
+                         -EAGAIN);
+        calls_refuse(CALL_cachestat, 1, errors[i]);
+        ck_assert_int_eq(eddy_os_file_send(world.pair[0], world.file, 1, 4, EDDY_OS_NOWAIT),
+                         -EAGAIN);
+    }
+    ck_assert_int_eq(recv(world.pair[1], bytes, sizeof bytes, MSG_DONTWAIT), -1);
+    calls_refuse(CALL_sendfile, 1, EINTR);
+    ck_assert_int_eq(eddy_os_file_send(world.pair[0], world.file, 1, 2, 0), 2);
+    ck_assert_uint_eq(calls.failed, 1);
+    world_close(&world);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("seam");
     ck_add(suite, "errors", each_call_that_fails_is_told, an_interrupted_call_is_made_again,
@@ -266,6 +295,7 @@ Suite *make_suite(void) {
     ck_add(suite, "old kernels", without_openat2_there_is_the_walk,
            an_error_of_the_file_is_not_taken_for_a_missing_call,
            a_storm_of_renames_does_not_keep_a_file_from_being_opened,
-           without_a_cached_look_nothing_is_opened_at_once, what_cannot_be_had_at_once_is_not_now);
+           without_a_cached_look_nothing_is_opened_at_once, what_cannot_be_had_at_once_is_not_now,
+           without_a_way_through_the_kernel_a_file_is_copied);
     return suite;
 }

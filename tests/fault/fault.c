@@ -237,7 +237,7 @@ static unsigned long run_errors(const char *name, void (*scenario)(void), struct
 
 static bool can_be_cut(enum os_call call) {
     return call == OS_CALL_read || call == OS_CALL_receive || call == OS_CALL_send ||
-           call == OS_CALL_file_read || call == OS_CALL_file_write;
+           call == OS_CALL_file_read || call == OS_CALL_file_write || call == OS_CALL_file_send;
 }
 
 /* Every call of every kind that the scenario makes. Threads make their number differ a little:

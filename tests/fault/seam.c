@@ -208,6 +208,13 @@ ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64
     return real_os_file_write(fd, vectors, count, offset);
 }
 
+REAL(file_send);
+ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsigned how) {
+    int err = seam_fail(OS_CALL_file_send);
+    if (err < 0) return err;
+    return real_os_file_send(socket, fd, offset, cut(OS_CALL_file_send, size), how);
+}
+
 /* There is nothing to be kept for longer than a run. */
 int eddy_os_file_sync(int fd, bool data_only) {
     (void)fd, (void)data_only;

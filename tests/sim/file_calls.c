@@ -271,6 +271,26 @@ ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64
     return transfer_at(fd, vectors, count, offset, true);
 }
 
+/* Straight from the file's bytes; what keeps the socket from taking them is told by its own call.
+ */
+ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsigned how) {
+    int err = enter(OS_CALL_file_send, !(how & EDDY_OS_NOWAIT));
+    if (err < 0) return err;
+    if (!(how & EDDY_OS_NOWAIT)) file_wait();
+    if (sim_descriptor_get(socket) == NULL || sim_descriptor_get(fd) == NULL) return -EBADF;
+    struct open_file *file = file_get(fd);
+    if (file == NULL) return -ESPIPE;
+    if (!may(file, O_RDONLY)) return -EBADF;
+    if (file->node->kind == NODE_DIRECTORY) return -EISDIR;
+    bool *is_cached = &file->node->bytes_are_cached;
+    if ((how & EDDY_OS_NOWAIT) && !take_cached(is_cached)) return -EAGAIN;
+    *is_cached = *is_cached || !(how & EDDY_OS_NOWAIT);
+    if (offset >= (int64_t)file->node->size) return 0;
+    size_t left = file->node->size - (size_t)offset;
+    struct iovec bytes = {file->node->bytes + offset, size < left ? size : left};
+    return eddy_os_send(socket, &bytes, 1);
+}
+
 int eddy_os_file_sync(int fd, bool data_only) {
     (void)data_only;
     int err = sim_enter(OS_CALL_file_sync);

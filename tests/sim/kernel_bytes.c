@@ -102,6 +102,8 @@ START_TEST(a_descriptor_of_the_wrong_kind_is_told_as_on_a_real_system) {
     ck_assert_int_eq((int)eddy_os_file_scan(file_fd, data, sizeof data), -ENOTDIR);
     ck_assert_int_eq((int)eddy_os_file_scan(999, data, sizeof data), -EBADF);
     ck_assert_int_eq((int)eddy_os_file_read(999, &vector, 1, 0, 0), -EBADF);
+    ck_assert_int_eq((int)eddy_os_file_send(999, file_fd, 0, 1, 0), -EBADF);
+    ck_assert_int_eq((int)eddy_os_file_send(ends[1], 999, 0, 1, 0), -EBADF);
     ck_assert_int_eq(eddy_os_file_open(file_fd, "x", O_RDONLY, 0, 0), -ENOTDIR);
     ck_assert_int_eq(eddy_os_file_open(999, "x", O_RDONLY, 0, 0), -EBADF);
     int fd = eddy_os_file_open(directory_fd, "../file", O_RDONLY, 0, 0);

@@ -48,6 +48,7 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(file_open_walk, EMFILE, ENOENT, EACCES, ELOOP, EXDEV)                         \
     CALL(file_read, EAGAIN, EIO, EISDIR, ENOMEM)                                       \
     CALL(file_write, ENOSPC, EIO, EDQUOT, EFBIG)                                       \
+    CALL(file_send, EAGAIN, EPIPE, ECONNRESET, EIO, ENOMEM)                            \
     CALL(file_fstat, EAGAIN, EIO, EOVERFLOW)                                           \
     CALL(file_stat, ENOENT, EACCES, ELOOP, EIO)                                        \
     CALL(file_sync, EIO, ENOSPC)                                                       \

@@ -1,0 +1,110 @@
+/* file_send.c: a file's bytes into a socket. */
+#include "os.h"
+
+#include "missing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#ifdef __linux__
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#endif
+
+/* --- Through the program --- */
+
+/* A socket that was set to block is not written to: it would hold up the thread. */
+static int send_check(int socket) {
+    int flags = fcntl(socket, F_GETFL);
+    if (flags < 0) return -errno;
+    return flags & O_NONBLOCK ? 0 : -EINVAL;
+}
+
+/* What the socket does not take is read once more another time. */
+static ssize_t send_copied(int socket, int fd, int64_t offset, size_t size) {
+    char bytes[16 * 1024];
+    size_t done = 0;
+    while (done < size) {
+        size_t left = size - done;
+        struct iovec piece = {bytes, left < sizeof bytes ? left : sizeof bytes};
+        ssize_t got = eddy_os_file_read(fd, &piece, 1, offset + (int64_t)done, 0);
+        if (got <= 0) return done > 0 ? (ssize_t)done : got;
+        piece.iov_len = (size_t)got;
+        ssize_t sent = eddy_os_send(socket, &piece, 1);
+        if (sent < 0) return done > 0 ? (ssize_t)done : sent;
+        done += (size_t)sent;
+        if (sent < got) break;
+    }
+    return (ssize_t)done;
+}
+
+/* --- From page to packet --- */
+
+#ifdef __linux__
+#if !defined SYS_cachestat && defined SYS_openat2
+/* Linux 6.5 and later; older headers lack it. Numbers this young run in step everywhere. */
+#define SYS_cachestat (SYS_openat2 - 437 + 451)
+#endif
+
+static bool send_has_byte(int fd, int64_t offset) {
+    char byte;
+    struct iovec one = {&byte, 1};
+    return eddy_os_file_read(fd, &one, 1, offset, EDDY_OS_NOWAIT) == 1;
+}
+
+/* Whether all of the range is in memory. Pages count from when their reading begins, and come in
+ * order, so the last byte tells that they are there; and that the file system can say so at all. */
+static bool send_is_cached(int fd, int64_t offset, size_t size) {
+#ifdef SYS_cachestat
+    struct {
+        uint64_t offset, bytes;
+    } range = {(uint64_t)offset, size};
+    struct {
+        uint64_t cached, dirty, writeback, evicted, recently_evicted;
+    } pages;
+    if (!send_has_byte(fd, offset) || !send_has_byte(fd, offset + (int64_t)size - 1)) return false;
+    if (syscall(SYS_cachestat, fd, &range, &pages, 0L) < 0) return false;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return pages.cached > (range.offset + size - 1) / page - range.offset / page;
+#else
+    (void)fd, (void)offset, (void)size;
+    return false;
+#endif
+}
+
+/* There is no flag to ask for no SIGPIPE. Where it was blocked before, it stays: as in the threads
+ * of the pool, and as any other write would have it. */
+static ssize_t send_without_signal(int socket, int fd, int64_t offset, size_t size) {
+    off_t position = (off_t)offset;
+    sigset_t before, pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    ssize_t sent = sendfile(socket, fd, &position, size);
+    int error = errno;
+    if (sent < 0 && error == EPIPE && !sigismember(&before, SIGPIPE))
+        (void)sigtimedwait(&pipe, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return sent < 0 ? -error : sent;
+}
+
+ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsigned how) {
+    int err = send_check(socket);
+    if (err < 0 || size == 0) return err;
+    if ((how & EDDY_OS_NOWAIT) && !send_is_cached(fd, offset, size)) return -EAGAIN;
+    ssize_t sent;
+    do {
+        sent = send_without_signal(socket, fd, offset, size);
+    } while (sent == -EINTR);
+    /* Not every file has pages to pass on, nor every sandbox the call. */
+    if (sent != -EINVAL && (sent >= 0 || !call_is_missing((int)-sent))) return sent;
+    return how & EDDY_OS_NOWAIT ? -EAGAIN : send_copied(socket, fd, offset, size);
+}
+#else
+ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsigned how) {
+    int err = send_check(socket);
+    if (err < 0 || size == 0) return err;
+    return how & EDDY_OS_NOWAIT ? -EAGAIN : send_copied(socket, fd, offset, size);
+}
+#endif
