@@ -24,6 +24,9 @@ for name in include/eddy.h include/eddy/loop.h pkgconfig/eddy.pc share/doc/eddy/
     share/doc/eddy/README.md share/doc/eddy/docs/README.md share/doc/eddy/docs/examples/hello.c; do
     find . -path "*/$name" | grep -q . || fail "$name is not installed"
 done
+[ ! -d "$build/docs/guide" ] || find . -path '*/share/doc/eddy/guide/source/src/core/io.c.html' | grep -q . ||
+    fail 'the pages are not installed'
+[ -z "$(find . -name pages.py)" ] || fail 'what makes the pages is installed'
 find . -name 'libeddy.a' | grep -q . || { echo "package: no static library in this build"; exit 77; }
 pc=$(find "$work/root" -name eddy.pc)
 libraries=$(dirname "$(dirname "$pc")")
