@@ -4,13 +4,13 @@
  *
  * Where the system can do an operation without blocking, phase 6 tries that first, and if it works
  * out no thread is used and the callback follows right behind, while the data is in the processor's
- * cache. On Linux these are a read at an offset, up to 256 KiB of cached pages; an open of cached
- * names, if the flags say that the open itself cannot wait either (O_NONBLOCK, O_DIRECTORY or
- * O_PATH, and no O_CREAT or O_TRUNC); and a stat of an open file, which then tells of a file on a
- * network what this system holds. A read of a descriptor with O_DIRECT, of FUSE, of most network
- * and special files is not tried: it may wait all the same. What the system cannot promise: the
- * open of a cached name asks the server or daemon of a network file system or FUSE, the first read
- * of a day may note the access time, and a buffer that is not in memory is fetched.
+ * cache. On Linux these are a read at an offset and a send, up to 256 KiB of cached pages; an open
+ * of cached names, if the flags say that the open itself cannot wait either (O_NONBLOCK,
+ * O_DIRECTORY or O_PATH, and no O_CREAT or O_TRUNC); and a stat of an open file, which then tells
+ * of a file on a network what this system holds. A read of a descriptor with O_DIRECT, of FUSE, of
+ * most network and special files is not tried: it may wait all the same. What the system cannot
+ * promise: the open of a cached name asks the server or daemon of a network file system or FUSE,
+ * the first read of a day may note the access time, and a buffer that is not in memory is fetched.
  * eddy_file_set_attempt switches all of that off.
  *
  * Requests under way together are done in any order, also on one descriptor: let the first one end

@@ -24,8 +24,7 @@
  * request. While it has one it takes 8 KiB more, for longer heads as much as the limits below
  * allow, for an answer that the client has not taken yet 16 KiB at most beside what the handler
  * itself has lent, and 16 KiB for what was sent too early. What files are read into is shared by
- * all
- * (`buffer_bytes`). */
+ * all (`buffer_bytes`). */
 #ifndef EDDY_HTTP_H
 #define EDDY_HTTP_H
 
@@ -247,8 +246,9 @@ EDDY_API int eddy_http_respond_lent(eddy_http_request *request, int status, cons
                                     size_t size);
 
 /* The same, with `length` bytes of a file from `offset` on. `fd` must stay open until `done`, and
- * is read by file requests (file.h), so that no disk holds up the loop. If it turns out to be
- * shorter, the answer is cut, or a 500 if nothing has been sent. */
+ * is read by file requests (file.h), so that no disk holds up the loop; what is beyond 128 KiB is
+ * sent by the kernel (eddy_file_send). If it turns out to be shorter, the answer is cut, or a 500
+ * if nothing has been sent. */
 EDDY_API int eddy_http_respond_file(eddy_http_request *request, int status, int fd, int64_t offset,
                                     int64_t length);
 
