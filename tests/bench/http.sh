@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# http.sh [EDDY [ROUNDS [SECONDS]]]: eddy serve, nginx, h2o and lighttpd, as many as are there, with one
-# loop, worker or thread, the same files, in turn; eddy and nginx also keeping files open for a second
-# (--cache, open_file_cache). wrk asks for files of 1 KiB, 100 KiB and 10 MiB over 64 and 1,000 keep-alive
+# http.sh [EDDY [ROUNDS [SECONDS]]]: eddy serve, nginx, lighttpd and h2o, as many as are there, with one
+# loop, worker or thread, the same files, in turn; those called -cache remember files for a second
+# (--cache, open_file_cache, stat-cache-engine), h2o as it always does. wrk asks for files of 1 KiB, 100 KiB and 10 MiB over 64 and 1,000 keep-alive
 # connections on loopback. Prints medians over the rounds: the server's own processor time a request, of
 # all its threads (Linux' schedstat), its ratio to nginx, round by round, and requests a second. Loopback
 # has the sender do most of the receiver's work, which is in all figures. Needs nginx and wrk; exit status
@@ -63,21 +63,27 @@ hosts:
     listen: {host: 127.0.0.1, port: 18084}
     paths: {/: {file.dir: $work/files}}
 END
-cat > "$work/lighttpd" << END
+lighttpd_config() { # PORT STAT_CACHE
+    cat > "$work/lighttpd.$1" << END
 server.document-root = "$work/files"
 server.bind = "127.0.0.1"
-server.port = 18085
+server.port = $1
 server.max-fds = 4096
 server.max-connections = 2048
 server.max-keep-alive-requests = 100000000
 server.network-backend = "sendfile"
+server.stat-cache-engine = "$2"
 END
+}
+lighttpd_config 18085 disable
+lighttpd_config 18086 simple
 start nginx 18080 nginx -c "$work/nginx.18080" -e "$work/nginx.18080.error"
 start eddy 18082 "$eddy" serve "$work/files" --port 18082
-start h2o 18084 h2o -c "$work/h2o"
-start lighttpd 18085 lighttpd -D -f "$work/lighttpd"
+start lighttpd 18085 lighttpd -D -f "$work/lighttpd.18085"
 start nginx-cache 18081 nginx -c "$work/nginx.18081" -e "$work/nginx.18081.error"
 start eddy-cache 18083 "$eddy" serve "$work/files" --port 18083 --cache
+start lighttpd-cache 18086 lighttpd -D -f "$work/lighttpd.18086"
+start h2o-cache 18084 h2o -c "$work/h2o"
 
 # The nanoseconds of all threads of a server and of its children.
 cpu_ns() {
@@ -112,7 +118,7 @@ tell() { # SUBJECT FIGURES
         }
         END {
             sort(cost, NR); sort(ratio, NR); sort(rate, NR); middle = int((NR + 1) / 2)
-            printf "  %-12s %9.1f us (%.1f to %.1f)  %.2f  %8.0f/s\n", name, cost[middle] / 1000,
+            printf "  %-14s %9.1f us (%.1f to %.1f)  %.2f  %8.0f/s\n", name, cost[middle] / 1000,
                 cost[1] / 1000, cost[NR] / 1000, ratio[middle], rate[middle]
         }'
 }
