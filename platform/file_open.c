@@ -224,9 +224,7 @@ static int file_open_beneath(int dir, const char *path, int flags, unsigned mode
 }
 #endif
 
-int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
-    flags |= O_CLOEXEC;
-    dir = file_start(dir);
+static int file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
 #ifdef SYS_openat2
     uint64_t resolve = how & EDDY_BENEATH ? HOW_BENEATH | HOW_NO_MAGIC_LINKS : 0;
     if (how & EDDY_OS_NOWAIT) return file_open_cached(dir, path, flags, resolve);
@@ -236,4 +234,42 @@ int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsig
     if (how & EDDY_BENEATH) return eddy_os_file_open_walk(dir, path, flags, mode);
 #endif
     return file_open_at(dir, path, flags, mode);
+}
+
+/* --- Regular files and directories only --- */
+
+/* No flag of any system keeps open() from a FIFO, whose writer it lets go on. O_PATH opens nothing,
+ * and follows what EDDY_BENEATH does; where it is missing a name is asked for, whose way there may
+ * lead through links outside: nothing but its kind is learnt, and the opening itself refuses it. */
+static int file_look(int dir, const char *path, int flags, unsigned how, uint32_t *kind) {
+#ifdef O_PATH
+    eddy_stat stat = {0};
+    int look = O_PATH | O_CLOEXEC | (flags & (O_DIRECTORY | O_NOFOLLOW));
+    int fd = file_open(dir, path, look, 0, how);
+    if (fd < 0) return fd;
+    int err = eddy_os_file_fstat(fd, &stat, how & EDDY_OS_NOWAIT);
+    close(fd);
+    *kind = stat.mode & S_IFMT;
+    return err;
+#else
+    struct stat info;
+    bool is_followed = !(flags & O_NOFOLLOW) && !(how & EDDY_BENEATH);
+    if (how & EDDY_OS_NOWAIT) return -EAGAIN;
+    if (fstatat(dir, path, &info, is_followed ? 0 : AT_SYMLINK_NOFOLLOW) < 0) return -errno;
+    *kind = info.st_mode & S_IFMT;
+    return 0;
+#endif
+}
+
+int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
+    uint32_t kind = S_IFREG;
+    flags |= O_CLOEXEC;
+    dir = file_start(dir);
+    if (how & EDDY_FILES_ONLY) {
+        int err = file_look(dir, path, flags, how, &kind);
+        if (err < 0) return err;
+    }
+    /* What to say of a link that is not to be followed the opening knows. */
+    if (kind != S_IFREG && kind != S_IFDIR && kind != S_IFLNK) return -ENXIO;
+    return file_open(dir, path, flags, mode, how);
 }

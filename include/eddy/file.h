@@ -73,12 +73,17 @@ struct eddy_file {
     uint8_t resolve;
 };
 
-/* How eddy_file_open may resolve a path. */
+/* How eddy_file_open may resolve a path, and what it may open. */
 enum {
     EDDY_BENEATH = 1 << 0, /* never outside the directory it starts from, by "..", an absolute path
                             * or a symbolic link: -EXDEV. Linux resolves links that stay inside;
                             * systems without openat2 follow none (-ELOOP), and go 64 directories
                             * deep (-ENAMETOOLONG). */
+    EDDY_FILES_ONLY = 1 << 1, /* nothing but a regular file or a directory: -ENXIO for a FIFO, a
+                               * socket or a device, which is looked at first and not opened, so
+                               * that a FIFO's writer goes on waiting. Costs a second look-up. Of
+                               * one that takes a file's place in that moment fstat tells. Not with
+                               * O_CREAT, O_PATH (-EINVAL). */
 };
 
 /* Opens `path`, from the directory `dir` (or EDDY_CWD) if it is relative, with the O_ flags of

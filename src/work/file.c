@@ -6,7 +6,15 @@
 #include "../core/callback.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+
+/* What is made, or not opened at all, is nothing that could be looked at first. */
+#ifdef O_PATH
+enum { FILE_NOT_LOOKED_AT = O_CREAT | O_PATH };
+#else
+enum { FILE_NOT_LOOKED_AT = O_CREAT };
+#endif
 
 static void file_deliver(eddy_work *work, int status) {
     eddy_file *file = eddy_container_of(work, eddy_file, work);
@@ -52,7 +60,8 @@ int eddy_file_set_attempt(eddy_loop *loop, bool on) {
 
 int eddy_file_open(eddy_loop *loop, eddy_file *file, int dir, const char *path, int flags,
                    unsigned mode, unsigned resolve, eddy_file_fn *fn) {
-    if (resolve & ~(unsigned)EDDY_BENEATH) return -EINVAL;
+    if (resolve & ~(unsigned)(EDDY_BENEATH | EDDY_FILES_ONLY)) return -EINVAL;
+    if ((resolve & EDDY_FILES_ONLY) && (flags & FILE_NOT_LOOKED_AT)) return -EINVAL;
     file_fill(loop, file, (eddy_file){.operation = FILE_OPEN, .fd = dir, .path = path, .fn = fn});
     file->flags = flags;
     file->mode = mode;

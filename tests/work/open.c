@@ -287,6 +287,52 @@ START_TEST(the_walk_agrees_with_the_kernel) {
 }
 END_TEST
 
+static atomic_bool has_reader;
+
+static void *wait_for_reader(void *argument) {
+    int fd = open(argument, O_WRONLY);
+    atomic_store(&has_reader, true);
+    close(fd);
+    return NULL;
+}
+
+/* Only looked at, a FIFO lets no writer go on; what the caller can open is opened as ever. */
+START_TEST(nothing_but_files_is_opened_where_only_files_are_wanted) {
+    struct tree tree = tree_open();
+    char path[120];
+    pthread_t writer;
+    static const unsigned hows[] = {EDDY_FILES_ONLY, EDDY_FILES_ONLY | EDDY_BENEATH};
+    static const char *const others[] = {"fifo", "d/../fifo", "d/socket"};
+    snprintf(path, sizeof path, "%s/fifo", tree.inner);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(mknodat(tree.dir, "d/socket", S_IFSOCK | 0600, 0), 0);
+    ck_assert_int_eq(pthread_create(&writer, NULL, wait_for_reader, path), 0);
+    for (int i = 0; i < 40; i++) { /* it may take a while to get to its open */
+        unsigned how = hows[i % 2];
+        for (size_t k = 0; k < 3; k++)
+            ck_assert_int_eq(eddy_os_file_open(tree.dir, others[k], O_RDONLY | O_NONBLOCK, 0, how),
+                             -ENXIO);
+        int fd = eddy_os_file_open(tree.dir, "d/e/f", O_RDWR, 0, how);
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+        fd = eddy_os_file_open(tree.dir, "d", O_RDONLY | O_DIRECTORY, 0, how);
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+        ck_assert_int_eq(eddy_os_file_open(tree.dir, "none", O_RDONLY, 0, how), -ENOENT);
+        int err = eddy_os_file_open(tree.dir, "link_in", O_RDONLY | O_NOFOLLOW, 0, how);
+        ck_assert_int_eq(err, -ELOOP);
+        sleep_ns(EDDY_NS_PER_MS);
+        ck_assert(!atomic_load(&has_reader));
+    }
+    int reader = open(path, O_RDONLY);
+    ck_assert_int_eq(pthread_join(writer, NULL), 0);
+    close(reader);
+    ck_assert_int_eq(unlinkat(tree.dir, "fifo", 0), 0);
+    ck_assert_int_eq(unlinkat(tree.dir, "d/socket", 0), 0);
+    tree_close(&tree);
+}
+END_TEST
+
 /* A neighbour moves a directory out of the tree and back while paths through it are opened. */
 static atomic_bool storm_over;
 
@@ -327,6 +373,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("open");
+    ck_add(suite, "files", nothing_but_files_is_opened_where_only_files_are_wanted);
     ck_add(suite, "beneath", no_spelling_of_a_path_leads_out, names_and_depths_have_an_end,
            a_file_is_created_beneath, the_walk_agrees_with_the_kernel,
            a_rename_storm_leads_nobody_out, a_path_may_be_deeper_than_the_walk_goes);
