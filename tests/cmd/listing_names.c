@@ -1,5 +1,6 @@
 /* Listings of eddy serve as a browser and a bad neighbour see them: in each order, of whatever
  * names and links, and while the directory changes. */
+#include "fifo.h"
 #include "listing.h"
 
 static void expect_in_order(const char *page, const char *const *pieces, size_t count) {
@@ -164,41 +165,22 @@ END_TEST
 /* Looking at what a link leads to is not opening it: the writer of a FIFO goes on waiting for its
  * reader, and what may not be read is shown. */
 START_TEST(links_are_looked_at_and_not_opened) {
-    char path[512];
-    int told[2];
     make_directory(root, "links");
-    path_in(path, sizeof path, root, "fifo");
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    struct fifo_writer writer = fifo_make(root, "fifo");
     make_link(root, "links/fifo", "../fifo");
     make_file(root, "secret", "x", 1);
     make_link(root, "links/secret", "../secret");
     make_link(root, "links/absolute", root);
-    ck_assert_int_eq(pipe(told), 0);
-    pid_t writer = fork();
-    ck_assert_int_ge(writer, 0);
-    if (writer == 0) {
-        bool is_open = write(told[1], "1", 1) == 1 && open(path, O_WRONLY) >= 0;
-        _exit(is_open && write(told[1], "2", 1) == 1 ? 0 : 1);
-    }
-    char said;
-    ck_assert_int_eq(read(told[0], &said, 1), 1);
     for (int i = 0; i < 20; i++) { /* it may take a while to get to its open */
         struct reply *reply = get("/links/");
         ck_assert_ptr_null(strstr(reply->body, "./fifo"));
         ck_assert_ptr_null(strstr(reply->body, "./absolute"));
         ck_assert_ptr_nonnull(strstr(reply->body, "\"./secret\""));
         reply_free(reply);
-        struct pollfd ready = {told[0], POLLIN, 0};
-        ck_assert_int_eq(poll(&ready, 1, 5), 0);
+        fifo_expect_waiting(&writer);
     }
     ck_assert_int_eq(ask_status(program.port, "/links/absolute/"), 404);
-    int reader = open(path, O_RDONLY), status;
-    ck_assert_int_eq(read(told[0], &said, 1), 1);
-    ck_assert_int_eq(waitpid(writer, &status, 0), writer);
-    ck_assert_int_eq(status, 0);
-    close(reader);
-    close(told[0]);
-    close(told[1]);
+    fifo_end(&writer);
 }
 END_TEST
 #endif

@@ -256,6 +256,7 @@ START_TEST(help_and_version_are_told) {
                                         "--index",
                                         "--hide",
                                         "--show-hidden",
+                                        "--follow-links",
                                         "--mime",
                                         "--header",
                                         "--cors",

@@ -31,6 +31,9 @@ static unsigned descriptors_allowed;
 /* If not -1, what a program that is started has as its stdout, in place of a pipe to `out`. */
 static int program_stdout = -1;
 
+/* If not NULL, called in the process that becomes the program. */
+static void (*program_prepare)(void);
+
 /* Splits EDDY_WRAPPER at its spaces, in place. */
 static inline int wrapper_arguments(char *text, char **arguments) {
     int count = 0;
@@ -65,6 +68,7 @@ static inline struct program program_start(const char *const *arguments) {
         for (int fd = 3; fd < 64; fd++) close(fd);
         struct rlimit limit = {descriptors_allowed, descriptors_allowed};
         if (descriptors_allowed > 0) setrlimit(RLIMIT_NOFILE, &limit);
+        if (program_prepare != NULL) program_prepare();
         program_exec(arguments);
     }
     close(out[1]);

@@ -7,22 +7,9 @@
 #include "system.h"
 
 #ifdef __linux__
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
+#include "refuse.h"
+
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
-#ifndef SYS_epoll_pwait2
-#define SYS_epoll_pwait2 441
-#endif
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-
-enum { CALLS_MAX = 16 };
 
 static const long newer[] = {
     SYS_epoll_pwait2, SYS_preadv2, SYS_openat2, SYS_statx, SYS_accept4, SYS_pipe2, SYS_ppoll,
@@ -31,24 +18,6 @@ enum { NEWER = sizeof newer / sizeof newer[0] };
 
 static const int refusals[] = {ENOSYS, EPERM, EACCES, EOPNOTSUPP};
 enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
-
-/* From here on the calls give `error`. False: the system does not let us. */
-static bool refuse(const long *calls, int count, int error) {
-    struct sock_filter code[2 * CALLS_MAX + 2];
-    unsigned short length = 0;
-    code[length++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (int i = 0; i < count; i++) {
-        code[length++] =
-            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
-        code[length++] = (struct sock_filter)BPF_STMT(
-            BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA));
-    }
-    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog program = {length, code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
 
 /* --- What a program does with a loop --- */
 
@@ -148,7 +117,7 @@ static bool try(const long *calls, int count, int error, bool is_late) {
             open_loop(test_backend);
             use(); /* what it has found out by now is no longer true */
         }
-        if (!refuse(calls, count, error)) namespace_refuse();
+        if (!refuse_calls(calls, count, error)) namespace_refuse();
         if (!is_late) open_loop(test_backend);
         use();
         use();
@@ -187,7 +156,7 @@ START_TEST(a_loop_without_epoll_takes_the_next_backend) {
         ck_assert_int_ge(child, 0);
         if (child == 0) {
             int count = sizeof epoll_calls / sizeof epoll_calls[0];
-            if (!refuse(epoll_calls, count, errors[j])) namespace_refuse();
+            if (!refuse_calls(epoll_calls, count, errors[j])) namespace_refuse();
             eddy_loop_config named = {.backend = "epoll"};
             child_assert(eddy_loop_open(&loop, &named) == -errors[j]);
             int err = eddy_loop_open(&loop, NULL);
@@ -212,7 +181,7 @@ START_TEST(a_loop_without_eventfd_has_its_pipe) {
         pid_t child = fork();
         ck_assert_int_ge(child, 0);
         if (child == 0) {
-            if (!refuse(calls, 1, refusals[j])) namespace_refuse();
+            if (!refuse_calls(calls, 1, refusals[j])) namespace_refuse();
             eddy_loop_config config = {.backend = test_backend, .wakeup = EDDY_WAKEUP_EVENTFD};
             child_assert(eddy_loop_open(&loop, &config) == -refusals[j]);
             config.wakeup = EDDY_WAKEUP_PIPE;

@@ -1,6 +1,8 @@
 /* context.c: see context.h. */
 #include "context.h"
 
+#include <sys/stat.h>
+
 static int open_log(struct context *context, const struct log_config *config) {
     struct access_log_config log_config = {.loop = context->loop};
     int err = 0;
@@ -45,6 +47,21 @@ void context_close(struct context *context) {
 
 void context_free(struct context *context) {
     free_list_clear(&context->spare_exchanges);
+}
+
+/* --- Files --- */
+
+unsigned context_beneath(const struct context *context) {
+    return context->policy->follows_links ? 0 : EDDY_BENEATH;
+}
+
+unsigned context_resolve(struct context *context, const char *path) {
+    bool is_known = known_files_have(&context->known, path, eddy_loop_now_ns(context->loop));
+    return context_beneath(context) | (is_known ? 0 : (unsigned)EDDY_FILES_ONLY);
+}
+
+void context_note_kind(struct context *context, const char *path, const eddy_stat *stat) {
+    known_files_note(&context->known, path, S_ISREG(stat->mode), eddy_loop_now_ns(context->loop));
 }
 
 /* --- Files that are kept open --- */

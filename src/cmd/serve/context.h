@@ -9,6 +9,7 @@
 #include "access_log.h"
 #include "file_cache.h"
 #include "free_list.h"
+#include "known_files.h"
 #include "policy.h"
 
 struct context {
@@ -20,6 +21,7 @@ struct context {
     struct access_log log;
     struct log_writer writer; /* where it is the log's own */
     struct file_cache cache;
+    struct known_files known;
     eddy_timer expiry;    /* of what the cache holds; runs while it holds something */
     size_t listing_bytes; /* that listings under way take for their entries */
 };
@@ -45,6 +47,12 @@ struct context_config {
 int context_open(struct context *context, const struct context_config *config);
 void context_close(struct context *context); /* once the loop has ended … */
 void context_free(struct context *context);  /* … and once it has been closed */
+
+/* How to resolve paths below the root (eddy_file_open), and how to open `path` for reading. */
+unsigned context_beneath(const struct context *context);
+unsigned context_resolve(struct context *context, const char *path);
+/* What it then was, by its fstat. */
+void context_note_kind(struct context *context, const char *path, const eddy_stat *stat);
 
 /* As file_cache_add; sees to it that the file is closed in time. */
 struct cached_file *context_keep_file(struct context *context, const char *path, int fd,

@@ -3,21 +3,12 @@
 
 #include <string.h>
 
+#include "known_files.h"
 #include "system.h"
 
 void file_cache_init(struct file_cache *cache, unsigned count_max) {
     memset(cache, 0, sizeof *cache);
     cache->count_max = count_max;
-}
-
-/* FNV-1a. Only files that are there are listed, so that clients cannot choose names that collide.
- */
-static uint64_t hash_of(const char *path, size_t *length) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    const char *at = path;
-    for (; *at != '\0'; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    *length = (size_t)(at - path);
-    return hash;
 }
 
 static struct cached_file **bucket_of(struct file_cache *cache, uint64_t hash) {
@@ -59,7 +50,7 @@ void file_cache_clear(struct file_cache *cache) {
 struct cached_file *file_cache_find(struct file_cache *cache, const char *path, int64_t now_ns) {
     if (cache->count == 0) return NULL;
     size_t length;
-    uint64_t hash = hash_of(path, &length);
+    uint64_t hash = path_hash(path, &length);
     struct cached_file *file = *bucket_of(cache, hash);
     for (; file != NULL; file = file->next) {
         if (file->hash != hash || file->length != length || file->until_ns <= now_ns) continue;
@@ -76,7 +67,7 @@ struct cached_file *file_cache_add(struct file_cache *cache, const char *path, i
                                    const eddy_stat *stat, int64_t now_ns) {
     if (cache->count_max == 0) return NULL;
     size_t length;
-    uint64_t hash = hash_of(path, &length);
+    uint64_t hash = path_hash(path, &length);
     struct cached_file *file = system_resize(NULL, sizeof *file + length + 1);
     if (file == NULL) return NULL;
     if (cache->count == cache->count_max) drop_oldest(cache);

@@ -25,8 +25,8 @@
 #include "variant.h"
 #include "wants_page.h"
 
-/* Without O_NONBLOCK, opening a FIFO would wait for its writer. O_NOCTTY: a terminal that lies in
- * the directory must not become ours. */
+/* For what takes a file's place after it was looked at: without O_NONBLOCK, opening a FIFO would
+ * wait for its writer. O_NOCTTY: a terminal that lies in the directory must not become ours. */
 enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
 
 enum { BODY_BYTES_MAX = 64 * 1024 }; /* a body that a GET may have, to be thrown away */
@@ -47,7 +47,8 @@ static void open_path(struct exchange *exchange) {
     }
     (void)answer_launched(exchange,
                           eddy_file_open(context->loop, &exchange->file, context->root,
-                                         exchange->path, OPEN_FLAGS, 0, EDDY_BENEATH, on_opened));
+                                         exchange->path, OPEN_FLAGS, 0,
+                                         context_resolve(context, exchange->path), on_opened));
 }
 
 static void on_directory_opened(eddy_file *file) {
@@ -66,8 +67,8 @@ static void open_directory(struct exchange *exchange) {
     exchange->path[exchange->path_length] = '\0'; /* takes off the index */
     const char *path = exchange->path_length > 0 ? exchange->path : ".";
     (void)answer_launched(exchange, eddy_file_open(context->loop, &exchange->file, context->root,
-                                                   path, OPEN_FLAGS | O_DIRECTORY, 0, EDDY_BENEATH,
-                                                   on_directory_opened));
+                                                   path, OPEN_FLAGS | O_DIRECTORY, 0,
+                                                   context_beneath(context), on_directory_opened));
 }
 
 /* The next index of a directory; after the last one, the directory itself. */
@@ -136,6 +137,7 @@ static void on_stat(eddy_file *file) {
         answer_error(exchange, (int)file->result);
         return;
     }
+    context_note_kind(exchange->context, exchange->path, &exchange->stat);
     if (S_ISREG(exchange->stat.mode)) keep(exchange);
     choose_answer(exchange);
 }

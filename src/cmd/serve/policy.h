@@ -23,7 +23,8 @@ struct policy {
     unsigned index_count;
     const char *patterns[POLICY_PATTERNS_MAX]; /* of names that are hidden */
     unsigned pattern_count;
-    bool shows_hidden; /* names that begin with a dot are like all others */
+    bool shows_hidden;  /* names that begin with a dot are like all others */
+    bool follows_links; /* symbolic links may lead out of the directory */
     struct policy_field {
         const char *name, *value;
     } fields[POLICY_FIELDS_MAX]; /* of each answer */

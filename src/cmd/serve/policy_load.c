@@ -134,6 +134,7 @@ int policy_load(struct made_policy *made, const struct policy_options *options, 
     memcpy(policy->patterns, options->patterns, sizeof policy->patterns);
     policy->pattern_count = options->pattern_count;
     policy->shows_hidden = options->shows_hidden;
+    policy->follows_links = options->follows_links;
     unsigned count = options->has_indexes ? options->index_count : policy_default.index_count;
     const char *const *names = options->has_indexes ? options->indexes : policy_default.indexes;
     for (unsigned i = 0; i < count; i++) /* what is hidden is no index either */

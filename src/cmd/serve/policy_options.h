@@ -12,7 +12,7 @@ struct policy_options {
     bool has_indexes; /* else there is the default one */
     const char *patterns[POLICY_PATTERNS_MAX];
     unsigned pattern_count;
-    bool shows_hidden;
+    bool shows_hidden, follows_links;
     const char *fields[POLICY_FIELDS_MAX]; /* "Name: value" */
     unsigned field_count;
     bool allows_origins;

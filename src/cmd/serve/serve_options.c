@@ -138,6 +138,11 @@ static bool set_error_page(void *to, const char *value) {
     return policy_options_page(policy_of(to), value);
 }
 
+static bool set_follow_links(void *to, const char *value) {
+    (void)value;
+    return policy_of(to)->follows_links = true;
+}
+
 static bool set_precompressed(void *to, const char *value) {
     (void)value;
     return policy_of(to)->precompressed = true;
@@ -180,6 +185,9 @@ static const struct option_rule rules[] = {
     {"show-hidden", NULL, "", set_show_hidden,
      "serve names that begin with a dot as well; without it only" COMMAND_LINE_INDENT
      "/.well-known is"},
+    {"follow-links", NULL, "", set_follow_links,
+     "follow symbolic links that lead out of DIR, and absolute" COMMAND_LINE_INDENT
+     "ones; without it only relative ones that stay inside are"},
     {"mime", "FILE", "a file like /etc/mime.types", set_mime,
      "media types that go before those that are built in, as" COMMAND_LINE_INDENT
      "/etc/mime.types has them"},

@@ -13,8 +13,9 @@
  *     context               what the requests of one loop share
  *     access_log            the lines of one loop
  *     log_writer            the one that writes those of all loops
- *     file_cache, free_list; system; and pure functions: accept, access_line, conditional, etag,
- *     listing_order, listing_page, mime, multipart, page_frame, policy, range, status_page, text
+ *     file_cache, known_files, free_list; system; and pure functions: accept, access_line,
+ *     conditional, etag, listing_order, listing_page, mime, multipart, page_frame, policy, range,
+ *     status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *

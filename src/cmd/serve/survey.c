@@ -24,11 +24,11 @@ enum {
 
 /* What a link leads to is only looked at: to open a FIFO for reading lets its writer go on, who is
  * ended by SIGPIPE when it is closed; and it takes no permission to read. A system without O_PATH
- * follows no links beneath a directory, so nothing is opened there. */
+ * follows links only if it is told to, and asks for the kind by name. */
 #ifdef O_PATH
-enum { LOOK_FLAGS = O_PATH };
+enum { LOOK_FLAGS = O_PATH, LOOK_HOW = 0 };
 #else
-enum { LOOK_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
+enum { LOOK_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY, LOOK_HOW = EDDY_FILES_ONLY };
 #endif
 
 struct slot {
@@ -102,9 +102,10 @@ static bool follow_link(struct slot *slot) {
     if (exchange->path_length > 0) text_put_literal(&text, "/");
     text_put(&text, slot->entry->name, slot->entry->name_length);
     slot->path[text.length] = '\0'; /* there is room for any path and any name */
-    return slot_launched(slot,
-                         eddy_file_open(loop_of(slot->survey), &slot->file, exchange->context->root,
-                                        slot->path, LOOK_FLAGS, 0, EDDY_BENEATH, on_link_opened));
+    const struct context *context = exchange->context;
+    unsigned how = context_beneath(context) | LOOK_HOW;
+    return slot_launched(slot, eddy_file_open(context->loop, &slot->file, context->root, slot->path,
+                                              LOOK_FLAGS, 0, how, on_link_opened));
 }
 
 static bool look_at_target(struct slot *slot) {

@@ -91,8 +91,9 @@ static void try_next(struct exchange *exchange) {
             use(exchange, cached, cached->fd, &cached->stat);
             return;
         }
-        int err = eddy_file_open(context->loop, &exchange->file, context->root, exchange->path,
-                                 OPEN_FLAGS, 0, EDDY_BENEATH, on_opened);
+        int err =
+            eddy_file_open(context->loop, &exchange->file, context->root, exchange->path,
+                           OPEN_FLAGS, 0, context_resolve(context, exchange->path), on_opened);
         if (err < 0) continue;
         exchange_launched(exchange);
         return;
@@ -106,6 +107,7 @@ static void on_stat(eddy_file *file) {
     struct context *context = exchange->context;
     struct variant *variant = exchange->variant;
     int fd = variant->fd;
+    if (file->result == 0) context_note_kind(context, exchange->path, &variant->stat);
     if (file->result < 0 || !S_ISREG(variant->stat.mode)) {
         system_close(fd);
         if (exchange_landed(exchange)) try_next(exchange);

@@ -1,0 +1,39 @@
+/* refuse.h: a process without some system calls, as on an old kernel or in a sandbox. Linux. */
+#ifndef EDDY_TESTS_REFUSE_H
+#define EDDY_TESTS_REFUSE_H
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+
+enum { REFUSED_CALLS_MAX = 16 };
+
+/* From here on the calls give `error`, also after exec. False: the system does not let us. */
+static inline bool refuse_calls(const long *calls, int count, int error) {
+    struct sock_filter code[2 * REFUSED_CALLS_MAX + 2];
+    unsigned short length = 0;
+    code[length++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (int i = 0; i < count; i++) {
+        code[length++] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
+        code[length++] = (struct sock_filter)BPF_STMT(
+            BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA));
+    }
+    code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {length, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+#endif
