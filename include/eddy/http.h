@@ -221,6 +221,10 @@ EDDY_API void eddy_http_resume_body(eddy_http_request *request);
 EDDY_API void eddy_http_on_done(eddy_http_request *request, eddy_http_fn *done, void *context);
 EDDY_API void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, void *context);
 
+/* The context of `done`, NULL if none was set: for the server's functions for errors and the log.
+ */
+EDDY_API void *eddy_http_done_context(const eddy_http_request *request);
+
 /* --- The answer. All of these return 0, or -EPIPE when the client has gone, -EALREADY when it has
  * begun or has been ended; where they end the request, they do so whatever they return. A HEAD, and
  * the statuses 204 and 304, get no body, whatever is given. --- */

@@ -377,6 +377,10 @@ void eddy_http_on_done(eddy_http_request *request, eddy_http_fn *done, void *con
     request->done_context = context;
 }
 
+void *eddy_http_done_context(const eddy_http_request *request) {
+    return request->done_context;
+}
+
 void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, void *context) {
     request->gone = gone;
     request->gone_context = context;

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct program {
@@ -218,6 +219,11 @@ static inline void make_file(const char *directory, const char *name, const void
         ck_assert_int_gt(written, 0);
         done += (size_t)written;
     }
+    struct timespec times[2]; /* as if it had been there for a while: its tag stays what it is */
+    clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= 10;
+    times[1] = times[0];
+    ck_assert_int_eq(futimens(fd, times), 0);
     close(fd);
 }
 

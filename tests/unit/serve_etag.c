@@ -30,6 +30,27 @@ START_TEST(tags_tell_files_apart) {
 }
 END_TEST
 
+/* Within a tick of its last write a file may change unseen: of the clock, or of one that has
+ * seconds only. */
+START_TEST(a_tag_is_young_for_a_tick) {
+    static const struct {
+        int64_t age_ns, modified_ns;
+        bool is_young;
+    } cases[] = {
+        {0, 5, true},           {19999999, 5, true},   {20000000, 5, false},
+        {-19999999, 5, true},   {-20000000, 5, false}, {1999999999, 0, true},
+        {2000000000, 0, false}, {-20000000, 0, true},  {INT64_C(100000000000), 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t now_ns = INT64_C(1700000000000000000) + cases[i].modified_ns + cases[i].age_ns;
+        ck_assert_msg(etag_is_young(1700000000, cases[i].modified_ns, now_ns) == cases[i].is_young,
+                      "case %zu", i);
+    }
+    ck_assert(!etag_is_young(INT64_MIN, 0, 0));
+    ck_assert(!etag_is_young(INT64_MAX, 999999999, INT64_MAX));
+}
+END_TEST
+
 START_TEST(lists_match_weakly_or_strongly) {
     static const struct {
         const char *list;
@@ -74,6 +95,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("serve_etag");
-    ck_add(suite, "tags", tags_tell_files_apart, lists_match_weakly_or_strongly);
+    ck_add(suite, "tags", tags_tell_files_apart, a_tag_is_young_for_a_tick,
+           lists_match_weakly_or_strongly);
     return suite;
 }

@@ -168,11 +168,28 @@ static void add_content_range(eddy_http_request *request, const struct range *ra
     (void)eddy_http_add(request, "Content-Range", bytes);
 }
 
-static void answer_range(struct exchange *exchange, const struct range *range) {
+static void on_sent(eddy_http_request *request, void *context) {
+    (void)context;
+    (void)eddy_http_end(request);
+}
+
+/* A file that has become shorter once may do so again: then the head goes out before it is read,
+ * and the client sees that the body is cut. */
+static void send_file(struct exchange *exchange, int status, int64_t offset, int64_t length) {
     eddy_http_request *request = exchange->request;
-    add_content_range(request, range, exchange->stat.size);
-    (void)eddy_http_respond_file(request, 206, exchange->fd, range->first,
-                                 range->last - range->first + 1);
+    if (!exchange->is_again) {
+        (void)eddy_http_respond_file(request, status, exchange->fd, offset, length);
+        return;
+    }
+    eddy_http_on_drained(request, on_sent, NULL);
+    int err = eddy_http_start(request, status, length);
+    if (err == 0) err = eddy_http_write_file(request, exchange->fd, offset, length);
+    if (err < 0) eddy_http_abort(request);
+}
+
+static void answer_range(struct exchange *exchange, const struct range *range) {
+    add_content_range(exchange->request, range, exchange->stat.size);
+    send_file(exchange, 206, range->first, range->last - range->first + 1);
 }
 
 void answer_file(struct exchange *exchange) {
@@ -181,6 +198,11 @@ void answer_file(struct exchange *exchange) {
     char etag[ETAG_BYTES], modified[EDDY_HTTP_DATE_BYTES];
     struct text tag = {etag, sizeof etag - 1, 0};
     etag_put(&tag, stat->size, stat->modify_s, stat->modify_ns);
+    int64_t now_ns = system_time_ns();
+    if (etag_is_young(stat->modify_s, stat->modify_ns, now_ns)) { /* it is another a moment later */
+        tag.length--;
+        text_put_literal(&tag, "-young\"");
+    }
     if (exchange->encoding != NULL) { /* it must differ from that of the file as it is */
         tag.length--;
         text_put_literal(&tag, "-");
@@ -188,7 +210,7 @@ void answer_file(struct exchange *exchange) {
         text_put_literal(&tag, "\"");
     }
     etag[tag.length] = '\0';
-    int64_t now_s = system_time_s();
+    int64_t now_s = now_ns / EDDY_NS_PER_S;
     struct validators validators = {
         .etag = etag,
         .etag_length = tag.length,
@@ -231,5 +253,5 @@ void answer_file(struct exchange *exchange) {
     if (status == 206)
         answer_range(exchange, &ranges.list[0]);
     else
-        (void)eddy_http_respond_file(request, 200, exchange->fd, 0, stat->size);
+        send_file(exchange, 200, 0, stat->size);
 }

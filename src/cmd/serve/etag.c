@@ -11,6 +11,15 @@ void etag_put(struct text *text, int64_t size, int64_t modified_s, int64_t modif
     text_put_literal(text, "\"");
 }
 
+bool etag_is_young(int64_t modified_s, int64_t modified_ns, int64_t now_ns) {
+    int64_t within_ns = modified_ns != 0 ? ETAG_TICK_NS : ETAG_COARSE_NS;
+    int64_t now_s = now_ns / 1000000000;
+    if (modified_s < now_s - 3 || modified_s > now_s + 3)
+        return false; /* whatever it is, no overflow */
+    int64_t age_ns = now_ns - modified_s * 1000000000 - modified_ns;
+    return age_ns < within_ns && age_ns > -within_ns;
+}
+
 static bool is_tag_byte(unsigned char byte) {
     return byte >= 0x21 && byte != '"' && byte != 0x7f;
 }

@@ -29,6 +29,7 @@ struct exchange {
     bool is_index;              /* the file that is opened is a directory's index … */
     unsigned index;             /* … and this one of the policy's */
     bool has_slash;             /* a directory is meant */
+    bool is_again;              /* the file became shorter before any of it was sent */
     bool is_fallback;           /* the file is the policy's, in place of what is not there */
     int fd;                     /* of the file that is sent, or -1 */
     struct cached_file *cached; /* whose descriptor that is, or NULL: it is the exchange's own */
@@ -36,7 +37,7 @@ struct exchange {
     struct parts *parts;        /* of an answer of several ranges, or NULL */
     struct variant *variant;    /* of a search for a compressed file, or NULL */
     const char *encoding;       /* of the file that is sent; NULL: as it is */
-    eddy_stat stat;
+    eddy_stat stat, before;     /* `before`: what it was when it could not be read, if is_again */
     size_t path_length;
     char *path; /* below the root, without slashes at its ends, ended by a NUL; "": the root. There
                    is room for the names of the policy behind it */

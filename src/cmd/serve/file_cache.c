@@ -26,6 +26,16 @@ void file_cache_release(struct cached_file *file) {
     free_unused(file);
 }
 
+bool file_cache_has_changed(const struct cached_file *file, const eddy_stat *stat) {
+    return stat->links == 0 || stat->mode != file->stat.mode || stat->user != file->stat.user ||
+           stat->group != file->stat.group;
+}
+
+/* It keeps its place in the list until it is the oldest. */
+void file_cache_forget(struct cached_file *file) {
+    file->until_ns = 0;
+}
+
 static void drop_oldest(struct file_cache *cache) {
     struct cached_file *file = cache->oldest;
     cache->oldest = file->newer;

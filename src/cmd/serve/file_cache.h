@@ -1,8 +1,8 @@
-/* file_cache.h: files that a server keeps open for a while, with what stat said of them, so that
- * the next request for one need not open it. Each is good for FILE_CACHE_NS after it was opened;
- * then it is opened anew, so that a file that was replaced, removed or made unreadable is found
- * out. Invariant: a file is listed until it is too old, or makes room; its descriptor is open until
- * it is neither listed nor used. Threading: the loop's. */
+/* file_cache.h: files that a server keeps open for a while, so that the next request for one need
+ * not open it. Each is good for FILE_CACHE_NS after it was opened; then it is opened anew, so that
+ * a path that leads elsewhere by now is found out. What is written to the file shows at once, as
+ * who finds it asks for its stat. Invariant: a file is listed until it is too old, or makes room;
+ * its descriptor is open until it is neither listed nor used. Threading: the loop's. */
 #ifndef EDDY_CMD_SERVE_FILE_CACHE_H
 #define EDDY_CMD_SERVE_FILE_CACHE_H
 
@@ -41,6 +41,11 @@ struct cached_file *file_cache_find(struct file_cache *cache, const char *path, 
  * no cache, or no memory, and `fd` stays the caller's. */
 struct cached_file *file_cache_add(struct file_cache *cache, const char *path, int fd,
                                    const eddy_stat *stat, int64_t now_ns);
+/* Whether, by its stat of now, its path is to be asked again: its last name is gone, or others may
+ * read it. */
+bool file_cache_has_changed(const struct cached_file *file, const eddy_stat *stat);
+/* It is found no more. */
+void file_cache_forget(struct cached_file *file);
 void file_cache_release(struct cached_file *file);
 
 /* Drops what is too old. Returns when the next one will be, or -1: none is left. */

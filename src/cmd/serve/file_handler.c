@@ -32,6 +32,7 @@ enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
 enum { BODY_BYTES_MAX = 64 * 1024 }; /* a body that a GET may have, to be thrown away */
 
 static void on_opened(eddy_file *file);
+static void on_cached(eddy_file *file);
 static void choose_answer(struct exchange *exchange);
 static void answer_failure(struct exchange *exchange, int error);
 
@@ -41,8 +42,8 @@ static void open_path(struct exchange *exchange) {
         file_cache_find(&context->cache, exchange->path, eddy_loop_now_ns(context->loop));
     if (exchange->cached != NULL) {
         exchange->fd = exchange->cached->fd;
-        exchange->stat = exchange->cached->stat;
-        choose_answer(exchange);
+        (void)answer_launched(exchange, eddy_file_fstat(context->loop, &exchange->file,
+                                                        exchange->fd, &exchange->stat, on_cached));
         return;
     }
     (void)answer_launched(exchange,
@@ -130,6 +131,22 @@ static void choose_answer(struct exchange *exchange) {
     }
 }
 
+/* What is kept open is the file that its path led to a moment ago; its size and time are those of
+ * now, whoever has written to it. */
+static void on_cached(eddy_file *file) {
+    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
+    if (!exchange_landed(exchange)) return;
+    if (file->result < 0) {
+        answer_error(exchange, (int)file->result);
+    } else if (file_cache_has_changed(exchange->cached, &exchange->stat)) {
+        file_cache_forget(exchange->cached);
+        exchange_drop_file(exchange);
+        open_path(exchange);
+    } else {
+        choose_answer(exchange);
+    }
+}
+
 static void on_stat(eddy_file *file) {
     struct exchange *exchange = eddy_container_of(file, struct exchange, file);
     if (!exchange_landed(exchange)) return;
@@ -175,4 +192,27 @@ void file_handler(eddy_http_request *request, void *context) {
         open_index(exchange);
     else
         open_path(exchange);
+}
+
+static void on_stat_again(eddy_file *file) {
+    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
+    if (!exchange_landed(exchange)) return;
+    const eddy_stat *now = &exchange->stat, *before = &exchange->before;
+    bool is_as_it_was = now->size == before->size && now->modify_s == before->modify_s &&
+                        now->modify_ns == before->modify_ns;
+    if (file->result < 0 || is_as_it_was)
+        answer_error(exchange, file->result < 0 ? (int)file->result : -EIO);
+    else
+        answer_file(exchange);
+}
+
+bool file_handler_again(eddy_http_request *request) {
+    struct exchange *exchange = eddy_http_done_context(request);
+    if (exchange == NULL || exchange->fd < 0 || exchange->page != NULL || exchange->parts != NULL)
+        return false;
+    exchange->is_again = true;
+    exchange->before = exchange->stat;
+    (void)answer_launched(exchange, eddy_file_fstat(exchange->context->loop, &exchange->file,
+                                                    exchange->fd, &exchange->stat, on_stat_again));
+    return true;
 }

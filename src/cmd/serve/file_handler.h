@@ -8,4 +8,8 @@
 /* `context` is a struct context. */
 void file_handler(eddy_http_request *request, void *context);
 
+/* The file that a request is answered with could not be read. True: as it may have become shorter
+ * since it was looked at, that is done again, once. */
+bool file_handler_again(eddy_http_request *request);
+
 #endif

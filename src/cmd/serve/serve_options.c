@@ -208,7 +208,8 @@ static const struct option_rule rules[] = {
      "and the client takes it"},
     {"cache", NULL, "", set_cache,
      "keep files open for a second, instead of opening them" COMMAND_LINE_INDENT
-     "for each request"},
+     "for each request; a file that was put in the place of" COMMAND_LINE_INDENT
+     "another shows after that, what is written to it at once"},
     {"log", "FORMAT", "none, common, combined or json", set_log,
      "write a line for each request, in this format: none," COMMAND_LINE_INDENT
      "common, combined or json (default none)"},

@@ -48,6 +48,7 @@ static void on_request_over(eddy_http_request *request, const eddy_http_outcome 
 /* What the HTTP server refuses by itself looks like what we refuse. */
 static void on_refused(eddy_http_request *request, int status, void *context) {
     struct server *server = context;
+    if (status == 500 && file_handler_again(request)) return;
     answer_status(&server->context, request, status);
 }
 

@@ -27,7 +27,8 @@ static const struct coding {
 } codings[CODINGS] = {{"br", ".br"}, {"zstd", ".zst"}, {"gzip", ".gz"}};
 
 struct variant {
-    int fd; /* of the one that is looked at */
+    int fd;                     /* of the one that is looked at */
+    struct cached_file *cached; /* whose that is, or NULL */
     eddy_stat stat;
     size_t path_length; /* of the file itself */
     unsigned count, next;
@@ -35,6 +36,7 @@ struct variant {
 };
 
 static void on_opened(eddy_file *file);
+static void on_cached(eddy_file *file);
 
 static int weight_of(const char *accepted, const char *name) {
     int weight = accept_weight(accepted, name);
@@ -79,22 +81,28 @@ static void use(struct exchange *exchange, struct cached_file *cached, int fd,
     answer_file(exchange);
 }
 
-static void try_next(struct exchange *exchange) {
+/* Opens the variant that exchange->path names, or asks the one that is kept open. */
+static int look_at(struct exchange *exchange) {
     struct context *context = exchange->context;
+    struct variant *variant = exchange->variant;
+    variant->cached =
+        file_cache_find(&context->cache, exchange->path, eddy_loop_now_ns(context->loop));
+    if (variant->cached == NULL)
+        return eddy_file_open(context->loop, &exchange->file, context->root, exchange->path,
+                              OPEN_FLAGS, 0, context_resolve(context, exchange->path), on_opened);
+    variant->fd = variant->cached->fd;
+    int err =
+        eddy_file_fstat(context->loop, &exchange->file, variant->fd, &variant->stat, on_cached);
+    if (err < 0) file_cache_release(variant->cached);
+    return err;
+}
+
+static void try_next(struct exchange *exchange) {
     struct variant *variant = exchange->variant;
     while (variant->next < variant->count) {
         const char *extension = variant->wanted[variant->next++]->extension;
         memcpy(exchange->path + variant->path_length, extension, strlen(extension) + 1);
-        struct cached_file *cached =
-            file_cache_find(&context->cache, exchange->path, eddy_loop_now_ns(context->loop));
-        if (cached != NULL) {
-            use(exchange, cached, cached->fd, &cached->stat);
-            return;
-        }
-        int err =
-            eddy_file_open(context->loop, &exchange->file, context->root, exchange->path,
-                           OPEN_FLAGS, 0, context_resolve(context, exchange->path), on_opened);
-        if (err < 0) continue;
+        if (look_at(exchange) < 0) continue;
         exchange_launched(exchange);
         return;
     }
@@ -119,6 +127,25 @@ static void on_stat(eddy_file *file) {
     }
     use(exchange, context_keep_file(context, exchange->path, fd, &variant->stat), fd,
         &variant->stat);
+}
+
+/* One that has changed is looked for once more. */
+static void on_cached(eddy_file *file) {
+    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
+    struct variant *variant = exchange->variant;
+    struct cached_file *cached = variant->cached;
+    eddy_stat stat = variant->stat;
+    bool has_changed = file->result < 0 || file_cache_has_changed(cached, &stat);
+    if (has_changed) file_cache_forget(cached);
+    bool is_wanted = exchange_landed(exchange); /* else it may be gone, and the variant with it */
+    if (is_wanted && !has_changed) {
+        use(exchange, cached, cached->fd, &stat);
+        return;
+    }
+    file_cache_release(cached);
+    if (!is_wanted) return;
+    variant->next--;
+    try_next(exchange);
 }
 
 /* A variant that cannot be opened is none: the file itself can be. */
