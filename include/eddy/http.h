@@ -230,9 +230,10 @@ EDDY_API void *eddy_http_done_context(const eddy_http_request *request);
  * the statuses 204 and 304, get no body, whatever is given. --- */
 
 /* Adds a field to the head. Before the answer begins. The server's own are Date, Server,
- * Content-Length, Transfer-Encoding and, but for eddy_http_upgrade, Connection: -EINVAL, as for a
- * name that is no token and for control characters but tabs in a value. Errors also: -EMSGSIZE (32
- * KiB of them), -ENOMEM. */
+ * Content-Length, Transfer-Encoding and Connection: -EINVAL, as for a name that is no token and for
+ * control characters but tabs in a value. "Connection: Upgrade" is taken, for who adds an Upgrade
+ * field: it goes into one line with what the server says of the connection. Errors also: -EMSGSIZE
+ * (32 KiB of them), -ENOMEM. */
 EDDY_API int eddy_http_add(eddy_http_request *request, const char *name, const char *value);
 
 /* Takes back what has been added. */
@@ -303,9 +304,9 @@ EDDY_API int eddy_http_event(eddy_http_request *request, const char *type, const
  * are at `data`, there during the call. `fd` -1: the client has gone. */
 typedef void eddy_http_upgrade_fn(int fd, const void *data, size_t size, void *context);
 
-/* Ends the request with 101 and the fields that were added, Connection and Upgrade among them, and
- * hands the connection over once that is with the kernel. Errors also: -EINVAL (a request with a
- * body, or of HTTP/1.0), after which the client gets a 500. */
+/* Ends the request with 101, "Connection: Upgrade" and the fields that were added, Upgrade among
+ * them, and hands the connection over once that is with the kernel. Errors also: -EINVAL (a request
+ * with a body, or of HTTP/1.0), after which the client gets a 500. */
 EDDY_API int eddy_http_upgrade(eddy_http_request *request, eddy_http_upgrade_fn *fn, void *context);
 
 /* --- Counts --- */

@@ -10,16 +10,21 @@ bool eddy__http_is_gone(const eddy_http_request *request) {
 
 /* --- Fields --- */
 
+/* An Upgrade field is about this connection only, and has to be named as such (RFC 9110 §7.8). */
+static bool is_upgrade_option(const char *name, size_t length, const char *value) {
+    return eddy__http_name_is(name, length, "connection") &&
+           eddy__http_name_is(value, strlen(value), "upgrade");
+}
+
 /* Each has a length of its own, which most others do not have. */
-static bool is_ours(const char *name, size_t length, const char *value) {
+static bool is_ours(const char *name, size_t length) {
     switch (length) {
     case 4:
         return eddy__http_name_is(name, length, "date");
     case 6:
         return eddy__http_name_is(name, length, "server");
-    case 10: /* whether it will be an upgrade nobody knows yet: there it is asked for */
-        return eddy__http_name_is(name, length, "connection") &&
-               !eddy__http_name_is(value, strlen(value), "upgrade");
+    case 10:
+        return eddy__http_name_is(name, length, "connection");
     case 14:
         return eddy__http_name_is(name, length, "content-length");
     case 17:
@@ -60,86 +65,23 @@ int eddy_http_add(eddy_http_request *request, const char *name, const char *valu
     if (eddy__http_is_gone(request)) return -EPIPE;
     if (request->has_begun || request->is_ended) return -EALREADY;
     size_t length = strlen(name), value_length = strlen(value);
-    if (!eddy__http_is_token(name, length) || is_ours(name, length, value)) return -EINVAL;
+    if (is_upgrade_option(name, length, value)) {
+        request->names_upgrade = true;
+        return 0;
+    }
+    if (!eddy__http_is_token(name, length) || is_ours(name, length)) return -EINVAL;
     if (!eddy__http_is_value(value, value_length)) return -EINVAL;
     return add_field(request, name, length, value, value_length);
 }
 
 void eddy_http_clear(eddy_http_request *request) {
-    if (!request->has_begun) request->fields_used = 0;
+    if (request->has_begun) return;
+    request->fields_used = 0;
+    request->names_upgrade = false;
 }
 
 void eddy_http_set_last(eddy_http_request *request) {
     if (!request->has_begun) request->is_last = true;
-}
-
-/* --- The head --- */
-
-/* A head grows in the room that was reserved for it. */
-static char *put_bytes(char *at, const char *bytes, size_t length) {
-    memcpy(at, bytes, length);
-    return at + length;
-}
-
-/* A literal: its length is known to the compiler. */
-#define PUT(at, literal) put_bytes(at, "" literal, sizeof(literal) - 1)
-
-static char *put_number(char *at, uint64_t number) {
-    char digits[20];
-    size_t first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return put_bytes(at, digits + first, sizeof digits - first);
-}
-
-static char *put_framing(const eddy_http_request *request, char *at) {
-    if (request->is_chunked) {
-        at = PUT(at, "\r\nTransfer-Encoding: chunked");
-    } else if (request->length >= 0 && request->status != 204 && request->status != 304) {
-        at = PUT(at, "\r\nContent-Length: ");
-        at = put_number(at, (uint64_t)request->length);
-    }
-    if (request->upgrade != NULL) return at;
-    if (request->is_last) return PUT(at, "\r\nConnection: close");
-    return request->head.minor == 0 ? PUT(at, "\r\nConnection: keep-alive") : at;
-}
-
-static void put_lines(eddy_http_request *request) {
-    const char *server = request->http->config.server;
-    const char *reason = eddy_http_reason(request->status);
-    char *begin = request->output.bytes + request->output.used, *at = PUT(begin, "HTTP/1.1 ");
-    at = put_number(at, (uint64_t)request->status);
-    at = PUT(at, " ");
-    at = put_bytes(at, reason, strlen(reason));
-    if (server[0] != '\0') {
-        at = PUT(at, "\r\nServer: ");
-        at = put_bytes(at, server, strlen(server));
-    }
-    at = PUT(at, "\r\nDate: ");
-    at = put_bytes(at, eddy__http_date(request->http), EDDY_HTTP_DATE_BYTES - 1);
-    at = PUT(put_framing(request, at), "\r\n");
-    at = PUT(put_bytes(at, request->fields, request->fields_used), "\r\n");
-    request->output.used += (uint32_t)(at - begin);
-    request->output.from_file = 0;
-}
-
-bool eddy__http_put_head(eddy_http_request *request) {
-    int err = eddy__http_reserve(request, HTTP_HEAD_ROOM + request->fields_used);
-    if (err < 0) {
-        if (err != -EAGAIN) eddy__http_disconnect(request->connection, false);
-        return false;
-    }
-    if (eddy__http_body_ends_connection(request) || request->http->is_stopping)
-        request->is_last = true;
-    if (request->length < 0 && request->has_body && !request->is_chunked) request->is_last = true;
-    request->output.answer_start = request->output.used;
-    request->has_sent = false;
-    put_lines(request);
-    request->has_head = true;
-    if (!request->has_body) eddy__http_forget_sources(request);
-    return true;
 }
 
 /* --- Answers --- */

@@ -117,6 +117,8 @@ static void end_values(eddy_http_request *request) {
     request->method = request->method_bytes;
 }
 
+/* A path that none can have is a 400 whatever the method: which methods there are (405) depends on
+ * what is named, and that names nothing (RFC 9110 §15.5.6). */
 void eddy__http_dispatch(eddy_http_request *request) {
     end_values(request);
     int status = request->method != NULL ? decode_path(request) : 501;
@@ -155,6 +157,7 @@ void eddy__http_refuse(eddy_http_request *request, int status) {
     request->is_refused = true;
     request->upgrade = NULL;
     if (status != 405) request->fields_used = 0;
+    request->names_upgrade = false;
     http->counts.refused += !was_handled;
     if (http->config.error != NULL && !was_refused) {
         http->config.error(request, status, http->config.context);

@@ -205,10 +205,11 @@ struct eddy_http_request {
     bool is_ended;     /* the handler has done its part */
     bool is_refused;   /* by the server itself */
     bool is_told_gone;
-    bool is_last;    /* the connection ends after it */
-    bool is_cut;     /* without its end */
-    bool has_body;   /* false: HEAD, 204, 304 */
-    bool is_chunked; /* the answer */
+    bool is_last;       /* the connection ends after it */
+    bool is_cut;        /* without its end */
+    bool names_upgrade; /* in Connection, as a handler has added an Upgrade field */
+    bool has_body;      /* false: HEAD, 204, 304 */
+    bool is_chunked;    /* the answer */
     bool wants_drained;
     bool is_reading; /* `file` is under way … */
     bool is_sending; /* … and uses the socket, which cannot be closed */
@@ -324,11 +325,14 @@ void eddy__http_free_routes(eddy_http *http);
 /* --- http_answer.c --- */
 
 bool eddy__http_is_gone(const eddy_http_request *request);
+/* As eddy_http_write, but all or nothing: 0, or -EAGAIN and its like. */
+int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size);
+
+/* --- http_answer_head.c --- */
+
 /* Puts the head into the output. False: not yet, as something is under way, or the connection is
  * closing for want of memory. */
 bool eddy__http_put_head(eddy_http_request *request);
-/* As eddy_http_write, but all or nothing: 0, or -EAGAIN and its like. */
-int eddy__http_write_whole(eddy_http_request *request, const void *data, size_t size);
 
 /* --- http_status.c --- */
 

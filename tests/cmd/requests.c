@@ -68,6 +68,8 @@ static const struct {
     {"POST /file.txt HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n", 405, false},
     {"POST /file.txt HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello", 405, false},
     {"DELETE /file.txt HTTP/1.1\r\nHost: t\r\n\r\n", 405, false},
+    {"POST /%zz HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n", 400, false},
+    {"POST /none HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n", 405, false},
     {"GET /file.txt HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello", 200, false},
     {"GET /file.txt HTTP/1.1\r\nHost: t\r\nIf-Match: \"other\"\r\n\r\n", 412, false},
     {"GET /file.txt HTTP/1.1\r\nHost: t\r\nRange: bytes=1000-\r\n\r\n", 416, false},

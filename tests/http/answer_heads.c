@@ -186,6 +186,69 @@ START_TEST(a_client_of_http_1_0_keeps_its_connection_only_if_it_says_so) {
 }
 END_TEST
 
+/* How often a field stands in the head. */
+static unsigned count_fields(const struct answer *answer, const char *name) {
+    unsigned count = 0;
+    size_t length = strlen(name);
+    for (const char *at = answer->head; (at = strchr(at, '\n')) != NULL;)
+        count += strncasecmp(++at, name, length) == 0 && at[length] == ':';
+    return count;
+}
+
+static void offer(eddy_http_request *request) {
+    ck_assert_int_eq(eddy_http_add(request, "Upgrade", "mine"), 0);
+    ck_assert_int_eq(eddy_http_add(request, "Connection", "upgrade"), 0);
+    ck_assert_int_eq(eddy_http_add(request, "connection", "Upgrade"), 0);
+    ck_assert_int_eq(eddy_http_add(request, "Connection", "close"), -EINVAL);
+}
+
+static void respond_offering(eddy_http_request *request, void *context) {
+    (void)context;
+    offer(request);
+    respond(request, 200);
+}
+
+static void respond_last_offering(eddy_http_request *request, void *context) {
+    (void)context;
+    offer(request);
+    eddy_http_set_last(request);
+    respond(request, 200);
+}
+
+static void take_offer_back(eddy_http_request *request, void *context) {
+    (void)context;
+    offer(request);
+    eddy_http_clear(request);
+    respond(request, 200);
+}
+
+static void expect_connection(const struct answer *answer, const char *value) {
+    ck_assert_uint_eq(count_fields(answer, "Connection"), value != NULL);
+    ck_assert(answer_has(answer, "Connection", value));
+}
+
+/* Who offers another protocol names the field, in the one list that also tells of the connection.
+ */
+START_TEST(the_connection_has_one_field) {
+    open_site();
+    struct visit visit = visit_begin(&site);
+    struct answer answer = ask(&visit, respond_offering);
+    expect_connection(&answer, "Upgrade");
+    ck_assert(answer_has(&answer, "Upgrade", "mine"));
+    answer = ask(&visit, take_offer_back);
+    expect_connection(&answer, NULL);
+    answer = ask(&visit, respond_ok);
+    expect_connection(&answer, NULL);
+    answer = ask_old(&visit, "Connection: keep-alive\r\n", respond_offering);
+    expect_connection(&answer, "keep-alive, Upgrade");
+    answer = ask(&visit, respond_last_offering);
+    expect_connection(&answer, "close, Upgrade");
+    visit_expect_end(&visit);
+    visit_end(&visit);
+    site_close(&site);
+}
+END_TEST
+
 /* --- What cannot be --- */
 
 static const char *calling; /* what the program is just calling */
@@ -289,7 +352,7 @@ Suite *make_suite(void) {
     ck_add(suite, "fields", fields_that_would_break_the_head_are_refused,
            fields_go_as_far_as_32_kib_and_can_be_taken_back,
            a_server_may_have_another_name_or_none);
-    ck_add(suite, "connection", the_last_answer_ends_the_connection,
+    ck_add(suite, "connection", the_last_answer_ends_the_connection, the_connection_has_one_field,
            a_client_of_http_1_0_keeps_its_connection_only_if_it_says_so);
     ck_add(suite, "errors", what_cannot_be_answered_is_an_error_and_a_500);
     return suite;

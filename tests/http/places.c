@@ -287,7 +287,6 @@ static void on_upgraded(int fd, const void *data, size_t size, void *context) {
 static void upgrade(eddy_http_request *request, void *context) {
     (void)context;
     eddy_http_on_done(request, on_done, NULL);
-    ck_assert_int_eq(eddy_http_add(request, "Connection", "Upgrade"), 0);
     ck_assert_int_eq(eddy_http_add(request, "Upgrade", "mine"), 0);
     int err = eddy_http_upgrade(request, on_upgraded, &is_upgraded);
     ck_assert_int_eq(
