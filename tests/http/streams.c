@@ -221,6 +221,36 @@ START_TEST(an_answer_without_its_end_is_cut) {
 }
 END_TEST
 
+static eddy_http_request *begun;
+
+static void begin_and_leave(eddy_http_request *request, void *context) {
+    (void)context;
+    begun = request;
+    ck_assert_int_eq(eddy_http_start(request, 200, announced), 0);
+}
+
+/* A HEAD has no body that could be cut: its answer is whole, and its connection ends in order. */
+START_TEST(the_answer_to_a_head_is_never_reset) {
+    open_site(begin_and_leave);
+    for (int minor = 0; minor < 2; minor++) {
+        for (int known = 0; known < 2; known++) {
+            struct visit visit = visit_begin(&site);
+            struct answer answer;
+            announced = known ? 9000 : -1;
+            visit_send(&visit, minor == 0 ? "HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+                                          : "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+            ck_assert(visit_answer_to(&visit, true, &answer));
+            ck_assert_int_eq(answer.status, 200);
+            eddy_http_abort(begun);
+            visit_expect_end(&visit);
+            ck_assert_int_eq(last_error, -EIO);
+            visit_end(&visit);
+        }
+    }
+    close_site();
+}
+END_TEST
+
 /* --- Who does not read --- */
 
 static void count_until_full(eddy_http_request *request, void *context) {
@@ -324,7 +354,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("streams");
     ck_add(suite, "whole", pieces_of_any_size_make_a_whole_body, a_slow_client_gets_all_pieces);
-    ck_add(suite, "sizes", more_than_was_announced_is_refused, an_answer_without_its_end_is_cut);
+    ck_add(suite, "sizes", more_than_was_announced_is_refused, an_answer_without_its_end_is_cut,
+           the_answer_to_a_head_is_never_reset);
     ck_add(suite, "room", a_client_that_does_not_read_has_little_memory,
            answers_that_nobody_reads_do_not_gather);
     return suite;
