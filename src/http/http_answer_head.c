@@ -34,7 +34,7 @@ static char *put_framing(const eddy_http_request *request, char *at) {
 }
 
 /* One list, in one line: "close" tells of the connection and "Upgrade" of the field of that name,
- * so that both may be true (RFC 9110 §7.6.1), but a client that reads one line of two sees half. */
+ * so that both may be true (RFC 9110 §7.6.1), but who reads one line of two sees half. */
 static char *put_connection(const eddy_http_request *request, char *at) {
     bool is_switched = request->upgrade != NULL;
     bool is_last = request->is_last && !is_switched;

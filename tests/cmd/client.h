@@ -25,7 +25,9 @@ struct reply {
     size_t size;          /* of the body */
 };
 
-static inline struct client *client_open(unsigned port) {
+/* With `receive_bytes`, set before it connects, so little fits into its kernel's buffer (and twice
+ * that, which systems make of it); 0: as much as the system likes. */
+static inline struct client *client_open_with(unsigned port, int receive_bytes) {
     struct client *client = malloc(sizeof *client);
     ck_assert_ptr_nonnull(client);
     client->start = client->used = 0;
@@ -36,6 +38,8 @@ static inline struct client *client_open(unsigned port) {
     setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     int on = 1;
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (receive_bytes > 0)
+        setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     struct sockaddr_in address = {
         .sin_family = AF_INET,
         .sin_port = htons((uint16_t)port),
@@ -43,6 +47,10 @@ static inline struct client *client_open(unsigned port) {
     };
     ck_assert_int_eq(connect(client->fd, (struct sockaddr *)&address, sizeof address), 0);
     return client;
+}
+
+static inline struct client *client_open(unsigned port) {
+    return client_open_with(port, 0);
 }
 
 /* Whether somebody listens. */

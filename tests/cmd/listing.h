@@ -9,7 +9,7 @@ static struct program program;
 
 static inline void setup(void) {
     make_tree(root);
-    program = serve_start(root, NULL);
+    program = serve_start(root, (const char *const[]){"--log", "common", NULL});
 }
 
 static inline void teardown(void) {
@@ -40,12 +40,18 @@ static inline struct reply *get(const char *path) {
     return reply;
 }
 
+/* Names are long, so that the page of 10,000 is 5 MB, and more than the 4 MB that Linux keeps to be
+ * sent, whatever its reader has room for. */
+#define MANY_10   "xxxxxxxxxx"
+#define MANY_50   MANY_10 MANY_10 MANY_10 MANY_10 MANY_10
+#define MANY_NAME "name-%u-" MANY_50 MANY_50 MANY_50 MANY_50 ".txt"
+
 static inline void make_many(unsigned count) {
-    char name[32];
+    char name[256];
     make_directory(root, "many");
     int dir = open_root("many");
     for (unsigned i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "name-%u.txt", i);
+        snprintf(name, sizeof name, MANY_NAME, i);
         make_empty(dir, name);
     }
     close(dir);

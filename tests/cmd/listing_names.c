@@ -137,8 +137,8 @@ static pid_t start_mover(int dir) {
     ck_assert_int_ge(pid, 0);
     if (pid > 0) return pid;
     for (unsigned i = 0;; i = (i + 1) % 1000) {
-        char name[32], other[32];
-        snprintf(name, sizeof name, "name-%u.txt", i);
+        char name[256], other[32];
+        snprintf(name, sizeof name, MANY_NAME, i);
         snprintf(other, sizeof other, "other-%u.txt", i);
         if (renameat(dir, name, dir, other) != 0) (void)renameat(dir, other, dir, name);
     }
