@@ -133,13 +133,19 @@ static bool has_room(const eddy_http_request *request) {
            request->file_left == 0 && request->memory_left == 0;
 }
 
-/* Moves an answer on. False: it waits, for the handler or the client. */
-static bool answer_on(struct http_connection *it) {
-    eddy_http_request *request = it->request;
+/* What its handler could not answer, or has given up. */
+static void refuse_if_due(eddy_http_request *request) {
     int refusal = request->refusal;
     request->refusal = 0;
     if (refusal != 0) eddy__http_refuse(request, refusal);
+}
+
+/* Moves an answer on. False: it waits, for the handler or the client. */
+static bool answer_on(struct http_connection *it) {
+    eddy_http_request *request = it->request;
+    refuse_if_due(request);
     deliver_body(request);
+    refuse_if_due(request); /* nothing may come that would call again */
     if (it->is_closing || eddy__http_fill(request) == HTTP_WAITS) return false;
     if (request->is_ended) {
         if (request->upgrade != NULL && eddy__http_flush(it) == HTTP_WAITS) return false;

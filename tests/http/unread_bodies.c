@@ -318,6 +318,41 @@ START_TEST(a_body_has_its_time_limit_while_the_answer_goes_on) {
 }
 END_TEST
 
+static void give_up_on_body(eddy_http_request *request, const void *data, ssize_t size,
+                            void *context) {
+    (void)data;
+    (void)size;
+    (void)context;
+    if (!body_ended) eddy_http_abort(request);
+    body_ended = true;
+}
+
+static void read_and_give_up(eddy_http_request *request, void *context) {
+    (void)context;
+    begin(request);
+    ck_assert_int_eq(eddy_http_read_body(request, 0, give_up_on_body, NULL), 0);
+}
+
+/* Be it at a piece that came with the head, or at the end of a client that sends no more: nothing
+ * else would come that could call for the answer. */
+START_TEST(a_body_that_its_handler_gives_up_is_answered) {
+    open_site();
+    ck_assert_int_eq(eddy_http_handle(site.http, NULL, "/up", read_and_give_up, NULL), 0);
+    for (int has_end = 0; has_end < 2; has_end++) {
+        struct visit visit = visit_begin(&site);
+        body_ended = false;
+        visit_send(&visit, has_end
+                               ? "POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"
+                               : "POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+        if (has_end) ck_assert_int_eq(shutdown(visit.fd, SHUT_WR), 0);
+        ck_assert_int_eq(visit_answer(&visit).status, 500);
+        visit_end(&visit);
+    }
+    site_close(&site);
+    ck_assert_uint_eq(over, 2);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("unread_bodies");
     ck_add(suite, "asked", a_client_is_asked_once_for_the_body_that_it_waits_with,
@@ -325,6 +360,7 @@ Suite *make_suite(void) {
     ck_add(suite, "skipped", a_body_that_nobody_reads_is_skipped_up_to_a_limit,
            a_body_that_is_not_read_to_its_end_is_skipped);
     ck_add(suite, "late", a_body_cannot_be_read_once_the_client_has_gone,
-           a_body_has_its_time_limit_while_the_answer_goes_on);
+           a_body_has_its_time_limit_while_the_answer_goes_on,
+           a_body_that_its_handler_gives_up_is_answered);
     return suite;
 }
