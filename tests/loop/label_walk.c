@@ -1,54 +1,16 @@
 /* label_walk.c: a walk tells the label of everything that may have one. */
-#include "net.h"
+#include "watchers.h"
 
-#include <signal.h>
-
-static void on_io(eddy_io *io, unsigned events) {
-    (void)io, (void)events;
-}
-static void on_timer(eddy_timer *timer) {
-    (void)timer;
-}
-static void on_hook(eddy_hook *hook) {
-    (void)hook;
-}
-static void on_defer(eddy_defer *defer) {
-    (void)defer;
-}
-static void on_wake(eddy_wake *wake) {
-    (void)wake;
-}
-static void on_signal(eddy_signal *watcher, int number) {
-    (void)watcher, (void)number;
-}
-static void on_post(eddy_post *post) {
-    (void)post;
-}
 static void do_nothing(eddy_work *work) {
     (void)work;
 }
 static void on_work(eddy_work *work, int status) {
     (void)work, (void)status;
 }
-static void on_file(eddy_file *file) {
-    (void)file;
-}
-static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {
-    (void)listener, (void)peer;
-    if (fd >= 0) close(fd);
-}
-static void on_connected(eddy_stream *stream, int status) {
-    (void)stream, (void)status;
-}
 
 /* One of each kind, the second stream being one that connects. */
 static struct {
-    eddy_io io;
-    eddy_timer timer;
-    eddy_hook hook;
-    eddy_defer defer;
-    eddy_wake wake;
-    eddy_signal signal;
+    struct watchers watchers;
     eddy_stream stream, connecting;
     eddy_listener listener;
     eddy_write write;
@@ -56,35 +18,8 @@ static struct {
     eddy_work work;
     eddy_file reading, syncing;
     char byte;
-    int pipe[2], pair[2], fd;
+    int pair[2], fd;
 } it;
-
-static void start_watchers(eddy_loop *loop) {
-    test_pipe(it.pipe);
-    eddy_io_init(&it.io, loop);
-    eddy_timer_init(&it.timer, loop);
-    eddy_hook_init(&it.hook, loop);
-    eddy_defer_init(&it.defer, loop);
-    eddy_wake_init(&it.wake, loop);
-    eddy_signal_init(&it.signal, loop);
-    ck_assert_int_eq(eddy_io_start(&it.io, on_io, it.pipe[0], EDDY_READ), 0);
-    ck_assert_int_eq(eddy_timer_start(&it.timer, on_timer, EDDY_NS_PER_S, 0), 0);
-    ck_assert_int_eq(eddy_hook_start(&it.hook, EDDY_HOOK_CHECK, on_hook), 0);
-    ck_assert_int_eq(eddy_defer_start(&it.defer, on_defer), 0);
-    ck_assert_int_eq(eddy_wake_start(&it.wake, on_wake), 0);
-    ck_assert_int_eq(eddy_signal_start(&it.signal, on_signal, SIGUSR1), 0);
-}
-
-static void stop_watchers(void) {
-    eddy_io_stop(&it.io);
-    eddy_timer_stop(&it.timer);
-    eddy_hook_stop(&it.hook);
-    eddy_defer_stop(&it.defer);
-    eddy_wake_stop(&it.wake);
-    eddy_signal_stop(&it.signal);
-    close(it.pipe[0]);
-    close(it.pipe[1]);
-}
 
 static void start_streams(eddy_loop *loop) {
     struct sockaddr_storage place;
@@ -125,12 +60,12 @@ static struct {
     eddy_label label;
     unsigned told;
 } rows[] = {
-    {.kind = EDDY_KIND_IO, .what = &it.io, .text = "input"},
-    {.kind = EDDY_KIND_TIMER, .what = &it.timer, .text = "silence"},
-    {.kind = EDDY_KIND_HOOK, .what = &it.hook, .text = "around"},
-    {.kind = EDDY_KIND_DEFER, .what = &it.defer, .text = "later"},
-    {.kind = EDDY_KIND_WAKE, .what = &it.wake, .text = "news"},
-    {.kind = EDDY_KIND_SIGNAL, .what = &it.signal, .text = "reload"},
+    {.kind = EDDY_KIND_IO, .what = &it.watchers.io, .text = "input"},
+    {.kind = EDDY_KIND_TIMER, .what = &it.watchers.timer, .text = "silence"},
+    {.kind = EDDY_KIND_HOOK, .what = &it.watchers.hook, .text = "around"},
+    {.kind = EDDY_KIND_DEFER, .what = &it.watchers.defer, .text = "later"},
+    {.kind = EDDY_KIND_WAKE, .what = &it.watchers.wake, .text = "news"},
+    {.kind = EDDY_KIND_SIGNAL, .what = &it.watchers.signal, .text = "reload"},
     {.kind = EDDY_KIND_STREAM, .what = &it.stream, .text = "client"},
     {.kind = EDDY_KIND_STREAM, .what = &it.connecting, .text = "upstream"},
     {.kind = EDDY_KIND_LISTENER, .what = &it.listener, .text = "port 80"},
@@ -164,7 +99,7 @@ static void expect_told(void) {
 
 START_TEST(a_walk_tells_the_labels_of_all_kinds) {
     eddy_loop *loop = test_loop_open();
-    start_watchers(loop);
+    watchers_start(&it.watchers, loop);
     start_streams(loop);
     start_requests(loop);
     eddy_loop_walk(loop, note, NULL);
@@ -181,7 +116,7 @@ START_TEST(a_walk_tells_the_labels_of_all_kinds) {
     for (size_t i = 0; i < ROWS; i++) eddy_label_clear(&rows[i].label);
     eddy_loop_walk(loop, note, NULL);
     expect_told();
-    stop_watchers();
+    watchers_stop(&it.watchers);
     ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
     close(it.fd);
     close(it.pair[1]);

@@ -2,7 +2,7 @@
  * somebody's data or callback without a word, so it ends the program. What costs more than a
  * compare to find is found in a library that was built with -Dchecks=true (EDDY_TEST_CHECKS). */
 #include "misuse.h"
-#include "net.h"
+#include "watchers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,33 +25,6 @@ static void all_must_die(const struct misuse *misuses, size_t count) {
         misuse_must_die(misuses[i].name, misuses[i].run, has_checks() ? "" : misuses[i].promise);
 }
 
-static void on_io(eddy_io *io, unsigned events) {
-    (void)io, (void)events;
-}
-static void on_timer(eddy_timer *timer) {
-    (void)timer;
-}
-static void on_hook(eddy_hook *hook) {
-    (void)hook;
-}
-static void on_defer(eddy_defer *defer) {
-    (void)defer;
-}
-static void on_wake(eddy_wake *wake) {
-    (void)wake;
-}
-static void on_signal(eddy_signal *watcher, int number) {
-    (void)watcher, (void)number;
-}
-static void on_post(eddy_post *post) {
-    (void)post;
-}
-static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {
-    (void)listener, (void)fd, (void)peer;
-}
-static void on_connected(eddy_stream *stream, int status) {
-    (void)stream, (void)status;
-}
 static void on_written(eddy_write *write, int status) {
     (void)write, (void)status;
 }
@@ -437,9 +410,6 @@ static void job_again_before_it_is_told(eddy_loop *loop) {
 static char file_data;
 static eddy_file file;
 
-static void on_file(eddy_file *done) {
-    (void)done;
-}
 static void file_at_once_again(eddy_loop *loop) {
     for (int i = 0; i < 2; i++)
         eddy_file_read(loop, &file, STDIN_FILENO, &file_data, 1, 0, on_file);

@@ -1,8 +1,7 @@
 /* walk.c: a walk tells of everything that keeps the loop alive, once, and of nothing else. */
-#include "net.h"
+#include "watchers.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 enum { TOLD_MAX = 4096 };
@@ -66,68 +65,6 @@ static void expect_all(const eddy_loop *loop) {
 }
 
 /* --- Handles --- */
-
-static void on_io(eddy_io *io, unsigned events) {
-    (void)io, (void)events;
-}
-static void on_timer(eddy_timer *timer) {
-    (void)timer;
-}
-static void on_hook(eddy_hook *hook) {
-    (void)hook;
-}
-static void on_defer(eddy_defer *defer) {
-    (void)defer;
-}
-static void on_wake(eddy_wake *wake) {
-    (void)wake;
-}
-static void on_signal(eddy_signal *watcher, int number) {
-    (void)watcher, (void)number;
-}
-static void on_post(eddy_post *post) {
-    (void)post;
-}
-
-struct watchers {
-    eddy_io io, second;
-    eddy_timer timer;
-    eddy_hook hook;
-    eddy_defer defer;
-    eddy_wake wake;
-    eddy_signal signal;
-    int ends[2];
-};
-
-static void watchers_start(struct watchers *it, eddy_loop *loop) {
-    test_pipe(it->ends);
-    eddy_io_init(&it->io, loop);
-    eddy_io_init(&it->second, loop);
-    eddy_timer_init(&it->timer, loop);
-    eddy_hook_init(&it->hook, loop);
-    eddy_defer_init(&it->defer, loop);
-    eddy_wake_init(&it->wake, loop);
-    eddy_signal_init(&it->signal, loop);
-    ck_assert_int_eq(eddy_io_start(&it->io, on_io, it->ends[0], EDDY_READ), 0);
-    ck_assert_int_eq(eddy_io_start(&it->second, on_io, it->ends[0], 0), 0);
-    ck_assert_int_eq(eddy_timer_start(&it->timer, on_timer, EDDY_NS_PER_S, 0), 0);
-    ck_assert_int_eq(eddy_hook_start(&it->hook, EDDY_HOOK_CHECK, on_hook), 0);
-    ck_assert_int_eq(eddy_defer_start(&it->defer, on_defer), 0);
-    ck_assert_int_eq(eddy_wake_start(&it->wake, on_wake), 0);
-    ck_assert_int_eq(eddy_signal_start(&it->signal, on_signal, SIGUSR1), 0);
-}
-
-static void watchers_stop(struct watchers *it) {
-    eddy_io_stop(&it->io);
-    eddy_io_stop(&it->second);
-    eddy_timer_stop(&it->timer);
-    eddy_hook_stop(&it->hook);
-    eddy_defer_stop(&it->defer);
-    eddy_wake_stop(&it->wake);
-    eddy_signal_stop(&it->signal);
-    close(it->ends[0]);
-    close(it->ends[1]);
-}
 
 START_TEST(each_watcher_is_told_while_it_is_active) {
     eddy_loop *loop = test_loop_open();
@@ -226,15 +163,8 @@ END_TEST
 
 /* --- Streams --- */
 
-static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *peer) {
-    (void)listener, (void)peer;
-    if (fd >= 0) close(fd);
-}
 static void on_written(eddy_write *write, int status) {
     (void)write, (void)status;
-}
-static void on_connected(eddy_stream *stream, int status) {
-    (void)stream, (void)status;
 }
 
 /* Its watcher and its timer, started by the deadline, are inside it, and so is what flushes it. */
@@ -404,10 +334,6 @@ START_TEST(loops_that_share_a_pool_are_told_of_their_own_jobs) {
     ck_assert_int_eq(eddy_pool_close(pool), 0);
 }
 END_TEST
-
-static void on_file(eddy_file *file) {
-    (void)file;
-}
 
 /* Tried at once, a file request waits in the inbox; else it goes the way of all jobs. */
 START_TEST(a_file_request_is_told_as_that) {
