@@ -170,7 +170,10 @@ START_TEST(arguments_that_mean_nothing_are_refused) {
     struct iovec two[2] = {{data, SIZE_MAX / 2}, {data, SIZE_MAX / 2}};
     const int64_t late = INT64_MAX - (int64_t)(SIZE_MAX / 2); /* 0 where sizes have 64 bits */
     ck_assert_int_eq(eddy_file_open(loop, &file, place.dir, NULL, 0, 0, 0, refuse), -EINVAL);
-    ck_assert_int_eq(eddy_file_open(loop, &file, place.dir, "a", 0, 0, 2, refuse), -EINVAL);
+    ck_assert_int_eq(eddy_file_open(loop, &file, place.dir, "a", 0, 0, 4, refuse), -EINVAL);
+    ck_assert_int_eq(
+        eddy_file_open(loop, &file, place.dir, "a", O_CREAT, 0600, EDDY_FILES_ONLY, refuse),
+        -EINVAL);
     ck_assert_int_eq(eddy_file_read(loop, &file, 0, NULL, 1, 0, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_read(loop, &file, 0, data, 1, -2, refuse), -EINVAL);
     ck_assert_int_eq(eddy_file_read(loop, &file, 0, data, 2, INT64_MAX - 1, refuse), -EINVAL);
