@@ -54,9 +54,11 @@ typedef struct eddy_http_outcome {
 typedef void eddy_http_log_fn(eddy_http_request *request, const eddy_http_outcome *outcome,
                               void *context);
 
-/* Answers for the server, as a handler does: `status` is why no handler can. Also called for a
- * request that a handler has answered with a file, if that turns out to be unreadable before any of
- * it is sent; what the handler has set for `done` stands. */
+/* Answers for the server, as a handler does: `status` is why no handler can. If it cannot either
+ * (eddy_http_abort, or an answer that is refused), the connection ends without an answer. Of a 405
+ * the field Allow has been added. Also called for a request that a handler has answered with a
+ * file, if that turns out to be unreadable before any of it is sent; what the handler has set for
+ * `done` stands. */
 typedef void eddy_http_error_fn(eddy_http_request *request, int status, void *context);
 
 /* Zeros mean the defaults, which stand here. What a limit ends is answered with the status beside
@@ -106,8 +108,8 @@ EDDY_API eddy_loop *eddy_http_loop(const eddy_http *http);
 
 /* --- Who may connect --- */
 
-/* Its memory is the server's from eddy_http_listen until that has stopped. Fields are private, but
- * for `listener`: its address and counts may be asked for. */
+/* Its memory is the server's from eddy_http_listen until the server has stopped, also after
+ * `failed`. Fields are private, but for `listener`: its address and counts may be asked for. */
 typedef struct eddy_http_listener {
     eddy_listener listener;
     eddy_http *http;
@@ -120,7 +122,7 @@ typedef struct eddy_http_listener {
  * request makes room, then the one whose head has been incomplete for longest; while all of them
  * are being answered, listeners pause, and clients wait in the kernel's backlog. `failed` (may be
  * NULL) tells that a listener has ended for good, and why. Errors: as eddy_tcp_listen, -ECANCELED
- * (stopped). */
+ * (stopped), -EALREADY (`listener` listens). */
 EDDY_API int eddy_http_listen(eddy_http *http, eddy_http_listener *listener,
                               const struct sockaddr *address, socklen_t length, unsigned options,
                               void (*failed)(eddy_http_listener *listener, int status));
@@ -150,8 +152,8 @@ EDDY_API const char *eddy_http_method(const eddy_http_request *request); /* "GET
 EDDY_API int eddy_http_minor(const eddy_http_request *request);          /* of HTTP/1.: 0 or 1 */
 
 /* The path, decoded once, beginning with "/", without empty, "." and ".." segments and NULs, so
- * that it names nothing above "/". It ends in "/" if the target did. An escaped slash is a 404
- * before any handler is called. "*" of OPTIONS. */
+ * that it names nothing above "/"; ended by a NUL. It ends in "/" if the target did. An escaped
+ * slash is a 404 before any handler is called. "*" of OPTIONS. */
 EDDY_API const char *eddy_http_path(const eddy_http_request *request);
 
 /* As they came, not ended by a NUL: the target (of an absolute one what is behind its authority),
@@ -200,8 +202,8 @@ typedef void eddy_http_body_fn(eddy_http_request *request, const void *data, ssi
 /* Has the body read: `fn` gets its pieces, from the loop. A client that waits for it is told "100
  * Continue". Of a body that nobody reads, or that is not read to its end before the request is
  * ended, the rest is skipped if it is not longer than `discard_bytes`. Errors: -EMSGSIZE (it is
- * longer than `limit`; 0 means the server's `body_bytes`), -EALREADY, -EPIPE (the client has gone).
- */
+ * longer than `limit`; 0 means the server's `body_bytes`), -EALREADY (it is read, or the
+ * request was ended), -EPIPE (the client has gone). */
 EDDY_API int eddy_http_read_body(eddy_http_request *request, uint64_t limit, eddy_http_body_fn *fn,
                                  void *context);
 
@@ -215,8 +217,9 @@ EDDY_API void eddy_http_resume_body(eddy_http_request *request);
 /* `done`: the request is over: all of its answer is with the kernel, or in the server's own
  * buffers, from where it goes out with what follows, or it was given up; what you have lent is
  * yours again, and then the request is gone. From the loop, once, whatever happens; also for a
- * request that is aborted. `gone`: the client has gone away before the request was ended. Not after
- * a half-close: such a client may still wait for its answer. Where the backend cannot see it
+ * request that is aborted. `gone`: the client has gone away before the request was ended; not where
+ * a call that ended it has told so first, by -EPIPE. Nor after a half-close, which a close of the
+ * client's looks like: it may still wait for its answer. Where the backend cannot see it
  * (EDDY_CAN_HANGUP) it is found out when something is written. */
 EDDY_API void eddy_http_on_done(eddy_http_request *request, eddy_http_fn *done, void *context);
 EDDY_API void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, void *context);
@@ -263,9 +266,10 @@ EDDY_API int eddy_http_respond_file(eddy_http_request *request, int status, int 
 EDDY_API int eddy_http_start(eddy_http_request *request, int status, int64_t length);
 
 /* Takes as much of `data` as there is room for, at least 4 KiB when nothing waits, and returns how
- * much. If that was not all, the callback of eddy_http_on_drained says when to go on. Errors:
- * -EPIPE, -EAGAIN (no room), -EMSGSIZE (more than the length that was announced), -EINVAL (no
- * answer has begun). */
+ * much: where the client gets no body, all of it, so that a loop which writes until there is no
+ * room has no end. If that was not all, the callback of eddy_http_on_drained says when to go on.
+ * Errors: -EPIPE, -EAGAIN (no room), -EMSGSIZE (more than the length that was announced), -EINVAL
+ * (no answer has begun). */
 EDDY_API ssize_t eddy_http_write(eddy_http_request *request, const void *data, size_t size);
 
 /* The next piece is a part of a file, as of eddy_http_respond_file. One at a time: nothing can be
@@ -278,7 +282,8 @@ EDDY_API int eddy_http_write_file(eddy_http_request *request, int fd, int64_t of
 EDDY_API void eddy_http_on_drained(eddy_http_request *request, eddy_http_fn *drained,
                                    void *context);
 
-/* The body is complete. If it is shorter than announced the answer is cut. */
+/* The body is complete. If it is shorter than announced the answer is cut. Errors also: -EINVAL (no
+ * answer has begun), after which the client gets a 500. */
 EDDY_API int eddy_http_end(eddy_http_request *request);
 
 /* Ends a request that cannot be answered: a 500 if the answer has not begun; else it is cut, which
@@ -287,26 +292,29 @@ EDDY_API void eddy_http_abort(eddy_http_request *request);
 
 /* --- Event streams (text/event-stream, of HTML's server-sent events) --- */
 
-/* Begins an answer that is a stream of events. Each `heartbeat_ns` without an event a comment is
- * sent, so that nobody between takes the connection for dead, and one that is dead is found out; 0:
- * never. Errors: as eddy_http_start. */
+/* Begins an answer of status 200 that is a stream of events, and adds Content-Type and
+ * Cache-Control: no-store to its fields. It goes on until it is ended, also that to a HEAD, and
+ * also when the server is stopped. Each `heartbeat_ns` without an event a comment is sent, so that
+ * nobody between takes the connection for dead, and one that is dead is found out; 0: never.
+ * Errors: as eddy_http_start. */
 EDDY_API int eddy_http_start_events(eddy_http_request *request, int64_t heartbeat_ns);
 
 /* Sends an event, whole or not at all. `type` and `id` may be NULL; each line of `data` becomes a
  * line of it. Errors: -EAGAIN (the client does not keep up: drop it or wait for drained), -EINVAL
- * (a line end or NUL in `type` or `id`), -EMSGSIZE (more than 8 KiB in all), -EPIPE. */
+ * (a line end in `type` or `id`), -EMSGSIZE (more than 8 KiB in all), -EPIPE. */
 EDDY_API int eddy_http_event(eddy_http_request *request, const char *type, const char *id,
                              const char *data, size_t size);
 
 /* --- Another protocol --- */
 
-/* Gets the connection after a 101: `fd` is yours, and `size` bytes that the client has sent already
- * are at `data`, there during the call. `fd` -1: the client has gone. */
+/* Gets the connection after a 101: `fd` is yours, and does not block; `size` bytes that the client
+ * has sent already are at `data`, there during the call. `fd` -1: the client has gone. */
 typedef void eddy_http_upgrade_fn(int fd, const void *data, size_t size, void *context);
 
 /* Ends the request with 101, "Connection: Upgrade" and the fields that were added, Upgrade among
- * them, and hands the connection over once that is with the kernel. Errors also: -EINVAL (a request
- * with a body, or of HTTP/1.0), after which the client gets a 500. */
+ * them, and hands the connection over once that is with the kernel. Whether the client has asked
+ * for that protocol (its field Upgrade) is for the handler to see. Errors also: -EINVAL (a request
+ * with a body that was not read, or of HTTP/1.0), after which the client gets a 500. */
 EDDY_API int eddy_http_upgrade(eddy_http_request *request, eddy_http_upgrade_fn *fn, void *context);
 
 /* --- Counts --- */

@@ -187,7 +187,8 @@ int eddy_http_start(eddy_http_request *request, int status, int64_t length) {
 /* How much of `size` the client may still be given. */
 static int may_give(const eddy_http_request *request, uint64_t size) {
     if (eddy__http_is_gone(request)) return -EPIPE;
-    if (!request->has_begun || request->is_ended) return -EINVAL;
+    if (request->is_ended) return -EALREADY;
+    if (!request->has_begun) return -EINVAL;
     if (request->length >= 0 && size > (uint64_t)(request->length - request->given))
         return -EMSGSIZE;
     return 0;

@@ -92,7 +92,7 @@ int64_t eddy_http_body_length(const eddy_http_request *request) {
 int eddy_http_read_body(eddy_http_request *request, uint64_t limit, eddy_http_body_fn *fn,
                         void *context) {
     if (eddy__http_is_gone(request)) return -EPIPE; /* nothing would ever call `fn` */
-    if (request->body_fn != NULL) return -EALREADY;
+    if (request->body_fn != NULL || request->is_ended) return -EALREADY;
     if (limit == 0) limit = request->http->config.body_bytes;
     if (!request->head.is_chunked && request->head.body_bytes > limit) return -EMSGSIZE;
     request->body_limit = limit;

@@ -221,6 +221,8 @@ int eddy_http_listen(eddy_http *http, eddy_http_listener *listener, const struct
                      socklen_t length, unsigned options,
                      void (*failed)(eddy_http_listener *listener, int status)) {
     if (http->is_stopping) return -ECANCELED;
+    for (const eddy_http_listener *it = http->listeners; it != NULL; it = it->next)
+        if (it == listener) return -EALREADY;
     eddy_listener_init(&listener->listener, http->loop);
     int err =
         eddy_tcp_listen(&listener->listener, address, length, HTTP_BACKLOG, options, on_accept);

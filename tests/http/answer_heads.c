@@ -265,6 +265,7 @@ static void respond_badly(eddy_http_request *request, void *context) {
     calling = "eddy_http_respond";
     ck_assert_int_eq(eddy_http_respond(request, 199, "body\n", 5), -EINVAL);
     ck_assert_int_eq(eddy_http_respond(request, 200, "body\n", 5), -EALREADY);
+    ck_assert_int_eq((int)eddy_http_write(request, "body\n", 5), -EALREADY);
     calling = NULL;
 }
 

@@ -186,6 +186,21 @@ START_TEST(a_program_may_accept_itself) {
 }
 END_TEST
 
+/* A listener that is the server's already stays as it is, and goes on. */
+START_TEST(a_listener_listens_once) {
+    open_site((eddy_http_config){.connections = 2});
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, AF_INET);
+    ck_assert_int_eq(
+        eddy_http_listen(site.http, &site.listener, (struct sockaddr *)&address, length, 0, NULL),
+        -EALREADY);
+    struct visit visit = visit_begin(&site);
+    check_here(&visit);
+    visit_end(&visit);
+    site_close(&site);
+}
+END_TEST
+
 /* --- Time limits --- */
 
 START_TEST(a_head_has_its_time) {
@@ -345,7 +360,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("places");
     ck_add(suite, "places", idle_clients_make_room, clients_wait_while_all_are_being_answered,
-           silent_clients_and_half_heads_make_room_after_a_second, a_program_may_accept_itself);
+           silent_clients_and_half_heads_make_room_after_a_second, a_program_may_accept_itself,
+           a_listener_listens_once);
     ck_add(suite, "times", a_head_has_its_time, an_idle_client_has_its_time,
            an_answer_has_its_time_from_byte_to_byte);
     ck_add(suite, "upgrade", an_upgrade_hands_the_connection_over,

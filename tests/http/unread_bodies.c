@@ -353,6 +353,29 @@ START_TEST(a_body_that_its_handler_gives_up_is_answered) {
 }
 END_TEST
 
+static void read_after_the_end(eddy_http_request *request, void *context) {
+    (void)context;
+    begin(request);
+    respond(request);
+    ck_assert_int_eq(eddy_http_read_body(request, 0, on_body, NULL), -EALREADY);
+}
+
+/* Its function would never be called. */
+START_TEST(a_body_cannot_be_read_once_the_request_is_ended) {
+    open_site();
+    ck_assert_int_eq(eddy_http_handle(site.http, NULL, "/ended", read_after_the_end, NULL), 0);
+    struct visit visit = visit_begin(&site);
+    send_head(&visit, "/ended", 10, false, false);
+    send_body(&visit, 10, false);
+    check_done(&visit, "done", false);
+    visit_get(&visit, "/");
+    check_done(&visit, "done", false);
+    ck_assert(!body_ended);
+    visit_end(&visit);
+    site_close(&site);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("unread_bodies");
     ck_add(suite, "asked", a_client_is_asked_once_for_the_body_that_it_waits_with,
@@ -360,6 +383,7 @@ Suite *make_suite(void) {
     ck_add(suite, "skipped", a_body_that_nobody_reads_is_skipped_up_to_a_limit,
            a_body_that_is_not_read_to_its_end_is_skipped);
     ck_add(suite, "late", a_body_cannot_be_read_once_the_client_has_gone,
+           a_body_cannot_be_read_once_the_request_is_ended,
            a_body_has_its_time_limit_while_the_answer_goes_on,
            a_body_that_its_handler_gives_up_is_answered);
     return suite;
