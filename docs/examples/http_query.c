@@ -261,7 +261,7 @@ int main(int argc, char **argv) {
         eddy_timer_start(&connections[i].retry, on_retry, 0, 0);
     }
     int length = eddy_address_parse(&address, "127.0.0.1", argc > 3 ? (unsigned)atoi(argv[3]) : 0);
-    if (eddy_http_open(&http, pool.loop, NULL) < 0) return 1;
+    if (eddy_http_open(&http, pool.loop, &(eddy_http_config){.end_is_gone = true}) < 0) return 1;
     eddy_http_handle(http, "GET", "/", on_root, &pool);
     eddy_http_handle(http, "GET", "/sleep", on_sleep, &pool);
     if (eddy_http_listen(http, &listener, (struct sockaddr *)&address, (socklen_t)length, 0, NULL) <

@@ -77,7 +77,10 @@ typedef struct eddy_http_config {
     int64_t head_ns;        /* from there to the end of its head; 60 s; 408 */
     int64_t body_ns;        /* in which some of a body has to come while it is read; 60 s */
     int64_t answer_ns;      /* in which the client has to take some of an answer; 60 s */
-    const char *server;     /* the field Server; "eddy"; "": none. Must stay */
+    /* A client that sends no more has gone, as nginx and Go have it: `gone` is called. Else it is
+     * taken to wait for its answer, as one that half-closes does, until writing tells otherwise. */
+    bool end_is_gone;
+    const char *server; /* the field Server; "eddy"; "": none. Must stay */
     eddy_http_log_fn *log;
     eddy_http_error_fn *error;       /* NULL: a line of text */
     void *context;                   /* of both */
@@ -193,10 +196,10 @@ EDDY_API const struct sockaddr *eddy_http_peer(const eddy_http_request *request)
 /* What is announced: 0 without a body; -1: chunked, so nobody knows. */
 EDDY_API int64_t eddy_http_body_length(const eddy_http_request *request);
 
-/* `size` > 0: so many bytes at `data`, decoded if they were chunked, there during the call. 0: the
- * end. Negative, and nothing more comes: -EMSGSIZE (a chunked body is too long: 413 is due),
- * -EBADMSG (it is not as announced: 400), -ETIMEDOUT (408), -ECONNRESET and its like. The request
- * has to be ended all the same, and the connection ends with it. */
+/* `size` > 0: so many bytes at `data`, any number, decoded if they were chunked, there during the
+ * call. 0: the end. Negative, and nothing more comes: -EMSGSIZE (a chunked body is too long: 413 is
+ * due), -EBADMSG (it is not as announced: 400), -ETIMEDOUT (408), -ECONNRESET and its like. The
+ * request has to be ended all the same, and the connection ends with it. */
 typedef void eddy_http_body_fn(eddy_http_request *request, const void *data, ssize_t size,
                                void *context);
 
@@ -219,9 +222,10 @@ EDDY_API void eddy_http_resume_body(eddy_http_request *request);
  * buffers, from where it goes out with what follows, or it was given up; what you have lent is
  * yours again, and then the request is gone. From the loop, once, whatever happens; also for a
  * request that is aborted. `gone`: the client has gone away before the request was ended; not where
- * a call that ended it has told so first, by -EPIPE. Nor after a half-close, which a close of the
- * client's looks like: it may still wait for its answer. Where the backend cannot see it
- * (EDDY_CAN_HANGUP) it is found out when something is written. */
+ * a call that ended it has told so first, by -EPIPE. A client's close looks like a half-close,
+ * after which it may still wait for its answer: whether that counts says `end_is_gone`, and if it
+ * does the request may be answered all the same, in case it is heard. Where the backend cannot see
+ * it (EDDY_CAN_HANGUP) it is found out when something is written. */
 EDDY_API void eddy_http_on_done(eddy_http_request *request, eddy_http_fn *done, void *context);
 EDDY_API void eddy_http_on_gone(eddy_http_request *request, eddy_http_fn *gone, void *context);
 
@@ -231,7 +235,7 @@ EDDY_API void *eddy_http_done_context(const eddy_http_request *request);
 
 /* --- The answer. All of these return 0, or -EPIPE when the client has gone, -EALREADY when it has
  * begun or has been ended; where they end the request, they do so whatever they return. A HEAD, and
- * the statuses 204 and 304, get no body, whatever is given. --- */
+ * the statuses 204, 205 and 304, get no body, whatever is given. --- */
 
 /* Adds a field to the head. Before the answer begins. The server's own are Date, Server,
  * Content-Length, Transfer-Encoding and Connection: -EINVAL, as for a name that is no token and for

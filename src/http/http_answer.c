@@ -94,10 +94,17 @@ static int begin(eddy_http_request *request, int status, int64_t length) {
     request->status = status;
     request->length = length;
     request->given = 0;
-    request->has_body = request->head.method != HTTP_HEAD && status != 204 && status != 304;
-    request->is_chunked = length < 0 && request->head.minor > 0 && status != 204 && status != 304;
+    bool may_have_body = status != 204 && status != 205 && status != 304;
+    request->has_body = request->head.method != HTTP_HEAD && may_have_body;
+    request->is_chunked = length < 0 && request->head.minor > 0 && may_have_body;
     request->has_begun = true;
     return 0;
+}
+
+/* Not even the refusal can be answered. */
+static void give_up(eddy_http_request *request, int error) {
+    if (request->error == 0) request->error = error;
+    eddy__http_disconnect(request->connection, false);
 }
 
 /* The handler's part is over, also where it could not be as it wanted. */
@@ -108,7 +115,7 @@ static int end(eddy_http_request *request, int err) {
         if (request->has_head)
             eddy__http_cut_answer(request, err);
         else if (request->is_refused)
-            eddy__http_disconnect(request->connection, false);
+            give_up(request, err);
         else /* by advance, as the program's function for it may be called */
             request->refusal = eddy__http_status_of(err);
     }
@@ -123,7 +130,8 @@ static void lend(eddy_http_request *request, const void *body, size_t size) {
 }
 
 int eddy_http_respond_lent(eddy_http_request *request, int status, const void *body, size_t size) {
-    int err = size > INT64_MAX ? -EINVAL : begin(request, status, (int64_t)size);
+    bool is_there = size <= INT64_MAX && (body != NULL || size == 0);
+    int err = is_there ? begin(request, status, (int64_t)size) : -EINVAL;
     if (err == 0) lend(request, body, size);
     return end(request, err);
 }
@@ -153,7 +161,8 @@ static int copy_body(eddy_http_request *request, const void *body, size_t size) 
 }
 
 int eddy_http_respond(eddy_http_request *request, int status, const void *body, size_t size) {
-    int err = size > INT64_MAX ? -EINVAL : begin(request, status, (int64_t)size);
+    bool is_there = size <= INT64_MAX && (body != NULL || size == 0);
+    int err = is_there ? begin(request, status, (int64_t)size) : -EINVAL;
     if (err == 0 && size > 0 && !put_small(request, body, size) && request->has_body)
         err = copy_body(request, body, size);
     return end(request, err);
@@ -303,7 +312,8 @@ void eddy_http_abort(eddy_http_request *request) {
 int eddy_http_upgrade(eddy_http_request *request, eddy_http_upgrade_fn *fn, void *context) {
     int err = eddy__http_is_gone(request) ? -EPIPE : 0;
     if (request->has_begun || request->is_ended) return -EALREADY;
-    if (err == 0 && (request->head.minor == 0 || request->body_state != HTTP_BODY_NONE))
+    if (err == 0 &&
+        (fn == NULL || request->head.minor == 0 || request->body_state != HTTP_BODY_NONE))
         err = -EINVAL;
     if (err == 0) {
         request->status = 101;

@@ -28,7 +28,7 @@ static char *put_framing(const eddy_http_request *request, char *at) {
         at = PUT(at, "\r\nTransfer-Encoding: chunked");
     } else if (request->length >= 0 && request->status != 204 && request->status != 304) {
         at = PUT(at, "\r\nContent-Length: ");
-        at = put_number(at, (uint64_t)request->length);
+        at = put_number(at, request->status == 205 ? 0 : (uint64_t)request->length);
     }
     return at;
 }

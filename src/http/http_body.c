@@ -60,17 +60,18 @@ static size_t take_chunks(eddy_http_request *request, const char *bytes, size_t 
         enum http_chunk_result result =
             eddy__http_chunk_take(&request->chunk, bytes + all, length - all, &taken, &data, &size);
         all += taken;
-        if (result == HTTP_CHUNK_MORE) break;
         if (result == HTTP_CHUNK_END) request->is_body_whole = true;
         if (result == HTTP_CHUNK_DATA) request->body_taken += size;
         if (result == HTTP_CHUNK_ERROR) {
             stop_body(request, -EBADMSG);
             return length;
         }
-        if (request->body_taken > request->body_limit) {
+        /* What has been announced counts: it need not come first. */
+        if (request->body_taken + request->chunk.left > request->body_limit) {
             stop_body(request, -EMSGSIZE);
             return length;
         }
+        if (result == HTTP_CHUNK_MORE) break;
         if (result == HTTP_CHUNK_DATA) give_piece(request, data, size);
     }
     return all;
@@ -93,6 +94,7 @@ int eddy_http_read_body(eddy_http_request *request, uint64_t limit, eddy_http_bo
                         void *context) {
     if (eddy__http_is_gone(request)) return -EPIPE; /* nothing would ever call `fn` */
     if (request->body_fn != NULL || request->is_ended) return -EALREADY;
+    if (fn == NULL) return -EINVAL;
     if (limit == 0) limit = request->http->config.body_bytes;
     if (!request->head.is_chunked && request->head.body_bytes > limit) return -EMSGSIZE;
     request->body_limit = limit;

@@ -45,7 +45,7 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     } else if (size == -ETIMEDOUT) {
         on_limit(it);
     } else if (size == 0 && request != NULL && !it->is_lingering) {
-        it->has_end = true; /* it has asked its last, and may still listen */
+        it->has_end = it->has_left = true; /* it has asked its last, and may still listen */
     } else {
         eddy__http_disconnect(it, false);
     }
@@ -56,7 +56,9 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
 static void on_hangup(eddy_stream *stream, int status) {
     struct http_connection *it = http_connection_of(stream);
     it->is_watching = false;
+    it->has_left = true;
     if (status < 0) eddy__http_disconnect(it, false);
+    eddy__http_advance(it);
 }
 
 /* --- Going on --- */
@@ -192,7 +194,7 @@ static void stop_reading(struct http_connection *it) {
     if (it->is_reading) eddy_stream_read_stop(&it->stream);
     it->is_reading = false;
     it->limit = HTTP_NO_LIMIT;
-    if (it->is_watching || it->has_end) return;
+    if (it->is_watching || it->has_left) return;
     it->is_watching = eddy_stream_hangup_start(&it->stream, on_hangup) == 0;
 }
 
@@ -248,9 +250,18 @@ static void rest(struct http_connection *it) {
     }
 }
 
+static void tell_gone(eddy_http_request *request) {
+    if (request->gone == NULL || request->is_told_gone || request->is_ended) return;
+    request->is_told_gone = true;
+    request->gone(request, request->gone_context);
+    eddy__http_defer(request); /* whatever it has called */
+}
+
 /* A request is being answered. */
 static void attend(struct http_connection *it) {
     eddy_http_request *request = it->request;
+    if (it->has_left && it->http->config.end_is_gone) tell_gone(request);
+    if (it->is_closing) return;
     bool reads_body = wants_body(request);
     if (!reads_body && request->at < request->used) {
         stop_reading(it);

@@ -22,11 +22,15 @@ void eddy__http_heartbeat(eddy_timer *timer) {
 
 int eddy_http_start_events(eddy_http_request *request, int64_t heartbeat_ns) {
     if (heartbeat_ns < 0) return -EINVAL;
+    uint32_t before = request->fields_used;
     int err = eddy_http_add(request, "Content-Type", "text/event-stream");
     if (err == 0) err = eddy_http_add(request, "Cache-Control", "no-store");
     if (err == 0 && heartbeat_ns > 0)
         err = eddy_timer_start(&request->heartbeat, eddy__http_heartbeat, heartbeat_ns, 0);
-    if (err < 0) return err;
+    if (err < 0) {
+        if (!request->has_begun) request->fields_used = before;
+        return err;
+    }
     request->heartbeat_ns = heartbeat_ns;
     request->event_ns = eddy_loop_now_ns(request->http->loop);
     return eddy_http_start(request, 200, -1);

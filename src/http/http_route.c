@@ -8,7 +8,7 @@
 int eddy_http_handle(eddy_http *http, const char *method, const char *prefix, eddy_http_fn *fn,
                      void *context) {
     size_t length = strlen(prefix);
-    if (prefix[0] != '/' && strcmp(prefix, "*") != 0) return -EINVAL;
+    if (fn == NULL || (prefix[0] != '/' && strcmp(prefix, "*") != 0)) return -EINVAL;
     if (method != NULL && !eddy__http_is_token(method, strlen(method))) return -EINVAL;
     while (length > 0 && prefix[length - 1] == '/') length--;
     for (const struct http_route *it = http->routes; it != NULL; it = it->next) {

@@ -142,8 +142,8 @@ struct http_connection {
     uint8_t list;  /* enum http_list */
     uint8_t limit; /* enum http_limit */
     bool is_reading, is_watching;
-    bool has_end;      /* the client sends no more */
-    bool is_lingering; /* our end is shut down, what still comes is thrown away */
+    bool has_end, has_left; /* the client sends no more: all has been read, or not yet */
+    bool is_lingering;      /* our end is shut down, what still comes is thrown away */
     bool is_advancing;
     uint8_t gathered; /* so many turns what is ready has waited for more */
     bool is_torn;     /* only a reset tells that its last answer is not whole */

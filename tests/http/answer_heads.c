@@ -304,6 +304,21 @@ static void send_file_badly(eddy_http_request *request, void *context) {
     calling = NULL;
 }
 
+static void lend_nothing(eddy_http_request *request, void *context) {
+    (void)context;
+    calling = "eddy_http_respond_lent";
+    ck_assert_int_eq(eddy_http_respond_lent(request, 200, NULL, 10), -EINVAL);
+    calling = NULL;
+}
+
+static void upgrade_to_nothing(eddy_http_request *request, void *context) {
+    (void)context;
+    calling = "eddy_http_upgrade";
+    ck_assert_int_eq(eddy_http_read_body(request, 0, NULL, NULL), -EINVAL);
+    ck_assert_int_eq(eddy_http_upgrade(request, NULL, NULL), -EINVAL);
+    calling = NULL;
+}
+
 static void fail_for_want_of_memory(eddy_http_request *request, void *context) {
     static const char body[100000];
     (void)context;
@@ -315,8 +330,9 @@ static void fail_for_want_of_memory(eddy_http_request *request, void *context) {
 
 /* The program's own answer takes the place, and no callback runs inside of the call. */
 START_TEST(what_cannot_be_answered_is_an_error_and_a_500) {
-    static eddy_http_fn *const fns[] = {respond_badly, start_badly,     respond_twice,
-                                        abort_at_once, send_file_badly, fail_for_want_of_memory};
+    static eddy_http_fn *const fns[] = {
+        respond_badly,   start_badly,  respond_twice,      abort_at_once,
+        send_file_badly, lend_nothing, upgrade_to_nothing, fail_for_want_of_memory};
     enum { COUNT = sizeof fns / sizeof fns[0] };
     for (int own = 0; own < 2; own++) {
         open_site_with((eddy_http_config){.error = own ? on_error : NULL});

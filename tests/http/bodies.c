@@ -258,6 +258,13 @@ START_TEST(a_body_beyond_its_limit_is_refused) {
         ck_assert_int_eq(reader.error, -EMSGSIZE);
         visit_expect_end(&visit);
         visit_end(&visit);
+        /* A chunk that cannot fit need not come first. */
+        visit = visit_begin(&site);
+        visit_send(&visit,
+                   "POST /read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n");
+        ck_assert_int_eq(visit_answer(&visit).status, 413);
+        visit_expect_end(&visit);
+        visit_end(&visit);
         close_site();
     }
 }

@@ -171,6 +171,32 @@ START_TEST(a_request_may_be_ended_when_its_client_goes) {
 }
 END_TEST
 
+/* Unless the program says so: then it is told at once, also where nothing is read, and may answer.
+ */
+START_TEST(a_client_that_sends_no_more_has_gone_if_that_is_said) {
+    if (!test_backend_can(EDDY_CAN_HANGUP)) return;
+    for (int with_more = 0; with_more < 2; with_more++) {
+        for (int answers = 0; answers < 2; answers++) {
+            act = answers ? NULL : end_when_gone;
+            memset(&seen, 0, sizeof seen);
+            site_open(&site, (eddy_http_config){.log = on_log, .end_is_gone = true});
+            ck_assert_int_eq(eddy_http_handle(site.http, NULL, "/", handle, NULL), 0);
+            ck_assert_int_eq(eddy_http_handle(site.http, NULL, "/other", respond_other, NULL), 0);
+            struct visit visit = ask();
+            /* What waits behind the request is not read, and hides the end from a reader. */
+            if (with_more) visit_get(&visit, "/other");
+            for (int i = 0; i < 5; i++) test_run(site.loop, EDDY_RUN_NOWAIT);
+            ck_assert_int_eq(shutdown(visit.fd, SHUT_WR), 0);
+            test_turn_until(site.loop, &seen.is_gone);
+            if (answers) ck_assert_int_eq(eddy_http_respond(seen.request, 200, "a", 1), 0);
+            ck_assert_int_eq(visit_answer(&visit).status, answers ? 200 : 500);
+            visit_end(&visit);
+            site_close(&site);
+        }
+    }
+}
+END_TEST
+
 /* A half-close is not the end of a client. */
 START_TEST(a_client_that_only_listens_gets_its_answer) {
     open_site(NULL);
@@ -365,7 +391,9 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("lifetimes");
     ck_add(suite, "gone", answering_a_client_that_has_gone_is_harmless,
-           a_request_may_be_ended_when_its_client_goes, a_client_that_only_listens_gets_its_answer,
+           a_request_may_be_ended_when_its_client_goes,
+           a_client_that_sends_no_more_has_gone_if_that_is_said,
+           a_client_that_only_listens_gets_its_answer,
            a_client_that_goes_while_it_is_answered_ends_the_request);
     ck_add(suite, "stop", a_stop_waits_for_what_is_being_answered,
            a_stop_does_not_take_an_answer_back, a_cut_ends_all_connections,

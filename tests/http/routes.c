@@ -232,6 +232,7 @@ START_TEST(handlers_that_cannot_be_are_errors) {
     ck_assert_int_eq(try_handle("", "/"), -EINVAL);
     ck_assert_int_eq(try_handle("GET ", "/"), -EINVAL);
     ck_assert_int_eq(try_handle("GET,HEAD", "/"), -EINVAL);
+    ck_assert_int_eq(eddy_http_handle(site.http, "GET", "/", NULL, NULL), -EINVAL);
     site.memory.fail_in = 0;
     ck_assert_int_eq(try_handle("GET", "/"), -ENOMEM);
     check_refused("GET", "/", 404);
