@@ -44,6 +44,7 @@ int eddy_os_socket(int family, int type, int protocol); /* does not raise SIGPIP
 int eddy_os_prepare_socket(int fd);                     /* the same for a foreign one */
 int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length);
 int eddy_os_listen(int fd, int backlog);
+int eddy_os_is_listening(int fd); /* 1 or 0 */
 /* -ECONNABORTED: also a connection that could not be given its options. */
 int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length);
 int eddy_os_open_reserve(void); /* a descriptor that is good for nothing but closing */

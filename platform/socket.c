@@ -76,6 +76,13 @@ int eddy_os_listen(int fd, int backlog) {
     return listen(fd, backlog) < 0 ? -errno : 0;
 }
 
+int eddy_os_is_listening(int fd) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) < 0) return -errno;
+    return value != 0;
+}
+
 /* Old kernels do not know accept4, and a sandbox may refuse it: then accept knows better. Where the
  * refusal was of a connection, a firewall's, there is the next one or none. */
 static int socket_accept(int fd, struct sockaddr *address, socklen_t *length, bool *prepared) {

@@ -94,6 +94,20 @@ EDDY_API void eddy_listener_init(eddy_listener *listener, eddy_loop *loop);
 EDDY_API int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address,
                              socklen_t length, int backlog, unsigned options, eddy_accept_fn *fn);
 
+/* The same with a socket that listens already: one that was inherited from the process that started
+ * this one, or a duplicate of another listener's. From now on the listener closes it. It is made
+ * close-on-exec, and non-blocking for all that share it. Listeners of several loops, each with a
+ * duplicate of its own, may share a socket: a connection wakes the loops that wait, the first to
+ * accept has it, and the others go on; as long as one of them is open the backlog stays. Errors,
+ * which leave `fd` yours: -EALREADY (listening), -EBADF, -ENOTSOCK, -EAFNOSUPPORT (of neither IPv4
+ * nor IPv6), -EINVAL (it does not listen, or the listener is closing), -EBUSY (a stream or listener
+ * of this loop has it), or as eddy_io_start. */
+EDDY_API int eddy_listener_attach(eddy_listener *listener, int fd, eddy_accept_fn *fn);
+
+/* The listening socket, which stays the listener's: to ask for its options, or to duplicate it.
+ * -1: none. */
+EDDY_API int eddy_listener_fd(const eddy_listener *listener);
+
 /* Stops accepting until eddy_listener_resume; connections wait in the backlog, and the listener
  * still keeps the loop alive. Idempotent; before eddy_tcp_listen it makes that begin paused. */
 EDDY_API void eddy_listener_pause(eddy_listener *listener);

@@ -221,6 +221,19 @@ static int listener_open_socket(const struct sockaddr *address, socklen_t length
     return err;
 }
 
+static int listener_watch(eddy_listener *listener, int fd, eddy_accept_fn *fn) {
+    listener_reopen_reserve(listener); /* without it the listener only sheds nobody yet */
+    int err =
+        eddy_io_start(&listener->io, listener_on_ready, fd, listener->state == 0 ? EDDY_READ : 0);
+    if (err < 0) {
+        listener_close_reserve(listener);
+        return err;
+    }
+    listener->accept_fn = fn;
+    listener->failures = 0;
+    return 0;
+}
+
 int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address, socklen_t length,
                     int backlog, unsigned options, eddy_accept_fn *fn) {
     EDDY_ASSERT(fn != NULL);
@@ -230,17 +243,37 @@ int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address, soc
     if (eddy_io_fd(&listener->io) >= 0) return -EALREADY;
     int fd = listener_open_socket(address, length, backlog, options);
     if (fd < 0) return fd;
-    listener_reopen_reserve(listener); /* without it the listener only sheds nobody yet */
-    int err =
-        eddy_io_start(&listener->io, listener_on_ready, fd, listener->state == 0 ? EDDY_READ : 0);
-    if (err < 0) {
-        listener_close_reserve(listener);
-        eddy_os_close(fd);
-        return err;
-    }
-    listener->accept_fn = fn;
-    listener->failures = 0;
-    return 0;
+    int err = listener_watch(listener, fd, fn);
+    if (err < 0) eddy_os_close(fd);
+    return err;
+}
+
+/* Whether it is what eddy_tcp_listen makes. A socket that does not listen is ready at once, and
+ * accept would fail for good. */
+static int listener_check_socket(int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+    int is_listening = eddy_os_is_listening(fd);
+    if (is_listening < 0) return is_listening;
+    int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
+    if (err < 0) return err;
+    if (address.ss_family != AF_INET && address.ss_family != AF_INET6) return -EAFNOSUPPORT;
+    return is_listening ? 0 : -EINVAL;
+}
+
+int eddy_listener_attach(eddy_listener *listener, int fd, eddy_accept_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&listener->io.handle));
+    if (listener->state & LISTENER_CLOSING) return -EINVAL;
+    if (eddy_io_fd(&listener->io) >= 0) return -EALREADY;
+    if (eddy__stream_has_owner(listener_loop(listener), fd)) return -EBUSY;
+    int err = listener_check_socket(fd);
+    if (err == 0) err = eddy_os_prepare_socket(fd);
+    return err < 0 ? err : listener_watch(listener, fd, fn);
+}
+
+int eddy_listener_fd(const eddy_listener *listener) {
+    return eddy_io_fd(&listener->io);
 }
 
 void eddy_listener_pause(eddy_listener *listener) {

@@ -114,6 +114,7 @@ static inline int net_join(eddy_loop *loop) {
 }
 
 /* --- stream.c --- */
+bool eddy__stream_has_owner(const eddy_loop *loop, int fd);     /* a stream or listener has `fd` */
 void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
 void eddy__stream_update_interest(eddy_stream *stream);         /* the events its state calls for */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */

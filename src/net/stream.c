@@ -160,7 +160,7 @@ void eddy__stream_begin(eddy_stream *stream, unsigned state) {
 }
 
 /* Two streams would take each other's bytes, and close it twice. */
-static bool stream_has_owner(const eddy_loop *loop, int fd) {
+bool eddy__stream_has_owner(const eddy_loop *loop, int fd) {
     if (fd < 0 || (unsigned)fd >= loop->io.slots_count) return false;
     for (const eddy_io *io = loop->io.slots[fd].first; io != NULL; io = io->next)
         if (handle_what(&io->handle) != EDDY_KIND_IO) return true;
@@ -173,7 +173,7 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (stream->state != 0) return -EISCONN;
-    if (stream_has_owner(stream_loop(stream), fd)) return -EBUSY;
+    if (eddy__stream_has_owner(stream_loop(stream), fd)) return -EBUSY;
     /* Asked only to find out what is no socket, or not open. */
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
     if (err < 0) return err;

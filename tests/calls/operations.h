@@ -121,6 +121,9 @@ static int64_t do_bind(struct world *it) {
     (void)it;
     return err;
 }
+static int64_t do_is_listening(struct world *it) {
+    return eddy_os_is_listening(it->listener);
+}
 static int64_t do_accept(struct world *it) {
     return closed(eddy_os_accept(it->listener, NULL, NULL));
 }
@@ -312,6 +315,7 @@ static const struct operation operations[] = {
     {"reserve", do_reserve, 1, NEVER},
     {"socket", do_socket, 1, NEVER},
     {"bind", do_bind, 0, NEVER},
+    {"is listening", do_is_listening, 1, NEVER},
     {"accept", do_accept, 1, NEVER},
     {"shutdown", do_shutdown, 0, NEVER},
     {"reset", do_reset, 0, NEVER},

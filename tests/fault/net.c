@@ -26,6 +26,7 @@ static struct promise listener_closing;
 static struct side client, server;
 static bool both_over;
 static bool has_deadlines = true;
+static bool is_inherited; /* the listening socket */
 
 static struct side *side_of(eddy_stream *stream) {
     return eddy_container_of(stream, struct side, stream);
@@ -173,11 +174,21 @@ static void on_listener_closed(eddy_listener *it) {
     promise_keep(&listener_closing);
 }
 
+/* What fails leaves the descriptor the program's, unless somebody else has closed it. */
+static int listen_inherited(const struct sockaddr *address, socklen_t length) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fault_assert(fd >= 0 && bind(fd, address, length) == 0 && listen(fd, 8) == 0);
+    int err = eddy_listener_attach(&listener, fd, on_accept);
+    if (err < 0) close(fd);
+    return err;
+}
+
 static int listen_and_connect(unsigned options) {
     struct sockaddr_storage address;
     socklen_t length = (socklen_t)eddy_address_parse(&address, "127.0.0.1", 0);
     struct sockaddr *plain = (struct sockaddr *)&address;
-    int err = eddy_tcp_listen(&listener, plain, length, 0, options, on_accept);
+    int err = is_inherited ? listen_inherited(plain, length)
+                           : eddy_tcp_listen(&listener, plain, length, 0, options, on_accept);
     if (err == 0) err = eddy_listener_address(&listener, plain, &length);
     if (err < 0) return err;
     /* It leaves the backend and comes back. */
@@ -224,6 +235,13 @@ static void connect_and_exchange(void) {
 
 START_TEST(connection_exchanges_bytes_or_tells_of_an_error) {
     fault_loop("connection", connect_and_exchange);
+}
+END_TEST
+
+START_TEST(inherited_listener_does_the_same) {
+    is_inherited = true;
+    fault_loop("inherited", connect_and_exchange);
+    is_inherited = false;
 }
 END_TEST
 
@@ -306,7 +324,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault net");
     ck_add(suite, "net", connection_exchanges_bytes_or_tells_of_an_error,
-           connection_in_small_pieces_does_the_same, refused_connection_is_told_and_tried_again,
+           inherited_listener_does_the_same, connection_in_small_pieces_does_the_same,
+           refused_connection_is_told_and_tried_again,
            socket_moves_between_streams_or_stays_its_owners);
     return suite;
 }

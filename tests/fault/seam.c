@@ -246,6 +246,7 @@ static int lose(int fd, int err) {
 
 PASS_ON_OR_LOSE(prepare_descriptor, (int fd), (fd))
 PASS_ON_OR_LOSE(prepare_socket, (int fd), (fd))
+PASS_ON_OR_LOSE(is_listening, (int fd), (fd))
 PASS_ON_OR_LOSE(socket_error, (int fd, int *error), (fd, error))
 PASS_ON_OR_LOSE(local_address, (int fd, struct sockaddr *address, socklen_t *length),
                 (fd, address, length))

@@ -225,11 +225,129 @@ START_TEST(error_that_does_not_pass_stops_the_listener) {
 }
 END_TEST
 
+/* --- Sockets that listen already --- */
+
+/* As the process that starts us would make it: blocking, and left open by exec. */
+static int make_listening(struct server *server, int family, int type) {
+    server->length = loopback(&server->address, family);
+    int fd = socket(family, type, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&server->address, server->length), 0);
+    if (type == SOCK_STREAM) ck_assert_int_eq(listen(fd, 100), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&server->address, &server->length), 0);
+    return fd;
+}
+
+static void attach(struct server *server, eddy_loop *loop, int fd) {
+    eddy_listener_init(&server->listener, loop);
+    ck_assert_int_eq(eddy_listener_fd(&server->listener), -1);
+    ck_assert_int_eq(eddy_listener_attach(&server->listener, fd, on_accept), 0);
+    ck_assert_int_eq(eddy_listener_fd(&server->listener), fd);
+}
+
+/* Who connected before is there, the descriptor is as the library's own are, and is closed by it.
+ */
+START_TEST(inherited_socket_is_a_listener_as_others_are) {
+    eddy_loop *loop = test_loop_open();
+    struct server server = {0};
+    int fd = make_listening(&server, AF_INET, SOCK_STREAM);
+    int early = connect_plain(&server);
+    attach(&server, loop, fd);
+    ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(eddy_listener_attach(&server.listener, fd, on_accept), -EALREADY);
+    turn_until_count(loop, &server, 1);
+    eddy_listener_pause(&server.listener);
+    int late = connect_plain(&server);
+    test_turn_for(loop, 20 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(server.count, 1);
+    ck_assert_int_eq(eddy_listener_resume(&server.listener), 0);
+    turn_until_count(loop, &server, 2);
+    close(early);
+    close(late);
+    finish(&server, loop);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+    ck_assert_int_eq(eddy_listener_fd(&server.listener), -1);
+    test_loop_close(loop);
+}
+END_TEST
+
+static void expect_refusal(eddy_loop *loop, int fd, int error) {
+    struct server server = {0};
+    eddy_listener_init(&server.listener, loop);
+    ck_assert_int_eq(eddy_listener_attach(&server.listener, fd, on_accept), error);
+    ck_assert_int_eq(eddy_listener_fd(&server.listener), -1);
+    finish(&server, loop);
+}
+
+/* And what is refused is left as it was. */
+START_TEST(what_is_no_listening_socket_is_refused) {
+    eddy_loop *loop = test_loop_open();
+    struct server server = {0};
+    int ends[2];
+    test_pipe(ends);
+    expect_refusal(loop, -1, -EBADF);
+    expect_refusal(loop, ends[0], -ENOTSOCK);
+    close(ends[0]);
+    expect_refusal(loop, ends[0], -EBADF);
+    close(ends[1]);
+    int datagrams = make_listening(&server, AF_INET, SOCK_DGRAM);
+    expect_refusal(loop, datagrams, -EINVAL);
+    close(datagrams);
+    int quiet = socket(AF_INET, SOCK_STREAM, 0);
+    expect_refusal(loop, quiet, -EINVAL);
+    ck_assert_int_eq(fcntl(quiet, F_GETFL) & O_NONBLOCK, 0);
+    close(quiet);
+    test_socket_pair(ends);
+    expect_refusal(loop, ends[0], -EAFNOSUPPORT);
+    close(ends[0]);
+    close(ends[1]);
+    int fd = make_listening(&server, AF_INET, SOCK_STREAM);
+    attach(&server, loop, fd);
+    expect_refusal(loop, fd, -EBUSY);
+    int client = connect_plain(&server);
+    turn_until_count(loop, &server, 1);
+    close(client);
+    finish(&server, loop);
+    eddy_listener_init(&server.listener, loop);
+    ck_assert_int_eq(eddy_listener_close(&server.listener, NULL), 0);
+    ck_assert_int_eq(eddy_listener_attach(&server.listener, fd, on_accept), -EINVAL);
+    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* Both are told of each connection, and whoever comes too late is none the worse for it. When one
+ * loop closes its listener the other one has all. */
+START_TEST(loops_share_an_inherited_socket) {
+    eddy_loop *loops[2] = {test_loop_open(), test_loop_open()};
+    struct server servers[2] = {0};
+    int fds[2], clients[20];
+    fds[0] = make_listening(&servers[0], AF_INET, SOCK_STREAM);
+    fds[1] = dup(fds[0]);
+    for (int i = 0; i < 2; i++) attach(&servers[i], loops[i], fds[i]);
+    for (int i = 0; i < 20; i++) {
+        clients[i] = connect_plain(&servers[0]);
+        turn_until_count(loops[i % 2], &servers[i % 2], i / 2 + 1);
+        ck_assert_int_ge(eddy_loop_run(loops[1 - i % 2], EDDY_RUN_NOWAIT), 0);
+    }
+    for (int i = 0; i < 20; i++) close(clients[i]);
+    finish(&servers[0], loops[0]);
+    clients[0] = connect_plain(&servers[0]);
+    turn_until_count(loops[1], &servers[1], 11);
+    close(clients[0]);
+    finish(&servers[1], loops[1]);
+    for (int i = 0; i < 2; i++) test_loop_close(loops[i]);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("listen");
     ck_add(suite, "listen", connections_are_handed_out_non_blocking, ipv6_only_leaves_ipv4_alone,
            paused_listener_leaves_connections_in_the_backlog,
            errors_of_listening_leave_the_listener_usable, reuseport_listeners_share_a_port,
            accepted_descriptor_attaches_to_a_stream, error_that_does_not_pass_stops_the_listener);
+    ck_add(suite, "inherited", inherited_socket_is_a_listener_as_others_are,
+           what_is_no_listening_socket_is_refused, loops_share_an_inherited_socket);
     return suite;
 }

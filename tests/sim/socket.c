@@ -192,6 +192,12 @@ int eddy_os_listen(int fd, int backlog) {
     return 0;
 }
 
+int eddy_os_is_listening(int fd) {
+    struct sim_socket *socket;
+    int err = socket_enter(OS_CALL_is_listening, fd, &socket);
+    return err < 0 ? err : socket->state == SOCKET_LISTENING;
+}
+
 /* --- Accepting and connecting --- */
 
 void socket_give_address(const struct sim_address *from, struct sockaddr *address,

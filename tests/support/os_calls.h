@@ -26,6 +26,7 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(prepare_socket, EBADF, ENOTSOCK)                                              \
     CALL(bind, EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL)                              \
     CALL(listen, EADDRINUSE, EOPNOTSUPP)                                               \
+    CALL(is_listening, EBADF, ENOTSOCK, ENOBUFS)                                       \
     CALL(accept, EAGAIN, ECONNABORTED, EPROTO, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM) \
     CALL(connect, ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL, ETIMEDOUT, EAGAIN, EACCES) \
     CALL(shutdown_write, ENOTCONN)                                                     \
