@@ -100,6 +100,14 @@ EDDY_API int eddy_http_open(eddy_http **http, eddy_loop *loop, const eddy_http_c
 EDDY_API int eddy_http_stop(eddy_http *http, void (*fn)(eddy_http *http, void *context),
                             void *context);
 
+/* As eddy_http_stop, but nobody who is connected is turned away: each connection may still ask,
+ * and is closed after its answer, which says so. It ends when all have left, or their time limits
+ * have; to end it before, call eddy_http_stop, whose `fn` is called in place of this one's, or
+ * eddy_http_cut. For a server whose sockets another process listens on as well, so that nobody is
+ * lost when that takes over. Errors: -EALREADY, also when it has been stopped. */
+EDDY_API int eddy_http_drain(eddy_http *http, void (*fn)(eddy_http *http, void *context),
+                             void *context);
+
 /* Cuts all connections off; those that were being answered get a reset. `fn` of eddy_http_stop, if
  * it was called, follows; without it, listening goes on. */
 EDDY_API void eddy_http_cut(eddy_http *http);
@@ -129,6 +137,11 @@ typedef struct eddy_http_listener {
  * (stopped), -EALREADY (`listener` listens). */
 EDDY_API int eddy_http_listen(eddy_http *http, eddy_http_listener *listener,
                               const struct sockaddr *address, socklen_t length, unsigned options,
+                              void (*failed)(eddy_http_listener *listener, int status));
+
+/* The same with a socket that listens already, as eddy_listener_attach has it. Errors, which leave
+ * `fd` yours: as eddy_listener_attach, -ECANCELED (stopped). */
+EDDY_API int eddy_http_attach(eddy_http *http, eddy_http_listener *listener, int fd,
                               void (*failed)(eddy_http_listener *listener, int status));
 
 /* Serves a socket that a listener of yours has accepted, in this thread or another. Errors, which

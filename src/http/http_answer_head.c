@@ -73,7 +73,7 @@ bool eddy__http_put_head(eddy_http_request *request) {
         if (err != -EAGAIN) eddy__http_disconnect(request->connection, false);
         return false;
     }
-    if (eddy__http_body_ends_connection(request) || request->http->is_stopping)
+    if (eddy__http_body_ends_connection(request) || request->http->is_draining)
         request->is_last = true;
     if (request->length < 0 && request->has_body && !request->is_chunked) request->is_last = true;
     request->output.answer_start = request->output.used;

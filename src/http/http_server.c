@@ -157,7 +157,7 @@ static struct http_connection *who_makes_room(const eddy_http *http, int64_t *du
 
 void eddy__http_update_places(eddy_http *http) {
     int64_t due_ns = INT64_MAX;
-    if (http->is_stopping) return;
+    if (http->is_draining) return;
     bool is_full =
         http->counts.open >= http->config.connections && who_makes_room(http, &due_ns) == NULL;
     if (due_ns < INT64_MAX)
@@ -175,7 +175,7 @@ void eddy__http_update_places(eddy_http *http) {
 }
 
 int eddy_http_accept(eddy_http *http, int fd, const struct sockaddr *peer) {
-    if (http->is_stopping) return -ECANCELED;
+    if (http->is_draining) return -ECANCELED;
     if (http->counts.open >= http->config.connections) {
         int64_t due_ns;
         struct http_connection *leaves = who_makes_room(http, &due_ns);
@@ -217,23 +217,42 @@ static void on_accept(eddy_listener *it, int fd, const struct sockaddr *peer) {
     }
 }
 
-int eddy_http_listen(eddy_http *http, eddy_http_listener *listener, const struct sockaddr *address,
-                     socklen_t length, unsigned options,
-                     void (*failed)(eddy_http_listener *listener, int status)) {
-    if (http->is_stopping) return -ECANCELED;
-    for (const eddy_http_listener *it = http->listeners; it != NULL; it = it->next)
-        if (it == listener) return -EALREADY;
-    eddy_listener_init(&listener->listener, http->loop);
-    int err =
-        eddy_tcp_listen(&listener->listener, address, length, HTTP_BACKLOG, options, on_accept);
-    if (err < 0) return err;
+static bool has_listener(const eddy_http *http, const eddy_http_listener *listener) {
+    const eddy_http_listener *it = http->listeners;
+    while (it != NULL && it != listener) it = it->next;
+    return it != NULL;
+}
+
+static void add_listener(eddy_http *http, eddy_http_listener *listener,
+                         void (*failed)(eddy_http_listener *listener, int status)) {
     listener->http = http;
     listener->failed = failed;
     listener->next = http->listeners;
     http->listeners = listener;
     http->listening++;
     if (http->is_full) eddy_listener_pause(&listener->listener);
-    return 0;
+}
+
+int eddy_http_listen(eddy_http *http, eddy_http_listener *listener, const struct sockaddr *address,
+                     socklen_t length, unsigned options,
+                     void (*failed)(eddy_http_listener *listener, int status)) {
+    if (http->is_draining) return -ECANCELED;
+    if (has_listener(http, listener)) return -EALREADY;
+    eddy_listener_init(&listener->listener, http->loop);
+    int err =
+        eddy_tcp_listen(&listener->listener, address, length, HTTP_BACKLOG, options, on_accept);
+    if (err == 0) add_listener(http, listener, failed);
+    return err;
+}
+
+int eddy_http_attach(eddy_http *http, eddy_http_listener *listener, int fd,
+                     void (*failed)(eddy_http_listener *listener, int status)) {
+    if (http->is_draining) return -ECANCELED;
+    if (has_listener(http, listener)) return -EALREADY;
+    eddy_listener_init(&listener->listener, http->loop);
+    int err = eddy_listener_attach(&listener->listener, fd, on_accept);
+    if (err == 0) add_listener(http, listener, failed);
+    return err;
 }
 
 /* --- Stopping --- */
@@ -248,7 +267,7 @@ static void on_stopped(eddy_defer *defer) {
 
 /* In phase 7, as whoever has left last has still callers that look at the server. */
 static void expect_end(eddy_http *http) {
-    if (!http->is_stopping || http->kept > 0 || http->listening > 0) return;
+    if (!http->is_draining || http->kept > 0 || http->listening > 0) return;
     (void)eddy_defer_start(&http->stopped, on_stopped); /* -EALREADY is as good */
 }
 
@@ -264,13 +283,19 @@ static void on_listener_closed(eddy_listener *it) {
     expect_end(http);
 }
 
-int eddy_http_stop(eddy_http *http, void (*fn)(eddy_http *http, void *context), void *context) {
-    if (http->is_stopping) return -EALREADY;
-    http->is_stopping = true;
+static void end_listening(eddy_http *http, void (*fn)(eddy_http *it, void *context),
+                          void *context) {
+    http->is_draining = true;
     eddy_timer_stop(&http->patience);
     http->stop_fn = fn;
     http->stop_context = context;
     while (http->listeners != NULL) drop_listener(http->listeners);
+}
+
+int eddy_http_stop(eddy_http *http, void (*fn)(eddy_http *http, void *context), void *context) {
+    if (http->is_stopping) return -EALREADY;
+    http->is_stopping = true;
+    end_listening(http, fn, context);
     for (int list = 0; list < HTTP_LISTS; list++) {
         struct http_connection *next;
         for (struct http_connection *it = http->lists[list].first; it != NULL; it = next) {
@@ -278,6 +303,13 @@ int eddy_http_stop(eddy_http *http, void (*fn)(eddy_http *http, void *context), 
             eddy__http_finish(it);
         }
     }
+    expect_end(http);
+    return 0;
+}
+
+int eddy_http_drain(eddy_http *http, void (*fn)(eddy_http *http, void *context), void *context) {
+    if (http->is_draining) return -EALREADY;
+    end_listening(http, fn, context);
     expect_end(http);
     return 0;
 }

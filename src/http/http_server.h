@@ -112,7 +112,9 @@ struct eddy_http {
     eddy_timer patience; /* until somebody could make room, while nobody can */
     void (*stop_fn)(eddy_http *http, void *context);
     void *stop_context;
-    bool is_stopping, is_full;
+    bool is_draining; /* no new connections, and each answer is its connection's last */
+    bool is_stopping; /* and no new requests */
+    bool is_full;
     int64_t date_s; /* the second that `date` shows */
     char date[EDDY_HTTP_DATE_BYTES];
     eddy_http_counts counts;

@@ -320,6 +320,88 @@ START_TEST(a_stop_does_not_take_an_answer_back) {
 }
 END_TEST
 
+static void expect_last(struct visit *visit) {
+    struct answer got = visit_answer(visit);
+    ck_assert_uint_eq(got.size, 5);
+    ck_assert(answer_has(&got, "Connection", "close"));
+    visit_expect_end(visit);
+    visit_end(visit);
+}
+
+/* Who has not asked yet may still do so, and whoever is idle may ask once more; whoever comes later
+ * is served by another listener of the socket. */
+START_TEST(a_drain_answers_who_is_connected) {
+    open_site(NULL);
+    eddy_http_listener other;
+    const struct sockaddr *address = (const struct sockaddr *)&site.address;
+    int fd = dup(eddy_listener_fd(&site.listener.listener));
+    struct visit idle = visit_begin(&site), half = visit_begin(&site), silent = visit_begin(&site);
+    struct visit busy = ask();
+    visit_get(&idle, "/other");
+    struct answer first = visit_answer(&idle);
+    ck_assert(!answer_has(&first, "Connection", "close"));
+    visit_send(&half, "GET /other HTT");
+    for (int i = 0; i < 20; i++) visit_turn(&half);
+    ck_assert_uint_eq(counts().open, 4);
+    ck_assert_int_eq(eddy_http_drain(site.http, on_stopped, &stopped), 0);
+    ck_assert_int_eq(eddy_http_drain(site.http, on_stopped, &stopped), -EALREADY);
+    ck_assert_int_eq(eddy_http_listen(site.http, &other, address, site.length, 0, NULL),
+                     -ECANCELED);
+    ck_assert_int_eq(eddy_http_attach(site.http, &other, fd, NULL), -ECANCELED);
+    ck_assert_int_eq(eddy_http_accept(site.http, 0, address), -ECANCELED);
+    struct visit late = visit_begin(&site); /* `fd` keeps the backlog */
+    for (int i = 0; i < 20; i++) visit_turn(&late);
+    ck_assert_uint_eq(counts().open, 4);
+    visit_send(&half, "P/1.1\r\nHost: h\r\n\r\n");
+    expect_last(&half);
+    visit_get(&idle, "/other");
+    expect_last(&idle);
+    ck_assert_int_eq(eddy_http_respond(seen.request, 200, "whole", 5), 0);
+    expect_last(&busy);
+    while (counts().open > 1) visit_turn(&silent);
+    ck_assert(!stopped);
+    visit_get(&silent, "/other");
+    expect_last(&silent);
+    visit_end(&late);
+    close(fd);
+    close_stopped();
+}
+END_TEST
+
+/* In which those who do not ask are not waited for; only the stop tells of the end. */
+START_TEST(a_stop_ends_a_drain) {
+    open_site(NULL);
+    struct visit silent = visit_begin(&site);
+    while (counts().open == 0) visit_turn(&silent);
+    ck_assert_int_eq(eddy_http_drain(site.http, NULL, NULL), 0);
+    stop();
+    ck_assert_int_eq(eddy_http_drain(site.http, NULL, NULL), -EALREADY);
+    visit_expect_end(&silent);
+    visit_end(&silent);
+    close_stopped();
+}
+END_TEST
+
+/* A server over a socket that listens already. */
+START_TEST(an_inherited_socket_is_served) {
+    open_site(NULL);
+    eddy_http_listener other;
+    int fd = dup(eddy_listener_fd(&site.listener.listener));
+    ck_assert_int_eq(eddy_http_attach(site.http, &other, -1, NULL), -EBADF);
+    ck_assert_int_eq(eddy_http_attach(site.http, &other, fd, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        struct visit visit = visit_begin(&site);
+        visit_get(&visit, "/other");
+        ck_assert_uint_eq(visit_answer(&visit).size, 5);
+        visit_end(&visit);
+    }
+    ck_assert_uint_eq(counts().connections, 10);
+    stop();
+    ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+    close_stopped();
+}
+END_TEST
+
 /* Who was being answered sees a reset; the listener goes on. */
 START_TEST(a_cut_ends_all_connections) {
     open_site(start);
@@ -396,7 +478,8 @@ Suite *make_suite(void) {
            a_client_that_only_listens_gets_its_answer,
            a_client_that_goes_while_it_is_answered_ends_the_request);
     ck_add(suite, "stop", a_stop_waits_for_what_is_being_answered,
-           a_stop_does_not_take_an_answer_back, a_cut_ends_all_connections,
+           a_stop_does_not_take_an_answer_back, a_drain_answers_who_is_connected,
+           a_stop_ends_a_drain, an_inherited_socket_is_served, a_cut_ends_all_connections,
            a_server_waits_for_requests_that_are_not_ended,
            a_server_may_be_cut_and_stopped_by_its_callbacks);
     return suite;
