@@ -13,7 +13,9 @@
 
 struct command {
     const char *name;
-    int (*run)(int argc, char **argv); /* given what follows the name; returns the exit status */
+    /* Given what follows the name in the vector of main, so that argv[-2] is the program's own.
+     * Returns the exit status. */
+    int (*run)(int argc, char **argv);
     const char *help;
 };
 

@@ -32,8 +32,12 @@ static unsigned descriptors_allowed;
 /* If not -1, what a program that is started has as its stdout, in place of a pipe to `out`. */
 static int program_stdout = -1;
 
-/* If not NULL, called in the process that becomes the program. */
+/* If not NULL, called in the child before a program is started: what is open then it has, too. */
 static void (*program_prepare)(void);
+
+static inline void close_from(int first) {
+    for (int fd = first; fd < 64; fd++) close(fd);
+}
 
 /* Splits EDDY_WRAPPER at its spaces, in place. */
 static inline int wrapper_arguments(char *text, char **arguments) {
@@ -66,10 +70,12 @@ static inline struct program program_start(const char *const *arguments) {
     if (program.pid == 0) {
         dup2(program_stdout >= 0 ? program_stdout : out[1], STDOUT_FILENO);
         dup2(err[1], STDERR_FILENO);
-        for (int fd = 3; fd < 64; fd++) close(fd);
+        if (program_prepare != NULL)
+            program_prepare();
+        else
+            close_from(3);
         struct rlimit limit = {descriptors_allowed, descriptors_allowed};
         if (descriptors_allowed > 0) setrlimit(RLIMIT_NOFILE, &limit);
-        if (program_prepare != NULL) program_prepare();
         program_exec(arguments);
     }
     close(out[1]);

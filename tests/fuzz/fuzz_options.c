@@ -3,6 +3,7 @@
 #include <eddy.h>
 #include <errno.h>
 
+#include "account.h"
 #include "fuzz.h"
 #include "host_name.h"
 #include "serve_options.h"
@@ -52,6 +53,15 @@ static void check_policy(const struct policy_options *policy) {
     FUZZ_CHECK(policy->cache_control == NULL || strpbrk(policy->cache_control, "\r\n") == NULL);
 }
 
+/* USER or USER:GROUP, neither of them empty, and USER fits where it is looked up. */
+static void check_user(const char *user) {
+    if (user == NULL) return;
+    const char *colon = strchr(user, ':');
+    size_t length = colon != NULL ? (size_t)(colon - user) : strlen(user);
+    FUZZ_CHECK(length > 0 && length < ACCOUNT_NAME_BYTES);
+    FUZZ_CHECK(colon == NULL || (colon[1] != '\0' && strchr(colon + 1, ':') == NULL));
+}
+
 static void check_options(const struct options *options) {
     FUZZ_CHECK(options->directory != NULL && options->directory[0] != '\0');
     FUZZ_CHECK(options->host_count >= 1 && options->host_count <= HOSTS_MAX);
@@ -64,6 +74,7 @@ static void check_options(const struct options *options) {
     FUZZ_CHECK(options->connections_max == 0 || options->connections_max >= options->loops);
     FUZZ_CHECK(options->timeout_s >= 1 && options->timeout_s <= 86400);
     FUZZ_CHECK(options->grace_s <= 86400);
+    check_user(options->user);
     check_policy(&options->policy);
 }
 

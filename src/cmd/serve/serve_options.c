@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "account.h"
 #include "host_name.h"
 
 static bool set_host(void *to, const char *value) {
     struct options *options = to;
+    options->names_address = true;
     if (options->host_count == HOSTS_MAX) return false;
     options->hosts[options->host_count++] = value;
     return host_is_valid(value);
@@ -18,6 +20,7 @@ static bool set_host(void *to, const char *value) {
 
 static bool set_port(void *to, const char *value) {
     struct options *options = to;
+    options->names_address = true;
     return command_line_number(value, 0, 65535, &options->port);
 }
 
@@ -91,6 +94,17 @@ static bool set_quiet(void *to, const char *value) {
 static bool set_grace(void *to, const char *value) {
     struct options *options = to;
     return command_line_number(value, 0, 86400, &options->grace_s);
+}
+
+/* Whether there is somebody of that name is found out later. */
+static bool set_user(void *to, const char *value) {
+    struct options *options = to;
+    size_t length = strcspn(value, ":");
+    const char *group = value + length;
+    options->user = value;
+    if (length == 0 || length >= ACCOUNT_NAME_BYTES) return false;
+    if (group[0] == '\0') return true;
+    return group[1] != '\0' && strchr(group + 1, ':') == NULL;
 }
 
 /* --- What is served --- */
@@ -217,6 +231,9 @@ static const struct option_rule rules[] = {
      "append the lines to FILE, which SIGUSR1 opens anew" COMMAND_LINE_INDENT "(default: stdout)"},
     {"trust-proxy", NULL, "", set_trust_proxy,
      "log the last address of X-Forwarded-For as the client's"},
+    {"user", "USER[:GROUP]", "a user or USER:GROUP, by name or number", set_user,
+     "once it listens, and its files are open, go on as this user" COMMAND_LINE_INDENT
+     "and not as root"},
     {"quiet", NULL, "", set_quiet, "do not print the address that is served"},
     {"help", NULL, "", set_help, "print this"},
 };
@@ -284,7 +301,10 @@ void options_help(FILE *out) {
           "off. The exit status is 0 after a stop by signal, 1 if the system refuses something\n"
           "(a port in use, no such DIR), 2 if the command line, or a file that it names, is "
           "wrong.\n"
-          "SIGUSR1 opens the file of the log anew, and SIGHUP DIR as well.\n\n"
+          "SIGUSR1 opens the file of the log anew, and SIGHUP DIR as well. SIGUSR2 starts the "
+          "program\n"
+          "anew, on the same sockets, and ends this process once that serves. Sockets of systemd\n"
+          "(LISTEN_FDS) are listened on in place of --host and --port.\n\n"
           "options:\n",
           out);
     command_line_help(&line, out);

@@ -18,6 +18,7 @@ struct options {
     unsigned host_count;
     const char *backend; /* NULL: the best */
     unsigned port;       /* 0: the kernel picks one */
+    bool names_address;  /* --host or --port was given */
     unsigned loops;
     unsigned pool_threads;
     unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
@@ -26,6 +27,7 @@ struct options {
     enum access_format log_format;
     const char *log_file; /* NULL: stdout */
     bool trust_proxy;
+    const char *user; /* NULL: whoever starts it */
     unsigned grace_s;
     bool cache;
     bool quiet;

@@ -143,6 +143,15 @@ int server_listen(struct server *server, const struct sockaddr_storage *address,
     return err;
 }
 
+int server_attach(struct server *server, int fd) {
+    if (server->listener_count == SERVER_LISTENERS_MAX) return -ENOSPC;
+    struct server_listener *listener = &server->listeners[server->listener_count];
+    listener->server = server;
+    int err = eddy_http_attach(server->http, &listener->http, fd, on_failed);
+    if (err == 0) server->listener_count++;
+    return err;
+}
+
 int server_run(struct server *server) {
     int err = eddy_loop_run(server->context.loop, EDDY_RUN_DEFAULT);
     return err < 0 ? err : server->error;
@@ -193,17 +202,31 @@ void server_let_end(struct server *server) {
     if (server->is_over) expect_end(server);
 }
 
+static void start_grace(struct server *server) {
+    int64_t grace_ns = server->config.grace_ns > 0 ? server->config.grace_ns : GRACE_NS;
+    if (eddy_timer_start(&server->grace, on_grace_over, grace_ns, 0) < 0) end(server);
+}
+
+static void drain(struct server *server) {
+    if (server->is_draining) return;
+    server->is_draining = true;
+    start_grace(server);
+    (void)eddy_http_drain(server->http, on_finished, server);
+}
+
 static void finish(struct server *server) {
     if (server->is_finishing) return;
     server->is_finishing = true;
-    int64_t grace_ns = server->config.grace_ns > 0 ? server->config.grace_ns : GRACE_NS;
-    if (eddy_timer_start(&server->grace, on_grace_over, grace_ns, 0) < 0) end(server);
+    start_grace(server);
     (void)eddy_http_stop(server->http, on_finished, server);
 }
 
 static void on_stop(eddy_wake *wake) {
     struct server *server = eddy_container_of(wake, struct server, stop);
-    finish(server);
+    if (server->stop_level == SERVER_DRAINS)
+        drain(server);
+    else
+        finish(server);
     if (server->stop_level == SERVER_ENDS) end(server);
 }
 

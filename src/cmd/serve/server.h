@@ -2,7 +2,8 @@
  *
  * The files of the server stand in layers. Each includes the headers of lower layers only:
  *
- *     serve_command         a server for each loop; signals and threads
+ *     serve_command         from start to end, and threads; serve_start, serve_signals
+ *     account, hosts, port, sockets, successor; serve_options, policy_load
  *     server                listening, stopping
  *     file_handler          from a request to the file that answers it
  *     listing               the page of a directory
@@ -32,6 +33,7 @@
 /* How much is to be stopped. */
 enum {
     SERVER_RUNS,
+    SERVER_DRAINS,   /* no new connections; each that there is may still ask once, for a while */
     SERVER_FINISHES, /* no new connections or requests; running transfers go on for a while */
     SERVER_ENDS,     /* transfers are cut off */
 };
@@ -65,7 +67,7 @@ struct server {
     eddy_wake stop;
     EDDY_ATOMIC(int) stop_level;
     int error; /* why a listener has failed, or 0 */
-    bool is_finishing, is_ending;
+    bool is_draining, is_finishing, is_ending;
     bool is_over; /* nothing is left to serve, or soon nothing */
 };
 
@@ -77,6 +79,10 @@ int server_open(struct server *server, const struct server_config *config);
  */
 int server_listen(struct server *server, const struct sockaddr_storage *address, socklen_t length,
                   unsigned listen_options);
+
+/* Listens on a socket that listens already, which is the server's then. Errors, which leave it
+ * yours: as eddy_listener_attach, -ENOSPC. */
+int server_attach(struct server *server, int fd);
 
 /* Serves until it has been stopped. Returns 0, or what the backend's wait gave. */
 int server_run(struct server *server);

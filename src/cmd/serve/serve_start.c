@@ -1,0 +1,212 @@
+/* serve_start.c: loops for the servers, and their listeners.
+ * Invariant: of each address that is served each loop has a listener, and each socket a loop.
+ * Threading: the main thread's, before there are others. */
+#include "serve_program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "port.h"
+#include "system.h"
+
+enum {
+    SPARE_DESCRIPTORS = 64, /* for loops, listeners, reserves, stdio and directories being listed */
+    SPARE_PERCENT = 75,     /* or so much of the limit, where that is less */
+    DESCRIPTORS_EACH = 2,   /* a connection's socket and the file that it is being sent */
+    CACHED_FILES_MAX = 1024,
+    PROGRAM_DESCRIPTORS = 4, /* stdio and the directory */
+    LOOP_DESCRIPTORS = 4,    /* its backend, the two ends of its pipe, its reserve */
+    SOCKET_DESCRIPTORS = 2,  /* the listener's, and the one to be handed on */
+};
+
+int program_fail(int error, const char *what, const char *name) {
+    char text[64];
+    fprintf(stderr, "eddy: cannot %s %s: %s\n", what, name,
+            eddy_strerror(error, text, sizeof text));
+    return 1;
+}
+
+/* --- Limits --- */
+
+/* As many descriptors as we may have, since each client needs two. Returns how many those are. */
+static unsigned raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return 256;
+    rlim_t old = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = old; /* macOS has a lower ceiling */
+    return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur;
+}
+
+/* How many may be served at once if nobody says. Beyond it a client waits in the backlog, which is
+ * kinder than an error for want of a descriptor. */
+static unsigned default_connections(const char *backend, unsigned descriptors) {
+    eddy_backend_info used;
+    for (size_t i = 0; eddy_backend_at(i, &used) == 0; i++)
+        if (backend == NULL || strcmp(used.name, backend) == 0) break;
+    if ((unsigned)used.fd_max < descriptors) descriptors = (unsigned)used.fd_max + 1;
+    unsigned spare = SPARE_DESCRIPTORS;
+    if (descriptors < SPARE_DESCRIPTORS * 100 / SPARE_PERCENT)
+        spare = descriptors * SPARE_PERCENT / 100;
+    unsigned connections = (descriptors - spare) / DESCRIPTORS_EACH;
+    return connections > 0 ? connections : 1;
+}
+
+/* Of each loop: a part of the descriptors, and not more than pays. */
+static unsigned cached_files(unsigned descriptors, unsigned loops) {
+    unsigned files = descriptors / 8 / loops;
+    return files < CACHED_FILES_MAX ? files : CACHED_FILES_MAX;
+}
+
+/* With which each loop can serve one client. */
+static unsigned needed_descriptors(unsigned loops, unsigned addresses) {
+    return PROGRAM_DESCRIPTORS +
+           loops * (LOOP_DESCRIPTORS + SOCKET_DESCRIPTORS * addresses + DESCRIPTORS_EACH);
+}
+
+/* --- Opening --- */
+
+int program_open_log(struct program *program) {
+    const struct options *options = &program->options;
+    struct log_file *file = &program->log_file;
+    *file = (struct log_file){.path = options->log_file, .fd = STDOUT_FILENO};
+    if (!options->log) return 0;
+    const char *name = "stdout";
+    if (file->path != NULL) {
+        name = file->path;
+        if (options->user != NULL) account_make_file(&program->account, name);
+        file->fd = system_open_log(name, &file->needs_line_end);
+        if (file->fd < 0) return program_fail(file->fd, "open", name);
+    }
+    return 0;
+}
+
+int program_open_servers(struct program *program) {
+    const struct options *options = &program->options;
+    unsigned connections = options->connections_max;
+    unsigned descriptors = raise_descriptor_limit();
+    unsigned needed = needed_descriptors(options->loops, program->address_count);
+    if (descriptors < needed) {
+        fprintf(stderr,
+                "eddy: the limit of open descriptors is %u, and at least %u are needed to serve "
+                "anyone; \"ulimit -n\" sets it\n",
+                descriptors, needed);
+        return 1;
+    }
+    unsigned cached = options->cache ? cached_files(descriptors, options->loops) : 0;
+    if (connections == 0)
+        connections = default_connections(options->backend, descriptors - cached * options->loops);
+    /* A log whose reader has stalled holds a thread; the files' threads come on top. */
+    eddy_pool_config pool_config = {
+        .threads = options->pool_threads + (options->log ? 1 : 0),
+    };
+    int err = eddy_pool_open(&program->pool, &pool_config);
+    if (err < 0) return program_fail(err, "start", "the pool");
+    for (unsigned i = 0; i < options->loops; i++) {
+        struct server_config config = {
+            .root = program->root,
+            .backend = options->backend,
+            .pool = program->pool,
+            .connections_max = connections / options->loops + (i < connections % options->loops),
+            .timeout_ns = options->timeout_s * EDDY_NS_PER_S,
+            .cached_files = cached,
+            .log = options->log,
+            .log_config =
+                {
+                    .format = options->log_format,
+                    .trusts_proxy = options->trust_proxy,
+                    .writer = i > 0 ? &program->threads[0].server.context.writer : NULL,
+                    .file = program->log_file,
+                },
+            .stays = i == 0 && options->loops > 1,
+            .policy = &program->policy.policy,
+            .grace_ns = options->grace_s > 0 ? options->grace_s * EDDY_NS_PER_S : 1,
+        };
+        err = server_open(&program->threads[i].server, &config);
+        if (err < 0) return program_fail(err, "open", "a loop");
+        program->threads[program->opened++].program = program;
+    }
+    return 0;
+}
+
+/* --- Listening --- */
+
+/* Those of the sockets that we were given, each once; further ones are one too many for a server.
+ */
+static void find_inherited(struct program *program) {
+    for (unsigned i = 0; i < program->sockets.count; i++) {
+        const struct shared_socket *it = &program->sockets.all[i];
+        if (it->rank > 0 || program->address_count == HOST_ADDRESSES_MAX) continue;
+        program->addresses[program->address_count++] = it->address;
+    }
+}
+
+int program_find_addresses(struct program *program) {
+    const struct options *options = &program->options;
+    if (program->sockets.count > 0)
+        find_inherited(program);
+    else
+        program->address_count =
+            hosts_find(options->hosts, options->host_count, options->port, program->addresses);
+    return program->address_count > 0 ? 0 : 1;
+}
+
+/* Whether a loop is to accept from a socket. The sockets of one address are shared out among the
+ * loops; where they are fewer than the loops, several loops accept from one. */
+static bool is_for_loop(const struct shared_socket *it, unsigned loop, unsigned loops) {
+    return it->of <= loops ? loop % it->of == it->rank : it->rank % loops == loop;
+}
+
+static int attach_copy(struct server *server, int fd) {
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (copy < 0) return -errno;
+    int err = server_attach(server, copy);
+    if (err < 0) close(copy);
+    return err;
+}
+
+static int listen_inherited(struct program *program) {
+    unsigned loops = program->options.loops;
+    for (unsigned i = 0; i < program->sockets.count; i++) {
+        const struct shared_socket *it = &program->sockets.all[i];
+        int err = 0;
+        for (unsigned k = 0; err == 0 && k < loops; k++)
+            if (is_for_loop(it, k, loops)) err = attach_copy(&program->threads[k].server, it->fd);
+        if (err < 0) return sockets_refuse(&program->sockets, it->fd, err);
+    }
+    return 0;
+}
+
+static int listen_anew(struct program *program) {
+    const struct options *options = &program->options;
+    unsigned shared = options->loops > 1 ? EDDY_REUSEPORT : 0, failed = 0;
+    int err = 0;
+    if (shared != 0 || program->address_count > 1)
+        err = port_claim(program->threads[0].server.context.loop, program->addresses,
+                         program->address_count, options->port == 0, &failed);
+    for (unsigned i = 0; err == 0 && i < program->address_count; i++) {
+        const struct host_address *it = &program->addresses[i];
+        for (unsigned k = 0; err == 0 && k < options->loops; k++) {
+            struct server *server = &program->threads[k].server;
+            failed = i;
+            err = server_listen(server, &it->address, it->length, shared);
+            const eddy_listener *listener = &server->listeners[i].http.listener;
+            if (err == 0 && i == 0 && k == 0)
+                err = port_share(program->addresses, program->address_count, listener);
+            if (err == 0) err = sockets_keep(&program->sockets, eddy_listener_fd(listener));
+        }
+    }
+    if (err == 0) return 0;
+    char name[80];
+    eddy_address_format((const struct sockaddr *)&program->addresses[failed].address, name,
+                        sizeof name);
+    return program_fail(err, "listen on", name);
+}
+
+int program_listen(struct program *program) {
+    return program->sockets.count > 0 ? listen_inherited(program) : listen_anew(program);
+}
