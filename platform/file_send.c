@@ -27,7 +27,8 @@ static ssize_t send_copied(int socket, int fd, int64_t offset, size_t size) {
     size_t done = 0;
     while (done < size) {
         size_t left = size - done;
-        struct iovec piece = {bytes, left < sizeof bytes ? left : sizeof bytes};
+        struct iovec piece = {.iov_base = bytes};
+        piece.iov_len = left < sizeof bytes ? left : sizeof bytes;
         ssize_t got = eddy_os_file_read(fd, &piece, 1, offset + (int64_t)done, 0);
         if (got <= 0) return done > 0 ? (ssize_t)done : got;
         piece.iov_len = (size_t)got;
