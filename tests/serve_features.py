@@ -245,6 +245,7 @@ class Subject:
         with open(f"{work}/page", errors="replace") as file:
             count = len(set(re.findall(r'href="(?:\./|/huge/)?(\d+)"', file.read())))
         grown = (resident(self.process.pid)[1] - before) / 1024
+        grown = max(grown, 0)
         return f"{count:,}, first byte {float(timing[0]):.2f} s, all {float(timing[1]):.2f} s, +{grown:.0f} MiB"
 
     def one_page_for_all_paths(self):
