@@ -60,7 +60,8 @@ def commands(port):
     log = f"{work}/log"
     return {
         "eddy": ([EDDY, "serve", "--quiet", "--port", str(port), "--precompressed", "--header", "X-Own: 1",
-                  "--error-page", "404=404.html", "--log", "json", "--log-file", log, site], None, term, usr1),
+                  "--error-page", "404=404.html", "--log", "json", "--log-file", log,
+                  *(["--user", "nobody"] if os.geteuid() == 0 else []), site], None, term, usr1),
         "nginx": (["nginx", "-e", f"{work}/e", "-c"], f"""
 user nobody nogroup; worker_processes 1; daemon off; pid {work}/pid; error_log {work}/e; events {{ worker_connections 500; }}
 http {{ sendfile on; default_type application/octet-stream; types {{ text/plain txt; text/html html; }}
