@@ -38,7 +38,7 @@
 
 #include <netinet/in.h>
 
-#include "http_request.h"
+#include "http_types.h"
 
 enum {
     HTTP_BLOCK_BYTES = 8 * 1024,   /* of a request, and of its output */

@@ -1,7 +1,7 @@
-/* http_request.h: a request and its answer, while there are any. See http_server.h.
+/* http_types.h: a request and its answer, while there are any. See http_server.h.
  * Threading: the loop's. */
-#ifndef EDDY_HTTP_HTTP_REQUEST_H
-#define EDDY_HTTP_HTTP_REQUEST_H
+#ifndef EDDY_HTTP_HTTP_TYPES_H
+#define EDDY_HTTP_HTTP_TYPES_H
 
 #include <eddy/file.h>
 #include <eddy/http.h>
