@@ -1,7 +1,9 @@
 /* send.c: a file's bytes into a socket: as many as it takes, and nothing else is held up. */
 #include "files.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -115,6 +117,33 @@ START_TEST(a_peer_that_has_left_is_told_without_a_signal) {
 }
 END_TEST
 
+/* Over TCP the first bytes are taken, and their reset is what the next ones meet, in one call. */
+START_TEST(a_peer_that_leaves_gives_no_signal_either) {
+    struct place place = place_open(_i);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof address;
+    int ends[2], fd = create_pattern(&place), listener = socket(AF_INET, SOCK_STREAM, 0);
+    sigset_t pending;
+    signal(SIGPIPE, SIG_DFL);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    ends[1] = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(ends[1], (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    ends[0] = accept(listener, NULL, NULL);
+    close(ends[0]);
+    ends[0] = listener;
+    (void)WAIT(&place, eddy_file_send, ends[1], fd, 0, BYTES);
+    int64_t sent = WAIT(&place, eddy_file_send, ends[1], fd, 0, BYTES);
+    ck_assert_msg(sent == -EPIPE || sent == -ECONNRESET, "sent %lld", (long long)sent);
+    ck_assert_int_eq(sigpending(&pending), 0);
+    ck_assert_int_eq(sigismember(&pending, SIGPIPE), 0);
+    end(&place, fd, ends);
+}
+END_TEST
+
 /* It would hold up whoever sends, be it a thread of the pool. */
 START_TEST(a_socket_that_blocks_is_refused) {
     struct place place = place_open(_i);
@@ -187,7 +216,8 @@ Suite *make_suite(void) {
               the_end_of_the_file_is_told, offsets_past_4_gib_are_sent_from,
               a_file_that_is_made_up_as_it_is_read_is_sent);
     files_add(suite, "errors", a_peer_that_has_left_is_told_without_a_signal,
-              a_socket_that_blocks_is_refused, a_send_says_what_is_wrong);
+              a_peer_that_leaves_gives_no_signal_either, a_socket_that_blocks_is_refused,
+              a_send_says_what_is_wrong);
     ck_add(suite, "attempt", cached_bytes_take_no_thread);
     return suite;
 }
