@@ -14,13 +14,14 @@
 #include "system.h"
 
 enum {
-    SPARE_DESCRIPTORS = 64, /* for loops, listeners, reserves, stdio and directories being listed */
-    SPARE_PERCENT = 75,     /* or so much of the limit, where that is less */
+    SPARE_DESCRIPTORS = 50, /* for what closes, and directories being listed */
+    SPARE_PERCENT = 75,     /* all that is not for clients, or so much of a limit that is low */
     DESCRIPTORS_EACH = 2,   /* a connection's socket and the file that it is being sent */
     CACHED_FILES_MAX = 1024,
     PROGRAM_DESCRIPTORS = 4, /* stdio and the directory */
     LOOP_DESCRIPTORS = 4,    /* its backend, the two ends of its pipe, its reserve */
     SOCKET_DESCRIPTORS = 2,  /* the listener's, and the one to be handed on */
+    RESTART_DESCRIPTORS = 3, /* a pipe and its duplicate, beside one of each socket */
 };
 
 int program_fail(int error, const char *what, const char *name) {
@@ -42,18 +43,25 @@ static unsigned raise_descriptor_limit(void) {
     return limit.rlim_cur > INT_MAX ? INT_MAX : (unsigned)limit.rlim_cur;
 }
 
+/* Without any client. */
+static unsigned own_descriptors(unsigned loops, unsigned addresses) {
+    return PROGRAM_DESCRIPTORS + loops * (LOOP_DESCRIPTORS + SOCKET_DESCRIPTORS * addresses);
+}
+
 /* How many may be served at once if nobody says. Beyond it a client waits in the backlog, which is
- * kinder than an error for want of a descriptor. */
-static unsigned default_connections(const char *backend, unsigned descriptors) {
+ * kinder than an error for want of a descriptor. Each loop can serve one. */
+static unsigned default_connections(const char *backend, unsigned descriptors, unsigned loops,
+                                    unsigned addresses) {
     eddy_backend_info used;
     for (size_t i = 0; eddy_backend_at(i, &used) == 0; i++)
         if (backend == NULL || strcmp(used.name, backend) == 0) break;
     if ((unsigned)used.fd_max < descriptors) descriptors = (unsigned)used.fd_max + 1;
-    unsigned spare = SPARE_DESCRIPTORS;
-    if (descriptors < SPARE_DESCRIPTORS * 100 / SPARE_PERCENT)
-        spare = descriptors * SPARE_PERCENT / 100;
-    unsigned connections = (descriptors - spare) / DESCRIPTORS_EACH;
-    return connections > 0 ? connections : 1;
+    unsigned least = own_descriptors(loops, addresses) + RESTART_DESCRIPTORS + loops * addresses;
+    unsigned spare = least + SPARE_DESCRIPTORS, most = descriptors - DESCRIPTORS_EACH * loops;
+    if (descriptors < spare * 100 / SPARE_PERCENT) spare = descriptors * SPARE_PERCENT / 100;
+    if (spare < least) spare = least;
+    if (spare > most) spare = most;
+    return (descriptors - spare) / DESCRIPTORS_EACH;
 }
 
 /* Of each loop: a part of the descriptors, and not more than pays. */
@@ -64,8 +72,7 @@ static unsigned cached_files(unsigned descriptors, unsigned loops) {
 
 /* With which each loop can serve one client. */
 static unsigned needed_descriptors(unsigned loops, unsigned addresses) {
-    return PROGRAM_DESCRIPTORS +
-           loops * (LOOP_DESCRIPTORS + SOCKET_DESCRIPTORS * addresses + DESCRIPTORS_EACH);
+    return own_descriptors(loops, addresses) + loops * DESCRIPTORS_EACH;
 }
 
 /* --- Opening --- */
@@ -99,7 +106,8 @@ int program_open_servers(struct program *program) {
     }
     unsigned cached = options->cache ? cached_files(descriptors, options->loops) : 0;
     if (connections == 0)
-        connections = default_connections(options->backend, descriptors - cached * options->loops);
+        connections = default_connections(options->backend, descriptors - cached * options->loops,
+                                          options->loops, program->address_count);
     /* A log whose reader has stalled holds a thread; the files' threads come on top. */
     eddy_pool_config pool_config = {
         .threads = options->pool_threads + (options->log ? 1 : 0),
