@@ -202,6 +202,24 @@ START_TEST(the_user_goes_on_with_log_and_port) {
 }
 END_TEST
 
+/* Who has the log's directory could point the log at what only root may write to. */
+START_TEST(no_link_leads_the_log_elsewhere) {
+    char path[512], victim[512], text[512];
+    struct stat stat;
+    if (!is_root()) return;
+    path_in(path, sizeof path, root, "log");
+    path_in(victim, sizeof victim, root, "victim");
+    ck_assert_int_eq(symlink(victim, path), 0);
+    struct program program = program_start((const char *[]){
+        "serve", "-p", "0", "--user", "nobody", "--log", "common", "--log-file", path, root, NULL});
+    read_text(program.err, text, sizeof text, false);
+    ck_assert_msg(strstr(text, "it is a link, and with --user none is followed") != NULL, "%s",
+                  text);
+    ck_assert_int_eq(program_wait(&program), 1);
+    ck_assert_int_eq(lstat(victim, &stat), -1);
+}
+END_TEST
+
 /* --- Errors --- */
 
 static void expect_failure(const char *user, const char *message, int status) {
@@ -253,6 +271,7 @@ Suite *make_suite(void) {
         groups_of_whoever_started_it_are_given_up,
         whoever_is_that_user_may_say_so,
         the_user_goes_on_with_log_and_port,
+        no_link_leads_the_log_elsewhere,
         who_it_cannot_become_is_told,
         a_directory_that_is_closed_to_the_user_is_told,
     };

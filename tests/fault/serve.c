@@ -45,7 +45,8 @@ int64_t system_time_ns(void) {
     return 1000000000 * EDDY_NS_PER_S;
 }
 
-int system_open_log(const char *path, bool *ends_within_a_line) {
+int system_open_log(const char *path, bool follows_links, bool *ends_within_a_line) {
+    (void)follows_links;
     (void)path;
     *ends_within_a_line = false;
     return -ENOENT;

@@ -74,7 +74,8 @@ int64_t system_time_ns(void) {
 }
 
 /* Only stdout is used here. */
-int system_open_log(const char *path, bool *ends_within_a_line) {
+int system_open_log(const char *path, bool follows_links, bool *ends_within_a_line) {
+    (void)follows_links;
     (void)path;
     *ends_within_a_line = false;
     return -ENOENT;

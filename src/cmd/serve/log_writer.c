@@ -141,7 +141,7 @@ static void write_first(struct log_writer *writer) {
 
 static void open_again(eddy_work *work) {
     struct log_writer *writer = eddy_container_of(work, struct log_writer, open);
-    writer->opened.fd = system_open_log(writer->opened.path, &writer->opened.needs_line_end);
+    writer->opened.fd = system_open_log(writer->opened.path, true, &writer->opened.needs_line_end);
 }
 
 static void go_on_with_opened(struct log_writer *writer) {

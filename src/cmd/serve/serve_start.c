@@ -86,7 +86,12 @@ int program_open_log(struct program *program) {
     if (file->path != NULL) {
         name = file->path;
         if (options->user != NULL) account_make_file(&program->account, name);
-        file->fd = system_open_log(name, &file->needs_line_end);
+        /* USER may be able to put a link there, to what only root may write to. */
+        file->fd = system_open_log(name, options->user == NULL, &file->needs_line_end);
+        if (file->fd == -ELOOP && options->user != NULL) {
+            system_say("cannot open %s: it is a link, and with --user none is followed", name);
+            return 1;
+        }
         if (file->fd < 0) return program_fail(file->fd, "open", name);
     }
     return 0;

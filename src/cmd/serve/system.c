@@ -57,10 +57,11 @@ static bool ends_within(const char *path, off_t size) {
     return last != '\n';
 }
 
-int system_open_log(const char *path, bool *ends_within_a_line) {
+int system_open_log(const char *path, bool follows_links, bool *ends_within_a_line) {
     struct stat stat;
     /* Non-blocking only while it is opened: nobody may ever read a pipe. */
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK;
+    int fd = open(path, flags | (follows_links ? 0 : O_NOFOLLOW), 0644);
     if (fd < 0) return -errno;
     if (fstat(fd, &stat) < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0) {
         int err = -errno;

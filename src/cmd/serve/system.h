@@ -28,8 +28,8 @@ uint64_t system_random(void);
 
 /* Opens a file to append to, and makes it (0644) if it is not there; may wait for a disk. Tells
  * whether it is a regular file that ends within a line, as far as it may be read. Returns a
- * descriptor, or -errno: -ENXIO is a pipe without a reader. */
-int system_open_log(const char *path, bool *ends_within_a_line);
+ * descriptor, or -errno: -ENXIO is a pipe without a reader, -ELOOP a link that is not followed. */
+int system_open_log(const char *path, bool follows_links, bool *ends_within_a_line);
 
 /* A line on stderr, after the program's name. Nothing, if a reader of stderr has stalled: what is
  * said holds up no loop. */
