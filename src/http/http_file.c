@@ -82,7 +82,7 @@ static void on_file_sent(eddy_file *file) {
     eddy_http_request *request = eddy_container_of(file, eddy_http_request, file);
     int64_t sent = file->result > 0 ? file->result : 0;
     request->is_reading = request->is_sending = false;
-    if (sent < request->wanted) request->way = HTTP_BY_SMALL_BLOCK;
+    if (sent < request->wanted) request->way = HTTP_BY_FEW_BYTES;
     request->file_offset += sent;
     request->file_left -= sent;
     request->body_bytes += sent;
@@ -146,10 +146,10 @@ bool eddy__http_start_file(eddy_http_request *request) {
 /* Has a block with room for more of the file, or waits for it. */
 static bool have_room(eddy_http_request *request) {
     const struct http_output *output = &request->output;
-    if (request->way == HTTP_BY_SMALL_BLOCK) {
-        int err = eddy__http_reserve(request, 1);
-        if (err < 0) fail_file(request, err);
-        return err == 0;
+    if (request->way == HTTP_BY_FEW_BYTES) { /* all before is sent, and no memory is held */
+        eddy__http_move_output(request, request->fields_inline, sizeof request->fields_inline,
+                               HTTP_INLINE);
+        return true;
     }
     if (output->size - output->used >= request->file_left) return true;
     if (output->used - output->sent > HTTP_BLOCK_BYTES &&

@@ -4,7 +4,7 @@
  * nothing else is to be answered now: a small file costs one write, and so do the answers to
  * requests that came together. What a handler has lent goes straight from its memory. Files are
  * read into big blocks, of which there are few: whoever finds none waits for one, and what a slow
- * client does not take of a piece is forgotten, but for one small block, and read again when it is
+ * client does not take of a piece is forgotten, but for a few bytes, and read again when it is
  * wanted. Invariants: while `file` is under way, or a write, the output's bytes do not move; a
  * client that does not take its answer has no big block. Threading: the loop's. */
 #include "http_server.h"
@@ -117,18 +117,24 @@ static void on_written(eddy_write *write, int status) {
 static void let_big_go(eddy_http_request *request) {
     eddy_http *http = request->http;
     struct http_output *output = &request->output;
-    uint32_t length = output->used - output->sent;
+    uint32_t length = output->used - output->sent, size = sizeof request->fields_inline;
     uint32_t again = length < output->from_file ? length : output->from_file;
+    enum http_memory_kind kind = HTTP_INLINE;
+    char *bytes = request->fields_inline;
     if (output->kind != HTTP_BIG || length - again > HTTP_BLOCK_BYTES) return;
-    char *small = eddy__http_take(http, &http->small);
-    if (small == NULL) return;
-    again = length > HTTP_BLOCK_BYTES ? length - HTTP_BLOCK_BYTES : 0;
+    if (length - again > size) {
+        kind = HTTP_SMALL;
+        size = HTTP_BLOCK_BYTES;
+        bytes = eddy__http_take(http, &http->small);
+    }
+    if (bytes == NULL) return;
+    again = length > size ? length - size : 0;
     output->used -= again;
     output->from_file = 0;
     request->file_offset -= again;
     request->file_left += again;
     request->body_bytes -= again;
-    eddy__http_move_output(request, small, HTTP_BLOCK_BYTES, HTTP_SMALL);
+    eddy__http_move_output(request, bytes, size, kind);
 }
 
 static enum http_progress send_rest(struct http_connection *it) {
@@ -257,11 +263,13 @@ enum http_progress eddy__http_fill(eddy_http_request *request) {
         /* A file that failed is answered otherwise, or cut. */
         return request->file_left > 0 ? HTTP_WAITS : eddy__http_fill(request);
     }
-    /* The file is needed until all of it is out, or in a small block; the big one is for others. */
-    if (output->kind == HTTP_BIG) {
+    /* The file is needed until all of it is out, or in a small block; the big one is for others,
+     * and the request's own memory for the next request. */
+    if (output->kind == HTTP_BIG || output->kind == HTTP_INLINE) {
         if (eddy__http_flush(request->connection) == HTTP_DONE)
             eddy__http_free_output(request);
-        else if (request->file_left > 0 || request->connection->is_closing)
+        else if (request->file_left > 0 || request->connection->is_closing ||
+                 output->kind == HTTP_INLINE)
             return HTTP_WAITS;
     }
     output->from_file = 0;

@@ -24,12 +24,18 @@ enum http_body_state {
     HTTP_BODY_SKIPPED, /* the request is over: what is left is thrown away */
 };
 
-enum http_memory_kind { HTTP_NO_MEMORY, HTTP_SMALL, HTTP_BIG, HTTP_ODD /* of just this size */ };
+enum http_memory_kind {
+    HTTP_NO_MEMORY,
+    HTTP_SMALL,
+    HTTP_BIG,
+    HTTP_ODD,    /* of just this size */
+    HTTP_INLINE, /* fields_inline, which are not needed any more */
+};
 
 /* How a piece of a file goes. The first is read, as a file that cannot be read has another answer;
  * the kernel sends what is left. Where that is cut short, by the client or the file, the next few
  * bytes are read again: the read fails, or their write tells when there is room. */
-enum http_way { HTTP_BY_BLOCK, HTTP_BY_KERNEL, HTTP_BY_SMALL_BLOCK };
+enum http_way { HTTP_BY_BLOCK, HTTP_BY_KERNEL, HTTP_BY_FEW_BYTES };
 
 /* What has gathered for the client: [sent, used) is not with the kernel yet. While a write is under
  * way, or a file is being read behind `used`, the bytes do not move. */
