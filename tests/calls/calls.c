@@ -40,6 +40,8 @@ int calls_fcntl(int fd, int command, int argument, ...) {
     return fails(CALL_fcntl) ? -1 : fcntl(fd, command, argument);
 }
 
+#define SYS_CACHESTAT (SYS_openat2 - 437 + 451) /* older headers have no name for it */
+
 static enum call kind_of(long number) {
     switch (number) {
     case SYS_epoll_pwait2:
@@ -50,7 +52,7 @@ static enum call kind_of(long number) {
         return CALL_preadv2;
     case SYS_statx:
         return CALL_statx;
-    case SYS_openat2 - 437 + 451: /* older headers have no name for it */
+    case SYS_CACHESTAT:
         return CALL_cachestat;
     default:
         return CALL_syscall;
@@ -66,6 +68,7 @@ static int arguments_of(long number) {
     case SYS_getdents64:
         return 3;
     case SYS_openat2:
+    case SYS_CACHESTAT:
         return 4;
     case SYS_statx:
         return 5;

@@ -9,6 +9,10 @@ enum {
     ENTRY_BYTES = 256,   /* what one of MANY may take: its name and 40 */
 };
 
+static bool is_slow(void) {
+    return IS_SANITIZED || getenv("EDDY_TEST_SLOW") != NULL;
+}
+
 /* The log has a line for an answer once all of it is with the kernel, or its client has gone.
  * Returns the bytes of the body of the next listing. */
 static long next_logged(void) {
@@ -54,12 +58,19 @@ static void expect_memory(const char *when, const char *name, long kib_max) {
                   memory_kib(name), kib_max);
 }
 
+/* As strstr, but does not measure the whole page first, as a sanitizer's does. */
+static const char *find_near(const char *page, const char *what) {
+    while (page != NULL && strncmp(page, what, strlen(what)) != 0)
+        page = *page != '\0' ? strchr(page + 1, *what) : NULL;
+    return page;
+}
+
 /* Each name once, in the order of its number. */
 static void expect_many(const char *page, unsigned count) {
     char row[320];
     for (unsigned i = 0; i < count; i++) {
         int length = snprintf(row, sizeof row, "<a href=\"./" MANY_NAME "\">", i);
-        page = strstr(page, "<tr><td class=\"n\">");
+        page = find_near(page, "<tr><td class=\"n\">");
         if (page == NULL) ck_abort_msg("%u of %u names", i, count);
         page += 18;
         if (strncmp(page, row, (size_t)length) != 0) ck_abort_msg("%.60s is not %s", page, row);
@@ -98,6 +109,10 @@ static void read_slowly(unsigned count, int readers_count) {
         long bytes = next_logged();
         if (bytes > most_bytes) most_bytes = bytes;
     }
+    /* It has been slow for long enough; by 4 KiB at a time the rest would take minutes. */
+    int room = 1 << 20;
+    ck_assert_int_eq(
+        setsockopt(readers[0]->fd, SOL_SOCKET, SO_RCVBUF, &room, (socklen_t)sizeof room), 0);
     client_read_body(readers[0], reply);
     expect_many(reply->body, count);
     /* There was something left to send to each of them. */
@@ -109,13 +124,12 @@ static void read_slowly(unsigned count, int readers_count) {
 }
 
 START_TEST(a_hundred_thousand_names_take_bounded_memory) {
-    bool is_slow = IS_SANITIZED || getenv("EDDY_TEST_SLOW") != NULL;
-    read_slowly(is_slow ? MANY / 10 : MANY, 2);
+    read_slowly(is_slow() ? MANY / 10 : MANY, 2);
 }
 END_TEST
 
 START_TEST(slow_readers_cost_the_names_only) {
-    read_slowly(MANY / 10, READERS);
+    read_slowly(MANY / 10, is_slow() ? READERS / 5 : READERS);
 }
 END_TEST
 

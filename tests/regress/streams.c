@@ -206,6 +206,8 @@ static void lose_socket(enum finder finder) {
         ck_assert_int_eq((int)eddy_stream_try_write(&end.stream, &vector, 1), -EBADF);
     ck_assert(finder == BY_READ || !end.told);
     test_turn_until(loop, &end.told);
+    for (int i = 0; i < 2000 && finder != BY_TRY_WRITE && end.written == 0; i++)
+        test_turn_for(loop, EDDY_NS_PER_MS);
     test_turn_for(loop, 5 * EDDY_NS_PER_MS);
     ck_assert_uint_eq(end.received, 3);
     ck_assert_int_eq(end.error, -EBADF);
