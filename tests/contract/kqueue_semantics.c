@@ -190,6 +190,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("contract/kqueue_semantics");
     TCase *test_case = tcase_create("kqueue");
+    tcase_set_timeout(test_case, 60); /* as ck_add does */
     tcase_add_checked_fixture(test_case, setup, teardown);
     const TTest *const tests[] = {
         errors_of_changes_come_first_and_alone,

@@ -587,6 +587,7 @@ Suite *make_suite(void) {
            descriptor_closed_behind_the_streams_back_is_reported,
            the_loss_of_one_socket_is_not_told_of_the_next);
     TCase *lost = tcase_create("lost");
+    tcase_set_timeout(lost, 60); /* as ck_add does */
     tcase_add_loop_test(lost, writes_and_reader_are_told_that_the_socket_is_lost_whoever_finds_out,
                         0, BY_READ + 1);
     tcase_add_test(lost, the_next_owner_of_a_lost_sockets_number_is_left_alone);

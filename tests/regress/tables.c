@@ -66,6 +66,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("tables");
     TCase *tcase = tcase_create("io");
+    tcase_set_timeout(tcase, 60); /* as ck_add does */
     tcase_add_loop_test(tcase, changes_noted_before_the_table_moves_are_flushed, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -448,6 +448,7 @@ static void add_aborts(Suite *suite) {
                                   childs_use_of_its_parents_backend_is_found,
                                   backend_left_open_is_found};
     TCase *aborts = tcase_create("found");
+    tcase_set_timeout(aborts, 60); /* as ck_add does */
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
         tcase_add_test_raise_signal(aborts, found[i], SIGABRT);
     suite_add_tcase(suite, aborts);

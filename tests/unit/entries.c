@@ -112,6 +112,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("entries");
     TCase *tcase = tcase_create("entries");
+    tcase_set_timeout(tcase, 60); /* as ck_add does */
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, entries_are_walked_in_order);
     tcase_add_test(tcase, a_walk_goes_on_behind_the_last);

@@ -247,6 +247,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("access line");
     TCase *tcase = tcase_create("lines");
+    tcase_set_timeout(tcase, 60); /* as ck_add does */
     const TTest *const tests[] = {
         common_lines_are_as_logs_have_them,
         combined_lines_have_two_fields_more,

@@ -408,6 +408,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("verify");
     TCase *broken = tcase_create("broken");
+    tcase_set_timeout(broken, 60); /* as ck_add does */
     tcase_add_checked_fixture(broken, setup, teardown);
     const TTest *const tests[] = {a_watcher_is_its_descriptors,
                                   what_is_to_be_flushed_is_noted,
