@@ -25,14 +25,16 @@ static bool is_open(int fd) {
 static int add(const char *path, int64_t now_ns) {
     eddy_stat stat = {.size = 7};
     int fd = open_null();
-    struct cached_file *file = file_cache_add(&cache, path, fd, &stat, now_ns);
+    struct path_key key = path_key_of(path);
+    struct cached_file *file = file_cache_add(&cache, &key, fd, &stat, now_ns);
     ck_assert_ptr_nonnull(file);
     file_cache_release(file);
     return fd;
 }
 
 static bool finds(const char *path, int64_t now_ns, int fd) {
-    struct cached_file *file = file_cache_find(&cache, path, now_ns);
+    struct path_key key = path_key_of(path);
+    struct cached_file *file = file_cache_find(&cache, &key, now_ns);
     if (file == NULL) return false;
     ck_assert_int_eq(file->fd, fd);
     ck_assert_int_eq(file->stat.size, 7);
@@ -63,8 +65,9 @@ START_TEST(users_keep_what_is_no_longer_listed) {
     file_cache_init(&cache, 1);
     eddy_stat stat = {.size = 7};
     int fd = open_null();
-    struct cached_file *file = file_cache_add(&cache, "one", fd, &stat, start_ns);
-    ck_assert_ptr_eq(file_cache_find(&cache, "one", start_ns), file);
+    struct path_key key = path_key_of("one");
+    struct cached_file *file = file_cache_add(&cache, &key, fd, &stat, start_ns);
+    ck_assert_ptr_eq(file_cache_find(&cache, &key, start_ns), file);
     int other = add("two", start_ns + 1);
     ck_assert(!finds("one", start_ns + 1, fd));
     ck_assert(finds("two", start_ns + 1, other));
@@ -107,7 +110,8 @@ START_TEST(the_oldest_make_room) {
     }
     ck_assert_uint_eq(cache.count, PLACES);
     for (int i = 0; i < FILES; i++) {
-        struct cached_file *file = file_cache_find(&cache, paths[i], start_ns + FILES);
+        struct path_key key = path_key_of(paths[i]);
+        struct cached_file *file = file_cache_find(&cache, &key, start_ns + FILES);
         ck_assert_int_eq(file != NULL, i >= FILES - PLACES);
         if (file == NULL) continue;
         ck_assert_str_eq(file->path, paths[i]);
@@ -123,8 +127,9 @@ START_TEST(no_places_keep_nothing) {
     eddy_stat stat = {0};
     file_cache_init(&cache, 0);
     int fd = open_null();
-    ck_assert_ptr_null(file_cache_add(&cache, "x", fd, &stat, start_ns));
-    ck_assert_ptr_null(file_cache_find(&cache, "x", start_ns));
+    struct path_key key = path_key_of("x");
+    ck_assert_ptr_null(file_cache_add(&cache, &key, fd, &stat, start_ns));
+    ck_assert_ptr_null(file_cache_find(&cache, &key, start_ns));
     ck_assert_int_eq(file_cache_expire(&cache, start_ns), -1);
     ck_assert_int_eq(close(fd), 0);
 }

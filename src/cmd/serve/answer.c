@@ -178,23 +178,23 @@ static void on_sent(eddy_http_request *request, void *context) {
 static void send_file(struct exchange *exchange, int status, int64_t offset, int64_t length) {
     eddy_http_request *request = exchange->request;
     if (!exchange->is_again) {
-        (void)eddy_http_respond_file(request, status, exchange->fd, offset, length);
+        (void)eddy_http_respond_file(request, status, exchange->opened.fd, offset, length);
         return;
     }
     eddy_http_on_drained(request, on_sent, NULL);
     int err = eddy_http_start(request, status, length);
-    if (err == 0) err = eddy_http_write_file(request, exchange->fd, offset, length);
+    if (err == 0) err = eddy_http_write_file(request, exchange->opened.fd, offset, length);
     if (err < 0) eddy_http_abort(request);
 }
 
 static void answer_range(struct exchange *exchange, const struct range *range) {
-    add_content_range(exchange->request, range, exchange->stat.size);
+    add_content_range(exchange->request, range, exchange->opened.stat.size);
     send_file(exchange, 206, range->first, range->last - range->first + 1);
 }
 
 void answer_file(struct exchange *exchange) {
     eddy_http_request *request = exchange->request;
-    const eddy_stat *stat = &exchange->stat;
+    const eddy_stat *stat = &exchange->opened.stat;
     char etag[ETAG_BYTES], modified[EDDY_HTTP_DATE_BYTES];
     struct text tag = {etag, sizeof etag - 1, 0};
     etag_put(&tag, stat->size, stat->modify_s, stat->modify_ns);

@@ -15,7 +15,7 @@ void answer_preflight(eddy_http_request *request, void *context);
 int answer_status_of(int error);
 void answer_error(struct exchange *exchange, int error);
 void answer_redirect(struct exchange *exchange); /* to the same directory with its slash */
-/* exchange->fd and exchange->stat are those of a regular file. */
+/* exchange->opened.fd and exchange->opened.stat are those of a regular file. */
 void answer_file(struct exchange *exchange);
 /* Begins a page whose text follows in pieces. False: nobody waits for it
  * any more, and the request is ended. */

@@ -55,13 +55,13 @@ unsigned context_beneath(const struct context *context) {
     return context->policy->follows_links ? 0 : EDDY_BENEATH;
 }
 
-unsigned context_resolve(struct context *context, const char *path) {
-    bool is_known = known_files_have(&context->known, path, eddy_loop_now_ns(context->loop));
+unsigned context_resolve(struct context *context, const struct path_key *key) {
+    bool is_known = known_files_have(&context->known, key, eddy_loop_now_ns(context->loop));
     return context_beneath(context) | (is_known ? 0 : (unsigned)EDDY_FILES_ONLY);
 }
 
-void context_note_kind(struct context *context, const char *path, const eddy_stat *stat) {
-    known_files_note(&context->known, path, S_ISREG(stat->mode), eddy_loop_now_ns(context->loop));
+void context_note_kind(struct context *context, const struct path_key *key, const eddy_stat *stat) {
+    known_files_note(&context->known, key, S_ISREG(stat->mode), eddy_loop_now_ns(context->loop));
 }
 
 /* --- Files that are kept open --- */
@@ -81,11 +81,11 @@ static void expect_expiry(struct context *context) {
         (void)eddy_timer_start(&context->expiry, on_expiry, FILE_CACHE_NS, 0);
 }
 
-struct cached_file *context_keep_file(struct context *context, const char *path, int fd,
+struct cached_file *context_keep_file(struct context *context, const struct path_key *key, int fd,
                                       const eddy_stat *stat) {
     if (context->cache.count_max == 0) return NULL;
     struct cached_file *file =
-        file_cache_add(&context->cache, path, fd, stat, eddy_loop_now_ns(context->loop));
+        file_cache_add(&context->cache, key, fd, stat, eddy_loop_now_ns(context->loop));
     if (file != NULL) expect_expiry(context);
     return file;
 }

@@ -12,6 +12,10 @@
 #include "known_files.h"
 #include "policy.h"
 
+enum { CONTEXT_LOOKUPS = 64 };
+
+struct exchange;
+
 struct context {
     eddy_loop *loop;
     int root; /* the directory that is served; the caller's */
@@ -22,6 +26,7 @@ struct context {
     struct log_writer writer; /* where it is the log's own */
     struct file_cache cache;
     struct known_files known;
+    struct exchange *lookups[CONTEXT_LOOKUPS]; /* under way, and not past their first step */
     eddy_timer expiry;    /* of what the cache holds; runs while it holds something */
     size_t listing_bytes; /* that listings under way take for their entries */
 };
@@ -48,14 +53,14 @@ int context_open(struct context *context, const struct context_config *config);
 void context_close(struct context *context); /* once the loop has ended … */
 void context_free(struct context *context);  /* … and once it has been closed */
 
-/* How to resolve paths below the root (eddy_file_open), and how to open `path` for reading. */
+/* How to resolve paths below the root (eddy_file_open), and how to open one of them for reading. */
 unsigned context_beneath(const struct context *context);
-unsigned context_resolve(struct context *context, const char *path);
+unsigned context_resolve(struct context *context, const struct path_key *key);
 /* What it then was, by its fstat. */
-void context_note_kind(struct context *context, const char *path, const eddy_stat *stat);
+void context_note_kind(struct context *context, const struct path_key *key, const eddy_stat *stat);
 
 /* As file_cache_add; sees to it that the file is closed in time. */
-struct cached_file *context_keep_file(struct context *context, const char *path, int fd,
+struct cached_file *context_keep_file(struct context *context, const struct path_key *key, int fd,
                                       const eddy_stat *stat);
 
 #endif

@@ -5,21 +5,21 @@
 
 #include "system.h"
 
-void exchange_drop_file(struct exchange *exchange) {
+void opened_drop(struct opened *opened) {
     /* Closing a file that was only read does not wait for the disk, so a request through the pool
      * would cost more than it saves. */
-    if (exchange->cached != NULL)
-        file_cache_release(exchange->cached);
-    else if (exchange->fd >= 0)
-        system_close(exchange->fd);
-    exchange->cached = NULL;
-    exchange->fd = -1;
+    if (opened->cached != NULL)
+        file_cache_release(opened->cached);
+    else if (opened->fd >= 0)
+        system_close(opened->fd);
+    opened->cached = NULL;
+    opened->fd = -1;
 }
 
 static void on_done(eddy_http_request *request, void *context) {
     struct exchange *exchange = context;
     (void)request;
-    exchange_drop_file(exchange);
+    opened_drop(&exchange->opened);
     if (exchange->page != NULL) exchange->page->free(exchange->page);
     system_free(exchange->parts);
     system_free(exchange->variant);
@@ -59,10 +59,11 @@ struct exchange *exchange_open(struct context *context, eddy_http_request *reque
     const char *path = eddy_http_path(request);
     struct exchange *exchange = free_list_take(&context->spare_exchanges);
     if (exchange == NULL) return NULL;
-    memset(exchange, 0, offsetof(struct exchange, stat));
+    memset(exchange, 0, offsetof(struct exchange, path_length));
     exchange->context = context;
     exchange->request = request;
-    exchange->fd = -1;
+    exchange->opened.fd = -1;
+    exchange->opened.cached = NULL;
     if (!keep_path(exchange, path)) {
         free_list_give(&context->spare_exchanges, exchange);
         return NULL;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "known_files.h"
 #include "system.h"
 
 void file_cache_init(struct file_cache *cache, unsigned count_max) {
@@ -11,8 +10,8 @@ void file_cache_init(struct file_cache *cache, unsigned count_max) {
     cache->count_max = count_max;
 }
 
-static struct cached_file **bucket_of(struct file_cache *cache, uint64_t hash) {
-    return &cache->buckets[(hash ^ hash >> 32) % FILE_CACHE_BUCKETS];
+static struct cached_file **bucket_of(struct file_cache *cache, const struct path_key *key) {
+    return &cache->buckets[path_key_place(key, FILE_CACHE_BUCKETS)];
 }
 
 static void free_unused(struct cached_file *file) {
@@ -40,7 +39,7 @@ static void drop_oldest(struct file_cache *cache) {
     struct cached_file *file = cache->oldest;
     cache->oldest = file->newer;
     if (cache->oldest == NULL) cache->newest = NULL;
-    struct cached_file **at = bucket_of(cache, file->hash);
+    struct cached_file **at = bucket_of(cache, &file->key);
     while (*at != file) at = &(*at)->next;
     *at = file->next;
     cache->count--;
@@ -57,14 +56,12 @@ void file_cache_clear(struct file_cache *cache) {
     while (cache->oldest != NULL) drop_oldest(cache);
 }
 
-struct cached_file *file_cache_find(struct file_cache *cache, const char *path, int64_t now_ns) {
+struct cached_file *file_cache_find(struct file_cache *cache, const struct path_key *key,
+                                    int64_t now_ns) {
     if (cache->count == 0) return NULL;
-    size_t length;
-    uint64_t hash = path_hash(path, &length);
-    struct cached_file *file = *bucket_of(cache, hash);
+    struct cached_file *file = *bucket_of(cache, key);
     for (; file != NULL; file = file->next) {
-        if (file->hash != hash || file->length != length || file->until_ns <= now_ns) continue;
-        if (memcmp(file->path, path, length) != 0) continue;
+        if (file->until_ns <= now_ns || !path_key_is(&file->key, key)) continue;
         file->users++;
         return file;
     }
@@ -73,26 +70,23 @@ struct cached_file *file_cache_find(struct file_cache *cache, const char *path, 
 
 /* One of the same path, of a request that was under way at the same time, is no longer found: the
  * new one stands before it. */
-struct cached_file *file_cache_add(struct file_cache *cache, const char *path, int fd,
+struct cached_file *file_cache_add(struct file_cache *cache, const struct path_key *key, int fd,
                                    const eddy_stat *stat, int64_t now_ns) {
     if (cache->count_max == 0) return NULL;
-    size_t length;
-    uint64_t hash = path_hash(path, &length);
-    struct cached_file *file = system_resize(NULL, sizeof *file + length + 1);
+    struct cached_file *file = system_resize(NULL, sizeof *file + key->length + 1);
     if (file == NULL) return NULL;
     if (cache->count == cache->count_max) drop_oldest(cache);
-    struct cached_file **bucket = bucket_of(cache, hash);
+    struct cached_file **bucket = bucket_of(cache, key);
     *file = (struct cached_file){
         .next = *bucket,
-        .hash = hash,
         .until_ns = now_ns + FILE_CACHE_NS,
         .users = 1,
         .is_listed = true,
         .fd = fd,
         .stat = *stat,
-        .length = length,
+        .key = {file->path, key->length, key->hash},
     };
-    memcpy(file->path, path, length + 1);
+    memcpy(file->path, key->path, key->length + 1);
     *bucket = file;
     if (cache->newest != NULL)
         cache->newest->newer = file;
@@ -100,5 +94,11 @@ struct cached_file *file_cache_add(struct file_cache *cache, const char *path, i
         cache->oldest = file;
     cache->newest = file;
     cache->count++;
+    return file;
+}
+
+struct cached_file *file_cache_share(int fd) {
+    struct cached_file *file = system_resize(NULL, sizeof *file);
+    if (file != NULL) *file = (struct cached_file){.fd = fd, .users = 1};
     return file;
 }

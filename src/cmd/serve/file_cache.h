@@ -8,6 +8,8 @@
 
 #include <eddy.h>
 
+#include "path_key.h"
+
 #define FILE_CACHE_NS EDDY_NS_PER_S
 
 enum { FILE_CACHE_BUCKETS = 1024 };
@@ -15,13 +17,12 @@ enum { FILE_CACHE_BUCKETS = 1024 };
 struct cached_file {
     struct cached_file *next;  /* in its bucket */
     struct cached_file *newer; /* in the order of opening, in which they get too old */
-    uint64_t hash;
     int64_t until_ns;
     unsigned users;
     bool is_listed;
     int fd;
     eddy_stat stat;
-    size_t length;
+    struct path_key key; /* of the path behind it */
     char path[];
 };
 
@@ -36,11 +37,15 @@ void file_cache_init(struct file_cache *cache, unsigned count_max);
 void file_cache_clear(struct file_cache *cache);
 
 /* The file, with one more user, or NULL: it is not there, or too old. */
-struct cached_file *file_cache_find(struct file_cache *cache, const char *path, int64_t now_ns);
+struct cached_file *file_cache_find(struct file_cache *cache, const struct path_key *key,
+                                    int64_t now_ns);
 /* Takes `fd` over, and lists it in place of what was there of this path. One user. NULL: there is
  * no cache, or no memory, and `fd` stays the caller's. */
-struct cached_file *file_cache_add(struct file_cache *cache, const char *path, int fd,
+struct cached_file *file_cache_add(struct file_cache *cache, const struct path_key *key, int fd,
                                    const eddy_stat *stat, int64_t now_ns);
+/* Takes `fd` over without listing it, for several to use: it is closed after the last one. One
+ * user. NULL: no memory, and `fd` stays the caller's. */
+struct cached_file *file_cache_share(int fd);
 /* Whether, by its stat of now, its path is to be asked again: its last name is gone, or others may
  * read it. */
 bool file_cache_has_changed(const struct cached_file *file, const eddy_stat *stat);

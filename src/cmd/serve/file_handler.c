@@ -1,17 +1,16 @@
 /* file_handler.c: from a request to the file that answers it.
  *
- *     /path    open ---> stat ---> a file: answer_file()
- *                             +--> a directory: 301 to /path/
- *     /path/   open an index ---> stat ---> a file: answer_file()
- *                    | none           +--> something else: the next index
+ *     /path    look it up ---> a file: answer_file()
+ *                         +--> a directory: 301 to /path/
+ *     /path/   look up an index ---> a file: answer_file()
+ *                    | none     +--> something else: the next index
  *                    v
  *              open the directory ---> listing_begin()
  *
  * What is not there, and what the policy hides, is a 404 or, for a page, the policy's fallback. A
  * file may be answered with a compressed one beside it (variant.h).
- * Each arrow is a file request, whose callback takes the next step. A file that the cache holds is
- * answered with at once.
- * Invariant: at most one of these requests is under way; exchange->fd is the file it is about.
+ * Each arrow is a lookup or a file request, whose callback takes the next step.
+ * Invariant: at most one of these is under way; exchange->opened is the file it is about.
  * Threading: the loop's. */
 #include "file_handler.h"
 
@@ -22,40 +21,23 @@
 
 #include "answer.h"
 #include "listing.h"
+#include "lookup.h"
 #include "variant.h"
 #include "wants_page.h"
 
-/* For what takes a file's place after it was looked at: without O_NONBLOCK, opening a FIFO would
- * wait for its writer. O_NOCTTY: a terminal that lies in the directory must not become ours. */
-enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
-
 enum { BODY_BYTES_MAX = 64 * 1024 }; /* a body that a GET may have, to be thrown away */
 
-static void on_opened(eddy_file *file);
-static void on_cached(eddy_file *file);
-static void choose_answer(struct exchange *exchange);
+static void on_found(struct exchange *exchange, int error);
 static void answer_failure(struct exchange *exchange, int error);
 
 static void open_path(struct exchange *exchange) {
-    struct context *context = exchange->context;
-    exchange->cached =
-        file_cache_find(&context->cache, exchange->path, eddy_loop_now_ns(context->loop));
-    if (exchange->cached != NULL) {
-        exchange->fd = exchange->cached->fd;
-        (void)answer_launched(exchange, eddy_file_fstat(context->loop, &exchange->file,
-                                                        exchange->fd, &exchange->stat, on_cached));
-        return;
-    }
-    (void)answer_launched(exchange,
-                          eddy_file_open(context->loop, &exchange->file, context->root,
-                                         exchange->path, OPEN_FLAGS, 0,
-                                         context_resolve(context, exchange->path), on_opened));
+    (void)answer_launched(exchange, lookup_begin(exchange, on_found));
 }
 
 static void on_directory_opened(eddy_file *file) {
     struct exchange *exchange = eddy_container_of(file, struct exchange, file);
     int64_t fd = file->result;
-    if (fd >= 0) exchange->fd = (int)fd;
+    if (fd >= 0) exchange->opened.fd = (int)fd;
     if (!exchange_landed(exchange)) return;
     if (fd < 0)
         answer_failure(exchange, (int)fd);
@@ -68,7 +50,7 @@ static void open_directory(struct exchange *exchange) {
     exchange->path[exchange->path_length] = '\0'; /* takes off the index */
     const char *path = exchange->path_length > 0 ? exchange->path : ".";
     (void)answer_launched(exchange, eddy_file_open(context->loop, &exchange->file, context->root,
-                                                   path, OPEN_FLAGS | O_DIRECTORY, 0,
+                                                   path, O_RDONLY | O_DIRECTORY, 0,
                                                    context_beneath(context), on_directory_opened));
 }
 
@@ -87,18 +69,12 @@ static void open_index(struct exchange *exchange) {
     open_path(exchange);
 }
 
-/* Files of the next second need not be opened. */
-static void keep(struct exchange *exchange) {
-    exchange->cached =
-        context_keep_file(exchange->context, exchange->path, exchange->fd, &exchange->stat);
-}
-
 /* The fallback is looked for once, in place of what is not there. */
 static void answer_missing(struct exchange *exchange) {
     const struct policy *policy = exchange->context->policy;
     const char *asked = eddy_http_path(exchange->request);
     const char *accept = eddy_http_field(exchange->request, "Accept");
-    exchange_drop_file(exchange);
+    opened_drop(&exchange->opened);
     if (exchange->is_fallback || policy->fallback == NULL || !wants_page(asked, accept)) {
         answer_error(exchange, -ENOENT);
         return;
@@ -118,11 +94,11 @@ static void answer_failure(struct exchange *exchange, int error) {
 }
 
 static void choose_answer(struct exchange *exchange) {
-    uint32_t mode = exchange->stat.mode;
+    uint32_t mode = exchange->opened.stat.mode;
     if (S_ISREG(mode)) {
         variant_answer(exchange);
     } else if (exchange->is_index) {
-        exchange_drop_file(exchange);
+        opened_drop(&exchange->opened);
         open_index(exchange);
     } else if (!S_ISDIR(mode) || exchange->has_slash || exchange->is_fallback) {
         answer_missing(exchange); /* a FIFO, a socket, a device */
@@ -131,47 +107,14 @@ static void choose_answer(struct exchange *exchange) {
     }
 }
 
-/* What is kept open is the file that its path led to a moment ago; its size and time are those of
- * now, whoever has written to it. */
-static void on_cached(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
+static void on_found(struct exchange *exchange, int error) {
     if (!exchange_landed(exchange)) return;
-    if (file->result < 0) {
-        answer_error(exchange, (int)file->result);
-    } else if (file_cache_has_changed(exchange->cached, &exchange->stat)) {
-        file_cache_forget(exchange->cached);
-        exchange_drop_file(exchange);
-        open_path(exchange);
-    } else {
+    if (error == 0)
         choose_answer(exchange);
-    }
-}
-
-static void on_stat(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    if (!exchange_landed(exchange)) return;
-    if (file->result < 0) {
-        answer_error(exchange, (int)file->result);
-        return;
-    }
-    context_note_kind(exchange->context, exchange->path, &exchange->stat);
-    if (S_ISREG(exchange->stat.mode)) keep(exchange);
-    choose_answer(exchange);
-}
-
-static void on_opened(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    int64_t fd = file->result;
-    if (fd >= 0) exchange->fd = (int)fd;
-    if (!exchange_landed(exchange)) return;
-    if (fd >= 0) {
-        (void)answer_launched(exchange, eddy_file_fstat(exchange->context->loop, &exchange->file,
-                                                        exchange->fd, &exchange->stat, on_stat));
-    } else if (exchange->is_index && (fd == -ENOENT || fd == -ENXIO)) {
+    else if (exchange->is_index && (error == -ENOENT || error == -ENXIO))
         open_index(exchange);
-    } else {
-        answer_failure(exchange, (int)fd);
-    }
+    else
+        answer_failure(exchange, error);
 }
 
 void file_handler(eddy_http_request *request, void *context) {
@@ -197,7 +140,7 @@ void file_handler(eddy_http_request *request, void *context) {
 static void on_stat_again(eddy_file *file) {
     struct exchange *exchange = eddy_container_of(file, struct exchange, file);
     if (!exchange_landed(exchange)) return;
-    const eddy_stat *now = &exchange->stat, *before = &exchange->before;
+    const eddy_stat *now = &exchange->opened.stat, *before = &exchange->before;
     bool is_as_it_was = now->size == before->size && now->modify_s == before->modify_s &&
                         now->modify_ns == before->modify_ns;
     if (file->result < 0 || is_as_it_was)
@@ -208,11 +151,13 @@ static void on_stat_again(eddy_file *file) {
 
 bool file_handler_again(eddy_http_request *request) {
     struct exchange *exchange = eddy_http_done_context(request);
-    if (exchange == NULL || exchange->fd < 0 || exchange->page != NULL || exchange->parts != NULL)
+    if (exchange == NULL || exchange->opened.fd < 0 || exchange->page != NULL ||
+        exchange->parts != NULL)
         return false;
     exchange->is_again = true;
-    exchange->before = exchange->stat;
+    exchange->before = exchange->opened.stat;
     (void)answer_launched(exchange, eddy_file_fstat(exchange->context->loop, &exchange->file,
-                                                    exchange->fd, &exchange->stat, on_stat_again));
+                                                    exchange->opened.fd, &exchange->opened.stat,
+                                                    on_stat_again));
     return true;
 }

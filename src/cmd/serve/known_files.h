@@ -6,9 +6,7 @@
 #ifndef EDDY_CMD_SERVE_KNOWN_FILES_H
 #define EDDY_CMD_SERVE_KNOWN_FILES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "path_key.h"
 
 enum { KNOWN_FILES = 256 }; /* 4 KiB a loop */
 
@@ -19,18 +17,10 @@ struct known_files {
     } places[KNOWN_FILES];
 };
 
-/* FNV-1a. Only files that are there are noted, so that clients cannot choose names that collide. */
-static inline uint64_t path_hash(const char *path, size_t *length) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    const char *at = path;
-    for (; *at != '\0'; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    *length = (size_t)(at - path);
-    return hash;
-}
-
-/* Whether `path` was noted as a regular file, less than a second ago. */
-bool known_files_have(const struct known_files *files, const char *path, int64_t now_ns);
-/* What `path` led to was looked at. */
-void known_files_note(struct known_files *files, const char *path, bool is_regular, int64_t now_ns);
+/* Whether the path was noted as that of a regular file, less than a second ago. */
+bool known_files_have(const struct known_files *files, const struct path_key *key, int64_t now_ns);
+/* What the path led to was looked at. */
+void known_files_note(struct known_files *files, const struct path_key *key, bool is_regular,
+                      int64_t now_ns);
 
 #endif

@@ -142,7 +142,7 @@ static void on_sorted(eddy_work *work, int status) {
     struct exchange *exchange = listing->exchange;
     if (!exchange_landed(exchange)) return;
     entries_settle(&listing->entries);
-    exchange_drop_file(exchange);
+    opened_drop(&exchange->opened);
     if (status < 0) {
         answer_error(exchange, status);
         return;

@@ -9,7 +9,7 @@
 
 #include "exchange.h"
 
-/* Reads the open directory exchange->fd, then answers with its page, or with an error. */
+/* Reads the open directory exchange->opened.fd, then answers with its page, or with an error. */
 void listing_begin(struct exchange *exchange);
 
 #endif

@@ -48,8 +48,8 @@ static void go_on(eddy_http_request *request, void *context) {
         parts->has_head = true;
     }
     const struct range *range = &parts->ranges.list[parts->next];
-    int err =
-        eddy_http_write_file(request, exchange->fd, range->first, range->last - range->first + 1);
+    int err = eddy_http_write_file(request, exchange->opened.fd, range->first,
+                                   range->last - range->first + 1);
     if (err == -EAGAIN) return;
     if (err < 0) {
         eddy_http_abort(request);
@@ -69,7 +69,7 @@ int parts_answer(struct exchange *exchange, const char *type, const struct range
     parts->ranges = *ranges;
     parts->next = 0;
     parts->has_head = false;
-    parts->multipart = (struct multipart){type, exchange->stat.size, system_random()};
+    parts->multipart = (struct multipart){type, exchange->opened.stat.size, system_random()};
     struct text text = {bytes, sizeof bytes, 0};
     multipart_put_type(&text, &parts->multipart);
     make_head(parts);

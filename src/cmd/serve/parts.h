@@ -4,8 +4,8 @@
 
 #include "exchange.h"
 
-/* Answers 206 with the ranges of exchange->fd, whose type is `type`. Errors, after which it has not
- * been answered: -ENOMEM. */
+/* Answers 206 with the ranges of exchange->opened.fd, whose type is `type`. Errors, after which it
+ * has not been answered: -ENOMEM. */
 int parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges);
 
 #endif

@@ -9,14 +9,15 @@
  *     listing               the page of a directory
  *     survey                what is in a directory
  *     answer, parts         the head and body of an answer
+ *     lookup                the file that a path leads to, once for all who ask in a turn
  *     exchange              what a request holds until its answer is over
  *     entries               of a directory, packed
  *     context               what the requests of one loop share
  *     access_log            the lines of one loop
  *     log_writer            the one that writes those of all loops
  *     file_cache, known_files, free_list; system; and pure functions: accept, access_line,
- *     conditional, etag, listing_order, listing_page, mime, multipart, page_frame, policy, range,
- *     status_page, text
+ *     conditional, etag, listing_order, listing_page, mime, multipart, page_frame, path_key,
+ * policy, range, status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *

@@ -78,8 +78,8 @@ static void look_at_next(struct survey *survey, struct slot *slot) {
     slot->entry = entries_next(survey->entries, &survey->cursor);
     slot->fd = -1;
     if (slot->entry == NULL) return;
-    int err = eddy_file_lstat(loop_of(survey), &slot->file, survey->exchange->fd, slot->entry->name,
-                              &slot->stat, on_looked_at);
+    int err = eddy_file_lstat(loop_of(survey), &slot->file, survey->exchange->opened.fd,
+                              slot->entry->name, &slot->stat, on_looked_at);
     if (slot_launched(slot, err)) return;
     slot->entry = NULL;
     survey->error = err; /* the pool takes nothing: a page of what was seen would be a lie */
@@ -178,8 +178,8 @@ static void on_scanned(eddy_file *file) {
 }
 
 int survey_begin(struct survey *survey) {
-    int err = eddy_file_scan(loop_of(survey), &survey->scan, survey->exchange->fd, survey->buffer,
-                             sizeof survey->buffer, on_scanned);
+    int err = eddy_file_scan(loop_of(survey), &survey->scan, survey->exchange->opened.fd,
+                             survey->buffer, sizeof survey->buffer, on_scanned);
     if (err == 0) exchange_launched(survey->exchange);
     return err;
 }

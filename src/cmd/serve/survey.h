@@ -17,7 +17,7 @@ struct survey;
  * of which nobody waits any more. The survey may be freed in it. */
 typedef void survey_fn(struct exchange *exchange, int err);
 
-/* Reads the open directory exchange->fd into `entries`. NULL: no memory. */
+/* Reads the open directory exchange->opened.fd into `entries`. NULL: no memory. */
 struct survey *survey_open(struct exchange *exchange, struct entries *entries, survey_fn *done);
 
 /* Launches the first request. Errors, after which `done` does not run: as eddy_file_scan. */

@@ -1,42 +1,37 @@
 /* variant.c: see variant.h.
  *
- *     the file ---> open FILE.br ---> stat ---> a file: answer_file() with it
- *                     | none          | something else
- *                     v               v
+ *     the file ---> look up FILE.br ---> a file: answer_file() with it
+ *                     | none, or something else
+ *                     v
  *                   FILE.zst, FILE.gz; after the last one: answer_file() with the file itself
  *
  * In the order of the client's weights, and among equal ones in that of `codings`. Whether a
  * variant is older than its file is not looked at, as with others: whoever has the files made has
- * both made. Invariant: until a variant is found, exchange->fd is the file itself; the variant's
- * descriptor is its callback's. */
+ * both made. Invariant: while a variant is looked up, the file itself is variant->itself, and
+ * nowhere else afterwards. */
 #include "variant.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "accept.h"
 #include "answer.h"
+#include "lookup.h"
 #include "mime.h"
 #include "system.h"
 
-enum { OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY, CODINGS = 3 };
+enum { CODINGS = 3 };
 
 static const struct coding {
     const char *name, *extension; /* that are four bytes at most: policy_room() */
 } codings[CODINGS] = {{"br", ".br"}, {"zstd", ".zst"}, {"gzip", ".gz"}};
 
 struct variant {
-    int fd;                     /* of the one that is looked at */
-    struct cached_file *cached; /* whose that is, or NULL */
-    eddy_stat stat;
-    size_t path_length; /* of the file itself */
+    struct opened itself; /* the file that was asked for */
+    size_t path_length;   /* of that */
     unsigned count, next;
     const struct coding *wanted[CODINGS];
 };
-
-static void on_opened(eddy_file *file);
-static void on_cached(eddy_file *file);
 
 static int weight_of(const char *accepted, const char *name) {
     int weight = accept_weight(accepted, name);
@@ -64,108 +59,38 @@ static unsigned choose(const char *accepted, const struct coding *wanted[CODINGS
     return count;
 }
 
-/* Its name counts for the type, and in the log. */
-static void restore_path(struct exchange *exchange) {
-    exchange->path[exchange->variant->path_length] = '\0';
-}
+static void try_next(struct exchange *exchange);
 
-static void use(struct exchange *exchange, struct cached_file *cached, int fd,
-                const eddy_stat *stat) {
+/* A variant that cannot be opened is none: the file itself can be. */
+static void on_found(struct exchange *exchange, int error) {
     struct variant *variant = exchange->variant;
-    exchange_drop_file(exchange);
-    exchange->cached = cached;
-    exchange->fd = fd;
-    exchange->stat = *stat;
+    bool is_one = error == 0 && S_ISREG(exchange->opened.stat.mode);
+    opened_drop(is_one ? &variant->itself : &exchange->opened);
+    if (!is_one) exchange->opened = variant->itself;
+    if (!exchange_landed(exchange)) return;
+    /* Its own name counts for the type, and in the log. */
+    exchange->path[variant->path_length] = '\0';
+    if (!is_one) {
+        try_next(exchange);
+        return;
+    }
     exchange->encoding = variant->wanted[variant->next - 1]->name;
-    restore_path(exchange);
     answer_file(exchange);
-}
-
-/* Opens the variant that exchange->path names, or asks the one that is kept open. */
-static int look_at(struct exchange *exchange) {
-    struct context *context = exchange->context;
-    struct variant *variant = exchange->variant;
-    variant->cached =
-        file_cache_find(&context->cache, exchange->path, eddy_loop_now_ns(context->loop));
-    if (variant->cached == NULL)
-        return eddy_file_open(context->loop, &exchange->file, context->root, exchange->path,
-                              OPEN_FLAGS, 0, context_resolve(context, exchange->path), on_opened);
-    variant->fd = variant->cached->fd;
-    int err =
-        eddy_file_fstat(context->loop, &exchange->file, variant->fd, &variant->stat, on_cached);
-    if (err < 0) file_cache_release(variant->cached);
-    return err;
 }
 
 static void try_next(struct exchange *exchange) {
     struct variant *variant = exchange->variant;
-    while (variant->next < variant->count) {
-        const char *extension = variant->wanted[variant->next++]->extension;
-        memcpy(exchange->path + variant->path_length, extension, strlen(extension) + 1);
-        if (look_at(exchange) < 0) continue;
-        exchange_launched(exchange);
+    if (variant->next == variant->count) {
+        answer_file(exchange);
         return;
     }
-    restore_path(exchange);
-    answer_file(exchange);
-}
-
-static void on_stat(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    struct context *context = exchange->context;
-    struct variant *variant = exchange->variant;
-    int fd = variant->fd;
-    if (file->result == 0) context_note_kind(context, exchange->path, &variant->stat);
-    if (file->result < 0 || !S_ISREG(variant->stat.mode)) {
-        system_close(fd);
-        if (exchange_landed(exchange)) try_next(exchange);
-        return;
-    }
-    if (!exchange_landed(exchange)) {
-        system_close(fd);
-        return;
-    }
-    use(exchange, context_keep_file(context, exchange->path, fd, &variant->stat), fd,
-        &variant->stat);
-}
-
-/* One that has changed is looked for once more. */
-static void on_cached(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    struct variant *variant = exchange->variant;
-    struct cached_file *cached = variant->cached;
-    eddy_stat stat = variant->stat;
-    bool has_changed = file->result < 0 || file_cache_has_changed(cached, &stat);
-    if (has_changed) file_cache_forget(cached);
-    bool is_wanted = exchange_landed(exchange); /* else it may be gone, and the variant with it */
-    if (is_wanted && !has_changed) {
-        use(exchange, cached, cached->fd, &stat);
-        return;
-    }
-    file_cache_release(cached);
-    if (!is_wanted) return;
-    variant->next--;
-    try_next(exchange);
-}
-
-/* A variant that cannot be opened is none: the file itself can be. */
-static void on_opened(eddy_file *file) {
-    struct exchange *exchange = eddy_container_of(file, struct exchange, file);
-    struct variant *variant = exchange->variant;
-    int64_t fd = file->result;
-    if (!exchange_landed(exchange)) {
-        if (fd >= 0) system_close((int)fd);
-        return;
-    }
-    int err = (int)fd;
-    variant->fd = (int)fd;
-    if (fd >= 0)
-        err = eddy_file_fstat(exchange->context->loop, file, variant->fd, &variant->stat, on_stat);
-    if (err < 0 && fd >= 0) system_close((int)fd);
-    if (err < 0)
-        try_next(exchange);
-    else
-        exchange_launched(exchange);
+    const char *extension = variant->wanted[variant->next++]->extension;
+    memcpy(exchange->path + variant->path_length, extension, strlen(extension) + 1);
+    variant->itself = exchange->opened;
+    exchange->opened = (struct opened){.fd = -1};
+    exchange_launched(exchange);
+    int err = lookup_begin(exchange, on_found);
+    if (err < 0) on_found(exchange, err);
 }
 
 void variant_answer(struct exchange *exchange) {

@@ -5,8 +5,8 @@
 
 #include "exchange.h"
 
-/* exchange->fd and exchange->stat are those of the regular file that was asked for. Answers now, or
- * once it is known what there is. */
+/* exchange->opened.fd and exchange->opened.stat are those of the regular file that was asked for.
+ * Answers now, or once it is known what there is. */
 void variant_answer(struct exchange *exchange);
 
 #endif
