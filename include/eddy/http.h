@@ -72,7 +72,7 @@ typedef struct eddy_http_config {
     uint64_t body_bytes;    /* of a body that a handler reads; 1 MiB; see eddy_http_read_body */
     uint64_t discard_bytes; /* of a body that nobody reads; 64 KiB. Beyond it the connection ends */
     uint32_t connections;   /* at once; 10,000. Further ones wait, see eddy_http_listen */
-    uint32_t buffer_bytes;  /* of all buffers for files together; 4 MiB, at least 128 KiB */
+    uint32_t buffer_bytes;  /* of all buffers for files together; 4 MiB, at least 48 KiB */
     int64_t idle_ns;        /* until the first byte of a request; 60 s */
     int64_t head_ns;        /* from there to the end of its head; 60 s; 408 */
     int64_t body_ns;        /* in which some of a body has to come while it is read; 60 s */
@@ -272,8 +272,8 @@ EDDY_API int eddy_http_respond_lent(eddy_http_request *request, int status, cons
                                     size_t size);
 
 /* The same, with `length` bytes of a file from `offset` on. `fd` must stay open until `done`, and
- * is read by file requests (file.h), so that no disk holds up the loop; what is beyond 128 KiB is
- * sent by the kernel (eddy_file_send). If it turns out to be shorter, the answer is cut, or a 500
+ * is read by file requests (file.h), so that no disk holds up the loop. Of more than 48 KiB the
+ * first few are read, and the kernel sends the rest (eddy_file_send). If it turns out to be shorter, the answer is cut, or a 500
  * if nothing has been sent. */
 EDDY_API int eddy_http_respond_file(eddy_http_request *request, int status, int fd, int64_t offset,
                                     int64_t length);

@@ -1,8 +1,8 @@
-/* http_file.c: files that are read into the output, piece by piece.
+/* http_file.c: files that are read into the output, or sent by the kernel.
  *
  * What does not fit behind the head is read into a big block, of which there are few: whoever finds
- * none waits for one, and gives it to the next when its bytes are out. Whatever does not fit into
- * that the kernel sends.
+ * none waits for one, and gives it to the next when its bytes are out. Of what does not fit into
+ * that either, as much is read as fits behind the head, and the kernel sends the rest.
  * Invariant: whoever is in http->waiting has is_waiting, and no block. Threading: the loop's. */
 #include "http_server.h"
 
@@ -134,13 +134,21 @@ static int start_reading(eddy_http_request *request) {
     return err;
 }
 
+/* Whether the output has room for the next piece, as it is. */
+static bool has_room(const eddy_http_request *request) {
+    const struct http_output *output = &request->output;
+    uint32_t room = output->size - output->used;
+    if (room >= request->file_left) return true;
+    return room >= HTTP_FIRST_BYTES &&
+           request->file_left > HTTP_PIECE_BYTES - (output->used - output->sent);
+}
+
 bool eddy__http_start_file(eddy_http_request *request) {
     const struct http_output *output = &request->output;
     if (output->is_writing || request->is_reading || request->is_waiting) return false;
     if (!request->has_head && !eddy__http_put_head(request)) return false;
     if (request->file_left == 0) return false; /* or no body is to be sent */
-    if (output->size - output->used < request->file_left) return false;
-    return start_reading(request) == 0;
+    return has_room(request) && start_reading(request) == 0;
 }
 
 /* Has a block with room for more of the file, or waits for it. */
@@ -151,7 +159,7 @@ static bool have_room(eddy_http_request *request) {
                                HTTP_INLINE);
         return true;
     }
-    if (output->size - output->used >= request->file_left) return true;
+    if (has_room(request)) return true;
     if (output->used - output->sent > HTTP_BLOCK_BYTES &&
         eddy__http_flush(request->connection) == HTTP_WAITS)
         return false;

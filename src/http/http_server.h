@@ -41,13 +41,16 @@
 #include "http_types.h"
 
 enum {
-    HTTP_BLOCK_BYTES = 8 * 1024,   /* of a request, and of its output */
-    HTTP_PIECE_BYTES = 128 * 1024, /* of a file, with the head before it: one write, for most */
-    HTTP_SEND_BYTES = 256 * 1024,  /* of a file that the kernel sends: tried without a thread */
-    HTTP_READ_BYTES = 16 * 1024,   /* of a socket at once */
-    HTTP_HEAD_ROOM = 512,          /* an answer's head without the handler's fields */
-    HTTP_FIELDS_ROOM = 32 * 1024,  /* all of these */
-    HTTP_CHUNK_ROOM = 32,          /* around a chunk, and the last one */
+    HTTP_BLOCK_BYTES = 8 * 1024, /* of a request, and of its output */
+    /* Of a file, with the head before it: one write, for most. From there on it costs less to have
+     * the kernel send the file. */
+    HTTP_PIECE_BYTES = 48 * 1024,
+    HTTP_FIRST_BYTES = 1024,      /* that are read of a longer one, at least */
+    HTTP_SEND_BYTES = 256 * 1024, /* of a file that the kernel sends: tried without a thread */
+    HTTP_READ_BYTES = 16 * 1024,  /* of a socket at once */
+    HTTP_HEAD_ROOM = 512,         /* an answer's head without the handler's fields */
+    HTTP_FIELDS_ROOM = 32 * 1024, /* all of these */
+    HTTP_CHUNK_ROOM = 32,         /* around a chunk, and the last one */
     HTTP_BLOCKS_KEPT = 1024,
     /* Ready answers wait for others that came with them so many turns, which do not sleep: enough
      * for files that are in memory, of which each takes one to open, one to look at and one to

@@ -60,9 +60,10 @@ static void expect_file(const char *path, size_t size) {
 
 /* Sizes around those of the output buffer and of a page arrive whole. */
 START_TEST(files_of_all_sizes_arrive_intact) {
-    static const size_t sizes[] = {0,      1,      2,      4095,   4096,    4097,    65536,
-                                   110000, 130500, 130700, 131071, 131072,  131073,  200000,
-                                   262143, 262144, 262145, 999999, 1048576, 5000001, 20000000};
+    static const size_t sizes[] = {
+        0,      1,      2,      4095,   4096,   4097,   7500,    7800,    8192,    48000,
+        48900,  49151,  49152,  49153,  65536,  110000, 130500,  130700,  131071,  131072,
+        131073, 200000, 262143, 262144, 262145, 999999, 1048576, 5000001, 20000000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         make_pattern(root, "sized", sizes[i]);
         expect_file("/sized", sizes[i]);
