@@ -3,6 +3,7 @@
  * promise that, they say -EAGAIN. */
 #include "os.h"
 
+#include "file_directory.h"
 #include "missing.h"
 
 #include <errno.h>
@@ -16,12 +17,6 @@
 #endif
 
 #include "eddy_config.h"
-
-/* The system's own word for the working directory is no descriptor here. */
-static int file_directory(int dir) {
-    if (dir == EDDY_CWD) return AT_FDCWD;
-    return dir < 0 ? -1 : dir;
-}
 
 static int file_outcome(int result) {
     return result < 0 ? -errno : result;

@@ -3,6 +3,7 @@
  * name to name keeps below the directory. */
 #include "os.h"
 
+#include "file_directory.h"
 #include "missing.h"
 
 #include <errno.h>
@@ -30,12 +31,6 @@ enum { WALK_SEARCH = O_SEARCH };
 #else
 enum { WALK_SEARCH = O_RDONLY };
 #endif
-
-/* The system's own word for the working directory is no descriptor here. */
-static int file_start(int dir) {
-    if (dir == EDDY_CWD) return AT_FDCWD;
-    return dir < 0 ? -1 : dir;
-}
 
 #ifndef EFTYPE /* as on Linux: no error is 0 */
 #define EFTYPE 0
@@ -144,13 +139,18 @@ static int walk_path(struct walk *walk, const char *path, int flags, unsigned mo
     }
 }
 
-int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) {
+/* `dir` in the system's words. */
+static int file_walk(int dir, const char *path, int flags, unsigned mode) {
     if (path[0] == '/') return -EXDEV;
     if (path[0] == '\0') return -ENOENT;
-    struct walk walk = {.fds = {file_start(dir)}};
+    struct walk walk = {.fds = {dir}};
     int result = walk_path(&walk, path, flags | O_CLOEXEC, mode);
     while (walk.depth > 0) (void)walk_up(&walk);
     return result;
+}
+
+int eddy_os_file_open_walk(int dir, const char *path, int flags, unsigned mode) {
+    return file_walk(file_directory(dir), path, flags, mode);
 }
 
 /* --- openat2 --- */
@@ -218,7 +218,7 @@ static int file_open_beneath(int dir, const char *path, int flags, unsigned mode
     for (int tries = 0; fd == -EAGAIN && tries < BENEATH_TRIES; tries++)
         fd = file_open_as(dir, path, flags, mode, HOW_BENEATH | HOW_NO_MAGIC_LINKS);
     if (fd >= 0 || (fd != -EAGAIN && !call_is_missing(-fd))) return fd;
-    int walked = eddy_os_file_open_walk(dir, path, flags, mode);
+    int walked = file_walk(dir, path, flags, mode);
     if (walked != -ELOOP && walked != -ENAMETOOLONG) return walked;
     return fd == -ENOSYS || file_beneath_is_unknown(dir) ? walked : fd;
 }
@@ -231,7 +231,7 @@ static int file_open(int dir, const char *path, int flags, unsigned mode, unsign
     if (how & EDDY_BENEATH) return file_open_beneath(dir, path, flags, mode);
 #else
     if (how & EDDY_OS_NOWAIT) return -EAGAIN;
-    if (how & EDDY_BENEATH) return eddy_os_file_open_walk(dir, path, flags, mode);
+    if (how & EDDY_BENEATH) return file_walk(dir, path, flags, mode);
 #endif
     return file_open_at(dir, path, flags, mode);
 }
@@ -264,7 +264,7 @@ static int file_look(int dir, const char *path, int flags, unsigned how, uint32_
 int eddy_os_file_open(int dir, const char *path, int flags, unsigned mode, unsigned how) {
     uint32_t kind = S_IFREG;
     flags |= O_CLOEXEC;
-    dir = file_start(dir);
+    dir = file_directory(dir);
     if (how & EDDY_FILES_ONLY) {
         int err = file_look(dir, path, flags, how, &kind);
         if (err < 0) return err;

@@ -21,15 +21,17 @@ static int send_check(int socket) {
     return flags & O_NONBLOCK ? 0 : -EINVAL;
 }
 
+enum { SEND_COPY_BYTES = 8 * 1024 }; /* on the stack, of which a thread may have 16 KiB */
+
 /* What the socket does not take is read once more another time. */
-static ssize_t send_copied(int socket, int fd, int64_t offset, size_t size) {
-    char bytes[16 * 1024];
+static ssize_t send_copied(int socket, int fd, int64_t offset, size_t size, unsigned how) {
+    char bytes[SEND_COPY_BYTES];
     size_t done = 0;
     while (done < size) {
         size_t left = size - done;
         struct iovec piece = {.iov_base = bytes};
         piece.iov_len = left < sizeof bytes ? left : sizeof bytes;
-        ssize_t got = eddy_os_file_read(fd, &piece, 1, offset + (int64_t)done, 0);
+        ssize_t got = eddy_os_file_read(fd, &piece, 1, offset + (int64_t)done, how);
         if (got <= 0) return done > 0 ? (ssize_t)done : got;
         piece.iov_len = (size_t)got;
         ssize_t sent = eddy_os_send(socket, &piece, 1);
@@ -54,9 +56,11 @@ static bool send_has_byte(int fd, int64_t offset) {
     return eddy_os_file_read(fd, &one, 1, offset, EDDY_OS_NOWAIT) == 1;
 }
 
+enum send_cached { SEND_CACHED, SEND_NOT_CACHED, SEND_CACHED_UNKNOWN };
+
 /* Whether all of the range is in memory. Pages count from when their reading begins, and come in
  * order, so the last byte tells that they are there; and that the file system can say so at all. */
-static bool send_is_cached(int fd, int64_t offset, size_t size) {
+static enum send_cached send_is_cached(int fd, int64_t offset, size_t size) {
 #ifdef SYS_cachestat
     struct {
         uint64_t offset, bytes;
@@ -64,13 +68,15 @@ static bool send_is_cached(int fd, int64_t offset, size_t size) {
     struct {
         uint64_t cached, dirty, writeback, evicted, recently_evicted;
     } pages;
-    if (!send_has_byte(fd, offset) || !send_has_byte(fd, offset + (int64_t)size - 1)) return false;
-    if (syscall(SYS_cachestat, fd, &range, &pages, 0L) < 0) return false;
+    if (!send_has_byte(fd, offset) || !send_has_byte(fd, offset + (int64_t)size - 1))
+        return SEND_NOT_CACHED;
+    if (syscall(SYS_cachestat, fd, &range, &pages, 0L) < 0) return SEND_CACHED_UNKNOWN;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    return pages.cached > (range.offset + size - 1) / page - range.offset / page;
+    bool is_cached = pages.cached > (range.offset + size - 1) / page - range.offset / page;
+    return is_cached ? SEND_CACHED : SEND_NOT_CACHED;
 #else
     (void)fd, (void)offset, (void)size;
-    return false;
+    return SEND_CACHED_UNKNOWN;
 #endif
 }
 
@@ -96,19 +102,23 @@ static ssize_t send_without_signal(int socket, int fd, int64_t offset, size_t si
 ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsigned how) {
     int err = send_check(socket);
     if (err < 0 || size == 0) return err;
-    if ((how & EDDY_OS_NOWAIT) && !send_is_cached(fd, offset, size)) return -EAGAIN;
+    if (how & EDDY_OS_NOWAIT) {
+        enum send_cached cached = send_is_cached(fd, offset, size);
+        if (cached == SEND_NOT_CACHED) return -EAGAIN;
+        if (cached == SEND_CACHED_UNKNOWN) return send_copied(socket, fd, offset, size, how);
+    }
     ssize_t sent;
     do {
         sent = send_without_signal(socket, fd, offset, size);
     } while (sent == -EINTR);
     /* Not every file has pages to pass on, nor every sandbox the call. */
     if (sent != -EINVAL && (sent >= 0 || !call_is_missing((int)-sent))) return sent;
-    return how & EDDY_OS_NOWAIT ? -EAGAIN : send_copied(socket, fd, offset, size);
+    return send_copied(socket, fd, offset, size, how);
 }
 #else
 ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsigned how) {
     int err = send_check(socket);
     if (err < 0 || size == 0) return err;
-    return how & EDDY_OS_NOWAIT ? -EAGAIN : send_copied(socket, fd, offset, size);
+    return how & EDDY_OS_NOWAIT ? -EAGAIN : send_copied(socket, fd, offset, size, how);
 }
 #endif
