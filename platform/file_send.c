@@ -21,7 +21,11 @@ static int send_check(int socket) {
     return flags & O_NONBLOCK ? 0 : -EINVAL;
 }
 
-enum { SEND_COPY_BYTES = 8 * 1024 }; /* on the stack, of which a thread may have 16 KiB */
+enum {
+    SEND_COPY_BYTES = 8 * 1024, /* on the stack, of which a thread may have 16 KiB */
+    SEND_COPY_MOST =
+        128 * 1024 /* at once: more costs less by way of a thread, which copies nothing */
+};
 
 /* What the socket does not take is read once more another time. */
 static ssize_t send_copied(int socket, int fd, int64_t offset, size_t size, unsigned how) {
@@ -104,8 +108,9 @@ ssize_t eddy_os_file_send(int socket, int fd, int64_t offset, size_t size, unsig
     if (err < 0 || size == 0) return err;
     if (how & EDDY_OS_NOWAIT) {
         enum send_cached cached = send_is_cached(fd, offset, size);
-        if (cached == SEND_NOT_CACHED) return -EAGAIN;
-        if (cached == SEND_CACHED_UNKNOWN) return send_copied(socket, fd, offset, size, how);
+        bool is_copied = cached == SEND_CACHED_UNKNOWN && size <= SEND_COPY_MOST;
+        if (is_copied) return send_copied(socket, fd, offset, size, how);
+        if (cached != SEND_CACHED) return -EAGAIN;
     }
     ssize_t sent;
     do {

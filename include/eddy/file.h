@@ -114,7 +114,7 @@ EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const st
 
 /* Sends up to `size` bytes of the file `fd`, from `offset` on, into a connected socket that does
  * not block, such as eddy_stream_fd's. On Linux the kernel passes its own pages on (sendfile),
- * elsewhere they are read and sent, 16 KiB at a time. It waits for the disk, not for the socket.
+ * elsewhere they are read and sent, 8 KiB at a time. It waits for the disk, not for the socket.
  * Result: how many bytes the socket has taken; fewer than `size` when it has no more room, or the
  * file ends; 0 only at the file's end; -EAGAIN if there is no room at all, and the errors of
  * reading and of sending: -EPIPE (without a SIGPIPE), -ECONNRESET. When there is room again a small
@@ -122,10 +122,10 @@ EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const st
  *
  * The file's position stays. Until the callback both descriptors have to stay open, so a stream is
  * not to be closed nor detached, and nothing else may be sent into the socket: of a stream, no
- * write may be under way. eddy_file_cancel helps only as long as no thread has begun. On Linux 6.5
- * and later up to 256 KiB that are in memory are tried without a thread, if the process might also
- * write the file, or owns it (cachestat). Errors also: -EINVAL (a negative offset or size). Result
- * also: -EINVAL (the socket blocks). */
+ * write may be under way. eddy_file_cancel helps only as long as no thread has begun. On Linux what
+ * is in memory is tried without a thread: up to 256 KiB if the kernel says that it is (cachestat,
+ * of Linux 6.5, for whoever owns the file or might write it), else up to 128 KiB, read and sent.
+ * Errors also: -EINVAL (a negative offset or size). Result also: -EINVAL (the socket blocks). */
 EDDY_API int eddy_file_send(eddy_loop *loop, eddy_file *file, int socket, int fd, int64_t offset,
                             int64_t size, eddy_file_fn *fn);
 
