@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # http.sh [EDDY [ROUNDS [SECONDS]]]: eddy serve, nginx, lighttpd and h2o, as many as are there, with one
 # loop, worker or thread, the same files, in turn; those called -cache remember files for a second
-# (--cache, open_file_cache, stat-cache-engine), h2o as it always does. wrk asks for files of 1 KiB,
-# 100 KiB and 10 MiB over 64 and (but for the last) 1,000 keep-alive connections on loopback. Prints
-# medians over the rounds: the server's own processor time a request, of all its threads (Linux'
-# schedstat), its ratio to nginx, round by round, and requests a second. Loopback has the sender do most of
-# the receiver's work, which is in all figures. Needs nginx and wrk; exit status 77 without them.
+# (--cache, open_file_cache, stat-cache-engine), h2o as it always does. wrk asks for one file of 1 KiB, for
+# a thousand of them at random, and for one of 100 KiB and of 10 MiB, over 64 and (but for the last) 1,000
+# keep-alive connections on loopback. Prints medians over the rounds: the server's own processor time a
+# request, of all its threads (Linux' schedstat), its ratio to nginx, round by round, and requests a
+# second. Loopback has the sender do most of the receiver's work, which is in all figures. Needs nginx and
+# wrk; exit status 77 without them.
 set -eu
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 eddy=${1:-$tree/build/src/cmd/eddy} rounds=${2:-7} seconds=${3:-2}
@@ -26,6 +27,10 @@ mkdir "$work/files"
 head -c 1024 /dev/zero > "$work/files/1KiB"
 head -c 102400 /dev/zero > "$work/files/100KiB"
 head -c 10485760 /dev/zero > "$work/files/10MiB"
+mkdir "$work/files/many"
+for ((i = 0; i < 1000; i++)); do head -c 1024 /dev/zero > "$work/files/many/$i"; done
+# shellcheck disable=SC2016 # Lua
+echo 'request = function() return wrk.format("GET", "/many/" .. math.random(0, 999)) end' > "$work/many.lua"
 chmod -R a+rX "$work"
 
 # start NAME PORT COMMAND…: waits until it answers. Without the command NAME is left out.
@@ -98,9 +103,10 @@ cpu_ns() {
 }
 # Prints: nanoseconds a request, requests a second.
 measure() { # SUBJECT FILE CONNECTIONS SECONDS
-    local before after
+    local before after script=()
+    [ "$2" != many ] || script=(-s "$work/many.lua")
     before=$(cpu_ns "$1")
-    wrk -t1 "-c$3" "-d$4s" "http://127.0.0.1:${ports[$1]}/$2" > "$work/wrk"
+    wrk -t1 "-c$3" "-d$4s" "${script[@]}" "http://127.0.0.1:${ports[$1]}/$2" > "$work/wrk"
     after=$(cpu_ns "$1")
     awk -v ns=$((after - before)) '/requests in/ {count = $1} /^Requests\/sec/ {rate = $2}
         /Non-2xx|Socket errors/ {print > "/dev/stderr"}
@@ -122,7 +128,7 @@ tell() { # SUBJECT FIGURES
                 cost[1] / 1000, cost[NR] / 1000, ratio[middle], rate[middle]
         }'
 }
-for file in 1KiB 100KiB 10MiB; do
+for file in 1KiB many 100KiB 10MiB; do
     for connections in 64 1000; do
         [ "$file.$connections" != 10MiB.1000 ] || continue # minutes for each
         figures=$file.$connections
@@ -132,7 +138,7 @@ for file in 1KiB 100KiB 10MiB; do
                 measure "$subject" "$file" "$connections" "$seconds" >> "$work/$subject.$figures"
             done
         done
-        echo "$file, $connections connections: processor time a request (lowest to highest), ratio to nginx:"
+        echo "${file/many/1,000 files of 1KiB}, $connections connections: processor time a request (lowest to highest), ratio to nginx:"
         for subject in "${subjects[@]}"; do tell "$subject" "$figures"; done
     done
 done
