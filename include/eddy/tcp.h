@@ -63,7 +63,8 @@ typedef void eddy_listener_fn(eddy_listener *listener);
 
 /* Options of eddy_tcp_listen. SO_REUSEADDR is always set. */
 enum {
-    EDDY_REUSEPORT = 1 << 0, /* several sockets on one port, each with a share of the connections */
+    EDDY_REUSEPORT = 1 << 0, /* several sockets on one port, each with a share of the connections;
+                              * docs/examples/round_robin.c counts them, and has another way */
     EDDY_IPV6_ONLY = 1 << 1, /* "::" does not take IPv4 as well */
 };
 

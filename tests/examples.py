@@ -1,0 +1,148 @@
+"""examples.py NAME PROGRAM: the program docs/examples/NAME.c says and does what it is there to show. Nothing here
+depends on how fast the machine is: what is looked at is order, counts, and times that cannot be shorter.
+
+EDDY_EXAMPLE_WRAPPER="valgrind -q --error-exitcode=99" runs each under that command."""
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+import unittest
+
+sys.dont_write_bytecode = True  # this is a directory of sources
+from examples_common import PATIENCE_S, Example
+from examples_network import Chat, Client, Netcat  # for main
+
+
+class First(Example):
+    def test_it_waits_and_ends(self):
+        began = time.monotonic()
+        self.assertEqual(self.says(), 'a second has passed\n')
+        self.assertGreaterEqual(time.monotonic() - began, 1)
+
+
+class Sleep(Example):
+    def test_the_tick_waits_for_the_sleep(self):
+        rows = re.findall(r'^(.*?) +(\d+) of 30 ticks, the worst +([\d.]+) ms late$', self.says(), re.M)
+        self.assertEqual([row[0] for row in rows],
+            ['a callback sleeps', 'a timer waits', 'a thread of the pool sleeps'])
+        self.assertGreaterEqual(float(rows[0][2]), 190)
+        self.assertLessEqual(int(rows[0][1]), 12)  # those that it missed are not made up
+
+
+class Pieces(Example):
+    def test_all_ways_come_to_the_same(self):
+        said = self.says(16)
+        rows = {name: (value, float(took), int(turns), float(late)) for name, value, took, turns, late in re.findall(
+            r'^(.{16}) ([0-9a-f]{16}) +([\d.]+) ms +(\d+) turns +([\d.]+) ms late$', said, re.M)}
+        rows = {name.strip(): row for name, row in rows.items()}
+        self.assertEqual(list(rows), ['in one go', 'in pieces', 'when idle', 'on the pool'])
+        self.assertEqual({row[0] for row in rows.values()}, {'408a420639222325'})  # FNV-1a of these 16 MiB
+        self.assertEqual(rows['in one go'][2], 1)
+        self.assertGreaterEqual(rows['in pieces'][2], 64)
+        self.assertGreaterEqual(rows['when idle'][2], 64)
+        self.assertGreaterEqual(rows['in one go'][3], rows['in one go'][1] - 10.2)
+
+    def test_usage(self):
+        self.refuses('0')
+        self.refuses('1', '2')
+
+
+class Race(Example):
+    def test_who_checks_before_the_wait_pays_twice(self):
+        self.assertEqual(self.says(), 'checked before the wait, written after it:\n'
+            '  paid 80, balance 20\n  paid 80, balance 20\n'
+            'checked and written before the wait:\n  refused\n  paid 80, balance 20\n')
+
+
+class Connections(Example):
+    def test_as_parallel_as_connections_and_database(self):
+        rows = [tuple(map(int, row)) for row in re.findall(r'^ +(\d+) +(\d+) +(\d+) +(\d+) ms$', self.says(), re.M)]
+        self.assertEqual([row[:3] for row in rows], [(1, 8, 1), (2, 8, 2), (4, 8, 4), (8, 8, 8), (8, 2, 8)])
+        for row in rows:
+            self.assertGreaterEqual(row[3], 400 // min(row[0], row[1]))
+
+
+class TwoLoops(Example):
+    def test_each_goes_over_and_comes_back(self):
+        lines = self.says().splitlines()
+        for i in (1, 2, 3):
+            order = [lines.index(f'first:  connection {i} goes to the second loop'),
+                lines.index(f'second: connection {i} asks "hello"'), lines.index(f'first:  connection {i} is done')]
+            self.assertEqual(order, sorted(order))
+        self.assertEqual(lines[9:], ['client: you said hello'] * 3)
+
+
+class RoundRobin(Example):
+    def test_shares(self):
+        lines = self.says().splitlines()
+        self.assertEqual(lines[:2], ['100 connections to 4 loops', 'dealt out    25   25   25   25'])
+        if 'not to be had' not in lines[2]:
+            self.assertEqual(sum(map(int, lines[2].split()[1:])), 100)
+
+
+class Progress(Example):
+    def test_it_is_told_in_order_and_not_of_each_step(self):
+        lines = self.says().splitlines()
+        percents = [int(it[:3]) for it in lines if it.endswith('%')]
+        self.assertEqual(percents, sorted(set(percents)))
+        self.assertEqual(percents[-1], 100)
+        self.assertEqual(lines[-3:-1], ['100 %', 'done (0): 1116472576'])
+        told = re.fullmatch(r'1000000 steps, (\d+) times told', lines[-1])
+        self.assertLess(int(told[1]), 1000000)
+
+
+class Cancel(Example):
+    def begun(self, process, count):
+        for _ in range(count):
+            self.assertRegex(process.stdout.readline(), rb'^job \d begins$')
+
+    def test_the_first_takes_back_what_has_not_begun(self):
+        process = self.start(2000)
+        self.begun(process, 2)
+        process.send_signal(signal.SIGINT)
+        lines = process.stdout.read().decode().splitlines()
+        self.assertEqual(process.wait(PATIENCE_S), -signal.SIGINT)
+        self.assertRegex('\n'.join(lines), r'finishing the [12] that run; Ctrl-C again ends at once')
+        ends = sorted(re.findall(r'job (\d) is (done|taken back)', '\n'.join(lines)))
+        self.assertEqual([it[0] for it in ends], list('12345678'))
+        begun = {'1', '2', *re.findall(r'job (\d) begins', '\n'.join(lines))}
+        self.assertEqual({it[0] for it in ends if it[1] == 'done'}, begun)
+        self.assertLess(len(begun), 8)
+
+    def test_the_second_ends_at_once(self):
+        process = self.start(3600000)
+        self.begun(process, 2)
+        process.send_signal(signal.SIGINT)
+        self.assertRegex(process.stdout.readline(), b'^finishing the 2 that run')
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(PATIENCE_S), -signal.SIGINT)
+
+    def test_without_a_signal_all_is_done(self):
+        self.assertEqual(self.says(1).count('is done'), 8)
+
+    def test_usage(self):
+        self.refuses('0')
+        self.refuses('1', '2')
+
+
+class Mapped(Example):
+    def test_pages_are_fetched_by_the_thread_that_touches_them(self):
+        with tempfile.TemporaryDirectory(dir='.') as directory:
+            rows = re.findall(r'^(\w+) +[\d.]+ ms +(\d+) faults .*a tick at most +([\d.]+) ms late$',
+                self.says(directory), re.M)
+            self.assertEqual([row[0] for row in rows], ['mapped', 'read'])
+            self.assertEqual(os.listdir(directory), [])
+        if int(rows[0][1]) == 0:
+            self.skipTest('this file system keeps all in memory')
+        self.assertLess(int(rows[1][1]), 1000)
+
+    def test_usage(self):
+        self.refuses('x', 'y')
+
+
+if __name__ == '__main__':
+    Example.name, Example.program = sys.argv[1], os.path.abspath(sys.argv[2])
+    case = Example.name.title().replace('_', '')
+    unittest.main(argv=[sys.argv[0], '-v', *(sys.argv[3:] or [case])])
