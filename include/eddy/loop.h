@@ -197,7 +197,7 @@ struct eddy_post {
  * `fn` is called. Allocates nothing; writes to the loop's pipe only when the loop may be asleep.
  * The loop must not be closed before the call returns. A call that has arrived keeps the loop
  * alive; a loop that is to wait for calls needs a handle as well. Any thread, and safe in signal
- * handlers. docs/examples/two_loops.c uses it. */
+ * handlers. docs/examples/two_loops.c and progress.c use it. */
 EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn);
 
 /* --- Forks, counts, checks --- */

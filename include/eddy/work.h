@@ -46,7 +46,7 @@ EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, 
  * has been done and `done` is on its way, or has been called and the memory is as it was). In a
  * forked child, after eddy_loop_after_fork, a request that was the pool's at the fork is taken back
  * like one that had not started (0), whatever the parent makes of it; if it had come back before
- * the fork, -EALREADY. Loop thread only. */
+ * the fork, -EALREADY. docs/examples/cancel.c cancels what Ctrl-C leaves. Loop thread only. */
 EDDY_API int eddy_work_cancel(eddy_work *work);
 
 /* The loop that it was submitted to; also in the job, and in `done`. Any thread. */
