@@ -66,9 +66,17 @@ done >> "$report"
 pages | xargs awk '/^(    )?(\.\/)?([A-Z_]+=[^ ]+ )*(build[a-z-]*\/|tests\/|meson |ninja |fuzz\/|cc )/ &&
     /[^ ]  +[^ #\\]/ {print FILENAME ":" FNR ": a command with words behind it: " $0}' >> "$report"
 
-# The README shows an example whole.
-sed -n '/^```c$/,/^```$/p' README.md | grep -v '^```' | cmp -s - docs/examples/hello.c ||
-    echo 'README.md: its example is not docs/examples/hello.c' >> "$report"
+# Pages that show examples whole: page, and which.
+shown=$(mktemp)
+shows() {
+    page=$1
+    shift
+    sed -n '/^```c$/,/^```$/p' "$page" | grep -v '^```' > "$shown"
+    cat "$@" | cmp -s - "$shown" || echo "$page: what it shows is not $*" >> "$report"
+}
+shows README.md docs/examples/first.c docs/examples/hello.c
+shows docs/01-event-loops.md docs/examples/first.c
+rm -f "$shown"
 
 [ -s "$report" ] || { echo 'lint_docs: nothing to complain about'; exit 0; }
 cat "$report"
