@@ -34,7 +34,7 @@ EDDY_API void eddy_hook_init(eddy_hook *hook, eddy_loop *loop);
  * An idle hook means idle: it is called once when a turn finds no event, no due timer and nothing
  * queued, and then the loop sleeps; it neither keeps the processor busy nor keeps the loop from
  * waiting. An idle callback that has more to do starts its hook again and gets another call, as
- * long as nothing else comes up.
+ * long as nothing else comes up (docs/examples/pieces.c).
  * Errors: -EALREADY (started; an idle hook may be started again), -EINVAL (unknown kind). */
 EDDY_API int eddy_hook_start(eddy_hook *hook, eddy_hook_kind kind, eddy_hook_fn *fn);
 
