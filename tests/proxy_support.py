@@ -1,6 +1,6 @@
 """What proxy.py and http_proxy.py share: the program under test, peers that misbehave, and waiting for
-conditions. WRAP, if it is set, is put before the program ("valgrind --quiet …"); then fewer bytes go
-through, and the memory is not looked at."""
+conditions. WRAP, if it is set, is put before the program ("valgrind --quiet …"); then, and with a
+sanitizer, fewer bytes go through, and the memory is not looked at."""
 import errno
 import os
 import re
@@ -13,8 +13,12 @@ import sys
 import threading
 import time
 
+program, backend = os.path.realpath(sys.argv[1]), sys.argv[2]
+is_measured = '--measure' in sys.argv
 WRAP = os.environ.get('WRAP', '').split()
-PATIENCE = 60 if WRAP else 20  # until something counts as not happening
+with open(program, 'rb') as file:
+    is_checked = bool(WRAP) or bool(re.search(b'__[at]san_init', file.read()))
+PATIENCE = 60 if is_checked else 20  # until something counts as not happening
 
 
 def until(what, condition, patience=PATIENCE):

@@ -9,17 +9,14 @@
 
 #include <eddy.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-/* --- Options --- */
-
-static int fail(const char *program, const char *what, int error) {
-    char text[80];
-    fprintf(stderr, "%s: %s: %s\n", program, what, eddy_strerror(error, text, sizeof text));
-    return EXIT_FAILURE;
-}
+/* --- Upstreams --- */
 
 /* "127.0.0.1:80" or "[::1]:80": the length of the address, or -EINVAL. */
 static int parse_address(struct sockaddr_storage *address, const char *text) {
@@ -34,16 +31,6 @@ static int parse_address(struct sockaddr_storage *address, const char *text) {
     host[length] = '\0';
     return eddy_address_parse(address, host, (unsigned)atoi(colon + 1));
 }
-
-/* "1.5": the time in nanoseconds, or -1. */
-static int64_t parse_seconds(const char *text) {
-    char *end;
-    double seconds = strtod(text, &end);
-    bool is_good = end != text && *end == '\0' && seconds > 0 && seconds < 1e6;
-    return is_good ? (int64_t)(seconds * (double)EDDY_NS_PER_S) : -1;
-}
-
-/* --- Upstreams --- */
 
 enum { UPSTREAMS_MAX = 64 }; /* a bit each of those that were tried */
 
@@ -106,6 +93,123 @@ static void upstream_tell(const struct upstreams *it, struct upstream *one, int 
 /* Want of descriptors and memory is the proxy's own, and says nothing of an upstream. */
 static bool is_shortage(int error) {
     return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
+/* --- Options --- */
+
+struct settings {
+    eddy_loop_config loop;
+    struct sockaddr_storage address;
+    int length;
+    unsigned limit; /* connections at once */
+    int64_t connect_ns, idle_ns, answer_ns;
+    struct upstreams upstreams;
+};
+
+/* "1.5": a time in nanoseconds, or -1. */
+static int64_t parse_seconds(const char *text) {
+    char *end;
+    double seconds = strtod(text, &end);
+    bool is_good = end != text && *end == '\0' && seconds > 0 && seconds < 1e6;
+    return is_good ? (int64_t)(seconds * (double)EDDY_NS_PER_S) : -1;
+}
+
+/* Of one option of getopt(3). */
+static bool settings_take(struct settings *it, int option, const char *text) {
+    if (option == '?') return false;
+    long number = strtol(text, NULL, 10);
+    int64_t time_ns = parse_seconds(text);
+    if (option == 'b') it->loop.backend = text;
+    if (option == 'n') it->limit = (unsigned)number;
+    if (option == 'm') it->loop.read_buffer_bytes = (size_t)number;
+    if (option == 'i') it->idle_ns = time_ns;
+    if (option == 't') it->connect_ns = time_ns;
+    if (option == 'a') it->answer_ns = time_ns;
+    if (option == 'r') it->upstreams.rest_ns = time_ns;
+    if (option == 'n' || option == 'm') return number > 0 && number < 1 << 30;
+    return option == 'b' || time_ns > 0;
+}
+
+/* False, and said how, if the arguments are no good. */
+static bool settings_parse(struct settings *it, int argc, char **argv) {
+    const char *program = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
+    int option;
+    bool is_good = true;
+    it->limit = 1000;
+    it->idle_ns = 600 * EDDY_NS_PER_S;
+    it->answer_ns = 60 * EDDY_NS_PER_S;
+    it->connect_ns = 3 * EDDY_NS_PER_S;
+    it->upstreams.rest_ns = 5 * EDDY_NS_PER_S;
+    while (is_good && (option = getopt(argc, argv, "b:n:m:i:t:a:r:")) != -1)
+        is_good = settings_take(it, option, optarg);
+    it->length = is_good && optind < argc ? parse_address(&it->address, argv[optind]) : -1;
+    if (it->length > 0 && upstreams_parse(&it->upstreams, argv + optind + 1, argc - optind - 1))
+        return true;
+    fprintf(stderr,
+            "usage: %s [-b backend] [-n connections] [-m bytes] [-i idle seconds]\n"
+            "    [-t connect seconds] [-a answer seconds] [-r rest seconds]\n"
+            "    ADDRESS:PORT UPSTREAM:PORT ...\n",
+            program);
+    return false;
+}
+
+/* Two descriptors a connection, and some others. */
+static void settings_fit(struct settings *it, unsigned others) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return;
+    rlim_t most = limit.rlim_cur > others + 2 ? (limit.rlim_cur - others) / 2 : 1;
+    if (most < it->limit) it->limit = (unsigned)most;
+}
+
+static int fail(const char *program, const char *what, int error) {
+    char text[80];
+    fprintf(stderr, "%s: %s: %s\n", program, what, eddy_strerror(error, text, sizeof text));
+    return EXIT_FAILURE;
+}
+
+static void tell_address(const char *program, const eddy_listener *listener) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    char text[64] = "?";
+    if (eddy_listener_address(listener, (struct sockaddr *)&address, &length) == 0)
+        eddy_address_format((struct sockaddr *)&address, text, sizeof text);
+    printf("%s: listening on %s\n", program, text);
+    fflush(stdout);
+}
+
+/* --- SIGTERM and SIGINT --- */
+
+struct signals {
+    eddy_signal watchers[2];
+    void (*fn)(struct signals *signals, bool is_first);
+    unsigned count;
+};
+
+static void on_signal_number(eddy_signal *watcher, int number) {
+    struct signals *it =
+        eddy_container_of(watcher, struct signals, watchers[number == SIGINT ? 1 : 0]);
+    it->fn(it, it->count++ == 0);
+}
+
+/* Alone they do not keep the loop running. */
+static int signals_start(struct signals *it, eddy_loop *loop,
+                         void (*fn)(struct signals *signals, bool is_first)) {
+    const int numbers[] = {SIGTERM, SIGINT};
+    int err = 0;
+    it->fn = fn;
+    for (int i = 0; i < 2; i++) {
+        eddy_signal_init(&it->watchers[i], loop);
+        eddy_unref(&it->watchers[i].handle);
+        if (err == 0) err = eddy_signal_start(&it->watchers[i], on_signal_number, numbers[i]);
+    }
+    return err;
+}
+
+static void signals_stop(struct signals *it) {
+    for (int i = 0; i < 2; i++) eddy_signal_stop(&it->watchers[i]);
 }
 
 /* --- The relay --- */
