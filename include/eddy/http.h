@@ -17,6 +17,8 @@
  * before the request is ended, `gone` is called, once; ending it is still the handler's business,
  * and harmless.
  *
+ * Handlers that wait are in docs/13-http.md, one that asks other servers in docs/15-proxy.md.
+ *
  * No callback runs inside a call of this header. Answers go out when the handler that gave them has
  * returned, those to pipelined requests together; those that are given elsewhere go out in phase 7.
  *

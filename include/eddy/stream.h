@@ -128,8 +128,8 @@ EDDY_API void eddy_stream_read_stop(eddy_stream *stream);
  * reads, so a time-out is wanted as well. Ends with the call, and with read_start, read_into or
  * read_stop. Started again after the end has come it calls again in the next turn. Errors:
  * -ENOTCONN, -EALREADY (reading, or waiting already), -EINVAL (closing), -EBADF (somebody has
- * closed its socket, as it knows by now), -ENOTSUP (a backend without EDDY_CAN_HANGUP).
- */
+ * closed its socket, as it knows by now), -ENOTSUP (a backend without EDDY_CAN_HANGUP). How a proxy
+ * uses it: docs/15-proxy.md. */
 EDDY_API int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn);
 
 /* If the stream still reads, without another deadline, `delay_ns` from now, the read callback gets
