@@ -8,38 +8,11 @@
 set -u
 
 program=$(realpath "${1:?usage: http_query.sh PROGRAM}")
-skip() { echo "http_query: skipped, $1"; exit 77; }
-fail() { echo "http_query: $1"; exit 1; }
-bin=$(ls -d /usr/lib/postgresql/*/bin 2> /dev/null | tail -1)
-[ -x "$bin/initdb" ] || skip 'there is no PostgreSQL'
-command -v curl > /dev/null || skip 'there is no curl'
-as=() # PostgreSQL does not run as root
-if [ "$(id -u)" = 0 ]; then
-    id postgres > /dev/null 2>&1 || skip 'there is no user postgres'
-    command -v runuser > /dev/null || skip 'there is no runuser'
-    as=(runuser -u postgres --)
-fi
+command -v curl > /dev/null || { echo 'http_query: skipped, there is no curl'; exit 77; }
+. "$(dirname "$(realpath "$0")")/postgres.sh"
 
-work=$(mktemp -d)
-[ ${#as[@]} = 0 ] || chown postgres "$work"
-cd "$work" || exit 2
 server=
-finish() {
-    [ -z "$server" ] || { kill -TERM "$server" && wait "$server"; } 2> /dev/null
-    "${as[@]}" "$bin/pg_ctl" -D "$work/data" -m immediate stop > /dev/null 2>&1
-    rm -rf "$work"
-}
-trap finish EXIT
-
-"${as[@]}" "$bin/initdb" -D "$work/data" -A trust -U eddy --no-sync > "$work/initdb.log" 2>&1 ||
-    fail "initdb: $(tail -1 "$work/initdb.log")"
-start() {
-    "${as[@]}" "$bin/pg_ctl" -D "$work/data" -w -l "$work/data/log" start \
-        -o "-k $work -c listen_addresses='' -c max_connections=130 -c fsync=off" > /dev/null || fail 'PostgreSQL does not start'
-}
-start
-info="host=$work dbname=postgres user=eddy"
-sql() { "$bin/psql" -h "$work" -U eddy -d postgres -Atc "$1"; }
+finish_first() { [ -z "$server" ] || { kill -TERM "$server" && wait "$server"; } 2> /dev/null; }
 
 begin() { # connections
     "$program" "$info" "$1" > "$work/out" 2> "$work/err" &
@@ -50,13 +23,6 @@ begin() { # connections
         sleep 0.1
     done
     until_is "$1" connected
-}
-until_is() { # what is wanted, command …
-    for _ in $(seq 600); do
-        [ "$("${@:2}")" = "$1" ] && return
-        sleep 0.1
-    done
-    fail "'${*:2}' is not '$1' but '$("${@:2}")'"
 }
 url_of() { sed -n 's|^\(http://.*/\)$|\1|p' "$work/out"; }
 connected() { curl -s "$url" | sed 's/ .*//'; }
@@ -102,11 +68,11 @@ until_is 0 sleeping
 curl -s -m 120 -o /dev/null -w '%{http_code}' "${url}sleep?seconds=600" > "$work/code" &
 client=$!
 until_is 1 sleeping
-"${as[@]}" "$bin/pg_ctl" -D "$work/data" -m immediate stop > /dev/null
+postgres_stop
 wait "$client"
 [ "$(cat "$work/code")" = 503 ] || fail "a query whose database has gone: $(cat "$work/code")"
 until_is 0 connected
-start
+postgres_start
 until_is 100 connected
 curl -s "${url}sleep?seconds=0" | grep -q '^slept 0 s' || fail 'no answer after the database came back'
 grep -v '^WARNING' "$work/err" && fail 'it complains' # which is what libpq passes on
