@@ -325,8 +325,8 @@ Suite *make_suite(void) {
     TCase *plain = tcase_create("one at a time"), *pipeline = tcase_create("pipeline");
     tcase_add_checked_fixture(plain, set_up, tear_down);
     tcase_add_checked_fixture(pipeline, set_up_pipeline, tear_down);
-    tcase_set_timeout(plain, 60);
-    tcase_set_timeout(pipeline, 60);
+    tcase_set_timeout(plain, 20);
+    tcase_set_timeout(pipeline, 20);
     TCase *both[] = {plain, pipeline};
     for (int i = 0; i < 2; i++) {
         tcase_add_test(both[i], parameters_in_text_and_results_in_both_formats);

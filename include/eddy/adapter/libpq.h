@@ -74,7 +74,8 @@ struct eddy_pq {
     eddy_link sent, waiting, taken_back; /* requests */
     eddy_pq_config config;
     PGconn *conn;
-    void *cancel; /* of a cancel that is under way */
+    void *cancel;      /* while a thread of the pool asks for it */
+    int64_t cancel_ns; /* from then until the next time */
     void (*closed)(eddy_pq *pq);
     PostgresPollingStatusType polling;
     unsigned in_flight; /* the length of `sent` */
@@ -189,11 +190,11 @@ static inline int eddy_pq_submit(eddy_pq *pq, eddy_pq_request *request, eddy_pq_
 }
 
 /* Takes back a request that was not sent: it ends with -ECANCELED. For one that was, a thread of
- * the pool asks the server to stop it (PQcancel blocks): it ends as the server says, mostly with an
- * error 57014 among its results. Nothing else is sent until the server has been asked, as it stops
- * whatever it finds. One that does not reach the server is not told: ask again. Errors: -EALREADY
- * (it has ended, or that is under way), -EBUSY (it is part of a group; or others are in flight with
- * it, and it may be one of these that is stopped), -ENOMEM, or as eddy_work_submit. */
+ * the pool asks the server to stop it (PQcancel blocks), and again from time to time, as a server
+ * that has not begun it ignores that: it ends as the server says, mostly with an error 57014 among
+ * its results. The server stops whatever it finds: until that is over nothing else is sent. Errors:
+ * -EALREADY (it has ended, or that is under way), -EBUSY (it is part of a group; or others are in
+ * flight with it, and it may be one of these that is stopped), -ENOMEM, or as eddy_work_submit. */
 static inline int eddy_pq_cancel(eddy_pq_request *request) {
     eddy_pq *pq = request->pq;
     if (request->state == EDDY__PQ_ENDED || pq->state >= EDDY__PQ_LOSING) return -EALREADY;
@@ -211,14 +212,9 @@ static inline int eddy_pq_cancel(eddy_pq_request *request) {
         return 0;
     }
     if (pq->in_flight > 1) return -EBUSY;
-    if (pq->cancel != NULL) return -EALREADY;
-    pq->cancel = eddy__pq_open_cancel(pq->conn);
-    if (pq->cancel == NULL) return -ENOMEM;
-    int err = eddy_work_submit(eddy_handle_loop(&pq->io.handle), &pq->canceller, EDDY_LANE_LOOKUP,
-                               eddy__pq_run_cancel, eddy__pq_on_cancel);
-    pq->is_held = err == 0;
-    if (err < 0) eddy__pq_free_cancel(pq);
-    return err;
+    if (pq->is_held || pq->cancel != NULL) return -EALREADY;
+    pq->cancel_ns = 10 * EDDY_NS_PER_MS;
+    return eddy__pq_ask_cancel(pq);
 }
 
 /* While it is paused no result is told and nothing read, so that the server has to wait; nor is a

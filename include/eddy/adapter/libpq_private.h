@@ -20,6 +20,7 @@ enum { EDDY__PQ_ENDED, EDDY__PQ_WAITING, EDDY__PQ_SENT };
 
 static inline void eddy__pq_on_later(eddy_defer *defer);
 static inline void eddy__pq_on_io(eddy_io *io, unsigned events);
+static inline void eddy__pq_on_cancel(eddy_work *work, int status);
 
 static inline void eddy__pq_unlink(eddy_link *link) {
     link->prev->next = link->next;
@@ -50,9 +51,17 @@ static inline void eddy__pq_lose(eddy_pq *pq, int error) {
     eddy__pq_go_on(pq);
 }
 
+/* After a cancel: its request has ended, and the server will hear of it no more. */
+static inline void eddy__pq_let_go(eddy_pq *pq) {
+    if (pq->cancel != NULL || !pq->is_held) return;
+    eddy_timer_stop(&pq->deadline);
+    pq->is_held = false;
+}
+
 static inline void eddy__pq_end(eddy_pq_request *request, int status) {
     eddy__pq_unlink(&request->link);
-    if (request->state == EDDY__PQ_SENT) request->pq->in_flight--;
+    if (request->state == EDDY__PQ_SENT && --request->pq->in_flight == 0)
+        eddy__pq_let_go(request->pq);
     request->state = EDDY__PQ_ENDED;
     request->result(request, NULL, status);
 }
@@ -300,39 +309,72 @@ static inline void eddy__pq_on_later(eddy_defer *defer) {
         eddy__pq_finish(pq);
 }
 
+/* --- Cancel --- */
+
+#ifdef LIBPQ_HAS_ASYNC_CANCEL /* 17 or later: encrypted as the connection is */
+typedef PGcancelConn eddy__pq_cancel;
+
+static inline PGcancelConn *eddy__pq_cancel_open(PGconn *conn) {
+    return PQcancelCreate(conn);
+}
+
+static inline void eddy__pq_cancel_run(PGcancelConn *cancel) {
+    (void)PQcancelBlocking(cancel);
+}
+
+static inline void eddy__pq_cancel_free(PGcancelConn *cancel) {
+    PQcancelFinish(cancel);
+}
+#else
+typedef PGcancel eddy__pq_cancel;
+
+static inline PGcancel *eddy__pq_cancel_open(PGconn *conn) {
+    return PQgetCancel(conn);
+}
+
+static inline void eddy__pq_cancel_run(PGcancel *cancel) {
+    char text[256];
+    (void)PQcancel(cancel, text, sizeof text);
+}
+
+static inline void eddy__pq_cancel_free(PGcancel *cancel) {
+    PQfreeCancel(cancel);
+}
+#endif
+
 /* On a thread of the pool. */
 static inline void eddy__pq_run_cancel(eddy_work *work) {
     eddy_pq *pq = eddy_container_of(work, eddy_pq, canceller);
-#ifdef LIBPQ_HAS_ASYNC_CANCEL
-    (void)PQcancelBlocking((PGcancelConn *)pq->cancel); /* of 17: encrypted as the connection is */
-#else
-    char text[256];
-    (void)PQcancel((PGcancel *)pq->cancel, text, sizeof text);
-#endif
+    eddy__pq_cancel_run((eddy__pq_cancel *)pq->cancel);
 }
 
-static inline void *eddy__pq_open_cancel(PGconn *conn) {
-#ifdef LIBPQ_HAS_ASYNC_CANCEL
-    return PQcancelCreate(conn);
-#else
-    return PQgetCancel(conn);
-#endif
-}
-
-static inline void eddy__pq_free_cancel(eddy_pq *pq) {
-#ifdef LIBPQ_HAS_ASYNC_CANCEL
-    PQcancelFinish((PGcancelConn *)pq->cancel);
-#else
-    PQfreeCancel((PGcancel *)pq->cancel);
-#endif
+static inline int eddy__pq_ask_cancel(eddy_pq *pq) {
+    pq->cancel = eddy__pq_cancel_open(pq->conn);
+    if (pq->cancel == NULL) return -ENOMEM;
+    int err = eddy_work_submit(eddy_handle_loop(&pq->io.handle), &pq->canceller, EDDY_LANE_LOOKUP,
+                               eddy__pq_run_cancel, eddy__pq_on_cancel);
+    pq->is_held = err == 0;
+    if (err == 0) return 0;
+    eddy__pq_cancel_free((eddy__pq_cancel *)pq->cancel);
     pq->cancel = NULL;
+    return err;
 }
 
+static inline void eddy__pq_on_cancel_time(eddy_timer *timer) {
+    (void)eddy__pq_ask_cancel(eddy_container_of(timer, eddy_pq, deadline));
+}
+
+/* A server that had not begun the request yet has ignored it. */
 static inline void eddy__pq_on_cancel(eddy_work *work, int status) {
     eddy_pq *pq = eddy_container_of(work, eddy_pq, canceller);
     (void)status;
-    eddy__pq_free_cancel(pq);
-    pq->is_held = false;
+    eddy__pq_cancel_free((eddy__pq_cancel *)pq->cancel);
+    pq->cancel = NULL;
+    if (pq->in_flight == 0) eddy__pq_let_go(pq);
+    if (pq->is_held && pq->state == EDDY__PQ_READY) {
+        (void)eddy_timer_start(&pq->deadline, eddy__pq_on_cancel_time, pq->cancel_ns, 0);
+        if (pq->cancel_ns < EDDY_NS_PER_S) pq->cancel_ns *= 2;
+    }
     eddy__pq_go_on(pq);
 }
 
