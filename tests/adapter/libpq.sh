@@ -12,7 +12,8 @@ export EDDY_TEST_PG_TCP="port=$port dbname=postgres user=eddy password=secret"
 # `meson test --setup valgrind` looks at this script only.
 wrapper=()
 if [ -n "${EDDY_TEST_SLOW:-}" ] && command -v valgrind > /dev/null; then
-    wrapper=(valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect)
+    wrapper=(valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect
+        --show-leak-kinds=definite,indirect)
 fi
 for backend in "$@"; do
     "${wrapper[@]}" "$program" "$backend" || fail "$program $backend"
