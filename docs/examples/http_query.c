@@ -9,32 +9,32 @@
  * there are connections; who comes when all are taken waits in a queue. Chapter 13 walks through
  * it. */
 #include <eddy.h>
+#include <eddy/adapter/libpq.h>
 #include <eddy/http.h>
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RETRY_NS (1 * EDDY_NS_PER_S)
 
-/* A request that waits for the database. */
+/* A request of the web, and of the database. */
 struct query {
     eddy_http_request *request;
+    eddy_pq_request question;
     struct pool *pool;
     struct query *next;
+    PGresult *result;
     bool is_waiting; /* in the pool's queue */
     char seconds[16];
 };
 
 /* A connection to the database: connecting, idle, or with a query. */
 struct connection {
+    eddy_pq pq;
+    eddy_timer retry;
     struct pool *pool;
     struct connection *next; /* idle */
-    PGconn *pg;
-    eddy_io io;
-    eddy_timer retry;
-    bool is_ready, is_asking;
-    struct query *query; /* whose answer has not come */
+    bool is_up;
 };
 
 struct pool {
@@ -45,12 +45,7 @@ struct pool {
     int asked, connected;
 };
 
-static void on_connecting(eddy_io *io, unsigned events);
-static void on_answer(eddy_io *io, unsigned events);
-
-/* --- Connecting --- */
-
-static void on_retry(eddy_timer *timer);
+/* --- The database --- */
 
 static void refuse(struct query *query, const char *why) {
     eddy_http_add(query->request, "Content-Type", "text/plain; charset=utf-8");
@@ -65,74 +60,15 @@ static struct query *take_first(struct pool *pool) {
     return query;
 }
 
-/* The database has gone, or was never there: everything anew, in a second. */
-static void lose(struct connection *it) {
-    struct pool *pool = it->pool;
-    eddy_io_stop(&it->io);
-    if (it->query != NULL) refuse(it->query, PQerrorMessage(it->pg));
-    it->query = NULL;
-    if (it->is_ready) pool->connected--;
-    it->is_ready = it->is_asking = false;
-    PQfinish(it->pg);
-    it->pg = NULL;
-    eddy_timer_start(&it->retry, on_retry, RETRY_NS, 0);
-    while (pool->connected == 0 && pool->first != NULL)
-        refuse(take_first(pool), "the database cannot be reached\n");
+static int send_question(eddy_pq_request *question, PGconn *conn) {
+    const struct query *query = eddy_container_of(question, struct query, question);
+    const char *values[] = {query->seconds};
+    return PQsendQueryParams(conn, "select pg_backend_pid() from pg_sleep($1::float8)", 1, NULL,
+                             values, NULL, NULL, 0);
 }
 
-/* The library may use another socket from one step to the next, and closes the one before: so the
- * watcher is stopped before each step, and started after it. */
-static void watch(struct connection *it, eddy_io_fn *fn, unsigned events) {
-    int fd = PQsocket(it->pg);
-    if (fd < 0 || eddy_io_start(&it->io, fn, fd, events) < 0) lose(it);
-}
-
-static void go_on(struct pool *pool);
-
-static void become_idle(struct connection *it) {
-    it->is_asking = false;
-    it->next = it->pool->idle;
-    it->pool->idle = it;
-    go_on(it->pool);
-}
-
-static void connect_on(struct connection *it) {
-    eddy_io_stop(&it->io);
-    PostgresPollingStatusType status = PQconnectPoll(it->pg);
-    if (status == PGRES_POLLING_READING) {
-        watch(it, on_connecting, EDDY_READ);
-    } else if (status == PGRES_POLLING_WRITING) {
-        watch(it, on_connecting, EDDY_WRITE);
-    } else if (status == PGRES_POLLING_OK && PQsetnonblocking(it->pg, 1) == 0) {
-        it->is_ready = true;
-        it->pool->connected++;
-        watch(it, on_answer, EDDY_READ); /* also an idle one: it hears of its end */
-        if (it->is_ready) become_idle(it);
-    } else {
-        lose(it);
-    }
-}
-
-static void on_connecting(eddy_io *io, unsigned events) {
-    (void)events;
-    connect_on(eddy_container_of(io, struct connection, io));
-}
-
-static void on_retry(eddy_timer *timer) {
-    struct connection *it = eddy_container_of(timer, struct connection, retry);
-    it->pg = PQconnectStart(it->pool->address);
-    if (it->pg == NULL || PQstatus(it->pg) == CONNECTION_BAD)
-        lose(it);
-    else
-        watch(it, on_connecting, EDDY_WRITE);
-}
-
-/* --- Asking --- */
-
-static void finish(struct connection *it, PGresult *result) {
-    struct query *query = it->query;
+static void answer(struct query *query, const PGresult *result) {
     char text[64];
-    it->query = NULL;
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
         refuse(query, PQresultErrorMessage(result));
         return;
@@ -143,54 +79,70 @@ static void finish(struct connection *it, PGresult *result) {
     eddy_http_respond(query->request, 200, text, (size_t)length);
 }
 
-static void drop_idle(struct connection *it) {
-    struct connection **at = &it->pool->idle;
-    while (*at != NULL && *at != it) at = &(*at)->next;
-    if (*at == it) *at = it->next;
-}
+static void go_on(struct pool *pool);
 
-/* Something came, or a part of the query can be sent. */
-static void on_answer(eddy_io *io, unsigned events) {
-    struct connection *it = eddy_container_of(io, struct connection, io);
-    int unsent = PQflush(it->pg);
-    if (unsent < 0 || ((events & EDDY_READ) && !PQconsumeInput(it->pg))) {
-        drop_idle(it);
-        lose(it);
+/* The query has one result, which is kept until its end: an answer may be the end of `query`. */
+static void on_answer(eddy_pq_request *question, PGresult *result, int status) {
+    struct query *query = eddy_container_of(question, struct query, question);
+    struct connection *it = eddy_container_of(eddy_pq_of(question), struct connection, pq);
+    if (result != NULL) {
+        PQclear(query->result);
+        query->result = result;
         return;
     }
-    if (unsent == 0) eddy_io_change(io, EDDY_READ);
-    while (it->is_asking && !PQisBusy(it->pg)) {
-        PGresult *result = PQgetResult(it->pg);
-        if (result != NULL) {
-            finish(it, result);
-            PQclear(result);
-        } else if (PQstatus(it->pg) == CONNECTION_BAD) {
-            lose(it);
-        } else {
-            become_idle(it);
-        }
-    }
-}
-
-static void ask(struct connection *it, struct query *query) {
-    const char *values[] = {query->seconds};
-    it->query = query;
-    it->is_asking = true;
-    if (!PQsendQueryParams(it->pg, "select pg_backend_pid() from pg_sleep($1::float8)", 1, NULL,
-                           values, NULL, NULL, 0)) {
-        lose(it);
-        return;
-    }
-    eddy_io_change(&it->io, PQflush(it->pg) == 0 ? EDDY_READ : EDDY_READ | EDDY_WRITE);
+    result = query->result;
+    if (status == 0)
+        answer(query, result);
+    else
+        refuse(query, PQerrorMessage(eddy_pq_conn(&it->pq)));
+    PQclear(result);
+    if (status == -ENOTCONN || status == -ECONNRESET) return; /* on_state comes next */
+    it->next = it->pool->idle;
+    it->pool->idle = it;
+    go_on(it->pool);
 }
 
 /* As long as somebody waits and a connection is idle. */
 static void go_on(struct pool *pool) {
     while (pool->first != NULL && pool->idle != NULL) {
         struct connection *it = pool->idle;
+        struct query *query = take_first(pool);
         pool->idle = it->next;
-        ask(it, take_first(pool));
+        if (eddy_pq_submit(&it->pq, &query->question, send_question, on_answer, 0) < 0)
+            refuse(query, "the database has gone\n");
     }
+}
+
+static void drop_idle(struct connection *it) {
+    struct connection **at = &it->pool->idle;
+    while (*at != NULL && *at != it) at = &(*at)->next;
+    if (*at == it) *at = it->next;
+}
+
+static void on_retry(eddy_timer *timer) {
+    (void)eddy_pq_connect(&eddy_container_of(timer, struct connection, retry)->pq);
+}
+
+/* Connected; or the database has gone, or was never there: then everything anew, in a second. */
+static void on_state(eddy_pq *pq, int status) {
+    struct connection *it = eddy_container_of(pq, struct connection, pq);
+    struct pool *pool = it->pool;
+    pool->connected += (status == 0) - it->is_up;
+    it->is_up = status == 0;
+    if (it->is_up) {
+        it->next = pool->idle;
+        pool->idle = it;
+        go_on(pool);
+        return;
+    }
+    drop_idle(it);
+    eddy_timer_start(&it->retry, on_retry, RETRY_NS, 0);
+    while (pool->connected == 0 && pool->first != NULL)
+        refuse(take_first(pool), "the database cannot be reached\n");
+}
+
+static PGconn *start(eddy_pq *pq) {
+    return PQconnectStart(eddy_container_of(pq, struct connection, pq)->pool->address);
 }
 
 /* --- The web --- */
@@ -248,6 +200,7 @@ int main(int argc, char **argv) {
     }
     int count = argc > 2 ? atoi(argv[2]) : 10;
     struct pool pool = {.address = argv[1]};
+    const eddy_pq_config config = {.start = start, .state = on_state};
     struct connection *connections = calloc((size_t)count, sizeof *connections);
     struct sockaddr_storage address;
     eddy_http *http;
@@ -256,7 +209,7 @@ int main(int argc, char **argv) {
     if (connections == NULL || eddy_loop_open(&pool.loop, NULL) < 0) return 1;
     for (int i = 0; i < count; i++) {
         connections[i].pool = &pool;
-        eddy_io_init(&connections[i].io, pool.loop);
+        eddy_pq_init(&connections[i].pq, pool.loop, &config);
         eddy_timer_init(&connections[i].retry, pool.loop);
         eddy_timer_start(&connections[i].retry, on_retry, 0, 0);
     }
