@@ -151,8 +151,12 @@ if [ -n "$build" ]; then
             {print}' "$header" > "$hidden/eddy/${header##*/}"
     done
     pq=$(pkg-config --cflags libpq 2> /dev/null)
+    pkg-config --exists hiredis 2> /dev/null && redis=there || redis=
     for file in $(sources 'src/cmd/*.c' 'docs/examples/*.c' 'tests/package/*.c'); do
-        [ -z "$pq" ] && [ "$file" = docs/examples/http_query.c ] && continue # not there to look at
+        case $file in # what is not there to look at
+        docs/examples/http_query.c | docs/examples/postgres.c) [ -n "$pq" ] || continue ;;
+        docs/examples/redis.c) [ -n "$redis" ] || continue ;;
+        esac
         # shellcheck disable=SC2086 # several flags
         ${CC:-cc} $pq -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I"$hidden" -Isrc/cmd -Isrc/cmd/bench -Isrc/cmd/serve \
             -w -fsyntax-only "$file" 2>&1 | grep 'error:'

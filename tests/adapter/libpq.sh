@@ -9,6 +9,7 @@ shift
 
 export EDDY_TEST_PG=$info EDDY_TEST_PG_CONTROL=$control
 export EDDY_TEST_PG_TCP="port=$port dbname=postgres user=eddy password=secret"
+export EDDY_TEST_PG_TCP_HOST="$EDDY_TEST_PG_TCP host=127.0.0.1"
 # `meson test --setup valgrind` looks at this script only.
 wrapper=()
 if [ -n "${EDDY_TEST_SLOW:-}" ] && command -v valgrind > /dev/null; then

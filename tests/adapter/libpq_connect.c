@@ -226,9 +226,11 @@ static void on_result_close(eddy_pq_request *request, PGresult *result, int stat
     query_on_result(request, result, status);
 }
 
+static bool is_refusing;
+
 static int send_and_close(eddy_pq_request *request, PGconn *conn) {
     close_it(&one);
-    return query_send(request, conn);
+    return is_refusing ? 0 : query_send(request, conn);
 }
 
 static void on_notice_close(eddy_pq *pq, const PGresult *notice) {
@@ -275,6 +277,7 @@ START_TEST(is_closed_at_any_time) {
 END_TEST
 
 START_TEST(is_closed_inside_each_callback) {
+    is_refusing = _i == 1;
     for (int i = 0; i < 6; i++) {
         struct query query = {0}, behind = {0};
         eddy_pq_config config = link_config();
