@@ -299,6 +299,7 @@ START_TEST(is_closed_inside_each_callback) {
         if (i != 2) query_submit(&behind, &one, "select pg_sleep(600)", 0);
         test_turn_until(loop, &one.is_closed);
         ck_assert(query.ends == 1 && behind.ends == 1);
+        if (i == 3) ck_assert_int_eq(query.status, -ECANCELED);
         if (i != 2 && i != 5)
             ck_assert_msg(behind.status == -ECANCELED, "%d: %d", i, behind.status);
     }

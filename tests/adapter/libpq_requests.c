@@ -1,6 +1,8 @@
 /* What requests are promised: order, results, errors, groups, cancel, notifications, COPY. */
 #include "libpq.h"
 
+#include <signal.h>
+
 static eddy_loop *loop;
 static struct link one, other;
 
@@ -33,6 +35,12 @@ START_TEST(parameters_in_text_and_results_in_both_formats) {
 }
 END_TEST
 
+static int send_nothing(eddy_pq_request *request, PGconn *conn) {
+    (void)request;
+    (void)conn;
+    return 1;
+}
+
 /* An error is a result like others, and the connection goes on. */
 START_TEST(an_error_is_a_result) {
     struct query bad = {0}, good = {0}, refused = {.value = NULL};
@@ -42,6 +50,12 @@ START_TEST(an_error_is_a_result) {
     query_run(&refused, &one, NULL); /* libpq has nothing to send */
     ck_assert_int_eq(refused.status, -EINVAL);
     ck_assert_int_eq(refused.results, 0);
+    refused.ends = 0;
+    refused.is_done = false;
+    ck_assert_int_eq(eddy_pq_submit(&one.pq, &refused.request, send_nothing, query_on_result, 0),
+                     0);
+    test_turn_until(loop, &refused.is_done);
+    ck_assert(refused.status == 0 && refused.results == 0);
     query_run(&good, &one, "select 7");
     ck_assert_str_eq(good.first, "7");
     ck_assert_int_eq(one.downs, 0);
@@ -234,6 +248,22 @@ START_TEST(a_cancel_stops_its_query_and_no_other) {
 }
 END_TEST
 
+/* The server's process stands still until it has been asked, and ignores that. */
+START_TEST(a_cancel_that_comes_too_early_is_made_again) {
+    struct query slow = {0};
+    test_turn_until(loop, &one.is_up);
+    pid_t server = PQbackendPID(eddy_pq_conn(&one.pq));
+    ck_assert_int_eq(kill(server, SIGSTOP), 0);
+    query_submit(&slow, &one, "select pg_sleep(600)", 0);
+    test_run(loop, EDDY_RUN_NOWAIT);
+    ck_assert_int_eq(eddy_pq_cancel(&slow.request), 0);
+    while (one.pq.cancel != NULL) test_run(loop, EDDY_RUN_ONCE);
+    ck_assert_int_eq(kill(server, SIGCONT), 0);
+    test_turn_until(loop, &slow.is_done);
+    ck_assert_str_eq(slow.state, "57014");
+}
+END_TEST
+
 /* In a pipeline it may be another that is hit. */
 START_TEST(a_cancel_among_others_is_refused) {
     struct query first = {0}, second = {0};
@@ -305,6 +335,10 @@ START_TEST(copy_in_and_out) {
     ck_assert_str_eq(in.first, "1");
     ck_assert_int_eq(lines_got, 40000);
     ck_assert(in.results > 100 && in.ends == 1 && out.ends == 1);
+    out = (struct query){.command = "copy (select 1) to stdout; copy (select 2) to stdout"};
+    ck_assert_int_eq(eddy_pq_submit(&one.pq, &out.request, send_simple, on_copy, 0), 0);
+    test_turn_until(loop, &out.is_done); /* all in one read */
+    ck_assert_int_eq(lines_got, 40002);
 }
 END_TEST
 
@@ -339,6 +373,7 @@ Suite *make_suite(void) {
         tcase_add_test(both[i], notifications_and_notices);
     }
     tcase_add_test(plain, a_cancel_stops_its_query_and_no_other);
+    tcase_add_test(plain, a_cancel_that_comes_too_early_is_made_again);
     tcase_add_test(plain, copy_in_and_out);
     tcase_add_test(pipeline, an_error_in_a_pipeline_aborts_nobody_else);
     tcase_add_test(pipeline, an_error_in_a_group_aborts_the_group);

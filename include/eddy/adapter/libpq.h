@@ -117,7 +117,7 @@ struct eddy_pq_request {
     eddy_pq_send_fn *send;
     eddy_pq_result_fn *result;
     uint8_t flags, state;
-    bool has_begun, is_answered;
+    bool is_answered;
 };
 
 #ifdef __cplusplus
@@ -183,7 +183,7 @@ static inline int eddy_pq_submit(eddy_pq *pq, eddy_pq_request *request, eddy_pq_
     request->result = result;
     request->flags = (uint8_t)flags;
     request->state = EDDY__PQ_WAITING;
-    request->has_begun = request->is_answered = false;
+    request->is_answered = false;
     eddy__pq_append(&pq->waiting, &request->link);
     if (pq->state == EDDY__PQ_READY) eddy__pq_go_on(pq);
     return 0;

@@ -89,8 +89,8 @@ static inline void eddy__pq_take(eddy_pq *pq) {
     pq->takes_copy = false;
     while (pq->state == EDDY__PQ_READY && !pq->is_paused &&
            (request = eddy__pq_first(&pq->sent)) != NULL) {
-        if (!request->has_begun && (request->flags & EDDY_PQ_ROWS)) PQsetSingleRowMode(pq->conn);
-        request->has_begun = true; /* before libpq parses anything of it */
+        /* Before libpq parses anything of it; later it says no. */
+        if (request->flags & EDDY_PQ_ROWS) (void)PQsetSingleRowMode(pq->conn);
         if (PQisBusy(pq->conn)) return;
         PGresult *result = PQgetResult(pq->conn);
         if (pq->state != EDDY__PQ_READY) { /* by a notice */
@@ -128,7 +128,8 @@ static inline void eddy__pq_take(eddy_pq *pq) {
 
 /* Sends what may be sent; a group as a whole, since none of it is answered before its sync. What
  * does not go out is moved by libpq at each attempt, so nothing is put behind it. Returns whether
- * there was any: in an aborted group libpq answers without the server. */
+ * there was any: libpq may have the answer without the server, in an aborted group, or if `send`
+ * sent nothing. */
 static inline bool eddy__pq_give(eddy_pq *pq) {
     const unsigned most = pq->config.in_flight > 1 ? pq->config.in_flight : 1;
     bool was_given = false;
