@@ -3,10 +3,11 @@
  *   loop.h    the reactor and its turn          pool.h    threads for what can only block
  *   io.h      descriptors                       work.h    functions on those threads
  *   timer.h   deadlines                         file.h    file operations
- *   hook.h    around the wait                   stream.h  bytes over sockets
- *   defer.h   calls later in the turn           tcp.h     connecting, listening, addresses
- *   wake.h    from other threads                walk.h    who keeps a loop alive
- *   signal.h  signals                           label.h   names for them */
+ *   hook.h    around the wait                   queue.h   one function at a time
+ *   defer.h   calls later in the turn           stream.h  bytes over sockets
+ *   wake.h    from other threads                tcp.h     connecting, listening, addresses
+ *   signal.h  signals                           walk.h    who keeps a loop alive
+ *   label.h   names for them */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -18,6 +19,7 @@
 #include <eddy/label.h>
 #include <eddy/loop.h>
 #include <eddy/pool.h>
+#include <eddy/queue.h>
 #include <eddy/signal.h>
 #include <eddy/stream.h>
 #include <eddy/tcp.h>

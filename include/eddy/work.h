@@ -19,11 +19,18 @@ typedef void eddy_work_fn(eddy_work *work);
 /* Runs on the loop. `status` is 0 when the job ran, or -ECANCELED when it never did. */
 typedef void eddy_work_done_fn(eddy_work *work, int status);
 
+/* Private: jobs that take turns with others in a lane. */
+typedef struct eddy_flow {
+    eddy_link link; /* in the lane while it has a job that may run, else in no list */
+    eddy_link jobs;
+} eddy_flow;
+
 /* All fields are private. */
 struct eddy_work {
     eddy_post post;
     eddy_loop *loop;
-    eddy_link link; /* of the loop's hand-over, or of its jobs in the lane */
+    eddy_link link;           /* of the loop's hand-over, or of its jobs in the lane */
+    struct eddy_queue *queue; /* if its lane says that it has one */
     eddy_work_fn *fn;
     eddy_work_done_fn *done;
     int64_t since_ns; /* when it was handed over */

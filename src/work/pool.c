@@ -193,29 +193,49 @@ static void pool_splice_last(eddy_link *to, eddy_link *from) {
     link_init(from);
 }
 
-static void pool_queue(struct lane *lane, struct flow *flow, eddy_link *jobs, unsigned count) {
-    if (link_is_empty(&flow->jobs)) link_add_last(&lane->flows, &flow->link);
-    pool_splice_last(&flow->jobs, jobs);
+static void pool_count_queued(struct lane *lane, unsigned count) {
     lane->counts.queued += count;
     if (lane->counts.queued_max < lane->counts.queued)
         lane->counts.queued_max = lane->counts.queued;
 }
 
-void eddy__pool_hand_over(eddy_pool *pool, struct flow flows[EDDY_LANES],
-                          eddy_link jobs[EDDY_LANES], const unsigned counts[EDDY_LANES]) {
+static void pool_queue(struct lane *lane, eddy_flow *flow, eddy_link *jobs, unsigned count) {
+    if (link_is_empty(&flow->jobs)) link_add_last(&lane->flows, &flow->link);
+    pool_splice_last(&flow->jobs, jobs);
+    pool_count_queued(lane, count);
+}
+
+/* The jobs of queues, each into its own. */
+static void pool_queue_each(eddy_pool *pool, eddy_link *jobs) {
+    while (!link_is_empty(jobs)) {
+        eddy_link *link = jobs->next;
+        eddy_queue *queue = eddy_container_of(link, eddy_work, link)->queue;
+        struct lane *lane = &pool->lanes[queue->lane];
+        link_remove(link);
+        if (link_is_empty(&queue->flow.jobs) && !queue->is_running)
+            link_add_last(&lane->flows, &queue->flow.link);
+        link_add_last(&queue->flow.jobs, link);
+        pool_count_queued(lane, 1);
+    }
+}
+
+void eddy__pool_hand_over(eddy_pool *pool, eddy_flow flows[EDDY_LANES],
+                          eddy_link jobs[HAND_OVER_LISTS], const unsigned counts[HAND_OVER_LISTS]) {
     eddy_os_lock(&pool->lock);
     EDDY_ASSERT(pool->expected > 0 && pool->threads > 0);
     pool->expected--;
     pool->start_failed = false;
     for (int i = 0; i < EDDY_LANES; i++)
         if (counts[i] > 0) pool_queue(&pool->lanes[i], &flows[i], &jobs[i], counts[i]);
+    if (counts[LANE_OF_QUEUE] > 0) pool_queue_each(pool, &jobs[LANE_OF_QUEUE]);
     struct worker *worker = eddy__worker_call(pool);
     eddy_os_unlock(&pool->lock);
     if (worker != NULL) eddy_os_condition_signal(&worker->call);
 }
 
-int eddy__pool_take_back(eddy_pool *pool, struct flow flows[EDDY_LANES], eddy_work *work) {
-    struct flow *flow = &flows[work->lane];
+int eddy__pool_take_back(eddy_pool *pool, eddy_flow flows[EDDY_LANES], eddy_work *work) {
+    bool is_of_queue = work->lane == LANE_OF_QUEUE;
+    eddy_flow *flow = is_of_queue ? &work->queue->flow : &flows[work->lane];
     int err = -EALREADY;
     eddy_os_lock(&pool->lock);
     if (work->state == WORK_RUNNING) err = -EBUSY;
@@ -224,7 +244,7 @@ int eddy__pool_take_back(eddy_pool *pool, struct flow flows[EDDY_LANES], eddy_wo
         link_remove(&work->link);
         if (link_is_empty(&flow->jobs)) link_remove(&flow->link);
         work->state = WORK_CANCELLED;
-        eddy_lane_metrics *lane = &pool->lanes[work->lane].counts;
+        eddy_lane_metrics *lane = &pool->lanes[is_of_queue ? work->queue->lane : work->lane].counts;
         lane->queued--;
         lane->cancelled++;
         if (pool->drains > 0 && eddy__pool_is_quiet(pool))
@@ -250,32 +270,37 @@ int64_t eddy__pool_until_ns(int64_t time_ns) {
     return time_ns < INT64_MAX - now_ns ? now_ns + time_ns : -1;
 }
 
-static int pool_visit_flow(const struct flow *flow, void (*visit)(void *context, eddy_work *work),
-                           void *context) {
-    int count = 0;
-    for (const eddy_link *link = flow->jobs.next; link != &flow->jobs; link = link->next) {
-        eddy_work *work = eddy_container_of(link, eddy_work, link);
-        if (visit != NULL) CALLBACK(NULL, work, visit(context, work));
-        count++;
-    }
-    return count;
+static void pool_look_at_flow(const eddy_flow *flow, void (*look)(void *context, eddy_work *work),
+                              void *context) {
+    for (const eddy_link *link = flow->jobs.next; link != &flow->jobs; link = link->next)
+        look(context, eddy_container_of(link, eddy_work, link));
 }
 
-static int pool_visit_all(eddy_pool *pool, void (*visit)(void *context, eddy_work *work),
-                          void *context) {
-    int count = 0;
+void eddy__pool_look(const eddy_pool *pool, void (*look)(void *context, eddy_work *work),
+                     void *context) {
     for (unsigned i = 0; i < pool->threads_max; i++) {
         eddy_work *work = pool->workers[i].work;
         if (work == NULL) continue;
-        if (visit != NULL) CALLBACK(NULL, work, visit(context, work));
-        count++;
+        look(context, work);
+        if (work->lane == LANE_OF_QUEUE) pool_look_at_flow(&work->queue->flow, look, context);
     }
     for (int i = 0; i < EDDY_LANES; i++) {
         const eddy_link *flows = &pool->lanes[i].flows;
         for (const eddy_link *link = flows->next; link != flows; link = link->next)
-            count += pool_visit_flow(eddy_container_of(link, struct flow, link), visit, context);
+            pool_look_at_flow(eddy_container_of(link, eddy_flow, link), look, context);
     }
-    return count;
+}
+
+struct pool_visit {
+    void (*visit)(void *context, eddy_work *work);
+    void *context;
+    int count;
+};
+
+static void pool_visit_one(void *context, eddy_work *work) {
+    struct pool_visit *it = context;
+    if (it->visit != NULL) CALLBACK(NULL, work, it->visit(it->context, work));
+    it->count++;
 }
 
 /* Whoever has given a job back is about to push it, and needs no lock for that. */
@@ -301,9 +326,10 @@ int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
     while (!eddy__pool_is_quiet(pool))
         if (!eddy_os_condition_wait(&pool->quiet, &pool->lock, until_ns)) break;
     pool->drains--;
-    int count = pool_visit_all(pool, visit, context);
+    struct pool_visit left = {.visit = visit, .context = context};
+    eddy__pool_look(pool, pool_visit_one, &left);
     eddy_os_unlock(&pool->lock);
-    return count;
+    return left.count;
 }
 
 static unsigned pool_length(const eddy_link *list) {
@@ -312,13 +338,28 @@ static unsigned pool_length(const eddy_link *list) {
     return count;
 }
 
-static const char *pool_verify_flows(const struct lane *lane) {
+/* Counts in `*queued` what waits behind the jobs of queues that run in the lane. */
+static const char *pool_verify_queues(const eddy_pool *pool, unsigned lane, unsigned *queued) {
+    for (unsigned i = 0; i < pool->threads_max; i++) {
+        const eddy_work *work = pool->workers[i].work;
+        if (work == NULL || work->lane != LANE_OF_QUEUE || work->queue->lane != lane) continue;
+        if (!work->queue->is_running || !link_is_empty(&work->queue->flow.link))
+            return "a queue of which a job runs has to wait";
+        *queued += pool_length(&work->queue->flow.jobs);
+    }
+    return NULL;
+}
+
+static const char *pool_verify_flows(const eddy_pool *pool, unsigned number) {
+    const struct lane *lane = &pool->lanes[number];
     unsigned queued = 0;
     for (const eddy_link *link = lane->flows.next; link != &lane->flows; link = link->next) {
-        const struct flow *flow = eddy_container_of(link, struct flow, link);
-        if (link_is_empty(&flow->jobs)) return "a loop whose turn may come has a job";
+        const eddy_flow *flow = eddy_container_of(link, eddy_flow, link);
+        if (link_is_empty(&flow->jobs)) return "a loop or queue whose turn may come has a job";
         queued += pool_length(&flow->jobs);
     }
+    const char *broken = pool_verify_queues(pool, number, &queued);
+    if (broken != NULL) return broken;
     return queued == lane->counts.queued ? NULL : "a lane's queue is as it is counted";
 }
 
@@ -327,10 +368,11 @@ static const char *pool_verify_lanes(const eddy_pool *pool, bool *has_work) {
     *has_work = false;
     for (int i = 0; i < EDDY_LANES; i++) {
         const struct lane *lane = &pool->lanes[i];
-        const char *broken = pool_verify_flows(lane);
+        const char *broken = pool_verify_flows(pool, (unsigned)i);
         if (broken != NULL) return broken;
         if (lane->counts.running > lane->counts.quota) return "a lane keeps to its quota";
-        if (lane->counts.queued > 0 && lane->counts.running < lane->counts.quota) *has_work = true;
+        if (!link_is_empty(&lane->flows) && lane->counts.running < lane->counts.quota)
+            *has_work = true;
         running += lane->counts.running;
     }
     for (unsigned i = 0; i < pool->threads_max; i++) running -= pool->workers[i].work != NULL;

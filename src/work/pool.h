@@ -14,7 +14,7 @@
 #ifndef EDDY_WORK_POOL_H
 #define EDDY_WORK_POOL_H
 
-#include <eddy/work.h>
+#include <eddy/queue.h>
 
 #include "../core/handle.h"
 #include "../core/list.h"
@@ -30,13 +30,13 @@ enum work_state {
     WORK_CANCELLED,
 };
 
-/* The jobs of one loop that wait in one lane. It is the loop's memory: a loop that has a job here
- * stays open. pool->lock. */
-struct flow {
-    eddy_link link; /* in lane->flows while there are jobs, else in no list */
-    eddy_link jobs;
-};
+/* What stands in a job's lane if it is a job of a queue, and that the queue has. */
+enum { LANE_OF_QUEUE = EDDY_LANES, HAND_OVER_LISTS };
 
+/* An eddy_flow is the jobs of one loop that wait in one lane, or those of a queue, and the loop's
+ * or the queue's memory: a loop that has a job here stays open. A queue of which a job runs is in
+ * no list, and found by that job; it is put back, if it has more, when the job is given back.
+ * pool->lock. */
 struct lane {
     eddy_link flows; /* the one whose turn it is first: each gives one job, and goes to the end */
     eddy_lane_metrics counts;
@@ -97,11 +97,15 @@ void eddy__pool_abandon(eddy_pool *pool); /* such a one: leaves it, and the last
 /* Announces a hand-over: from here to it, there is at least one thread. Else its start's error. */
 int eddy__pool_expect(eddy_pool *pool);
 void eddy__pool_expect_no_more(eddy_pool *pool); /* the announced one does not come */
-/* Queues what stands in `jobs` by lane, all of it in one step, and ends the announcement. */
-void eddy__pool_hand_over(eddy_pool *pool, struct flow flows[EDDY_LANES],
-                          eddy_link jobs[EDDY_LANES], const unsigned counts[EDDY_LANES]);
+/* Queues what stands in `jobs` by lane, all of it in one step, and ends the announcement. The last
+ * list is that of the jobs of queues. */
+void eddy__pool_hand_over(eddy_pool *pool, eddy_flow flows[EDDY_LANES],
+                          eddy_link jobs[HAND_OVER_LISTS], const unsigned counts[HAND_OVER_LISTS]);
 /* Takes a job out of its flow: 0, -EBUSY (it runs) or -EALREADY (it was done). */
-int eddy__pool_take_back(eddy_pool *pool, struct flow flows[EDDY_LANES], eddy_work *work);
+int eddy__pool_take_back(eddy_pool *pool, eddy_flow flows[EDDY_LANES], eddy_work *work);
+/* Calls `look` for each job that is queued or running. pool->lock. */
+void eddy__pool_look(const eddy_pool *pool, void (*look)(void *context, eddy_work *work),
+                     void *context);
 
 /* Makes the pool quiescent for a look: each job that it has is queued, or with its worker, or in
  * its loop's inbox, until eddy__pool_resume. */
@@ -138,7 +142,7 @@ struct work_part {
     bool attempt_off; /* file requests always take a thread */
     uint32_t age; /* one more after each fork, never 0: a job that has another was the parent's */
     char apart[WORK_APART_BYTES];
-    struct flow flows[EDDY_LANES]; /* pool->lock */
+    eddy_flow flows[EDDY_LANES]; /* pool->lock */
 };
 
 struct work_part *eddy__work_part(eddy_loop *loop); /* NULL: no memory */

@@ -100,16 +100,30 @@ static int work_after_fork(struct part *part) {
     return it->is_expected || link_is_empty(&it->queue) ? 0 : work_expect_hand_over(it);
 }
 
+/* A queue whose jobs are the first ones for this pool: what its flow has is nothing, or the
+ * parent's.
+ */
+static void work_open_queues(const struct work_part *it, const eddy_link *jobs) {
+    for (const eddy_link *link = jobs->next; link != jobs; link = link->next) {
+        eddy_queue *queue = eddy_container_of(link, eddy_work, link)->queue;
+        if (queue->handed_over == it->age) continue;
+        queue->handed_over = it->age;
+        queue->is_running = false;
+        link_init(&queue->flow.link);
+        link_init(&queue->flow.jobs);
+    }
+}
+
 static void work_hand_over(struct part *part) {
     struct work_part *it = (struct work_part *)part;
-    eddy_link jobs[EDDY_LANES];
-    unsigned counts[EDDY_LANES] = {0};
+    eddy_link jobs[HAND_OVER_LISTS];
+    unsigned counts[HAND_OVER_LISTS] = {0};
     if (link_is_empty(&it->queue)) return;
     if (!it->is_expected && work_expect_hand_over(it) < 0) { /* nor could a fork get a thread */
         part_is_due(part->loop);
         return;
     }
-    for (int i = 0; i < EDDY_LANES; i++) link_init(&jobs[i]);
+    for (int i = 0; i < HAND_OVER_LISTS; i++) link_init(&jobs[i]);
 
     int64_t now_ns = eddy_os_clock_ns(); /* the turn's time is as old as its callbacks are long */
     eddy_link *link = it->queue.next;
@@ -123,8 +137,10 @@ static void work_hand_over(struct part *part) {
         counts[work->lane]++;
     }
     link_init(&it->queue);
-    EDDY_ASSERT(counts[EDDY_LANE_FILE] + counts[EDDY_LANE_LOOKUP] + counts[EDDY_LANE_CPU] ==
+    EDDY_ASSERT(counts[EDDY_LANE_FILE] + counts[EDDY_LANE_LOOKUP] + counts[EDDY_LANE_CPU] +
+                    counts[LANE_OF_QUEUE] ==
                 it->queued);
+    if (counts[LANE_OF_QUEUE] > 0) work_open_queues(it, &jobs[LANE_OF_QUEUE]);
     part->loop->metrics.jobs += it->queued;
     it->queued = 0;
     it->is_expected = false;
@@ -140,9 +156,10 @@ static void work_tell(const struct loop_walk *walk, eddy_work *work) {
         eddy__walk_tell(walk, EDDY_KIND_WORK, work, true);
 }
 
-static void work_tell_list(const struct loop_walk *walk, const eddy_link *list) {
-    for (const eddy_link *link = list->next; link != list; link = link->next)
-        work_tell(walk, eddy_container_of(link, eddy_work, link));
+/* Of the pool's jobs, those of the loop. */
+static void work_tell_own(void *context, eddy_work *work) {
+    const struct loop_walk *walk = context;
+    if (work->loop == walk->loop) work_tell(walk, work);
 }
 
 static bool work_owns(const struct part *part, const eddy_post *post) {
@@ -161,14 +178,11 @@ static void work_walk(const struct part *part, const struct loop_walk *walk,
     if (of != NULL) return;
     bool has_pool = it->pool != NULL && !eddy__pool_is_parents(it->pool);
     if (has_pool) eddy__pool_quiesce(it->pool);
-    work_tell_list(walk, &it->queue);
+    for (const eddy_link *link = it->queue.next; link != &it->queue; link = link->next)
+        work_tell(walk, eddy_container_of(link, eddy_work, link));
     eddy__inbox_look(part->loop, work_tell_post, (void *)(uintptr_t)walk);
     if (!has_pool) return;
-    for (int i = 0; i < EDDY_LANES; i++) work_tell_list(walk, &it->flows[i].jobs);
-    for (unsigned i = 0; i < it->pool->threads_max; i++) {
-        eddy_work *work = it->pool->workers[i].work;
-        if (work != NULL && work->loop == part->loop) work_tell(walk, work);
-    }
+    eddy__pool_look(it->pool, work_tell_own, (void *)(uintptr_t)walk);
     eddy__pool_resume(it->pool);
 }
 
@@ -238,11 +252,10 @@ static int work_enqueue(struct work_part *it, eddy_work *work) {
     return 0;
 }
 
-int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
-                     eddy_work_done_fn *done) {
+static inline int work_submit(eddy_loop *loop, eddy_work *work, unsigned lane, eddy_work_fn *fn,
+                              eddy_work_done_fn *done) {
     EDDY_ASSERT(fn != NULL);
     EDDY_ASSERT(done != NULL);
-    if ((unsigned)lane >= EDDY_LANES) return -EINVAL;
     EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_WORK, work));
     struct work_part *it = eddy__work_part(loop);
     if (it == NULL) return -ENOMEM;
@@ -252,6 +265,25 @@ int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work
     work->fn = fn;
     work->lane = (uint8_t)lane;
     return 0;
+}
+
+int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
+                     eddy_work_done_fn *done) {
+    if ((unsigned)lane >= EDDY_LANES) return -EINVAL;
+    return work_submit(loop, work, (unsigned)lane, fn, done);
+}
+
+void eddy_queue_init(eddy_queue *queue, eddy_loop *loop, eddy_lane lane) {
+    *queue = (eddy_queue){.loop = loop,
+                          .lane = (uint8_t)((unsigned)lane < EDDY_LANES ? lane : EDDY_LANES)};
+}
+
+int eddy_queue_submit(eddy_queue *queue, eddy_work *work, eddy_work_fn *fn,
+                      eddy_work_done_fn *done) {
+    if (queue->lane >= EDDY_LANES) return -EINVAL;
+    int err = work_submit(queue->loop, work, LANE_OF_QUEUE, fn, done);
+    if (err == 0) work->queue = queue;
+    return err;
 }
 
 /* What misses goes the way of all jobs; if not even one thread can be had, that is its outcome, in

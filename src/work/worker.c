@@ -1,6 +1,7 @@
 /* worker.c: the threads of a pool, from the first job to the last.
  * Invariant: one lock returns the finished job and takes the next; the finished one is published
- * after that lock and before the next one runs, so it waits for nobody's work.
+ * after that lock and before the next one runs, so it waits for nobody's work. One of a queue is
+ * published under the lock: see worker_release.
  * Threading: the pool's threads; the functions of pool.h are called by any, with the lock held. */
 #include "pool.h"
 
@@ -44,7 +45,7 @@ static void worker_settle_now(struct worker *worker) {
 /* --- Jobs --- */
 
 static bool worker_lane_has_work(const struct lane *lane) {
-    return lane->counts.queued > 0 && lane->counts.running < lane->counts.quota;
+    return !link_is_empty(&lane->flows) && lane->counts.running < lane->counts.quota;
 }
 
 static bool worker_has_work(const eddy_pool *pool) {
@@ -55,14 +56,19 @@ static bool worker_has_work(const eddy_pool *pool) {
 
 /* The next job, if there is one, comes from the memory of the loop's processor; meanwhile this one
  * runs. */
-static void worker_prefetch(const struct flow *flow) {
+static void worker_prefetch(const eddy_flow *flow) {
     eddy_work *next = eddy_container_of(flow->jobs.next, eddy_work, link);
     PREFETCH(next);
     PREFETCH(&next->state);
 }
 
+static void worker_prefetch_next(const struct lane *lane) {
+    if (!link_is_empty(&lane->flows))
+        worker_prefetch(eddy_container_of(lane->flows.next, eddy_flow, link));
+}
+
 /* A job of `flow` was taken: the turn is the next loop's. */
-static void worker_pass_turn(struct lane *lane, struct flow *flow) {
+static void worker_pass_turn(struct lane *lane, eddy_flow *flow) {
     bool is_alone = lane->flows.prev == &flow->link;
     if (!link_is_empty(&flow->jobs) && is_alone) {
         worker_prefetch(flow);
@@ -70,18 +76,39 @@ static void worker_pass_turn(struct lane *lane, struct flow *flow) {
     }
     link_remove(&flow->link);
     if (!link_is_empty(&flow->jobs)) link_add_last(&lane->flows, &flow->link);
-    if (!link_is_empty(&lane->flows))
-        worker_prefetch(eddy_container_of(lane->flows.next, struct flow, link));
+    worker_prefetch_next(lane);
+}
+
+/* A job of a queue was taken: the others wait for its end. */
+RARE static void worker_hold(const struct lane *lane, eddy_queue *queue) {
+    EDDY_ASSERT(!queue->is_running);
+    link_remove(&queue->flow.link);
+    queue->is_running = true;
+    worker_prefetch_next(lane);
+}
+
+/* A job of a queue has ended. It is pushed before the lock is released, as the queue's next one may
+ * be done right after that, and must not be told earlier. And nobody touches the queue after the
+ * push: with its last job it is the caller's. */
+RARE static void worker_release(struct lane *lane, eddy_work *work) {
+    eddy_queue *queue = work->queue;
+    EDDY_ASSERT(queue->is_running);
+    queue->is_running = false;
+    if (!link_is_empty(&queue->flow.jobs)) link_add_last(&lane->flows, &queue->flow.link);
+    eddy__inbox_push(work->loop, &work->post);
 }
 
 static void worker_take_from(struct worker *worker, unsigned number) {
     struct lane *lane = &worker->pool->lanes[number];
-    struct flow *flow = eddy_container_of(lane->flows.next, struct flow, link);
+    eddy_flow *flow = eddy_container_of(lane->flows.next, eddy_flow, link);
     eddy_work *work = eddy_container_of(flow->jobs.next, eddy_work, link);
     EDDY_ASSERT(work->state == WORK_QUEUED);
     if (worker->lane != number) worker_settle_now(worker);
     link_remove(&work->link);
-    worker_pass_turn(lane, flow);
+    if (work->lane == LANE_OF_QUEUE)
+        worker_hold(lane, work->queue);
+    else
+        worker_pass_turn(lane, flow);
     work->state = WORK_RUNNING;
     worker->work = work;
     worker->lane = number;
@@ -103,20 +130,25 @@ static void worker_take(struct worker *worker) {
     }
 }
 
+/* Returns the job if it is still to be pushed, without the lock. */
 static eddy_work *worker_give_back(struct worker *worker) {
     eddy_work *work = worker->work;
     eddy_pool *pool = worker->pool;
-    eddy_lane_metrics *counts = &pool->lanes[work->lane].counts;
+    struct lane *lane = &pool->lanes[worker->lane];
     /* From here to the push a cancel finds it done, which is true and harms nothing: it is not the
      * caller's again before its callback, and that comes after the push. */
     EDDY_ASSERT(work->state == WORK_RUNNING);
     work->state = WORK_DONE;
     worker->work = NULL;
-    atomic_store_explicit(&worker->is_telling, true, memory_order_relaxed);
-    counts->running--;
-    counts->done++;
+    lane->counts.running--;
+    lane->counts.done++;
     worker_settle(worker);
     if (pool->drains > 0 && eddy__pool_is_quiet(pool)) eddy_os_condition_broadcast(&pool->quiet);
+    if (work->lane == LANE_OF_QUEUE) {
+        worker_release(lane, work);
+        return NULL;
+    }
+    atomic_store_explicit(&worker->is_telling, true, memory_order_relaxed);
     return work;
 }
 

@@ -10,7 +10,8 @@ static struct job {
     int status;
     bool ran;
 } jobs[JOBS];
-static unsigned missing;
+static eddy_queue queue; /* of every second job */
+static unsigned missing, queue_told;
 static bool all_done;
 
 static void run(eddy_work *work) {
@@ -23,6 +24,11 @@ static void on_done(eddy_work *work, int status) {
     fault_assert(job->ran == (status == 0));
     fault_assert(status == 0 || status == -ECANCELED);
     job->status = status;
+    unsigned number = (unsigned)(job - jobs);
+    if (number % 2 == 1 && status == 0) {
+        fault_assert(queue_told < number);
+        queue_told = number;
+    }
     if (--missing == 0) all_done = true;
 }
 
@@ -30,7 +36,9 @@ static void submit(eddy_loop *loop, unsigned number) {
     struct job *job = &jobs[number];
     memset(job, 0, sizeof *job);
     eddy_lane lane = (eddy_lane)(number % EDDY_LANES);
-    int err = promise_give(&job->done, eddy_work_submit(loop, &job->work, lane, run, on_done));
+    int err = number % 2 == 1 ? eddy_queue_submit(&queue, &job->work, run, on_done)
+                              : eddy_work_submit(loop, &job->work, lane, run, on_done);
+    (void)promise_give(&job->done, err);
     if (err == 0)
         missing++;
     else
@@ -39,7 +47,8 @@ static void submit(eddy_loop *loop, unsigned number) {
 
 static void submit_all(eddy_loop *loop) {
     memset(jobs, 0, sizeof jobs);
-    missing = 0;
+    missing = queue_told = 0;
+    eddy_queue_init(&queue, loop, EDDY_LANE_CPU);
     for (unsigned i = 0; i < JOBS / 2; i++) submit(loop, i);
     if (jobs[1].done.given) fault_assert(eddy_work_cancel(&jobs[1].work) == 0);
     all_done = missing == 0;

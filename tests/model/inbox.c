@@ -4,8 +4,9 @@
 const char *const location_names[] = {"inbox head", "pipe",     "refused",  "edge",    "pending",
                                       "pending 2",  "handlers", "first",    "next",    "next 2",
                                       "lock",       "data",     "data (2)", "data (3)"};
-const char *const plain_names[] = {"post->next", "post 2", "post 3",    "loop",  "pipe's fd",
-                                   "watcher",    "2nd",    "job state", "queue", "result"};
+const char *const plain_names[] = {"post->next", "post 2",  "post 3",    "loop",
+                                   "pipe's fd",  "watcher", "2nd",       "job state",
+                                   "queue",      "result",  "eddy_queue"};
 _Static_assert(sizeof location_names / sizeof location_names[0] == LOCATIONS_USED, "");
 _Static_assert(sizeof plain_names / sizeof plain_names[0] == PLAINS_USED, "");
 _Static_assert((int)LOCATIONS_USED <= (int)LOCATIONS && (int)PLAINS_USED <= (int)PLAINS, "");

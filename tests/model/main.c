@@ -123,6 +123,9 @@ static const char *const change_names[CHANGES] = {
     [PUSH_BEFORE_STATE] = "push-before-state",
     [CANCEL_WITHOUT_LOCK] = "cancel-without-lock",
     [CANCEL_THE_RUNNING] = "cancel-the-running",
+    [QUEUE_PUSH_AFTER_UNLOCK] = "queue-push-after-unlock",
+    [QUEUE_PUSH_BEFORE_RELEASE] = "queue-push-before-release",
+    [QUEUE_STAYS_WHILE_RUNNING] = "queue-stays-while-running",
 };
 
 /* Looking before the exchange: when the data itself is handed over in a way that orders it. */

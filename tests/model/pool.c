@@ -115,7 +115,102 @@ static bool submit_cancel_and_close(void) {
     END();
 }
 
+/* --- A queue of two jobs, posts 1 and 2 --- */
+
+enum { FLOW_NEXT = 3, FLOW_RUNS = 4 }; /* job 3 is the end */
+
+static bool is_called_to_queue(void) {
+    return lock_is_free(LOCK) && machine.state->plain[QUEUED] != QUEUE_EMPTY;
+}
+
+/* take_from and hold; returns the job. */
+static uint8_t take_from_queue(void) {
+    uint8_t flow = plain_read(FLOW);
+    uint8_t job = flow & FLOW_NEXT;
+    if (flow & FLOW_RUNS) machine_break("two jobs of a queue run at once");
+    bool stays = variant.change == QUEUE_STAYS_WHILE_RUNNING && job == 1;
+    plain_write(QUEUED, stays ? QUEUE_HAS_JOB : QUEUE_EMPTY);
+    plain_write(FLOW, (uint8_t)((job + 1) | FLOW_RUNS));
+    return job;
+}
+
+/* release */
+static void release_queue(void) {
+    uint8_t next = plain_read(FLOW) & FLOW_NEXT;
+    plain_write(FLOW, next);
+    if (next < FLOW_NEXT) plain_write(QUEUED, QUEUE_HAS_JOB);
+}
+
+static bool queue_worker(void) {
+    BEGIN(IN_MAIN);
+    for (;;) {
+        STEP_WHEN(is_called_to_queue());
+        lock(LOCK);
+        if (plain_read(QUEUED) == QUEUE_CLOSED) {
+            STEP();
+            unlock(LOCK);
+            RETURN();
+        }
+        t->job = take_from_queue();
+        STEP();
+        unlock(LOCK);
+        if (plain_read(RESULT) != t->job - 1) machine_break("a job does not see the one before");
+        plain_write(RESULT, t->job); /* work->fn */
+        STEP_WHEN(lock_is_free(LOCK));
+        lock(LOCK);
+        if (variant.change != QUEUE_PUSH_BEFORE_RELEASE) release_queue();
+        if (variant.change != QUEUE_PUSH_AFTER_UNLOCK) {
+            STEP();
+            CALL(inbox_push(t->job));
+        }
+        if (variant.change == QUEUE_PUSH_BEFORE_RELEASE) release_queue();
+        STEP();
+        unlock(LOCK);
+        if (variant.change == QUEUE_PUSH_AFTER_UNLOCK) {
+            STEP();
+            CALL(inbox_push(t->job));
+        }
+        t->job = 0;
+    }
+    END();
+}
+
+/* Its callback frees the queue with the last job. */
+static void deliver_in_order(uint8_t job) {
+    if (++machine.self->ran != job) machine_break("a queue's jobs are not told in order");
+    give_back_post(job);
+    if (job == 2) plain_write(FLOW, 0);
+}
+
+static bool submit_to_queue_and_free(void) {
+    BEGIN(IN_MAIN);
+    plain_write(FLOW, 1);
+    CALL(hand_over());
+    while (t->ran < 2) {
+        if (!has_taken()) {
+            CALL(loop_wait());
+            CALL(inbox_turn());
+        }
+        while ((t->job = next_queued()) != 0) deliver_in_order(t->job);
+    }
+    t->job = 0;
+    CALL(inbox_close());
+    STEP_WHEN(lock_is_free(LOCK));
+    lock(LOCK);
+    plain_write(QUEUED, QUEUE_CLOSED);
+    STEP();
+    unlock(LOCK);
+    END();
+}
+
 const struct scenario pool_scenarios[] = {
+    {"pool: a queue, freed at its end",
+     "one job at a time, told in order, and nobody touches the queue after the last",
+     {submit_to_queue_and_free, queue_worker, queue_worker},
+     {"loop", "worker 1", "worker 2"},
+     NULL,
+     NULL,
+     THREADS_MAX},
     {"pool: submit, cancel, close",
      "one outcome, and nobody touches the job or the loop after it",
      {submit_cancel_and_close, worker, worker},

@@ -80,6 +80,9 @@ enum change {
     PUSH_BEFORE_STATE,
     CANCEL_WITHOUT_LOCK,
     CANCEL_THE_RUNNING,
+    QUEUE_PUSH_AFTER_UNLOCK,
+    QUEUE_PUSH_BEFORE_RELEASE,
+    QUEUE_STAYS_WHILE_RUNNING,
     CHANGES
 };
 
@@ -122,6 +125,7 @@ enum plain {
     STATE = LIFE_WATCHER + 2, /* work->state */
     QUEUED,                   /* the pool's queue */
     RESULT,                   /* what a job computes */
+    FLOW,                     /* an eddy_queue: its next job, and whether one runs */
     PLAINS_USED
 };
 

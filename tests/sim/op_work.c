@@ -1,4 +1,4 @@
-/* op_work.c: jobs, and the pools that run them.
+/* op_work.c: jobs, the queues that some of them go through, and the pools that run them.
  * A job of its own tells when it begins and ends, on whichever thread; so it is known whether it
  * ran, once and no more, before it is told to be done, and how many ran at once. */
 #include "operations.h"
@@ -14,9 +14,20 @@ struct pool_box {
     bool is_parents; /* of no use in this process */
 };
 
+/* Gone when the last of its jobs is told. */
+struct op_queue {
+    eddy_queue queue;
+    eddy_lane lane;
+    unsigned jobs;        /* in flight */
+    unsigned running;     /* of them */
+    uint64_t begun, told; /* the numbers of the last ones */
+};
+
 struct op_job {
     eddy_work work;
     struct desk *desk;
+    struct op_queue *queue; /* or NULL */
+    unsigned queue_place;
     struct pool_box *pool; /* NULL: the loop's own */
     eddy_lane lane;
     uint64_t number;
@@ -29,14 +40,23 @@ struct op_job {
 
 /* --- On a thread of the pool --- */
 
+static void check_order(struct op_queue *queue, uint64_t number) {
+    ledger_look(queue);
+    sim_check(queue->running++ == 0, "two jobs of a queue run at once");
+    sim_check(queue->begun < number, "jobs of a queue are run out of order");
+    queue->begun = number;
+}
+
 static void check_begin(struct op_job *job) {
     struct pool_box *box = job->pool;
+    if (job->queue != NULL) check_order(job->queue, job->number);
     sim_check(job->begun == 0, "a job is run twice");
     sim_check(!job->is_cancelled, "a job is run that was cancelled");
     job->begun++;
     if (box == NULL) return;
     sim_check(++box->running[job->lane] <= box->quotas[job->lane], "a lane has too many threads");
-    if (box->threads > 1) return; /* two threads take jobs in order, and begin them in any */
+    if (job->queue != NULL) return; /* its turn is another than that of the loop's other jobs */
+    if (box->threads > 1) return;   /* two threads take jobs in order, and begin them in any */
     sim_check(job->desk->job_last[job->lane] < job->number, "jobs of a lane are run out of order");
     job->desk->job_last[job->lane] = job->number;
 }
@@ -49,10 +69,25 @@ static void run_job(eddy_work *work) {
     if (!office.ends && !office.is_quiet && pick(3) == 0) op_post(job->desk);
     ledger_look(job);
     if (job->pool != NULL) job->pool->running[job->lane]--;
+    if (job->queue != NULL) job->queue->running--;
     job->ended++;
 }
 
 /* --- On the loop --- */
+
+static void queue_drop(const struct op_job *job) {
+    if (--job->queue->jobs > 0) return;
+    job->desk->queues[job->queue_place] = NULL;
+    ledger_free(job->queue);
+}
+
+static void queue_told(struct op_job *job) {
+    struct op_queue *queue = job->queue;
+    sim_check(job->is_cancelled || queue->told < job->number,
+              "a queue's jobs are told in no order");
+    if (!job->is_cancelled) queue->told = job->number;
+    queue_drop(job);
+}
 
 static void on_done(eddy_work *work, int status) {
     struct op_job *job = eddy_container_of(work, struct op_job, work);
@@ -66,8 +101,30 @@ static void on_done(eddy_work *work, int status) {
     sim_check(status == 0 || !(job->is_known_to_run || job->is_known_to_be_done),
               "a job was running, and is told to be cancelled");
     desk->jobs[job->place] = NULL;
+    if (job->queue != NULL) queue_told(job);
     ledger_free(job);
     op_leave(desk);
+}
+
+static void queue_pick(struct desk *desk, struct op_job *job) {
+    job->queue_place = pick(QUEUES);
+    struct op_queue *queue = desk->queues[job->queue_place];
+    if (queue == NULL) {
+        queue = desk->queues[job->queue_place] = ledger_new("queue", sizeof *queue);
+        queue->lane = job->lane;
+        eddy_queue_init(&queue->queue, desk->party.loop, queue->lane);
+    }
+    queue->jobs++;
+    job->lane = queue->lane;
+    job->queue = queue;
+}
+
+static int job_start(struct desk *desk, struct op_job *job) {
+    eddy_loop *loop = desk->party.loop;
+    if (job->queue != NULL)
+        return CALL(&desk->party,
+                    eddy_queue_submit(&job->queue->queue, &job->work, run_job, on_done));
+    return CALL(&desk->party, eddy_work_submit(loop, &job->work, job->lane, run_job, on_done));
 }
 
 static void job_submit(struct desk *desk, unsigned place) {
@@ -82,10 +139,11 @@ static void job_submit(struct desk *desk, unsigned place) {
                                                       run_job, on_done));
         sim_check(err == -EINVAL, "a job of no lane gives %d", err);
     }
-    int err = CALL(&desk->party,
-                   eddy_work_submit(desk->party.loop, &job->work, job->lane, run_job, on_done));
+    if (pick(3) == 0) queue_pick(desk, job);
+    int err = job_start(desk, job);
     sim_check(err == 0 || op_is_weather(err), "to submit a job gives %d", err);
     if (err < 0) {
+        if (job->queue != NULL) queue_drop(job);
         ledger_free(job);
         return;
     }
@@ -180,6 +238,7 @@ void op_work_fork(struct desk *desk) {
         job->pool = NULL;
         job->is_known_to_run = job->is_known_to_be_done = false;
         job->is_parents = job->work.handed_over != 0;
+        if (job->queue != NULL) job->queue->running = 0;
     }
 }
 

@@ -30,6 +30,7 @@ enum {
     WAKES = 3,
     SIGNALS = 3,
     JOBS = 6,
+    QUEUES = 2,
     ACTORS = 3,
     STREAMS = 4,
 };
@@ -47,6 +48,7 @@ struct desk {
     struct op_wake *wakes[WAKES];
     struct op_signal *signals[SIGNALS];
     struct op_job *jobs[JOBS];
+    struct op_queue *queues[QUEUES];
     struct op_actor *actors[ACTORS];
     struct op_stream *streams[STREAMS];
     struct op_listener *listener;

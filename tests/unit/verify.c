@@ -358,10 +358,10 @@ START_TEST(a_pool_counts_its_jobs_and_threads) {
     BREAKS(pool->coming, 1, "only threads can come or idle");
     /* A job, and no thread on its way; which is right if none could be started. */
     eddy_work work = {0};
-    struct flow flow;
+    eddy_flow flow;
     link_init(&flow.jobs);
     link_add_last(&lane->flows, &flow.link);
-    expect_broken("a loop whose turn may come has a job");
+    expect_broken("a loop or queue whose turn may come has a job");
     link_add_last(&flow.jobs, &work.link);
     lane->counts.queued = 1;
     expect_broken("work has a worker on its way");
@@ -372,6 +372,24 @@ START_TEST(a_pool_counts_its_jobs_and_threads) {
     expect_broken("each running job has a worker");
     lane->counts.running = lane->counts.queued = 0;
     link_remove(&flow.link);
+    expect_whole();
+    /* A job of a queue that runs, and one that waits for its end. */
+    eddy_queue queue = {.lane = EDDY_LANE_CPU, .is_running = true};
+    eddy_work running = {.lane = LANE_OF_QUEUE, .queue = &queue};
+    link_init(&queue.flow.link);
+    link_init(&queue.flow.jobs);
+    link_add_last(&queue.flow.jobs, &work.link);
+    pool->workers[0].work = &running;
+    lane->counts.running = lane->counts.queued = 1;
+    expect_whole();
+    BREAKS(lane->counts.queued, 0, "a lane's queue is as it is counted");
+    BREAKS(queue.is_running, false, "a queue of which a job runs has to wait");
+    link_add_last(&lane->flows, &queue.flow.link);
+    lane->counts.queued = 2; /* it is found by both ways */
+    expect_broken("a queue of which a job runs has to wait");
+    link_remove(&queue.flow.link);
+    lane->counts.running = lane->counts.queued = 0;
+    pool->workers[0].work = NULL;
     expect_whole();
 }
 END_TEST
