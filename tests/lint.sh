@@ -141,7 +141,7 @@ if [ -n "$build" ]; then
     cp -R include/. "$hidden"
     for header in include/eddy/*.h; do
         awk '
-            /^(typedef )?struct eddy_(handle|io|timer|hook|defer|wake|signal|post|work|file|write|stream|listener|label) \{/ {name = $0}
+            /^(typedef )?struct eddy_(handle|io|timer|hook|defer|wake|signal|post|work|queue|file|write|stream|listener|label) \{/ {name = $0}
             /^\}/ {name = ""}
             name != "" {
                 is_public = /^ *eddy_handle handle;/ || (/ eddy_io io;/ && name ~ /eddy_(stream|listener) /) ||
