@@ -289,30 +289,15 @@ END_TEST
 
 /* --- What the loop cannot give --- */
 
-static int refusals;
-
-static void *refuse_sockets(void *context, void *memory, size_t old_bytes, size_t new_bytes) {
-    (void)context, (void)old_bytes;
-    if (memory == NULL && new_bytes == sizeof(eddy_curl_socket) && refusals > 0) {
-        refusals--;
-        return NULL;
-    }
-    if (new_bytes > 0) return realloc(memory, new_bytes);
-    free(memory);
-    return NULL;
-}
-
 /* No memory for a socket's watcher: that transfer ends, the others go on. */
 START_TEST(a_transfer_ends_whose_socket_cannot_be_watched) {
     begin();
     ck_assert_int_eq(eddy_curl_close(&curl), CURLM_OK);
-    eddy_hook_stop(&before_wait);
-    test_loop_close(loop);
-    eddy_allocator allocator = {.resize = refuse_sockets};
-    loop = test_loop_open_with((eddy_loop_config){.allocator = &allocator});
+    watched_close();
+    struct watched_refusal refusal = {sizeof(eddy_curl_socket), 2};
+    eddy_allocator allocator = {.resize = watched_resize, .context = &refusal};
+    watched_open_with(&allocator);
     ck_assert_int_eq(eddy_curl_open(&curl, loop), 0);
-    eddy_hook_init(&before_wait, loop);
-    refusals = 2;
     for (int i = 0; i < 6; i++) start(i, "/middle");
     run_out();
     int refused = 0;

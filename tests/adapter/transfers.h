@@ -3,10 +3,10 @@
 #ifndef EDDY_TESTS_TRANSFERS_H
 #define EDDY_TESTS_TRANSFERS_H
 
-#include "nginx.h"
-
 #include <eddy/adapter/libcurl.h>
-#include <sys/syscall.h>
+
+#include "nginx.h"
+#include "watched.h"
 
 struct get {
     eddy_curl_transfer transfer;
@@ -20,13 +20,8 @@ struct get {
     bool pauses; /* at the first bytes */
 };
 
-static eddy_loop *loop;
 static eddy_curl curl;
 static struct nginx server;
-static int open_sockets, open_sockets_max, sockets_opened;
-static bool is_socket[4096], looks; /* at what is watched when something is closed */
-static int closed_watched;          /* sockets that were, which libcurl has told of too late */
-static eddy_hook before_wait;
 
 /* Under valgrind, say. */
 static inline bool is_slow(void) {
@@ -58,36 +53,8 @@ static inline curl_socket_t open_socket(void *context, curlsocktype purpose,
                                         struct curl_sockaddr *address) {
     (void)context, (void)purpose;
     int fd = socket(address->family, address->socktype, address->protocol);
-    sockets_opened++;
-    if (fd >= 0 && ++open_sockets > open_sockets_max) open_sockets_max = open_sockets;
-    if (fd >= 0) is_socket[fd] = true;
+    if (fd >= 0) watched_opened(fd);
     return fd;
-}
-
-static inline void look_for(const eddy_walk_item *item, void *context) {
-    if (item->kind == EDDY_KIND_IO) closed_watched += eddy_io_fd(item->pointer) == *(int *)context;
-}
-
-/* Whenever the loop waits, all that it watches is open. */
-static inline void look_at_watcher(const eddy_walk_item *item, void *context) {
-    (void)context;
-    if (item->kind != EDDY_KIND_IO) return;
-    ck_assert_int_ge(fcntl(eddy_io_fd(item->pointer), F_GETFD), 0);
-}
-
-static inline void look_at_all(eddy_hook *hook) {
-    (void)hook;
-    eddy_loop_walk(loop, look_at_watcher, NULL);
-}
-
-/* In the C library's place, as libcurl (7.88) does not call CURLOPT_CLOSESOCKETFUNCTION for all. */
-__attribute__((visibility("default"))) int close(int fd) {
-    if (looks && fd >= 0 && fd < 4096 && is_socket[fd]) {
-        eddy_loop_walk(loop, look_for, &fd);
-        is_socket[fd] = false;
-        open_sockets--;
-    }
-    return (int)syscall(SYS_close, fd);
 }
 
 static inline void get_url(struct get *get, int port, const char *path) {
@@ -116,22 +83,12 @@ static inline void get_free(struct get *get) {
 static inline void open_all(void) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     nginx_start(&server);
-    loop = test_loop_open();
-    open_sockets = open_sockets_max = sockets_opened = 0;
+    watched_open();
     ck_assert_int_eq(eddy_curl_open(&curl, loop), 0);
-    eddy_hook_init(&before_wait, loop);
-    eddy_unref(&before_wait.handle);
-    ck_assert_int_eq(eddy_hook_start(&before_wait, EDDY_HOOK_PREPARE, look_at_all), 0);
-    closed_watched = 0;
-    looks = true;
 }
 
 static inline void close_rest(void) {
-    ck_assert_int_eq(open_sockets, 0);
-    ck_assert_int_eq(closed_watched, 0);
-    looks = false;
-    eddy_hook_stop(&before_wait);
-    test_loop_close(loop);
+    watched_close();
     nginx_stop(&server);
     curl_global_cleanup();
 }
@@ -139,10 +96,6 @@ static inline void close_rest(void) {
 static inline void close_all(void) {
     ck_assert_int_eq(eddy_curl_close(&curl), CURLM_OK);
     close_rest();
-}
-
-static inline void run_out(void) {
-    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
 }
 
 #endif
