@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 
 struct ask {
@@ -177,7 +176,7 @@ START_TEST(errors_are_told_apart) {
 }
 END_TEST
 
-/* Told inside the call; the loop has nothing to do for them. */
+/* Told inside the call. */
 START_TEST(what_is_known_at_once_does_not_keep_the_loop_alive) {
     open_all(5000, 1);
     ask(0, "127.0.0.9");
@@ -202,14 +201,15 @@ START_TEST(late_answers_hold_up_no_others) {
 }
 END_TEST
 
-/* The answer does not fit a datagram: it is asked for again over TCP. */
+/* It does not fit a datagram. In pieces (scylladb/seastar#3473), too. */
 START_TEST(a_truncated_answer_is_fetched_over_tcp) {
-    open_all(5000, 2);
+    open_all(60 * 1000, 2);
     ask(0, "big.test");
     run_out();
-    expect(0, ARES_SUCCESS);
-    ck_assert_int_eq(asks[0].addresses, 40);
-    ck_assert_int_eq(sockets_opened, 2);
+    ask(1, "split.test");
+    run_out();
+    for (int i = 0; i < 2; i++) expect(i, ARES_SUCCESS);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(asks[i].addresses, 40);
     close_all();
 }
 END_TEST

@@ -8,6 +8,7 @@ is in the name that it is asked for. It ends when its input does.
     missing.test    there is no such name
     broken.test     the server has failed
     big.test        40 addresses, which take a TCP connection
+    split.test      the same, of which one byte comes first
     alias.test      another name of a1.test
 """
 import heapq
@@ -57,9 +58,9 @@ def answer(packet, is_tcp):
     elif kind == TYPE_A and number:
         high, low = divmod(int(number[1]), 256)
         records = [record(name, TYPE_A, bytes([10, 0, high, low]))]
-    elif kind == TYPE_A and name == "big.test" and not is_tcp:
+    elif kind == TYPE_A and name in ("big.test", "split.test") and not is_tcp:
         flags |= TRUNCATED
-    elif kind == TYPE_A and name == "big.test":
+    elif kind == TYPE_A and name in ("big.test", "split.test"):
         records = [record(name, TYPE_A, bytes([10, 1, 0, i])) for i in range(40)]
     elif kind == TYPE_A and name == "alias.test":
         records = [record(name, TYPE_ALIAS, encode("a1.test")), record("a1.test", TYPE_A, bytes([10, 0, 0, 1]))]
@@ -99,7 +100,15 @@ class Server:
             client.close()
             return
         packet = client.recv(struct.unpack("!H", length)[0], socket.MSG_WAITALL)
-        self.reply(packet, True, lambda text: client.sendall(struct.pack("!H", len(text)) + text))
+        self.reply(packet, True, lambda text: self.send(client, packet, struct.pack("!H", len(text)) + text))
+
+    def send(self, client, packet, text):
+        if question(packet)[0] == "split.test":
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.sendall(text[:3])
+            time.sleep(0.05)
+            text = text[3:]
+        client.sendall(text)
 
     def run(self):
         print(self.listener.getsockname()[1], flush=True)

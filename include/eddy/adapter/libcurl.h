@@ -147,10 +147,6 @@ static inline void eddy_curl_on_io_(eddy_io *io, unsigned events) {
     int what = events & EDDY_ERROR ? CURL_CSELECT_ERR : 0, running;
     if (events & EDDY_READ) what |= CURL_CSELECT_IN;
     if (events & EDDY_WRITE) what |= CURL_CSELECT_OUT;
-    if (eddy_io_error(io) < 0) { /* the backend has lost it: if it is open, it is another one */
-        eddy_io_stop(io);
-        (void)eddy_io_start(io, eddy_curl_on_io_, socket->fd, socket->events);
-    }
     (void)curl_multi_socket_action(curl->multi, socket->fd, what, &running);
     eddy_curl_tell_(curl);
 }
