@@ -20,7 +20,8 @@ quietly() {
 # --- Installed ---
 quietly install meson install -C "$build" --no-rebuild --destdir "$work/root"
 cd "$work/root"
-for name in include/eddy.h include/eddy/loop.h pkgconfig/eddy.pc share/doc/eddy/LICENSE \
+for name in include/eddy.h include/eddy/loop.h include/eddy/adapter/libcurl.h \
+    include/eddy/adapter/cares.h pkgconfig/eddy.pc share/doc/eddy/LICENSE \
     share/doc/eddy/README.md share/doc/eddy/docs/README.md share/doc/eddy/docs/examples/hello.c; do
     find . -path "*/$name" | grep -q . || fail "$name is not installed"
 done
