@@ -13,7 +13,8 @@ extern "C" {
 #endif
 
 /* Lanes keep one kind of work from starving another. Within a lane the loops that share the pool
- * take turns, a request each; those of one loop start in the order of submission. */
+ * take turns, a request each, and so does each queue (queue.h); those of one loop, or of one queue,
+ * start in the order of submission. */
 typedef enum eddy_lane {
     EDDY_LANE_FILE,   /* file requests; may use every thread */
     EDDY_LANE_LOOKUP, /* look-ups of names; at most half of the threads: they may block long */

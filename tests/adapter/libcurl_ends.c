@@ -48,17 +48,16 @@ END_TEST
 /* Connected, and then nothing. */
 START_TEST(a_silent_server_is_left_in_time) {
     begin();
-    struct nginx silent = {.port = 0};
-    nginx_reserve(&silent);
-    ck_assert_int_eq(listen(silent.reserved, 10), 0);
-    get_url(&gets[0], silent.port, "/");
+    int port, listener = nginx_reserve(&port);
+    ck_assert_int_eq(listen(listener, 10), 0);
+    get_url(&gets[0], port, "/");
     curl_easy_setopt(gets[0].easy, CURLOPT_TIMEOUT_MS, 50L);
     get_start(&gets[0]);
     start(1, "/small");
     run_out();
     expect(0, CURLE_OPERATION_TIMEDOUT);
     expect(1, CURLE_OK);
-    close(silent.reserved);
+    close(listener);
     end();
 }
 END_TEST
@@ -184,6 +183,45 @@ START_TEST(transfers_are_cancelled_inside_a_callback_of_libcurl) {
 }
 END_TEST
 
+static void start_stream(int place, const char *path) {
+    char url[64];
+    get_url(&gets[place], server.h2_port, path);
+    snprintf(url, sizeof url, "https://127.0.0.1:%d%s", server.h2_port, path);
+    curl_easy_setopt(gets[place].easy, CURLOPT_URL, url);
+    curl_easy_setopt(gets[place].easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(gets[place].easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(gets[place].easy, CURLOPT_RANGE, "0-29999"); /* of 20 kB a second */
+    curl_easy_setopt(gets[place].easy, CURLOPT_TIMEOUT, 30L);
+    get_start(&gets[place]);
+}
+
+/* Of several that share a connection one is cancelled, whichever of them libcurl has asked for it
+ * last: the connection stays, and is watched. */
+START_TEST(a_stream_of_a_shared_connection_is_cancelled) {
+    enum { STREAMS = 3 };
+    begin();
+    if (!nginx_add_tls(&server)) {
+        end();
+        return;
+    }
+    for (int which = 0; which < STREAMS; which++) {
+        for (int i = 0; i <= STREAMS; i++) gets[i].done = 0;
+        start_stream(STREAMS, "/small"); /* which connects */
+        run_out();
+        expect(STREAMS, CURLE_OK);
+        for (int i = 0; i < STREAMS; i++) start_stream(i, "/middle");
+        size_t before = gets[which].bytes;
+        while (gets[which].bytes == before) ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+        eddy_curl_cancel(&gets[which].transfer);
+        run_out();
+        for (int i = 0; i < STREAMS; i++)
+            expect(i, i == which ? CURLE_ABORTED_BY_CALLBACK : CURLE_OK);
+        ck_assert_int_eq(sockets_opened, 1);
+    }
+    end();
+}
+END_TEST
+
 /* In `done` of one: neighbours that have ended in the same turn, too, keep what they ended with. */
 static void cancel_others(struct get *get) {
     for (int i = 0; i < 6; i++)
@@ -240,6 +278,8 @@ START_TEST(libcurl_refuses_to_be_called_inside_its_callbacks) {
     expect(0, CURLE_OK);
     ck_assert_int_eq(gets[1].done, 0);
     start(1, "/small");
+    eddy_curl_transfer other; /* the same handle once more */
+    ck_assert_int_eq(eddy_curl_start(&curl, &other, gets[1].easy, get_done), CURLM_ADDED_ALREADY);
     run_out();
     expect(1, CURLE_OK);
     end();
@@ -318,6 +358,7 @@ Suite *make_suite(void) {
     ck_add(suite, "cancel", a_cancelled_transfer_is_told_once,
            transfers_are_cancelled_before_they_begin, transfers_are_cancelled_while_they_connect,
            transfers_are_cancelled_inside_a_callback_of_libcurl,
+           a_stream_of_a_shared_connection_is_cancelled,
            transfers_are_cancelled_when_another_one_is_told,
            a_transfer_is_started_again_when_it_is_told,
            libcurl_refuses_to_be_called_inside_its_callbacks);

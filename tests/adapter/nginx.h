@@ -22,6 +22,7 @@ enum { NGINX_SMALL_BYTES = 12, NGINX_MIDDLE_BYTES = 300 * 1000 };
 struct nginx {
     pid_t pid;
     int port, reserved;
+    int h2_port, h2_reserved; /* TLS and HTTP/2; 0: there is no openssl to make a certificate */
     char dir[64];
 };
 
@@ -56,37 +57,44 @@ static inline void nginx_configure(const struct nginx *it) {
             "location /slow/ { alias %s/www/; limit_rate 20k; }\n"
             "location /once/ { alias %s/www/; keepalive_timeout 0; }\n"
             "location /moved { return 302 /small; }\n"
-            "location /put/ { dav_methods PUT; } } }\n",
+            "location /put/ { dav_methods PUT; } }\n",
             it->port, it->dir, it->dir, it->dir);
+    if (it->h2_port > 0)
+        fprintf(file,
+                "server { listen 127.0.0.1:%d ssl http2 reuseport; root %s/www; limit_rate 20k;\n"
+                "ssl_certificate %s/cert; ssl_certificate_key %s/key; }\n",
+                it->h2_port, it->dir, it->dir, it->dir);
+    fprintf(file, "}\n");
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static inline int nginx_socket(struct nginx *it, struct sockaddr_in *address) {
+static inline int nginx_socket(int port, struct sockaddr_in *address) {
     struct sockaddr_storage any;
     (void)loopback(&any, AF_INET);
     memcpy(address, &any, sizeof *address);
-    address->sin_port = htons((uint16_t)it->port);
+    address->sin_port = htons((uint16_t)port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);
     return fd;
 }
 
-/* A port that stays ours: bound, and listened to by the server alone. */
-static inline void nginx_reserve(struct nginx *it) {
+/* A port that stays ours: bound, and listened to by the server alone. Returns its socket. */
+static inline int nginx_reserve(int *port) {
     struct sockaddr_in address;
     socklen_t length = sizeof address;
     int on = 1;
-    it->reserved = nginx_socket(it, &address);
-    ck_assert_int_eq(setsockopt(it->reserved, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
-    ck_assert_int_eq(bind(it->reserved, (struct sockaddr *)&address, length), 0);
-    ck_assert_int_eq(getsockname(it->reserved, (struct sockaddr *)&address, &length), 0);
-    it->port = ntohs(address.sin_port);
+    int fd = nginx_socket(0, &address);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
 }
 
 static inline void nginx_await(struct nginx *it) {
     struct sockaddr_in address;
     for (int i = 0; i < 2000; i++) {
-        int fd = nginx_socket(it, &address);
+        int fd = nginx_socket(it->port, &address);
         int err = connect(fd, (struct sockaddr *)&address, sizeof address);
         close(fd);
         if (err == 0) return;
@@ -120,7 +128,7 @@ static inline void nginx_start(struct nginx *it) {
     ck_assert_int_eq(mkdir(path, 0700), 0);
     nginx_file(it, "small", "hello, world", NGINX_SMALL_BYTES);
     nginx_file(it, "middle", "", NGINX_MIDDLE_BYTES);
-    nginx_reserve(it);
+    it->reserved = nginx_reserve(&it->port);
     nginx_configure(it);
     nginx_run(it);
 }
@@ -134,10 +142,26 @@ static inline void nginx_kill(struct nginx *it) {
     it->pid = 0;
 }
 
+/* It begins anew, with TLS; false where that is not to be had. */
+static inline bool nginx_add_tls(struct nginx *it) {
+    char command[512];
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
+             "-subj /CN=localhost -keyout %s/key -out %s/cert > /dev/null 2>&1",
+             it->dir, it->dir);
+    if (system(command) != 0) return false;
+    it->h2_reserved = nginx_reserve(&it->h2_port);
+    nginx_configure(it);
+    nginx_kill(it);
+    nginx_run(it);
+    return true;
+}
+
 static inline void nginx_stop(struct nginx *it) {
     char command[128];
     nginx_kill(it);
     close(it->reserved);
+    if (it->h2_port > 0) close(it->h2_reserved);
     snprintf(command, sizeof command, "rm -rf '%s'", it->dir);
     ck_assert_int_eq(system(command), 0);
 }

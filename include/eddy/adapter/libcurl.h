@@ -242,10 +242,9 @@ static inline int eddy_curl_open(eddy_curl *curl, eddy_loop *loop) {
  * callback of libcurl). */
 static inline CURLMcode eddy_curl_start(eddy_curl *curl, eddy_curl_transfer *transfer, CURL *easy,
                                         eddy_curl_done_fn *done) {
-    CURLMcode code;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    code = curl_multi_add_handle(curl->multi, easy);
+    CURLMcode code = curl_multi_add_handle(curl->multi, easy);
     if (code != CURLM_OK) return code;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     memset(transfer, 0, sizeof *transfer);
     transfer->curl = curl;
     transfer->easy = easy;
