@@ -190,7 +190,9 @@ EDDY_API int eddy_stream_set_marks(eddy_stream *stream, size_t low, size_t high,
 EDDY_API bool eddy_stream_is_full(const eddy_stream *stream);
 
 /* If the queue is not empty and the kernel takes no byte of it for `timeout_ns`, the connection is
- * given up for writing: every write gets -ETIMEDOUT. 0: no limit, as at the start.
+ * given up for writing: every write gets -ETIMEDOUT. 0: no limit, as at the start. The kernel takes
+ * none before a good part of its own buffer is free again (on Linux a third, of up to 4 MB): a peer
+ * that reads slowly needs so much time.
  * Errors: -EINVAL (negative; closing), -ENOMEM. */
 EDDY_API int eddy_stream_set_write_timeout(eddy_stream *stream, int64_t timeout_ns);
 
