@@ -176,8 +176,8 @@ static void event_call(struct event *event, short what) {
     event->ev_base->called++;
     if (!(event->asked & EV_PERSIST))
         (void)event_del(event);
-    else if (event->timeout_ns >=
-             0) /* of a timer that has just fired or still runs: a place is free */
+    else if (event->timeout_ns >= 0)
+        /* It still runs or has just fired: it has its place. */
         (void)eddy_timer_start(&event->timer, on_timer, event->timeout_ns, 0);
     event->callback(event->fd, what, event->argument);
 }
