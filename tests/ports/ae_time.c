@@ -20,11 +20,14 @@ static void on_timer(eddy_timer *timer) {
     node_put(it->port, &it->port->due, &it->node);
 }
 
+/* Once; with a repetition that never comes it keeps its place in the heap when it has fired, so
+ * that starting it again cannot fail. */
 static int timed_start(struct timed *it, long long milliseconds) {
     const long long most = INT64_MAX / EDDY_NS_PER_MS;
     if (milliseconds < 0) milliseconds = 0;
     if (milliseconds > most) milliseconds = most;
-    int err = eddy_timer_start(&it->timer, on_timer, milliseconds * EDDY_NS_PER_MS, 0);
+    int64_t delay_ns = milliseconds * EDDY_NS_PER_MS;
+    int err = eddy_timer_start(&it->timer, on_timer, delay_ns, INT64_MAX);
     if (err == 0) node_put(it->port, &it->port->waiting, &it->node);
     return err;
 }
@@ -80,8 +83,8 @@ static void timed_handle(struct timed *it) {
     it->is_running = false;
     if (it->is_deleted || again == AE_NOMORE)
         timed_delete(it);
-    else if (timed_start(it, again) < 0)
-        node_put(port, &port->due, &it->node); /* no memory: rather too early than never */
+    else
+        (void)timed_start(it, again);
 }
 
 static void timed_free(struct timed *it) {
