@@ -33,18 +33,20 @@ static bool is_at_hand(const struct port *port, int flags) {
 }
 
 /* A turn of the library; as many as it takes if all that one notes is of the kind that this level
- * does not process. A signal ends it. */
+ * does not process. A signal ends it, and so does who waits for the lock. */
 static int turn(struct port *port, int flags) {
     enter(port);
+    port->is_wanted = false;
     bool may_wait = !((flags | port->ae.flags) & AE_DONT_WAIT);
     if (port->ae.maxfd < 0 && !(flags & AE_TIME_EVENTS)) may_wait = false; /* for nothing */
     int err;
-    unsigned long long before;
+    bool is_noted;
     do {
-        before = port->notes;
+        unsigned long long before = port->notes;
         bool waits = may_wait && !is_at_hand(port, flags);
         err = eddy_loop_run(port->loop, waits ? EDDY_RUN_ONCE : EDDY_RUN_NOWAIT);
-    } while (may_wait && err >= 0 && port->notes != before && !is_at_hand(port, flags));
+        is_noted = port->notes != before && !port->is_wanted;
+    } while (may_wait && err >= 0 && is_noted && !is_at_hand(port, flags));
     leave(port);
     return err;
 }
@@ -72,7 +74,7 @@ void aeMain(aeEventLoop *ae) {
 /* --- Its life --- */
 
 static void on_wake(eddy_wake *wake) {
-    (void)wake; /* who has sent it waits for the lock */
+    eddy_container_of(wake, struct port, wake)->is_wanted = true;
 }
 
 static int port_open(struct port *port, int setsize) {

@@ -17,6 +17,7 @@ struct port {
     aeEventLoop ae; /* first: what the program sees */
     eddy_loop *loop;
     pthread_mutex_t lock;
+    bool is_wanted;      /* `lock`: somebody waits for it */
     eddy_wake wake;      /* keeps the loop alive when nothing else does, so that it waits */
     struct file **files; /* by descriptor; NULL: it never had an event */
     struct node ready;   /* files */
@@ -94,7 +95,7 @@ void port_free_files(struct port *port, int fd);
 
 /* The same of the time events that were due. */
 int port_handle_times(struct port *port);
-/* All of them, with their finalizers. */
+/* All of them, with their finalizers, which may add none. */
 void port_free_times(struct port *port);
 
 #endif

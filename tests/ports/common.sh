@@ -69,8 +69,9 @@ get_source() {
             -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
         # What a mirror lacks shows when the sources are asked for.
         apt-get "${own[@]}" update > "$work/apt.log" 2>&1 || true
-        apt-get "${own[@]}" source --only-source "$package" >> "$work/apt.log" 2>&1 ||
+        (cd "$apt" && apt-get "${own[@]}" source --only-source "$package") >> "$work/apt.log" 2>&1 ||
             { tail -3 "$work/apt.log"; skip "no sources of $suite"; }
+        mv "$apt/$package"-*/ "$work" # whole, or not at all
     fi
     source=$(cd "$package"-*/ && pwd)
     version=$(head -1 "$source/debian/changelog" | sed 's/.*(\(.*\)).*/\1/')

@@ -30,7 +30,7 @@ rm -f memcached memcached-debug testapp # linked with the layer as it is now
 quietly memcached-build make -j1 memcached memcached-debug sizes testapp timedrun
 nm memcached-debug | grep ' T eddy_loop_run$' > /dev/null || fail 'eddy is not in it'
 
-left_out='ssl_|sasl|proxy|extstore|lru-crawler|lru-maintainer|slabs|restart|stress|misbehave|slabhang|refhang'
+left_out='ssl_|sasl|proxy|extstore|chunked|lru-|slabs|stress|misbehave'
 tests=()
 for test in t/*.t; do
     [[ $test =~ $left_out ]] || tests+=("$test")

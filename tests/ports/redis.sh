@@ -13,20 +13,22 @@ build_eddy
 
 # As Redis' own ae.c includes the file of its backend.
 cp "$here"/ae_port.h "$here"/ae_on_eddy.c "$here"/ae_file.c "$here"/ae_time.c "$source/src"
-printf '#include "ae_%s.c"\n' on_eddy file time > "$source/src/ae.c"
+{
+    [ -z "${BACKEND:-}" ] || echo "#define AE_BACKEND \"$BACKEND\""
+    printf '#include "ae_%s.c"\n' on_eddy file time
+} > "$source/src/ae.c"
 rm -f "$source"/src/ae_epoll.c "$source"/src/ae_kqueue.c "$source"/src/ae_evport.c "$source"/src/ae_select.c
 grep -q "$eddy" "$source/src/Makefile" || sed -i "s|^FINAL_LIBS=-lm|FINAL_LIBS=$eddy -lm|" "$source/src/Makefile"
 grep -q "$eddy" "$source/src/Makefile" || fail 'its Makefile is another one'
-flags=-I$tree/include
-[ -z "${BACKEND:-}" ] || flags="$flags -DAE_BACKEND='\"$BACKEND\"'"
-quietly redis-build make -j1 -C "$source" MALLOC=libc OPTIMIZATION=-O1 REDIS_CFLAGS="$flags"
+quietly redis-build make -j1 -C "$source" MALLOC=libc OPTIMIZATION=-O1 REDIS_CFLAGS="-I$tree/include"
 nm "$source/src/redis-server" | grep ' T eddy_loop_run$' > /dev/null || fail 'eddy is not in it'
 modules=(basics eventloop timer blockedclient blockonbackground usercall)
 quietly redis-modules make -j1 -C "$source/tests/modules" "${modules[@]/%/.so}"
 
 units=(unit/type/string unit/type/list unit/expire unit/scripting unit/multi unit/protocol unit/networking
-    unit/pubsub unit/other unit/querybuf integration/aof unit/moduleapi/eventloop unit/moduleapi/timer
-    unit/moduleapi/blockedclient unit/moduleapi/blockonbackground unit/moduleapi/usercall)
+    unit/pubsub unit/other unit/querybuf integration/aof integration/redis-benchmark
+    unit/moduleapi/eventloop unit/moduleapi/timer unit/moduleapi/blockedclient unit/moduleapi/blockonbackground
+    unit/moduleapi/usercall)
 status=0
 arguments=(--clients 2 --timeout 300)
 for unit in "${units[@]}"; do arguments+=(--single "$unit"); done
