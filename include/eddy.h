@@ -1,13 +1,13 @@
 /* eddy.h: the whole library. Each header is the reference of its module.
  *
- *   loop.h    the reactor and its turn          pool.h    threads for what can only block
- *   io.h      descriptors                       work.h    functions on those threads
+ *   loop.h    the reactor and its turn          work.h    functions on those threads
+ *   io.h      descriptors                       queue.h   one function at a time
  *   timer.h   deadlines                         file.h    file operations
- *   hook.h    around the wait                   queue.h   one function at a time
- *   defer.h   calls later in the turn           stream.h  bytes over sockets
- *   wake.h    from other threads                tcp.h     connecting, listening, addresses
+ *   hook.h    around the wait                   stream.h  bytes over sockets
+ *   defer.h   calls later in the turn           tcp.h     connecting, listening, addresses
+ *   wake.h    from other threads                local.h   the same within a machine
  *   signal.h  signals                           walk.h    who keeps a loop alive
- *   label.h   names for them */
+ *   pool.h    threads for what can only block   label.h   names for them */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -17,6 +17,7 @@
 #include <eddy/hook.h>
 #include <eddy/io.h>
 #include <eddy/label.h>
+#include <eddy/local.h>
 #include <eddy/loop.h>
 #include <eddy/pool.h>
 #include <eddy/queue.h>

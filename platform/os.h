@@ -9,6 +9,7 @@
 #define EDDY_PLATFORM_OS_H
 
 #include <eddy/file.h>
+#include <eddy/local.h>
 
 #include <pthread.h>
 #include <signal.h>
@@ -56,6 +57,7 @@ int eddy_os_set_keepalive(int fd, unsigned idle_s, unsigned interval_s,
                           unsigned count); /* 0: off */
 int eddy_os_reuse_port(int fd); /* -ENOTSUP where several sockets cannot share the load */
 int eddy_os_socket_error(int fd, int *error); /* takes SO_ERROR, negative, out of the socket */
+int eddy_os_socket_type(int fd);              /* SOCK_STREAM and its like */
 int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length);
 int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
 /* These two are -EAGAIN on EINTR, which a call that does not wait has no cause for. Some systems
@@ -63,10 +65,30 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length);
  * sent, one call takes no more. -EINVAL: a negative count, or more bytes than fit ssize_t. */
 enum { EDDY_OS_TRANSFER_MAX = 1 << 30 };
 ssize_t eddy_os_receive(int fd, void *data, size_t size);
+ssize_t eddy_os_receive_record(int fd, void *data, size_t size); /* -EMSGSIZE: its end is lost */
 int eddy_os_unread(int fd); /* bytes that could be received now */
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
 
 unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */
+
+/* --- Local sockets: local_socket.c --- */
+
+/* The file of a bound socket: which it is, and its permissions. */
+struct eddy_os_name {
+    uint64_t device, inode;
+    unsigned mode;
+};
+
+int eddy_os_socket_pair(int type, int ends[2]);
+/* -ENOTSUP: the system does not tell; -ENOTCONN: also of a socket that is not local. */
+int eddy_os_peer_credentials(int fd, eddy_credentials *peer);
+/* Binds to an address whose name is `path`. Nobody can connect before it listens, so it gets its
+ * permissions in time: `mode`, or with -1 what the umask leaves. An error leaves no name. */
+int eddy_os_bind_name(int fd, const struct sockaddr *address, socklen_t length, const char *path,
+                      int mode, struct eddy_os_name *name);
+int eddy_os_name_find(const char *path, struct eddy_os_name *name); /* -EEXIST: it is no socket's */
+/* -EEXIST: it is another's by now. */
+int eddy_os_name_remove(const char *path, const struct eddy_os_name *name);
 
 /* --- Signals --- */
 

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
@@ -175,12 +176,30 @@ int eddy_os_socket_error(int fd, int *error) {
     return 0;
 }
 
+/* macOS and the BSDs tell of a local socket without a name that it has one of zeros, as long as an
+ * address of IPv4, which on Linux would be an abstract one. */
+static void socket_cut_zeros(const struct sockaddr *address, socklen_t *length) {
+#ifndef __linux__
+    const socklen_t head = offsetof(struct sockaddr_un, sun_path);
+    bool is_local = *length > head && address->sa_family == AF_UNIX;
+    if (is_local && ((const struct sockaddr_un *)(const void *)address)->sun_path[0] == '\0')
+        *length = head;
+#else
+    (void)address;
+    (void)length;
+#endif
+}
+
 int eddy_os_local_address(int fd, struct sockaddr *address, socklen_t *length) {
-    return getsockname(fd, address, length) < 0 ? -errno : 0;
+    if (getsockname(fd, address, length) < 0) return -errno;
+    socket_cut_zeros(address, length);
+    return 0;
 }
 
 int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
-    return getpeername(fd, address, length) < 0 ? -errno : 0;
+    if (getpeername(fd, address, length) < 0) return -errno;
+    socket_cut_zeros(address, length);
+    return 0;
 }
 
 /* Calls that never wait are not interrupted; if one was, all the same, the caller tries
@@ -193,6 +212,15 @@ static ssize_t socket_failed(void) {
 ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     ssize_t count = recv(fd, data, size, 0);
     return count < 0 ? socket_failed() : count;
+}
+
+/* What does not fit is gone, and only the flags tell. */
+ssize_t eddy_os_receive_record(int fd, void *data, size_t size) {
+    struct iovec vector = {.iov_base = data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    ssize_t count = recvmsg(fd, &message, 0);
+    if (count < 0) return socket_failed();
+    return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : count;
 }
 
 int eddy_os_unread(int fd) {

@@ -1,4 +1,6 @@
-/* tcp.h: TCP over IPv4 and IPv6: connecting, listening, options, addresses. Loop thread only. */
+/* tcp.h: TCP over IPv4 and IPv6: connecting, listening, options, addresses; and listeners, which
+ * local sockets (local.h) have too. The functions eddy_tcp_… are for TCP alone: -EAFNOSUPPORT.
+ * Loop thread only. */
 #ifndef EDDY_TCP_H
 #define EDDY_TCP_H
 
@@ -11,13 +13,16 @@ extern "C" {
 #endif
 
 /* Makes `*address` of a numeric host ("127.0.0.1", "::1", "fe80::1%eth0", "fe80::1%2") and a port.
- * A scope is looked up as an interface's name first, then taken as a number. Returns its length.
- * Errors: -EINVAL. Any thread. */
+ * A scope is looked up as an interface's name first, then taken as a number. A host that begins
+ * with "unix:" is a local address in the words of eddy_address_format_whole (local.h), and has port
+ * 0. Returns its length. Errors: -EINVAL, -ENAMETOOLONG. Any thread. */
 EDDY_API int eddy_address_parse(struct sockaddr_storage *address, const char *host, unsigned port);
 
-/* Writes "127.0.0.1:8080" or "[::1]:8080", a scope as its number. Returns the length without the
- * end, as snprintf does: if it is not less than `size`, the text was cut.
- * Errors: -EAFNOSUPPORT. Any thread. */
+/* Writes "127.0.0.1:8080" or "[::1]:8080", a scope as its number, or "unix:/path". Returns the
+ * length without the end, as snprintf does: if it is not less than `size`, the text was cut. Of a
+ * local address it reads a whole struct sockaddr_un, whose bytes behind the name must be 0; zeros
+ * that end an abstract name are not seen: eddy_address_format_whole takes the length. Errors:
+ * -EAFNOSUPPORT. Any thread. */
 EDDY_API int eddy_address_format(const struct sockaddr *address, char *text, size_t size);
 
 /* The port, or -EAFNOSUPPORT. Any thread. */
@@ -77,7 +82,11 @@ struct eddy_listener {
     eddy_listener_fn *close_fn;
     int reserve; /* a descriptor, given up for a moment to shed a connection */
     uint32_t state;
-    uint32_t failures; /* of accept, in a row */
+    uint32_t failures;      /* of accept, in a row */
+    int owner;              /* the process that removes the name of a local socket; 0: none does */
+    uint64_t device, inode; /* of that name */
+    eddy_listener_fn *remove_name;
+    bool is_local;
 };
 
 /* Makes `listener` a closed one of `loop`. Cannot fail. */
@@ -101,8 +110,8 @@ EDDY_API int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *add
  * duplicate of its own, may share a socket: a connection wakes the loops that wait, the first to
  * accept has it, and the others go on; as long as one of them is open the backlog stays. Errors,
  * which leave `fd` yours: -EALREADY (listening), -EBADF, -ENOTSOCK, -EAFNOSUPPORT (of neither IPv4
- * nor IPv6), -EINVAL (it does not listen, or the listener is closing), -EBUSY (a stream or listener
- * of this loop has it), or as eddy_io_start. */
+ * nor IPv6, nor local), -EINVAL (it does not listen, or the listener is closing), -EBUSY (a stream
+ * or listener of this loop has it), or as eddy_io_start. */
 EDDY_API int eddy_listener_attach(eddy_listener *listener, int fd, eddy_accept_fn *fn);
 
 /* The listening socket, which stays the listener's: to ask for its options, or to duplicate it.

@@ -9,7 +9,6 @@
 
 enum {
     LISTENER_ACCEPTS_PER_TURN = 64,
-    LISTENER_BACKLOG = 511, /* what servers ask for; the kernel caps it */
     /* Failures in a row, with neither a connection nor the end of the backlog between them, after
      * which the listener pauses: they may take no connection with them, as a sandbox's refusal does
      * not, and the loop would spin. An abort says that it has taken one; so many in a row no
@@ -48,6 +47,7 @@ static void listener_close_reserve(eddy_listener *listener) {
 
 static void listener_close_socket(eddy_listener *listener, int error) {
     int fd = eddy_io_fd(&listener->io);
+    if (listener->owner != 0 && !net_has_lost(error)) listener->remove_name(listener);
     eddy_io_stop(&listener->io);
     eddy_timer_stop(&listener->pause);
     if (fd >= 0 && !net_has_lost(error)) eddy_os_close(fd);
@@ -165,7 +165,7 @@ static void listener_on_ready(eddy_io *io, unsigned events) {
         return;
     }
     for (int i = 0; i < LISTENER_ACCEPTS_PER_TURN && listener_is_accepting(listener); i++) {
-        struct sockaddr_storage peer;
+        struct sockaddr_storage peer = {0}; /* a local one may have no name, and no family */
         socklen_t length = sizeof peer;
         listener_loop(listener)->metrics.accepts++;
         int fd = eddy_os_accept(eddy_io_fd(io), (struct sockaddr *)&peer, &length);
@@ -175,6 +175,7 @@ static void listener_on_ready(eddy_io *io, unsigned events) {
         }
         if (fd >= 0) {
             listener->failures = 0;
+            if (listener->is_local) peer.ss_family = AF_UNIX;
             CALLBACK(listener_loop(listener), listener,
                      listener->accept_fn(listener, fd, (const struct sockaddr *)&peer));
         } else if (!listener_is_of_connection(fd) || !listener_may_go_on(listener, fd)) {
@@ -221,7 +222,7 @@ static int listener_open_socket(const struct sockaddr *address, socklen_t length
     return err;
 }
 
-static int listener_watch(eddy_listener *listener, int fd, eddy_accept_fn *fn) {
+int eddy__listener_watch(eddy_listener *listener, int fd, bool is_local, eddy_accept_fn *fn) {
     listener_reopen_reserve(listener); /* without it the listener only sheds nobody yet */
     int err =
         eddy_io_start(&listener->io, listener_on_ready, fd, listener->state == 0 ? EDDY_READ : 0);
@@ -231,45 +232,54 @@ static int listener_watch(eddy_listener *listener, int fd, eddy_accept_fn *fn) {
     }
     listener->accept_fn = fn;
     listener->failures = 0;
+    listener->owner = 0;
+    listener->is_local = is_local;
     return 0;
+}
+
+int eddy__listener_check(const eddy_listener *listener, eddy_accept_fn *fn) {
+    EDDY_ASSERT(fn != NULL);
+    EDDY_ASSERT(handle_is_initialised(&listener->io.handle));
+    if (listener->state & LISTENER_CLOSING) return -EINVAL;
+    return eddy_io_fd(&listener->io) >= 0 ? -EALREADY : 0;
 }
 
 int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address, socklen_t length,
                     int backlog, unsigned options, eddy_accept_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
-    EDDY_ASSERT(handle_is_initialised(&listener->io.handle));
     const unsigned known = EDDY_REUSEPORT | EDDY_IPV6_ONLY;
-    if (backlog < 0 || (options & ~known) || (listener->state & LISTENER_CLOSING)) return -EINVAL;
-    if (eddy_io_fd(&listener->io) >= 0) return -EALREADY;
+    int err = eddy__listener_check(listener, fn);
+    if (err < 0) return err;
+    if (backlog < 0 || (options & ~known)) return -EINVAL;
+    if (!net_is_of(address->sa_family, false)) return -EAFNOSUPPORT;
     int fd = listener_open_socket(address, length, backlog, options);
     if (fd < 0) return fd;
-    int err = listener_watch(listener, fd, fn);
+    err = eddy__listener_watch(listener, fd, false, fn);
     if (err < 0) eddy_os_close(fd);
     return err;
 }
 
-/* Whether it is what eddy_tcp_listen makes. A socket that does not listen is ready at once, and
- * accept would fail for good. */
-static int listener_check_socket(int fd) {
+/* Whether it is what eddy_tcp_listen or eddy_local_listen makes. A socket that does not listen is
+ * ready at once, and accept would fail for good. */
+static int listener_check_socket(int fd, bool *is_local) {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     int is_listening = eddy_os_is_listening(fd);
     if (is_listening < 0) return is_listening;
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
     if (err < 0) return err;
-    if (address.ss_family != AF_INET && address.ss_family != AF_INET6) return -EAFNOSUPPORT;
+    *is_local = address.ss_family == AF_UNIX;
+    if (!net_is_of(address.ss_family, *is_local)) return -EAFNOSUPPORT;
     return is_listening ? 0 : -EINVAL;
 }
 
 int eddy_listener_attach(eddy_listener *listener, int fd, eddy_accept_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
-    EDDY_ASSERT(handle_is_initialised(&listener->io.handle));
-    if (listener->state & LISTENER_CLOSING) return -EINVAL;
-    if (eddy_io_fd(&listener->io) >= 0) return -EALREADY;
+    bool is_local;
+    int err = eddy__listener_check(listener, fn);
+    if (err < 0) return err;
     if (eddy__stream_has_owner(listener_loop(listener), fd)) return -EBUSY;
-    int err = listener_check_socket(fd);
+    err = listener_check_socket(fd, &is_local);
     if (err == 0) err = eddy_os_prepare_socket(fd);
-    return err < 0 ? err : listener_watch(listener, fd, fn);
+    return err < 0 ? err : eddy__listener_watch(listener, fd, is_local, fn);
 }
 
 int eddy_listener_fd(const eddy_listener *listener) {

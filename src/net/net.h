@@ -5,9 +5,12 @@
  *   stream_read.c   reading
  *   stream_write.c  the queue of writes, shutting down, marks
  *   stream_send.c   sending the queue, and telling what became of it
- *   tcp.c           connecting, options, addresses of both ends
+ *   stream_record.c reading and writing records
+ *   connect.c       connecting
+ *   tcp.c           TCP: options, listening, addresses of both ends
+ *   local.c         local sockets: pairs, names, who is there
  *   listener.c      accepting
- *   address.c       numeric addresses and their text
+ *   address.c       numeric and local addresses, and their text
  *
  * Callbacks may close the stream, but its memory stays until phase 8: code that calls one looks
  * at `state` afterwards, and nothing else needs to be remembered. Threading: loop thread only. */
@@ -24,6 +27,7 @@
 #include "../core/walk.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 /* Of `eddy_stream.state`. 0 is an unconnected stream. */
 enum {
@@ -34,11 +38,13 @@ enum {
     STREAM_WRITABLE = 1 << 4, /* connected, not shut down, and no write has failed */
     STREAM_FULL = 1 << 5,     /* has reached the high mark, and not fallen to the low one since */
     STREAM_CLOSING = 1 << 6,
-    STREAM_DRAINS = 1 << 7,      /* has been full since `drained` was told last */
-    STREAM_REFUSED = 1 << 8,     /* blocked, because the kernel took no more */
-    STREAM_WRITE_AGAIN = 1 << 9, /* blocked for want of memory: not EDDY_WRITE but the timer */
-    STREAM_READ_AGAIN = 1 << 10, /* reading, and the same */
-    STREAM_HANGUP = 1 << 11,     /* not reading, and EDDY_HANGUP is its interest */
+    STREAM_DRAINS = 1 << 7,         /* has been full since `drained` was told last */
+    STREAM_REFUSED = 1 << 8,        /* blocked, because the kernel took no more */
+    STREAM_WRITE_AGAIN = 1 << 9,    /* blocked for want of memory: not EDDY_WRITE but the timer */
+    STREAM_READ_AGAIN = 1 << 10,    /* reading, and the same */
+    STREAM_HANGUP = 1 << 11,        /* not reading, and EDDY_HANGUP is its interest */
+    STREAM_CONNECT_AGAIN = 1 << 12, /* connecting: the other side's backlog is full */
+    STREAM_RECORDS = 1 << 13,       /* of a SOCK_SEQPACKET */
 };
 
 /* Counts of an eddy_write that are none. */
@@ -113,9 +119,16 @@ static inline int net_join(eddy_loop *loop) {
     return eddy__part_of(loop, &eddy__net_kind) != NULL ? 0 : -ENOMEM;
 }
 
+/* Whether a socket is TCP, or else local. */
+static inline bool net_is_of(int family, bool is_local) {
+    return is_local ? family == AF_UNIX : family == AF_INET || family == AF_INET6;
+}
+
 /* --- stream.c --- */
-bool eddy__stream_has_owner(const eddy_loop *loop, int fd);     /* a stream or listener has `fd` */
-void eddy__stream_ready(eddy_io *io, unsigned events);          /* the watcher's callback */
+bool eddy__stream_has_owner(const eddy_loop *loop, int fd); /* a stream or listener has `fd` */
+void eddy__stream_ready(eddy_io *io, unsigned events);      /* the watcher's callback */
+void eddy__stream_ready_for_more(eddy_stream *stream, unsigned events);
+int eddy__stream_watch(eddy_stream *stream, int fd, bool records, unsigned events);
 void eddy__stream_update_interest(eddy_stream *stream);         /* the events its state calls for */
 int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if it is later */
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
@@ -124,7 +137,8 @@ void eddy__stream_close_socket(eddy_stream *stream, int error); /* which tells i
 /* --- stream_read.c --- */
 void eddy__stream_read(eddy_stream *stream);
 void eddy__stream_read_again(eddy_stream *stream);
-void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict); /* the last call of read_fn */
+void eddy__stream_read_verdict(eddy_stream *stream, ssize_t size); /* of a read without data */
+void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict);  /* the last call of read_fn */
 void eddy__stream_read_late(eddy_stream *stream);
 void eddy__stream_hangup_end(eddy_stream *stream, int status); /* tells of it */
 void eddy__stream_tell_loss(eddy_stream *stream); /* whoever would read, as no event would come */
@@ -139,9 +153,30 @@ void eddy__stream_write_fail(eddy_stream *stream, int error);
 void eddy__stream_write_late(eddy_stream *stream);
 void eddy__stream_write_cancel(eddy_stream *stream); /* of a closed stream */
 
-/* --- tcp.c --- */
+/* --- stream_record.c --- */
+void eddy__record_ready(eddy_io *io, unsigned events); /* the watcher's callback */
+void eddy__record_read(eddy_stream *stream);
+ssize_t eddy__record_receive(const eddy_stream *stream);
+/* Sends a whole request, of `*asked` bytes, and nothing behind it. */
+ssize_t eddy__record_send(eddy_stream *stream, eddy_write *write, size_t *asked);
+
+/* --- connect.c --- */
+int eddy__connect_start(eddy_stream *stream, bool is_local, int type,
+                        const struct sockaddr *address, socklen_t length, int64_t timeout_ns,
+                        eddy_connect_fn *fn);
+void eddy__connect_again(eddy_stream *stream);
+void eddy__connect_forget(eddy_stream *stream); /* what a next attempt would need */
 void eddy__connect_ready(eddy_stream *stream);
 void eddy__connect_late(eddy_stream *stream);
 void eddy__connect_end(eddy_stream *stream, int verdict);
+
+/* --- address.c --- */
+int eddy__address_of_stream(const eddy_stream *stream, bool is_peer, bool is_local,
+                            struct sockaddr *address, socklen_t *length);
+
+/* --- listener.c --- */
+enum { LISTENER_BACKLOG = 511 }; /* what servers ask for; the kernel caps it */
+int eddy__listener_check(const eddy_listener *listener, eddy_accept_fn *fn); /* may it start? */
+int eddy__listener_watch(eddy_listener *listener, int fd, bool is_local, eddy_accept_fn *fn);
 
 #endif

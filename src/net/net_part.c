@@ -45,6 +45,9 @@ static const char *net_verify_stream(const eddy_stream *stream) {
     unsigned state = stream->state;
     HOLDS(!(state & STREAM_CONNECTING) != !(state & STREAM_CONNECTED));
     HOLDS(!(state & STREAM_CLOSING));
+    HOLDS(stream->io.fn == (state & STREAM_RECORDS ? eddy__record_ready : eddy__stream_ready));
+    if (state & STREAM_CONNECT_AGAIN)
+        HOLDS((state & STREAM_CONNECTING) && eddy_is_active(&stream->timer.handle));
     if (state & (STREAM_READING | STREAM_BLOCKED | STREAM_WRITABLE | STREAM_HANGUP))
         HOLDS(state & STREAM_CONNECTED);
     if (state & STREAM_HANGUP) HOLDS(!(state & STREAM_READING) && stream->hangup_fn != NULL);
@@ -89,7 +92,7 @@ static const char *net_verify(const struct part *part) {
     }
     for (unsigned fd = 0; fd < table->slots_count; fd++) {
         for (const eddy_io *io = table->slots[fd].first; io != NULL; io = io->next) {
-            if (io->fn != eddy__stream_ready) continue;
+            if (handle_what(&io->handle) != EDDY_KIND_STREAM) continue;
             const char *broken = net_verify_stream(eddy_container_of(io, eddy_stream, io));
             if (broken != NULL) return broken;
         }

@@ -22,7 +22,8 @@ void eddy__stream_update_interest(eddy_stream *stream) {
         (state & (STREAM_READING | STREAM_READ_AGAIN)) == STREAM_READING ? EDDY_READ : 0;
     if ((state & (STREAM_BLOCKED | STREAM_WRITE_AGAIN)) == STREAM_BLOCKED) events |= EDDY_WRITE;
     if (state & STREAM_HANGUP) events |= EDDY_HANGUP;
-    if (state & STREAM_CONNECTING) events |= EDDY_WRITE;
+    if ((state & (STREAM_CONNECTING | STREAM_CONNECT_AGAIN)) == STREAM_CONNECTING)
+        events |= EDDY_WRITE;
     int err = eddy_io_change(&stream->io, events);
     EDDY_ASSERT(err == 0);
 }
@@ -52,8 +53,15 @@ static bool stream_awaits_hangup(const eddy_stream *stream) {
     return (stream->state & STREAM_HANGUP) && stream->io.born != stream_loop(stream)->turn;
 }
 
+RARE static void stream_read_either(eddy_stream *stream) {
+    if (stream->state & STREAM_RECORDS)
+        eddy__record_read(stream);
+    else
+        eddy__stream_read(stream);
+}
+
 /* Writes go first: what they free, a reader that was paused for it may use in the same turn. */
-RARE static void stream_ready_for_more(eddy_stream *stream, unsigned events) {
+RARE void eddy__stream_ready_for_more(eddy_stream *stream, unsigned events) {
     if (events & EDDY_ERROR) {
         int error = eddy_io_error(&stream->io);
         if (error != 0) {
@@ -67,7 +75,7 @@ RARE static void stream_ready_for_more(eddy_stream *stream, unsigned events) {
     }
     if ((events & EDDY_WRITE) && (stream->state & STREAM_BLOCKED)) eddy__stream_send(stream);
     if ((events & EDDY_READ) && (stream->state & STREAM_READING))
-        eddy__stream_read(stream);
+        stream_read_either(stream);
     else if ((events & (EDDY_HANGUP | EDDY_ERROR)) && stream_awaits_hangup(stream))
         eddy__stream_hangup_end(stream, stream_take_error(stream));
 }
@@ -78,7 +86,12 @@ void eddy__stream_ready(eddy_io *io, unsigned events) {
     if (events == EDDY_READ)
         eddy__stream_read(stream); /* the usual case */
     else
-        stream_ready_for_more(stream, events);
+        eddy__stream_ready_for_more(stream, events);
+}
+
+int eddy__stream_watch(eddy_stream *stream, int fd, bool records, unsigned events) {
+    return eddy_io_start(&stream->io, records ? eddy__record_ready : eddy__stream_ready, fd,
+                         events);
 }
 
 /* --- Deadlines --- */
@@ -86,7 +99,8 @@ void eddy__stream_ready(eddy_io *io, unsigned events) {
 static int64_t stream_nearest_ns(const eddy_stream *stream) {
     int64_t due_ns =
         stream->read_due_ns < stream->write_due_ns ? stream->read_due_ns : stream->write_due_ns;
-    if (!(stream->state & (STREAM_READ_AGAIN | STREAM_WRITE_AGAIN))) return due_ns;
+    if (!(stream->state & (STREAM_READ_AGAIN | STREAM_WRITE_AGAIN | STREAM_CONNECT_AGAIN)))
+        return due_ns;
     int64_t again_ns = due_after_ns(stream_loop(stream), AGAIN_NS);
     return again_ns < due_ns ? again_ns : due_ns;
 }
@@ -94,6 +108,7 @@ static int64_t stream_nearest_ns(const eddy_stream *stream) {
 static void stream_write_on_time(eddy_stream *stream, int64_t now_ns) {
     if (stream->write_due_ns > now_ns) {
         if (stream->state & STREAM_WRITE_AGAIN) eddy__stream_send(stream);
+        if (stream->state & STREAM_CONNECT_AGAIN) eddy__connect_again(stream);
     } else if (stream->state & STREAM_CONNECTING) {
         eddy__connect_late(stream);
     } else {
@@ -174,16 +189,19 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (stream->state != 0) return -EISCONN;
     if (eddy__stream_has_owner(stream_loop(stream), fd)) return -EBUSY;
-    /* Asked only to find out what is no socket, or not open. */
+    /* Asked to find out what is no socket, or not open; and a local one may be of records. */
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
     if (err < 0) return err;
     err = net_join(stream_loop(stream));
     if (err < 0) return err;
     err = eddy_os_prepare_socket(fd);
     if (err < 0) return err;
-    err = eddy_io_start(&stream->io, eddy__stream_ready, fd, 0);
+    int type = address.ss_family == AF_UNIX ? eddy_os_socket_type(fd) : SOCK_STREAM;
+    if (type < 0) return type;
+    bool records = type == SOCK_SEQPACKET;
+    err = eddy__stream_watch(stream, fd, records, 0);
     if (err < 0) return err;
-    eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_WRITABLE);
+    eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_WRITABLE | (records ? STREAM_RECORDS : 0));
     return 0;
 }
 
@@ -223,6 +241,7 @@ int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
     EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if (stream->state & STREAM_CLOSING) return -EALREADY;
     eddy__stream_close_socket(stream, stream->error);
+    eddy__connect_forget(stream);
     eddy_timer_stop(&stream->timer);
     link_remove(&stream->flush);
     stream->state = STREAM_CLOSING | (stream->state & STREAM_CONNECTING);

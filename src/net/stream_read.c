@@ -92,6 +92,13 @@ RARE static void read_again_later(eddy_stream *stream) {
     eddy__stream_update_interest(stream);
 }
 
+RARE void eddy__stream_read_verdict(eddy_stream *stream, ssize_t size) {
+    if (stream_is_short(size))
+        read_again_later(stream);
+    else if (size != -EAGAIN)
+        eddy__stream_read_end(stream, size);
+}
+
 /* `size` is what a read gave. What the budget leaves in the kernel makes the descriptor ready again
  * next turn. */
 RARE static void read_on(eddy_stream *stream, ssize_t size) {
@@ -104,10 +111,7 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
         if (!is_full || total >= budget || !(stream->state & STREAM_READING)) return;
         size = read_receive(stream);
     }
-    if (stream_is_short(size))
-        read_again_later(stream);
-    else if (size != -EAGAIN)
-        eddy__stream_read_end(stream, size);
+    eddy__stream_read_verdict(stream, size);
 }
 
 /* A read that gives less than was asked has emptied the socket, so the call that would say so is
@@ -123,7 +127,7 @@ void eddy__stream_read(eddy_stream *stream) {
 void eddy__stream_read_again(eddy_stream *stream) {
     stream->state &= (uint16_t)~STREAM_READ_AGAIN;
     eddy__stream_update_interest(stream);
-    eddy__stream_read(stream);
+    eddy__stream_ready_for_more(stream, EDDY_READ);
 }
 
 /* --- The deadline --- */
@@ -132,7 +136,8 @@ void eddy__stream_read_again(eddy_stream *stream) {
  * how many bytes that were. False: there may be more. */
 static bool read_rest(eddy_stream *stream, int64_t now_ns, size_t most, size_t *total) {
     for (*total = 0; *total < most;) {
-        ssize_t size = read_receive(stream);
+        ssize_t size =
+            stream->state & STREAM_RECORDS ? eddy__record_receive(stream) : read_receive(stream);
         if (size == -EAGAIN || stream_is_short(size)) return true;
         if (size <= 0) {
             eddy__stream_read_end(stream, size);

@@ -134,7 +134,8 @@ static int send_queue(eddy_stream *stream) {
         /* Fewer bytes than asked mean a full kernel: the call that would say so is saved. */
         if (refused || total >= budget) break;
         size_t asked;
-        sent = send_gathered(stream, write, &asked);
+        sent = stream->state & STREAM_RECORDS ? eddy__record_send(stream, write, &asked)
+                                              : send_gathered(stream, write, &asked);
         if (stream_send_failed(stream, sent)) {
             send_fail(stream, write, (int)sent);
             return (int)sent;
@@ -217,11 +218,11 @@ RARE static void flush_partly(eddy_stream *stream, ssize_t sent) {
     if (stream_is_short(sent)) send_again_later(stream);
 }
 
-/* One request of one piece, and nothing to tell but that it is done. */
+/* One request of one piece, no record, and nothing to tell but that it is done. */
 static bool flush_is_usual(const eddy_stream *stream) {
     const eddy_write *write = stream->write_last;
     return write != NULL && write->next == write && write->count == 1 &&
-           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS));
+           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS | STREAM_RECORDS));
 }
 
 /* The usual queue, if it is sent whole, goes without the loops. An error, as a size, is more than

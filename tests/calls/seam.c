@@ -27,7 +27,8 @@ START_TEST(each_call_that_fails_is_told) {
         for (unsigned nth = 0;; nth++) {
             int64_t result = run_with_fault(it, nth, EIO);
             bool is_told = calls.failed > 0 && (calls.last != CALL_close || it->run == do_close);
-            bool is_asked = it->run == do_socket_error || it->run == do_is_listening;
+            bool is_asked = it->run == do_socket_error || it->run == do_is_listening ||
+                            it->run == do_socket_type || it->run == do_peer_credentials;
             if (calls.last == CALL_getsockopt && !is_asked) is_told = false;
             int64_t expected = is_told ? -EIO : it->result;
             bool is_accept = calls.last == CALL_accept || calls.last == CALL_accept4;

@@ -141,6 +141,14 @@ PASS_ON(set_reset_on_close, (int fd), (fd))
 PASS_ON(set_keepalive, (int fd, unsigned idle_s, unsigned interval_s, unsigned count),
         (fd, idle_s, interval_s, count))
 PASS_ON(unread, (int fd), (fd))
+PASS_ON(socket_pair, (int type, int ends[2]), (type, ends))
+PASS_ON(peer_credentials, (int fd, eddy_credentials *peer), (fd, peer))
+PASS_ON(bind_name,
+        (int fd, const struct sockaddr *address, socklen_t length, const char *path, int mode,
+         struct eddy_os_name *name),
+        (fd, address, length, path, mode, name))
+PASS_ON(name_find, (const char *path, struct eddy_os_name *name), (path, name))
+PASS_ON(name_remove, (const char *path, const struct eddy_os_name *name), (path, name))
 PASS_ON(reuse_port, (int fd), (fd))
 PASS_ON(peer_address, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
 PASS_ON(file_open, (int dir, const char *path, int flags, unsigned mode, unsigned how),
@@ -180,12 +188,23 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size) {
     return err < 0 ? err : real_os_receive(fd, data, cut(OS_CALL_receive, size));
 }
 
+/* Records are not cut short: to be too long is an error of theirs, which takes one along. */
+REAL(receive_record);
+ssize_t eddy_os_receive_record(int fd, void *data, size_t size) {
+    int err = seam_fail(OS_CALL_receive_record);
+    if (err == 0) return real_os_receive_record(fd, data, size);
+    if (err == -EMSGSIZE && real_os_receive_record(fd, data, size) < 0) return -EAGAIN;
+    return err;
+}
+
+REAL(socket_type);
 REAL(send);
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     struct iovec one;
     int err = seam_fail(OS_CALL_send);
     if (err < 0) return err;
-    vectors = cut_vectors(OS_CALL_send, vectors, &count, &one);
+    if (real_os_socket_type(fd) != SOCK_SEQPACKET)
+        vectors = cut_vectors(OS_CALL_send, vectors, &count, &one);
     return real_os_send(fd, vectors, count);
 }
 
@@ -247,6 +266,10 @@ static int lose(int fd, int err) {
 PASS_ON_OR_LOSE(prepare_descriptor, (int fd), (fd))
 PASS_ON_OR_LOSE(prepare_socket, (int fd), (fd))
 PASS_ON_OR_LOSE(is_listening, (int fd), (fd))
+int eddy_os_socket_type(int fd) {
+    int err = lose(fd, seam_fail(OS_CALL_socket_type));
+    return err < 0 ? err : real_os_socket_type(fd);
+}
 PASS_ON_OR_LOSE(socket_error, (int fd, int *error), (fd, error))
 PASS_ON_OR_LOSE(local_address, (int fd, struct sockaddr *address, socklen_t *length),
                 (fd, address, length))

@@ -311,6 +311,10 @@ static int make_change(struct queue *queue, const struct kevent *change) {
 
 /* Its owner has shut down writing, which is an end to the filter for it. */
 static bool is_shut(int fd) {
+    int type = 0;
+    socklen_t length = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_STREAM)
+        return false; /* the question would be an empty record */
     return send(fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
 }
 

@@ -55,6 +55,20 @@ static void connect_without_callback(eddy_loop *loop) {
     eddy_stream_init(&stream, loop);
     eddy_tcp_connect(&stream, (struct sockaddr *)&address, length, 0, NULL);
 }
+static void listen_locally_without_callback(eddy_loop *loop) {
+    struct sockaddr_storage address;
+    socklen_t length = (socklen_t)eddy_address_of_name(&address, "/nowhere/x", 10);
+    eddy_listener listener;
+    eddy_listener_init(&listener, loop);
+    eddy_local_listen(&listener, (struct sockaddr *)&address, length, 1, 0, NULL);
+}
+static void connect_locally_without_callback(eddy_loop *loop) {
+    struct sockaddr_storage address;
+    socklen_t length = (socklen_t)eddy_address_of_name(&address, "/nowhere/x", 10);
+    eddy_stream stream;
+    eddy_stream_init(&stream, loop);
+    eddy_local_connect(&stream, (struct sockaddr *)&address, length, 0, 0, NULL);
+}
 static void read_without_callback(eddy_loop *loop) {
     struct end end;
     end_connect(&end, loop);
@@ -90,11 +104,23 @@ static void file_read_without_callback(eddy_loop *loop) {
 
 START_TEST(a_missing_callback_ends_the_program) {
     static void (*const misuses[])(eddy_loop *) = {
-        io_without_callback,    timer_without_callback,  hook_without_callback,
-        defer_without_callback, signal_without_callback, wake_without_callback,
-        post_without_callback,  listen_without_callback, connect_without_callback,
-        read_without_callback,  write_without_callback,  work_without_callback,
-        work_without_function,  file_without_callback,   file_read_without_callback,
+        io_without_callback,
+        timer_without_callback,
+        hook_without_callback,
+        defer_without_callback,
+        signal_without_callback,
+        wake_without_callback,
+        post_without_callback,
+        listen_without_callback,
+        connect_without_callback,
+        listen_locally_without_callback,
+        connect_locally_without_callback,
+        read_without_callback,
+        write_without_callback,
+        work_without_callback,
+        work_without_function,
+        file_without_callback,
+        file_read_without_callback,
     };
     char text[4096];
     for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++) {

@@ -27,8 +27,10 @@ static void forget(void) {
 static int connect_to(struct end *end, const struct sockaddr_storage *address, socklen_t length,
                       int64_t timeout_ns) {
     forget();
-    int err = eddy_tcp_connect(&end->stream, (const struct sockaddr *)address, length, timeout_ns,
-                               on_connect);
+    const struct sockaddr *to = (const struct sockaddr *)address;
+    int err = to->sa_family == AF_UNIX
+                  ? eddy_local_connect(&end->stream, to, length, 0, timeout_ns, on_connect)
+                  : eddy_tcp_connect(&end->stream, to, length, timeout_ns, on_connect);
     ck_assert_uint_eq(connects, 0);
     return err;
 }

@@ -128,6 +128,7 @@ static int check_place(const struct place *place, int flags) {
     if ((flags & O_CREAT) && is_directory) return -EISDIR;
     if (((flags & O_DIRECTORY) || place->has_slash) && !is_directory) return -ENOTDIR;
     if (node->kind == NODE_LINK && !(O_PATH && (flags & O_PATH))) return -ELOOP;
+    if (node->kind == NODE_SOCKET) return -ENXIO;
     if (is_directory && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))) return -EISDIR;
     return 0;
 }

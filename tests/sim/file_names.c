@@ -139,7 +139,8 @@ int eddy_os_file_mkdir(int dir, const char *path, unsigned mode) {
 /* --- Scans --- */
 
 static size_t put_entry(char *place, const struct entry *entry) {
-    static const uint8_t kinds[] = {EDDY_ENTRY_FILE, EDDY_ENTRY_DIRECTORY, EDDY_ENTRY_LINK};
+    static const uint8_t kinds[] = {EDDY_ENTRY_FILE, EDDY_ENTRY_DIRECTORY, EDDY_ENTRY_LINK,
+                                    EDDY_ENTRY_OTHER};
     enum { HEAD = offsetof(struct eddy_os_entry, name) };
     size_t length = strlen(entry->name) + 1, bytes = (HEAD + length + 7) / 8 * 8;
     struct eddy_os_entry head = {.inode = entry->node->inode, .bytes = (uint16_t)bytes};

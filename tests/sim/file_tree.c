@@ -27,7 +27,7 @@ static void *get_memory(void *old, size_t bytes) {
 }
 
 static struct node *make_node(enum node_kind kind, uint32_t mode) {
-    static const uint32_t types[] = {S_IFREG, S_IFDIR, S_IFLNK};
+    static const uint32_t types[] = {S_IFREG, S_IFDIR, S_IFLNK, S_IFSOCK};
     struct node *node = get_memory(NULL, sizeof *node);
     *node = (struct node){.kind = kind, .references = 1, .links = 1, .mode = types[kind] | mode};
     node->inode = ++tree.inodes;

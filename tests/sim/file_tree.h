@@ -10,7 +10,7 @@ enum {
     FILE_BYTES_MAX = 16 << 20, /* of one file */
 };
 
-enum node_kind { NODE_FILE, NODE_DIRECTORY, NODE_LINK };
+enum node_kind { NODE_FILE, NODE_DIRECTORY, NODE_LINK, NODE_SOCKET };
 
 struct node {
     enum node_kind kind;

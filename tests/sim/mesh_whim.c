@@ -56,7 +56,11 @@ static void set_options(struct conn *conn) {
     eddy_stream *stream = &conn->stream;
     struct party *party = party_of(conn);
     int err = CALL(party, eddy_tcp_local_address(stream, where, &length));
-    if (err == 0 && (where->sa_family == AF_INET || where->sa_family == AF_INET6)) {
+    bool is_local = err == -EAFNOSUPPORT;
+    if (is_local) {
+        err = CALL(party, eddy_local_address(stream, where, &length));
+        sim_check(err == 0 || !ledger_is_fair(), "a local socket's address gives %d", err);
+    } else if (err == 0) {
         char text[80];
         int printed = eddy_address_format(where, text, sizeof text);
         sim_check(printed > 0 && eddy_address_port(where) >= 0, "an address cannot be told");
@@ -64,7 +68,8 @@ static void set_options(struct conn *conn) {
         (void)ledger_result("keepalive", CALL(party, eddy_tcp_set_keepalive(stream, 10, 0, 3)));
     }
     length = sizeof address;
-    err = CALL(party, eddy_tcp_peer_address(stream, where, &length));
+    err = is_local ? CALL(party, eddy_local_peer_address(stream, where, &length))
+                   : CALL(party, eddy_tcp_peer_address(stream, where, &length));
     sim_check(err == 0 || err == -ENOTCONN || !ledger_is_fair(), "the peer's address gives %d",
               err);
 }

@@ -308,6 +308,7 @@ void network_give_up(struct sim_attempt *attempt) {
 }
 
 void network_begin(void) {
+    local_begin();
     network.bound = NULL;
     network.attempts = NULL;
     network.port = PORT_FIRST;

@@ -1,7 +1,11 @@
 /* op_ear.c: listeners, and the ears at the other ends of streams: descriptors that are read and
  * written directly. Both ends of a connection say the same bytes from the first one on, so each
  * knows what it must hear, whoever is at the other end. */
+#include "file_tree.h"
 #include "operations.h"
+
+#include <stdio.h>
+#include <string.h>
 
 enum { EARS = 8, PORT = 9000 };
 
@@ -16,7 +20,8 @@ static struct ear *ears[EARS];
 struct op_listener {
     eddy_listener listener;
     struct desk *desk;
-    bool is_closing, is_paused;
+    bool is_closing, is_paused, is_local, has_name;
+    bool owns_name, is_of_child; /* the one that listened */
 };
 
 /* --- What is said --- */
@@ -103,10 +108,28 @@ static void on_listener_closed(eddy_listener *listener) {
     op_leave(desk);
 }
 
+static const char *name_of(const struct desk *desk) {
+    static char name[32];
+    snprintf(name, sizeof name, "socket%u", desk->number);
+    return name;
+}
+
+/* Faults may have kept it, but nothing takes it away from those who do not own it. */
+static void look_at_name(const struct op_listener *at) {
+    struct place place;
+    if (!at->has_name) return;
+    bool is_there = file_tree_resolve(file_tree_root(), name_of(at->desk), 0, &place) == 0 &&
+                    place.node != NULL;
+    bool removes = at->owns_name && at->is_of_child == sim_is_child();
+    sim_check(is_there || removes, "a name is removed that was to stay");
+    sim_check(!is_there || !removes || !ledger_is_fair(), "a name is left");
+}
+
 static void listener_close(struct op_listener *at) {
     int err = CALL(&at->desk->party, eddy_listener_close(&at->listener, on_listener_closed));
     sim_check(err == (at->is_closing ? -EALREADY : 0), "a listener's close gives %d", err);
     if (err == 0) ledger_owe(at);
+    if (err == 0) look_at_name(at);
     at->is_closing = true;
 }
 
@@ -117,33 +140,58 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
     op_enter(desk, PHASE_READY);
     sim_check(!at->is_closing && !at->is_paused, "a paused or closed listener accepts");
     if (fd >= 0) {
-        sim_check(peer != NULL && eddy_address_port(peer) >= 0, "a caller from nowhere");
+        int port = peer != NULL ? eddy_address_port(peer) : -EINVAL;
+        sim_check(at->is_local ? port == -EAFNOSUPPORT : port >= 0, "a caller from nowhere");
         op_ear_new(fd, 0);
     } else {
         sim_check(op_is_weather(fd), "a listener fails with %d", fd);
+        at->has_name = false; /* it may be gone already */
         listener_close(at);
     }
     op_leave(desk);
 }
 
-socklen_t op_address(const struct desk *desk, struct sockaddr_storage *address) {
+socklen_t op_address(const struct desk *desk, bool is_local, struct sockaddr_storage *address) {
+    if (is_local) {
+        const char *name = name_of(desk);
+        return (socklen_t)eddy_address_of_name(address, name, strlen(name));
+    }
     int length = eddy_address_parse(address, "127.0.0.1", PORT + desk->number);
     return (socklen_t)length;
+}
+
+/* A name that was left is in the way, unless it may be replaced. */
+static int listen_somewhere(struct op_listener *at) {
+    struct sockaddr_storage address;
+    at->is_local = at->has_name = pick(2) == 0;
+    at->is_of_child = sim_is_child();
+    socklen_t length = op_address(at->desk, at->is_local, &address);
+    const struct sockaddr *to = (struct sockaddr *)&address;
+    struct party *party = &at->desk->party;
+    int backlog = (int)pick(3);
+    bool replaces = pick(3) > 0;
+    at->owns_name = pick(3) > 0;
+    unsigned options = pick(2) * EDDY_REUSEPORT;
+    if (at->is_local)
+        options = (replaces ? EDDY_REPLACE_STALE : 0U) | (at->owns_name ? 0U : EDDY_KEEP_NAME) |
+                  (pick(2) == 0 ? EDDY_LOCAL_MODE(0600) : 0U);
+    int err =
+        at->is_local
+            ? CALL(party, eddy_local_listen(&at->listener, to, length, backlog, options, on_accept))
+            : CALL(party, eddy_tcp_listen(&at->listener, to, length, backlog, options, on_accept));
+    bool is_taken = at->is_local && err == -EADDRINUSE && !replaces;
+    sim_check(err == 0 || is_taken || op_is_weather(err), "to listen gives %d", err);
+    return err;
 }
 
 void op_listener(struct desk *desk) {
     struct op_listener *at = desk->listener;
     struct party *party = &desk->party;
     if (at == NULL) {
-        struct sockaddr_storage address;
-        socklen_t length = op_address(desk, &address);
         at = ledger_new("listener", sizeof *at);
         at->desk = desk;
         eddy_listener_init(&at->listener, party->loop);
-        int backlog = (int)pick(3);
-        int err = CALL(party, eddy_tcp_listen(&at->listener, (struct sockaddr *)&address, length,
-                                              backlog, pick(2) * EDDY_REUSEPORT, on_accept));
-        sim_check(err == 0 || op_is_weather(err), "to listen gives %d", err);
+        int err = listen_somewhere(at);
         if (err == 0)
             desk->listener = at;
         else
@@ -151,6 +199,10 @@ void op_listener(struct desk *desk) {
         return;
     }
     unsigned what = pick(5);
+    if (at->is_local && !at->is_closing && pick(8) == 0) {
+        at->owns_name = false;
+        CALL_VOID(party, (void)eddy_local_own_name(&at->listener, false));
+    }
     if (what == 0) listener_close(at);
     if (what == 1) CALL_VOID(party, eddy_listener_pause(&at->listener));
     if (what == 1) at->is_paused = true;

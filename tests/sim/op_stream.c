@@ -166,18 +166,36 @@ static void attach(struct op_stream *at) {
 
 static void connect_to(struct op_stream *at, const struct desk *desk) {
     struct sockaddr_storage address;
-    socklen_t length = op_address(desk, &address);
+    bool is_local = pick(2) == 0;
+    socklen_t length = op_address(desk, is_local, &address);
+    const struct sockaddr *to = (struct sockaddr *)&address;
+    struct party *party = &at->desk->party;
     int64_t timeout_ns = pick(3) == 0 ? 0 : (1 + (int64_t)pick(100)) * EDDY_NS_PER_MS;
     int expected = at->life == CLOSING      ? -EINVAL
                    : at->life == CONNECTED  ? -EISCONN
                    : at->life == CONNECTING ? -EALREADY
                                             : 0;
-    int err = CALL(&at->desk->party, eddy_tcp_connect(&at->stream, (struct sockaddr *)&address,
-                                                      length, timeout_ns, on_connected));
+    int err =
+        is_local
+            ? CALL(party, eddy_local_connect(&at->stream, to, length, 0, timeout_ns, on_connected))
+            : CALL(party, eddy_tcp_connect(&at->stream, to, length, timeout_ns, on_connected));
     check_answer(at, "to connect", err, expected);
     if (err < 0) return;
     at->life = CONNECTING;
     at->is_connecting = at->may_break = true;
+}
+
+/* Each is the other's end, and says what an ear would say. */
+static void pair(struct op_stream *at, struct op_stream *with) {
+    if (with == NULL || with == at) return;
+    int expected = 0;
+    if (at->life != IDLE || with->life != IDLE) expected = -EISCONN;
+    if (at->life == CLOSING || with->life == CLOSING) expected = -EINVAL;
+    int err = CALL(&at->desk->party, eddy_local_pair(&at->stream, &with->stream, 0));
+    check_answer(at, "a pair", err, expected);
+    if (err < 0) return;
+    at->life = with->life = CONNECTED;
+    at->may_break = with->may_break = true;
 }
 
 /* The descriptor goes to another stream, or nowhere. */
@@ -361,7 +379,7 @@ void op_stream(struct desk *desk) {
     struct op_stream *at = desk->streams[place];
     if (at == NULL) at = stream_new(desk, place);
     struct desk *other = some_desk();
-    switch (pick(20)) {
+    switch (pick(21)) {
     case 0:
         stream_close(at, pick(2) == 0);
         break;
@@ -409,6 +427,9 @@ void op_stream(struct desk *desk) {
         break;
     case 17:
         hangup_start(at);
+        break;
+    case 18:
+        pair(at, desk->streams[pick(STREAMS)]);
         break;
     default:
         write_some(at);

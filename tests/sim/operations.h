@@ -146,6 +146,6 @@ void op_ear_new(int fd, uint64_t tie);
 void op_ears_end(void);
 void op_listener(struct desk *desk);
 void op_listener_end(struct desk *desk);
-socklen_t op_address(const struct desk *desk, struct sockaddr_storage *address);
+socklen_t op_address(const struct desk *desk, bool is_local, struct sockaddr_storage *address);
 
 #endif

@@ -61,6 +61,7 @@ static void socket_close(void *object) {
     if (socket->attempt != NULL) network_give_up(socket->attempt);
     if (socket->end != NULL) sim_end_close(socket->end, socket->reset_on_close);
     network_forget(socket);
+    local_forget(socket);
     free(socket);
 }
 
@@ -131,7 +132,7 @@ int eddy_os_socket(int family, int type, int protocol) {
     (void)protocol;
     int err = sim_enter(OS_CALL_socket);
     if (err < 0) return err;
-    if (family != AF_INET && family != AF_INET6) return -EAFNOSUPPORT;
+    if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return -EAFNOSUPPORT;
     if (type != SOCK_STREAM) return -EPROTONOSUPPORT;
     struct sim_socket *socket;
     int fd = add_socket(family, &socket);
@@ -176,7 +177,9 @@ int eddy_os_reuse_port(int fd) {
 int eddy_os_bind(int fd, const struct sockaddr *address, socklen_t length) {
     struct sim_socket *socket;
     int err = socket_enter(OS_CALL_bind, fd, &socket);
-    return err < 0 ? err : network_bind(socket, address, length);
+    if (err < 0) return err;
+    return socket->family == AF_UNIX ? local_bind(socket, address, length)
+                                     : network_bind(socket, address, length);
 }
 
 int eddy_os_listen(int fd, int backlog) {
@@ -184,7 +187,12 @@ int eddy_os_listen(int fd, int backlog) {
     int err = socket_enter(OS_CALL_listen, fd, &socket);
     if (err < 0) return err;
     if (socket->state != SOCKET_NEW && socket->state != SOCKET_LISTENING) return -EINVAL;
-    err = network_listen(socket);
+    if (socket->family != AF_UNIX)
+        err = network_listen(socket);
+    else if (socket->is_bound)
+        socket->state = SOCKET_LISTENING;
+    else
+        err = -EINVAL;
     if (err < 0) return err;
     socket->backlog = backlog < 0 ? 0 : (unsigned)backlog;
     sim_description_changed(socket->description, SIM_BOTH);
@@ -205,6 +213,13 @@ void socket_give_address(const struct sim_address *from, struct sockaddr *addres
     if (address == NULL) return;
     memcpy(address, &from->storage, from->length < *length ? from->length : *length);
     *length = from->length;
+}
+
+const struct sim_address *socket_name(const struct sim_socket *socket,
+                                      const struct sim_address *name) {
+    static struct sim_address unnamed = {.length = sizeof unnamed.storage.ss_family};
+    unnamed.storage.ss_family = AF_UNIX;
+    return socket->family == AF_UNIX && name->length == 0 ? &unnamed : name;
 }
 
 static struct sim_end *take_queued(struct sim_socket *listener) {
@@ -238,7 +253,7 @@ int eddy_os_accept(int fd, struct sockaddr *address, socklen_t *length) {
     int connection = add_socket(listener->family, &socket);
     struct sim_end *end = take_queued(listener);
     take_end(socket, end);
-    socket_give_address(&end->peer, address, length);
+    socket_give_address(socket_name(socket, &end->peer), address, length);
     sim_note("accept %d: %s", fd, sim_result(connection));
     return connection;
 }
@@ -281,6 +296,16 @@ static int late_failure(void) {
     return errors[sim_below(sizeof errors / sizeof errors[0])];
 }
 
+static int connect_local(int fd, struct sim_socket *socket, const struct sockaddr *address,
+                         socklen_t length) {
+    struct sim_end *end;
+    int err = local_connect(socket, address, length, &end);
+    if (err == 0) take_end(socket, end);
+    if (err == 0) sim_description_changed(socket->description, SIM_BOTH);
+    sim_note("connect %d to a name: %s", fd, sim_result(err));
+    return err;
+}
+
 int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
     struct sim_socket *socket;
     int err = socket_enter(OS_CALL_connect, fd, &socket);
@@ -290,6 +315,7 @@ int eddy_os_connect(int fd, const struct sockaddr *address, socklen_t length) {
         socket->has_connected = false;
         return 0;
     }
+    if (socket->family == AF_UNIX) return connect_local(fd, socket, address, length);
     err = check_connect(socket, address, length);
     if (err < 0) return err;
     socket->state = SOCKET_CONNECTING;

@@ -1,5 +1,5 @@
 /* socket.h: sockets, and how connecting finds a listener. socket.c: the calls; network.c: names,
- * listeners, connecting. */
+ * listeners, connecting; local.c: the same of local ones. */
 #ifndef EDDY_TESTS_SIM_SOCKET_H
 #define EDDY_TESTS_SIM_SOCKET_H
 
@@ -22,6 +22,7 @@ struct sim_socket {
     struct sim_end *end;         /* connected */
     struct sim_attempt *attempt; /* connecting */
     struct sim_address local;
+    struct node *name;                   /* of a local one, in the tree; NULL: none, or abstract */
     struct sim_end *queue, **queue_last; /* listening: whom accept gives out */
     unsigned queued, backlog;
     bool has_connected; /* and another connect will say so */
@@ -45,6 +46,15 @@ void network_name_pair(struct sim_end *end);
 void network_begin(void);
 void network_end(void);
 
+/* --- local.c --- */
+
+void local_begin(void);
+int local_bind(struct sim_socket *socket, const struct sockaddr *address, socklen_t length);
+/* Done at once; gives the client's end. -EAGAIN: the backlog is full. */
+int local_connect(struct sim_socket *socket, const struct sockaddr *address, socklen_t length,
+                  struct sim_end **end);
+void local_forget(struct sim_socket *socket); /* closed: the name stays in the tree */
+
 /* --- socket.c --- */
 
 /* A call of the seam begins: finds its socket, or fails. With an error of the weather, the socket
@@ -56,6 +66,10 @@ int socket_take_error(struct sim_socket *socket); /* positive, or 0 */
 /* As the kernel does it: as much as there is room for, and how much there would be. */
 void socket_give_address(const struct sim_address *from, struct sockaddr *address,
                          socklen_t *length);
+
+/* The name, or that of a local socket which has none. */
+const struct sim_address *socket_name(const struct sim_socket *socket,
+                                      const struct sim_address *name);
 
 /* A descriptor for an end; it is closed if there is no number left. */
 int socket_add(int family, struct sim_end *end);

@@ -53,9 +53,7 @@ int eddy_os_peer_address(int fd, struct sockaddr *address, socklen_t *length) {
     if (err == -ENOTCONN) sim_end_abort(socket->end, ECONNRESET);
     if (err < 0) return err;
     if (socket->end->is_broken) return -ENOTCONN;
-    struct sim_address unnamed = {.length = sizeof unnamed.storage.ss_family};
-    unnamed.storage.ss_family = AF_UNIX;
-    socket_give_address(socket->family == AF_UNIX ? &unnamed : &socket->end->peer, address, length);
+    socket_give_address(socket_name(socket, &socket->end->peer), address, length);
     return 0;
 }
 

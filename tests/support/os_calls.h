@@ -37,6 +37,13 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(socket_error, EBADF, ENOBUFS)                                                 \
     CALL(local_address, EBADF, ENOTSOCK, ENOBUFS)                                      \
     CALL(peer_address, ENOTCONN, ENOBUFS)                                              \
+    CALL(socket_type, EBADF, ENOBUFS)                                                  \
+    CALL(socket_pair, EMFILE, ENFILE, ENOMEM)                                          \
+    CALL(peer_credentials, ENOTCONN, ENOBUFS)                                          \
+    CALL(bind_name, EADDRINUSE, ENOENT, EACCES, EROFS, EINVAL)                         \
+    CALL(name_find, ENOENT, EACCES, EEXIST)                                            \
+    CALL(name_remove, EEXIST, EACCES, EROFS)                                           \
+    CALL(receive_record, EAGAIN, EMSGSIZE, ECONNRESET, ENOMEM)                         \
     CALL(receive, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM)                               \
     CALL(unread, ENOBUFS)                                                              \
     CALL(send, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, ETIMEDOUT)                  \
