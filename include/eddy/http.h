@@ -131,12 +131,12 @@ typedef struct eddy_http_listener {
     void (*failed)(struct eddy_http_listener *listener, int status);
 } eddy_http_listener;
 
-/* Serves who connects to `address`, with the options of eddy_tcp_listen; as many listeners as you
- * like. When all places are taken, the connection that has waited longest for its first or next
+/* Serves who connects to `address`, with the options of eddy_tcp_listen or, at a local address, of
+ * eddy_local_listen (bytes, not records); as many listeners as you like. When all places are taken, the connection that has waited longest for its first or next
  * request makes room, then the one whose head has been incomplete for longest; while all of them
  * are being answered, listeners pause, and clients wait in the kernel's backlog. `failed` (may be
- * NULL) tells that a listener has ended for good, and why. Errors: as eddy_tcp_listen, -ECANCELED
- * (stopped), -EALREADY (`listener` listens). */
+ * NULL) tells that a listener has ended for good, and why. Errors: as eddy_tcp_listen or
+ * eddy_local_listen, -EINVAL (records), -ECANCELED (stopped), -EALREADY (`listener` listens). */
 EDDY_API int eddy_http_listen(eddy_http *http, eddy_http_listener *listener,
                               const struct sockaddr *address, socklen_t length, unsigned options,
                               void (*failed)(eddy_http_listener *listener, int status));
@@ -203,7 +203,9 @@ EDDY_API const char *eddy_http_field(eddy_http_request *request, const char *nam
 EDDY_API bool eddy_http_field_next(eddy_http_request *request, size_t *position, const char **name,
                                    size_t *name_length, const char **value);
 
-/* Who asks: only the family, where it is not one of IP. */
+/* Who asks. Of a local socket it is always an address without a name; who is behind it
+ * eddy_local_peer_credentials tells, in the accept callback of a listener of yours
+ * (eddy_http_accept). Of any other kind only the family is there. */
 EDDY_API const struct sockaddr *eddy_http_peer(const eddy_http_request *request);
 
 /* --- The body of the request --- */

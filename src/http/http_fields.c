@@ -2,6 +2,7 @@
 #include "http_server.h"
 
 #include <string.h>
+#include <sys/un.h>
 
 eddy_http *eddy_http_server(const eddy_http_request *request) {
     return request->http;
@@ -42,8 +43,11 @@ const char *eddy_http_query(const eddy_http_request *request, size_t *length) {
     return target + request->query + 1;
 }
 
+/* Of a local peer no name is kept, but whoever formats it reads a whole address. */
 const struct sockaddr *eddy_http_peer(const eddy_http_request *request) {
-    return &request->connection->peer.any;
+    static const struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
+    const struct sockaddr *peer = &request->connection->peer.any;
+    return peer->sa_family == AF_UNIX ? (const struct sockaddr *)(const void *)&unnamed : peer;
 }
 
 /* --- The query --- */

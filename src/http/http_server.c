@@ -239,8 +239,10 @@ int eddy_http_listen(eddy_http *http, eddy_http_listener *listener, const struct
     if (http->is_draining) return -ECANCELED;
     if (has_listener(http, listener)) return -EALREADY;
     eddy_listener_init(&listener->listener, http->loop);
-    int err =
-        eddy_tcp_listen(&listener->listener, address, length, HTTP_BACKLOG, options, on_accept);
+    bool is_local = address->sa_family == AF_UNIX;
+    if (options & EDDY_SEQPACKET) return -EINVAL;
+    int err = (is_local ? eddy_local_listen : eddy_tcp_listen)(&listener->listener, address, length,
+                                                               HTTP_BACKLOG, options, on_accept);
     if (err == 0) add_listener(http, listener, failed);
     return err;
 }

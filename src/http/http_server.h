@@ -34,6 +34,7 @@
 
 #include <eddy/file.h>
 #include <eddy/http.h>
+#include <eddy/local.h>
 #include <eddy/loop.h>
 
 #include <netinet/in.h>

@@ -126,7 +126,7 @@ END_TEST
 
 START_TEST(what_is_no_listening_socket_is_named) {
     static const char is_none[] =
-        "eddy: descriptor 4 of LISTEN_FDS is not a listening TCP socket\n";
+        "eddy: descriptor 4 of LISTEN_FDS is not a listening TCP or local socket\n";
     int ends[2];
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     for (int i = 0; i < 4; i++) {
@@ -139,7 +139,7 @@ START_TEST(what_is_no_listening_socket_is_named) {
             fd = ends[0];
         }
         if (i == 3) {
-            fd = socket(AF_UNIX, SOCK_STREAM, 0);
+            fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
             path_in(name.sun_path, sizeof name.sun_path, root, "socket");
             ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
             ck_assert_int_eq(listen(fd, 1), 0);
@@ -161,15 +161,17 @@ START_TEST(what_is_no_listening_socket_is_named) {
 END_TEST
 
 START_TEST(an_address_beside_given_sockets_is_an_error) {
-    static const char *const options[][3] = {{"--host", "::1", NULL}, {"-p", "0", NULL}};
+    static const char *const options[][3] = {
+        {"--host", "::1", NULL}, {"-p", "0", NULL}, {"--unix", "/nowhere", NULL}};
     char text[512];
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         given_reset();
         (void)listen_at(AF_INET, SOCK_STREAM);
         struct program program = given_start(options[i]);
         read_text(program.err, text, sizeof text, false);
         ck_assert_str_eq(
-            text, "eddy: --host and --port are of no use where LISTEN_FDS has the sockets\n");
+            text,
+            "eddy: --host, --port and --unix are of no use where LISTEN_FDS has the sockets\n");
         ck_assert_int_eq(program_wait(&program), 2);
         given_close();
     }

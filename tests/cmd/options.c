@@ -238,27 +238,22 @@ END_TEST
 
 /* Help and version go to stdout, with status 0; the help names every option. */
 START_TEST(help_and_version_are_told) {
-    char out[8192], err[4096];
-    ck_assert_int_eq(run((const char *[]){"--version", NULL}, out, err, 4096), 0);
+    char out[8192], err[sizeof out];
+    ck_assert_int_eq(run((const char *[]){"--version", NULL}, out, err, sizeof out), 0);
     ck_assert_str_eq(out, "eddy " EDDY_VERSION "\n");
-    ck_assert_int_eq(run((const char *[]){"--help", NULL}, out, err, 4096), 0);
+    ck_assert_int_eq(run((const char *[]){"--help", NULL}, out, err, sizeof out), 0);
     ck_assert_ptr_nonnull(strstr(out, "serve"));
     ck_assert_ptr_nonnull(strstr(out, "backends"));
-    ck_assert_int_eq(run((const char *[]){"serve", "--help", NULL}, out, err, 4096), 0);
-    static const char *const names[] = {"--host",          "--port",
-                                        "--backend",       "--loops",
-                                        "--pool-threads",  "--max-connections",
-                                        "--timeout",       "--log",
-                                        "--quiet",         "--grace",
-                                        "--log-file",      "--trust-proxy",
-                                        "--index",         "--hide",
-                                        "--show-hidden",   "--follow-links",
-                                        "--mime",          "--header",
-                                        "--cors",          "--cache-control",
-                                        "--spa",           "--error-page",
-                                        "--precompressed", "-p, --port",
-                                        "-h, --help",      "TLS",
-                                        "exit status"};
+    ck_assert_int_eq(run((const char *[]){"serve", "--help", NULL}, out, err, sizeof out), 0);
+    static const char *const names[] = {
+        "--host",          "--port",          "--backend",      "--loops",
+        "--unix",          "--unix-mode",     "--pool-threads", "--max-connections",
+        "--timeout",       "--log",           "--quiet",        "--grace",
+        "--log-file",      "--trust-proxy",   "--index",        "--hide",
+        "--show-hidden",   "--follow-links",  "--mime",         "--header",
+        "--cors",          "--cache-control", "--spa",          "--error-page",
+        "--precompressed", "-p, --port",      "-h, --help",     "TLS",
+        "exit status"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ck_assert_ptr_nonnull(strstr(out, names[i]));
     ck_assert_str_eq(err, "");

@@ -354,7 +354,10 @@ END_TEST
 
 static void look_at_family(eddy_http_request *request, void *context) {
     (void)context;
+    char text[16];
     ck_assert_int_eq(eddy_http_peer(request)->sa_family, AF_UNIX);
+    ck_assert_int_eq(eddy_address_format(eddy_http_peer(request), text, sizeof text), 5);
+    ck_assert_str_eq(text, "unix:");
     handled++;
     ck_assert_int_eq(eddy_http_respond(request, 200, NULL, 0), 0);
 }

@@ -73,12 +73,17 @@ static void put_v4(struct text *text, const struct sockaddr_in *in) {
     }
 }
 
-/* The address alone, as logs have it. False, and nothing is put, if it is not one of IP. */
+/* The address alone, as logs have it. False, and nothing is put, if it is not one of IP or
+ * local, which have no more of a name. */
 static bool put_peer(struct text *text, const struct sockaddr *peer) {
     if (peer->sa_family == AF_INET) {
         struct sockaddr_in in;
         memcpy(&in, peer, sizeof in);
         put_v4(text, &in);
+        return true;
+    }
+    if (peer->sa_family == AF_UNIX) {
+        text_put_literal(text, "unix:");
         return true;
     }
     if (peer->sa_family != AF_INET6) return false;

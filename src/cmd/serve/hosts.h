@@ -4,7 +4,10 @@
 
 #include <sys/socket.h>
 
-enum { HOST_ADDRESSES_MAX = 16 /* as many as a server listens on */ };
+enum {
+    HOST_ADDRESSES_MAX = 16, /* as many as a server listens on */
+    HOST_ADDRESS_TEXT = 448, /* a local one, each byte of it as \xNN */
+};
 
 struct host_address {
     struct sockaddr_storage address;

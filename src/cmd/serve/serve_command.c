@@ -69,13 +69,15 @@ static int start_threads(struct program *program) {
 
 static void print_banner(const struct program *program) {
     const struct options *options = &program->options;
-    char name[80];
+    char name[HOST_ADDRESS_TEXT];
     char urls[HOST_ADDRESSES_MAX * (sizeof name + 9)] = "";
     for (unsigned i = 0; i < program->address_count; i++) {
-        eddy_address_format((const struct sockaddr *)&program->addresses[i].address, name,
-                            sizeof name);
+        const struct host_address *it = &program->addresses[i];
+        const struct sockaddr *address = (const struct sockaddr *)&it->address;
+        eddy_address_format_whole(address, it->length, name, sizeof name);
         size_t used = strlen(urls);
-        snprintf(urls + used, sizeof urls - used, " http://%s/", name);
+        snprintf(urls + used, sizeof urls - used,
+                 address->sa_family == AF_UNIX ? " %s" : " http://%s/", name);
     }
     system_say("serving %s on%s (%s, %u loop%s)", options->directory, urls,
                eddy_loop_backend(program->threads[0].server.context.loop)->name, options->loops,
@@ -115,6 +117,7 @@ static int serve(struct program *program) {
     if (!program->options.quiet) print_banner(program);
     err = start_threads(program);
     if (err < 0) return program_fail(err, "start", "a thread");
+    if (program->sockets.ready >= 0) program_own_names(program);
     sockets_tell_ready(&program->sockets);
     run_server(&program->threads[0]);
     if (program->error < 0) program_stop(program, SERVER_FINISHES); /* those that still run */
@@ -155,8 +158,9 @@ static int take_over(struct program *program) {
     struct sockets *sockets = &program->sockets;
     int status = sockets_inherit(sockets);
     if (status != 0 || sockets->count == 0 || sockets->ready >= 0) return status;
-    if (!program->options.names_address) return 0;
-    system_say("--host and --port are of no use where %s has the sockets", sockets->variable);
+    if (!program->options.names_port && program->options.local_count == 0) return 0;
+    system_say("--host, --port and --unix are of no use where %s has the sockets",
+               sockets->variable);
     return 2;
 }
 

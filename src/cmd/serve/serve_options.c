@@ -12,7 +12,7 @@
 
 static bool set_host(void *to, const char *value) {
     struct options *options = to;
-    options->names_address = true;
+    options->names_port = true;
     if (options->host_count == HOSTS_MAX) return false;
     options->hosts[options->host_count++] = value;
     return host_is_valid(value);
@@ -20,8 +20,36 @@ static bool set_host(void *to, const char *value) {
 
 static bool set_port(void *to, const char *value) {
     struct options *options = to;
-    options->names_address = true;
+    options->names_port = true;
     return command_line_number(value, 0, 65535, &options->port);
+}
+
+/* A path that begins with "@" can be written as "./@". */
+int options_local_address(const char *local, struct sockaddr_storage *address) {
+    char name[256] = "";
+    size_t length = strlen(local);
+    if (local[0] != '@' || length > sizeof name)
+        return eddy_address_of_name(address, local, length);
+    memcpy(name + 1, local + 1, length - 1);
+    return eddy_address_of_name(address, name, length);
+}
+
+static bool set_unix(void *to, const char *value) {
+    struct options *options = to;
+    struct sockaddr_storage address;
+    if (options->local_count == LOCALS_MAX || value[0] == '\0') return false;
+    options->locals[options->local_count++] = value;
+    return options_local_address(value, &address) > 0;
+}
+
+static bool set_unix_mode(void *to, const char *value) {
+    struct options *options = to;
+    int mode = 0;
+    size_t length = strlen(value);
+    if (length < 3 || length > 4 || strspn(value, "01234567") != length) return false;
+    for (; *value != '\0'; value++) mode = mode * 8 + (*value - '0');
+    options->local_mode = mode;
+    return mode <= 0777;
 }
 
 static bool set_backend(void *to, const char *value) {
@@ -176,6 +204,15 @@ static const struct option_rule rules[] = {
      "be given several times (default 127.0.0.1; 0.0.0.0 and" COMMAND_LINE_INDENT ":: for all)"},
     {"port", "N", "a number from 0 to 65535", set_port,
      "listen on this port (default 8080; 0 picks a free one)"},
+    {"unix", "PATH", "a path that fits a socket's address, 107 bytes on Linux, or @NAME; 8 at most",
+     set_unix,
+     "listen on a local socket, and not on a port unless --host" COMMAND_LINE_INDENT
+     "or --port is given too; @NAME is an abstract name of Linux;" COMMAND_LINE_INDENT
+     "may be given several times"},
+    {"unix-mode", "MODE", "permissions as 0660, three or four digits from 0 to 7, at most 0777",
+     set_unix_mode,
+     "permissions of those sockets: who may write may connect" COMMAND_LINE_INDENT
+     "(default: what the umask leaves of 0777)"},
     {"backend", "NAME", "a backend of this binary, which \"eddy backends\" lists", set_backend,
      "wait with this backend (default: the best of \"eddy backends\")"},
     {"loops", "N", "a number from 1 to 64", set_loops,
@@ -264,6 +301,12 @@ static const struct command_line line = {
 };
 
 /* What would have no effect is a mistake that nobody would notice. */
+static int check_unix(const struct options *options, char *error, size_t error_size) {
+    if (options->local_mode < 0 || options->local_count > 0) return 0;
+    snprintf(error, error_size, "--unix-mode is of no use without --unix");
+    return -EINVAL;
+}
+
 static int check_log(const struct options *options, char *error, size_t error_size) {
     if (options->log || (options->log_file == NULL && !options->trust_proxy)) return 0;
     snprintf(error, error_size, "%s is of no use without --log common, combined or json",
@@ -274,6 +317,7 @@ static int check_log(const struct options *options, char *error, size_t error_si
 int options_parse(struct options *options, int argc, char **argv, char *error, size_t error_size) {
     *options = (struct options){
         .port = 8080,
+        .local_mode = -1,
         .loops = 1,
         .pool_threads = 4,
         .timeout_s = 60,
@@ -282,7 +326,8 @@ int options_parse(struct options *options, int argc, char **argv, char *error, s
     int err = command_line_parse(&line, options, argc, argv, error, error_size);
     if (err < 0) return err;
     if (options->directory == NULL) options->directory = ".";
-    if (options->host_count == 0) options->hosts[options->host_count++] = "127.0.0.1";
+    if (options->host_count == 0 && (options->names_port || options->local_count == 0))
+        options->hosts[options->host_count++] = "127.0.0.1";
     if (options->connections_max != 0 && options->connections_max < options->loops) {
         snprintf(error, error_size,
                  "--max-connections: \"%u\" is not at least one for each of the "
@@ -290,7 +335,8 @@ int options_parse(struct options *options, int argc, char **argv, char *error, s
                  options->connections_max, options->loops);
         return -EINVAL;
     }
-    err = check_log(options, error, error_size);
+    err = check_unix(options, error, error_size);
+    if (err == 0) err = check_log(options, error, error_size);
     return err < 0 ? err : policy_options_check(&options->policy, error, error_size);
 }
 
@@ -304,12 +350,12 @@ void options_help(FILE *out) {
           "SIGUSR1 opens the file of the log anew, and SIGHUP DIR as well. SIGUSR2 starts the "
           "program\n"
           "anew, on the same sockets, and ends this process once that serves. Sockets of systemd\n"
-          "(LISTEN_FDS) are listened on in place of --host and --port.\n\n"
+          "(LISTEN_FDS) are listened on in place of --host, --port and --unix.\n\n"
           "options:\n",
           out);
     command_line_help(&line, out);
     fputs("\nTLS, HTTP/2, passwords, scripts and rewriting are not here, and will not be. Put a "
           "proxy\n"
-          "in front for them (Caddy, nginx, HAProxy) and let this listen on 127.0.0.1.\n",
+          "in front for them (Caddy, nginx, HAProxy) and let this listen on 127.0.0.1 or --unix.\n",
           out);
 }

@@ -6,19 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "access_line.h"
 #include "policy_options.h"
 
-enum { HOSTS_MAX = 8 };
+enum { HOSTS_MAX = 8, LOCALS_MAX = 8 };
 
 struct options {
     const char *directory;
-    const char *hosts[HOSTS_MAX]; /* addresses and names; at least one */
+    const char *hosts[HOSTS_MAX]; /* addresses and names; at least one, or one of `locals` */
     unsigned host_count;
+    const char *locals[LOCALS_MAX]; /* paths of local sockets, and "@NAME" */
+    unsigned local_count;
+    int local_mode;      /* permissions of those paths; -1: what the umask leaves */
     const char *backend; /* NULL: the best */
     unsigned port;       /* 0: the kernel picks one */
-    bool names_address;  /* --host or --port was given */
+    bool names_port;     /* --host or --port was given */
     unsigned loops;
     unsigned pool_threads;
     unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
@@ -38,6 +42,9 @@ struct options {
 /* Fills `*options` from the arguments after "serve". Returns 0, or -EINVAL with one line in `error`
  * that says what is wrong and what would be right. The strings of `*options` point into `argv`. */
 int options_parse(struct options *options, int argc, char **argv, char *error, size_t error_size);
+
+/* The address of one of `locals`. Returns its length, or as eddy_address_of_name. */
+int options_local_address(const char *local, struct sockaddr_storage *address);
 
 /* Writes the help of `eddy serve`, made from the same table that the parser reads. */
 void options_help(FILE *out);

@@ -31,6 +31,7 @@ struct program {
     struct made_policy policy;
     struct host_address addresses[HOST_ADDRESSES_MAX];
     unsigned address_count;
+    unsigned port_count;    /* the first of them, which have a port */
     struct sockets sockets; /* that listen; to be handed on */
     int root;
     eddy_pool *pool;
@@ -54,6 +55,11 @@ int program_find_addresses(struct program *program);
 int program_open_log(struct program *program);
 int program_open_servers(struct program *program);
 int program_listen(struct program *program);
+
+/* The names of --unix whose sockets another process has handed on are this one's to remove from now
+ * on. The other one leaves them once it hears that it has been taken over. */
+void program_own_names(struct program *program);
+void program_leave_names(struct program *program);
 
 /* --- serve_signals.c --- */
 

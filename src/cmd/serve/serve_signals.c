@@ -64,7 +64,9 @@ static void on_reload(eddy_signal *watcher, int number) {
 /* --- Restarting --- */
 
 static void on_taken_over(struct successor *successor) {
-    program_stop(eddy_container_of(successor, struct program, successor), SERVER_DRAINS);
+    struct program *program = eddy_container_of(successor, struct program, successor);
+    program_leave_names(program);
+    program_stop(program, SERVER_DRAINS);
 }
 
 static void on_restart(eddy_signal *watcher, int number) {

@@ -158,13 +158,27 @@ static void find_inherited(struct program *program) {
     }
 }
 
+static int add_locals(struct program *program) {
+    const struct options *options = &program->options;
+    for (unsigned i = 0; i < options->local_count; i++) {
+        if (program->address_count == HOST_ADDRESSES_MAX)
+            return program_fail(-ENOSPC, "listen on", options->locals[i]);
+        struct host_address *it = &program->addresses[program->address_count++];
+        it->length = (socklen_t)options_local_address(options->locals[i], &it->address);
+    }
+    return 0;
+}
+
 int program_find_addresses(struct program *program) {
     const struct options *options = &program->options;
     if (program->sockets.count > 0)
         find_inherited(program);
-    else
+    else if (options->host_count > 0)
         program->address_count =
             hosts_find(options->hosts, options->host_count, options->port, program->addresses);
+    program->port_count = program->address_count;
+    if (program->sockets.count == 0 && (options->host_count == 0 || program->port_count > 0))
+        return add_locals(program);
     return program->address_count > 0 ? 0 : 1;
 }
 
@@ -194,32 +208,90 @@ static int listen_inherited(struct program *program) {
     return 0;
 }
 
-static int listen_anew(struct program *program) {
+/* Of each address that has a port, each loop has a socket. */
+static int listen_ports(struct program *program, unsigned *failed) {
     const struct options *options = &program->options;
-    unsigned shared = options->loops > 1 ? EDDY_REUSEPORT : 0, failed = 0;
+    unsigned shared = options->loops > 1 ? EDDY_REUSEPORT : 0;
     int err = 0;
-    if (shared != 0 || program->address_count > 1)
+    if (shared != 0 || program->port_count > 1)
         err = port_claim(program->threads[0].server.context.loop, program->addresses,
-                         program->address_count, options->port == 0, &failed);
-    for (unsigned i = 0; err == 0 && i < program->address_count; i++) {
+                         program->port_count, options->port == 0, failed);
+    for (unsigned i = 0; err == 0 && i < program->port_count; i++) {
         const struct host_address *it = &program->addresses[i];
         for (unsigned k = 0; err == 0 && k < options->loops; k++) {
             struct server *server = &program->threads[k].server;
-            failed = i;
+            *failed = i;
             err = server_listen(server, &it->address, it->length, shared);
             const eddy_listener *listener = &server->listeners[i].http.listener;
             if (err == 0 && i == 0 && k == 0)
-                err = port_share(program->addresses, program->address_count, listener);
+                err = port_share(program->addresses, program->port_count, listener);
             if (err == 0) err = sockets_keep(&program->sockets, eddy_listener_fd(listener));
         }
     }
+    return err;
+}
+
+/* A name has one socket, which all loops accept from; the first one's listener has the name. One
+ * that a process has left behind, which was killed, is in nobody's way. */
+static int listen_locals(struct program *program, unsigned *failed) {
+    const struct options *options = &program->options;
+    unsigned how = EDDY_REPLACE_STALE;
+    if (options->local_mode >= 0) how |= EDDY_LOCAL_MODE(options->local_mode);
+    int err = 0;
+    for (unsigned i = program->port_count; err == 0 && i < program->address_count; i++) {
+        const struct host_address *it = &program->addresses[i];
+        struct server *first = &program->threads[0].server;
+        *failed = i;
+        err = server_listen(first, &it->address, it->length, how);
+        if (err < 0) break;
+        int fd = eddy_listener_fd(&first->listeners[i].http.listener);
+        for (unsigned k = 1; err == 0 && k < options->loops; k++)
+            err = attach_copy(&program->threads[k].server, fd);
+        if (err == 0) err = sockets_keep(&program->sockets, fd);
+    }
+    return err;
+}
+
+static int listen_anew(struct program *program) {
+    unsigned failed = 0;
+    int err = listen_ports(program, &failed);
+    if (err == 0) err = listen_locals(program, &failed);
     if (err == 0) return 0;
-    char name[80];
-    eddy_address_format((const struct sockaddr *)&program->addresses[failed].address, name,
-                        sizeof name);
+    const struct host_address *it = &program->addresses[failed];
+    char name[HOST_ADDRESS_TEXT];
+    eddy_address_format_whole((const struct sockaddr *)&it->address, it->length, name, sizeof name);
     return program_fail(err, "listen on", name);
 }
 
 int program_listen(struct program *program) {
     return program->sockets.count > 0 ? listen_inherited(program) : listen_anew(program);
+}
+
+/* --- Names --- */
+
+/* Whether the listener's address is one of --unix. */
+static bool has_own_name(const struct program *program, const eddy_listener *listener) {
+    struct sockaddr_storage address = {0}, own;
+    socklen_t length = sizeof address;
+    if (eddy_listener_address(listener, (struct sockaddr *)&address, &length) < 0) return false;
+    for (unsigned i = 0; i < program->options.local_count; i++)
+        if (options_local_address(program->options.locals[i], &own) == (int)length &&
+            memcmp(&own, &address, length) == 0)
+            return true;
+    return false;
+}
+
+/* Those of the first loop have the names. One that is not there any more is nobody's. */
+void program_own_names(struct program *program) {
+    struct server *first = &program->threads[0].server;
+    for (unsigned i = 0; i < first->listener_count; i++) {
+        eddy_listener *listener = &first->listeners[i].http.listener;
+        if (has_own_name(program, listener)) (void)eddy_local_own_name(listener, true);
+    }
+}
+
+void program_leave_names(struct program *program) {
+    struct server *first = &program->threads[0].server;
+    for (unsigned i = 0; i < first->listener_count; i++)
+        (void)eddy_local_own_name(&first->listeners[i].http.listener, false);
 }

@@ -81,7 +81,8 @@ int sockets_refuse(const struct sockets *sockets, int fd, int error) {
     if (error == -ENOSPC)
         system_say("%s has more sockets than a loop can listen on", sockets->variable);
     else if (is_wrong)
-        system_say("descriptor %d of %s is not a listening TCP socket", fd, sockets->variable);
+        system_say("descriptor %d of %s is not a listening TCP or local socket", fd,
+                   sockets->variable);
     else
         system_say("cannot listen on descriptor %d of %s: %s", fd, sockets->variable,
                    eddy_strerror(error, text, sizeof text));
@@ -98,7 +99,13 @@ static int take(struct sockets *sockets, int fd) {
     it->fd = fd;
     it->address.length = sizeof it->address.address;
     if (getsockname(fd, address, &it->address.length) < 0) return -errno;
-    return address->sa_family == AF_INET || address->sa_family == AF_INET6 ? 0 : -EAFNOSUPPORT;
+    int type = 0;
+    socklen_t length = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;
+    if (type != SOCK_STREAM) return -EINVAL;
+    int family = address->sa_family;
+    bool is_known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+    return is_known ? 0 : -EAFNOSUPPORT;
 }
 
 /* The kernel clears what of an address has no meaning. */
