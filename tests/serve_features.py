@@ -59,8 +59,8 @@ def commands(port):
     term, hup, usr1 = signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1
     log = f"{work}/log"
     return {
-        "eddy": ([EDDY, "serve", "--quiet", "--port", str(port), "--precompressed", "--header", "X-Own: 1",
-                  "--error-page", "404=404.html", "--log", "json", "--log-file", log,
+        "eddy": ([EDDY, "serve", "--quiet", "--port", str(port), "--unix", f"{work}/unix", "--precompressed",
+                  "--header", "X-Own: 1", "--error-page", "404=404.html", "--log", "json", "--log-file", log,
                   *(["--user", "nobody"] if os.geteuid() == 0 else []), site], None, term, usr1),
         "nginx": (["nginx", "-e", f"{work}/e", "-c"], f"""
 user nobody nogroup; worker_processes 1; daemon off; pid {work}/pid; error_log {work}/e; events {{ worker_connections 500; }}

@@ -132,11 +132,12 @@ typedef struct eddy_http_listener {
 } eddy_http_listener;
 
 /* Serves who connects to `address`, with the options of eddy_tcp_listen or, at a local address, of
- * eddy_local_listen (bytes, not records); as many listeners as you like. When all places are taken, the connection that has waited longest for its first or next
- * request makes room, then the one whose head has been incomplete for longest; while all of them
- * are being answered, listeners pause, and clients wait in the kernel's backlog. `failed` (may be
- * NULL) tells that a listener has ended for good, and why. Errors: as eddy_tcp_listen or
- * eddy_local_listen, -EINVAL (records), -ECANCELED (stopped), -EALREADY (`listener` listens). */
+ * eddy_local_listen (bytes, not records); as many listeners as you like. When all places are taken,
+ * the connection that has waited longest for its first or next request makes room, then the one
+ * whose head has been incomplete for longest; while all of them are being answered, listeners
+ * pause, and clients wait in the kernel's backlog. `failed` (may be NULL) tells that a listener has
+ * ended for good, and why. Errors: as eddy_tcp_listen or eddy_local_listen, -EINVAL (records),
+ * -ECANCELED (stopped), -EALREADY (`listener` listens). */
 EDDY_API int eddy_http_listen(eddy_http *http, eddy_http_listener *listener,
                               const struct sockaddr *address, socklen_t length, unsigned options,
                               void (*failed)(eddy_http_listener *listener, int status));
@@ -277,8 +278,8 @@ EDDY_API int eddy_http_respond_lent(eddy_http_request *request, int status, cons
 
 /* The same, with `length` bytes of a file from `offset` on. `fd` must stay open until `done`, and
  * is read by file requests (file.h), so that no disk holds up the loop. Of more than 48 KiB the
- * first few are read, and the kernel sends the rest (eddy_file_send). If it turns out to be shorter, the answer is cut, or a 500
- * if nothing has been sent. */
+ * first few are read, and the kernel sends the rest (eddy_file_send). If it turns out to be
+ * shorter, the answer is cut, or a 500 if nothing has been sent. */
 EDDY_API int eddy_http_respond_file(eddy_http_request *request, int status, int fd, int64_t offset,
                                     int64_t length);
 

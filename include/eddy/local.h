@@ -2,8 +2,8 @@
  * who is at the other end. Loop thread only. Chapter 7 has an example.
  *
  * What they connect is a stream and what listens a listener: stream.h and tcp.h hold for them, but
- * for the functions eddy_tcp_…, which refuse them. An address is a path; on Linux it may also be an
- * abstract name, which is in no directory, has no permissions, is gone with its socket, and may
+ * for the functions eddy_tcp_..., which refuse them. An address is a path; on Linux it may also be
+ * an abstract name, which is in no directory, has no permissions, is gone with its socket, and may
  * contain zeros; and a socket may have none. Paths are those of the calling process: one that is
  * relative starts from its working directory.
  *
