@@ -135,7 +135,7 @@ static int start_reading(eddy_http_request *request) {
 }
 
 /* Whether the output has room for the next piece, as it is. */
-static bool has_room(const eddy_http_request *request) {
+static bool file_has_room(const eddy_http_request *request) {
     const struct http_output *output = &request->output;
     uint32_t room = output->size - output->used;
     if (room >= request->file_left) return true;
@@ -148,7 +148,7 @@ bool eddy__http_start_file(eddy_http_request *request) {
     if (output->is_writing || request->is_reading || request->is_waiting) return false;
     if (!request->has_head && !eddy__http_put_head(request)) return false;
     if (request->file_left == 0) return false; /* or no body is to be sent */
-    return has_room(request) && start_reading(request) == 0;
+    return file_has_room(request) && start_reading(request) == 0;
 }
 
 /* Has a block with room for more of the file, or waits for it. */
@@ -159,7 +159,7 @@ static bool have_room(eddy_http_request *request) {
                                HTTP_INLINE);
         return true;
     }
-    if (has_room(request)) return true;
+    if (file_has_room(request)) return true;
     if (output->used - output->sent > HTTP_BLOCK_BYTES &&
         eddy__http_flush(request->connection) == HTTP_WAITS)
         return false;

@@ -116,8 +116,7 @@ static eddy_http_counts counts(const eddy_http *http) {
 /* Returns whether there was a failure. */
 static bool check_failure(long nth, bool own) {
     handled = over = 0;
-    site_open(&site,
-              (eddy_http_config){.error = own ? on_error : NULL, .buffer_bytes = 48 * 1024});
+    site_open(&site, (eddy_http_config){.error = own ? on_error : NULL, .buffer_bytes = 48 * 1024});
     ck_assert_int_eq(eddy_http_handle(site.http, NULL, "/", handle, NULL), 0);
     site.memory.fail_in = nth;
     visit_all();
