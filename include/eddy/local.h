@@ -11,12 +11,12 @@
  * callback is one. A record that is more than the socket takes (SO_SNDBUF), or of more than 1,024
  * pieces, is told as -EMSGSIZE to its write, and the others go on. One that is more than the
  * reader's buffer is lost: the read callback gets -EMSGSIZE and reading has stopped; it may be
- * started again. A write of 0 bytes sends no record, as one of nobody else's could not be told from
- * the end. macOS has no such sockets: -EPROTONOSUPPORT.
+ * started again. A write of 0 bytes sends no record, which its reader could not tell from the end.
+ * macOS has no such sockets: -EPROTONOSUPPORT.
  *
- * What is not as with TCP: an end is told even if its bytes were not read; eddy_stream_reset ends
- * the stream as a close does; what was sent is with the peer's kernel at once. A descriptor that is
- * sent along with bytes is closed. */
+ * What is not as with TCP: a hang-up is told also while bytes before it are unread;
+ * eddy_stream_reset ends the stream as a close does; what was sent is with the peer's kernel at
+ * once. A descriptor that is sent along with bytes is closed. */
 #ifndef EDDY_LOCAL_H
 #define EDDY_LOCAL_H
 

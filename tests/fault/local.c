@@ -120,9 +120,17 @@ static void on_listener_closed(eddy_listener *it) {
     promise_keep(&listener_closing);
 }
 
+/* What could not listen has left the stale name or none, unless it could not even remove it. */
+static void look_for_name(void) {
+    struct stat stat;
+    if (fault_is_of(OS_CALL_name_remove) || seam_is_lasting()) return;
+    if (lstat(place.path, &stat) == 0) fault_assert((stat.st_mode & 0777) != 0666);
+}
+
 static int listen_and_connect(unsigned type) {
     int err = eddy_local_listen(&listener, local_at(&place), place.length, 0,
                                 type | EDDY_REPLACE_STALE | EDDY_LOCAL_MODE(0666), on_accept);
+    if (err < 0) look_for_name();
     if (err < 0) return err;
     err = eddy_local_connect(&client.stream, local_at(&place), place.length, type,
                              20 * EDDY_NS_PER_S, on_connected);

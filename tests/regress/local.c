@@ -340,6 +340,7 @@ static bool queue_fill(struct queue *queue, eddy_loop *loop, int64_t timeout_ns)
     queue->waiting = 0;
     for (int i = 0; i < WAITERS; i++) {
         queue->waiting += !queue->ends[i].connected;
+        ck_assert_int_ne(queue->ends[i].status, -EAGAIN);
         refused = refused || (queue->ends[i].connected && queue->ends[i].status < 0);
     }
     return !refused && queue->waiting > 0;
