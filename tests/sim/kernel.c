@@ -2,6 +2,7 @@
 #include "kernel_sockets.h"
 
 #include <signal.h>
+#include <sys/un.h>
 
 /* --- Pipes --- */
 
@@ -139,6 +140,75 @@ START_TEST(address_is_in_use_while_somebody_listens) {
 }
 END_TEST
 
+/* --- Local sockets --- */
+
+static int new_local(void) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+/* What the connect of a new socket says: the socket, or the error. */
+static int connect_local(const struct sockaddr_un *to, socklen_t length) {
+    int fd = new_local();
+    if (connect(fd, (const struct sockaddr *)to, length) == 0) return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+/* A connect is done at once, or refused at once: nothing is ever under way. */
+START_TEST(local_connect_tells_at_once) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX}, known = {0};
+    struct sockaddr_un nowhere = {.sun_family = AF_UNIX, .sun_path = "no/such/name"};
+    socklen_t length = sizeof known;
+    int listener = new_local(), clients[3];
+    ck_fails(listen(listener, 1), EINVAL);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&name, sizeof name.sun_family), 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&name, sizeof name.sun_family), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&name, &length), 0);
+    ck_assert_int_eq(name.sun_path[0], 0);
+    ck_assert_uint_eq(length, sizeof name.sun_family + 6);
+    ck_fails(bind(listener, (struct sockaddr *)&name, length), EINVAL);
+    ck_assert_int_eq(connect_local(&name, length), -ECONNREFUSED);
+    ck_assert_int_eq(connect_local(&name, sizeof name.sun_family), -EINVAL);
+    ck_assert_int_eq(connect_local(&nowhere, sizeof nowhere), -ENOENT);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_told(listener, 0);
+    for (int i = 0; i < 2; i++) {
+        clients[i] = connect_local(&name, length);
+        ck_assert_int_ge(clients[i], 0);
+        ck_told(clients[i], POLLOUT);
+    }
+    ck_told(listener, POLLIN);
+    ck_assert_int_eq(connect_local(&name, length), -EAGAIN);
+    ck_fails(connect(clients[0], (struct sockaddr *)&name, length), EAGAIN);
+    ck_assert_int_eq(write_one(clients[0]), 1);
+    socklen_t room = sizeof known;
+    int server = accept(listener, (struct sockaddr *)&known, &room);
+    ck_assert_int_ge(server, 0);
+    ck_assert_uint_eq(room, sizeof known.sun_family);
+    ck_read(server, 1);
+    ck_fails(connect(clients[0], (struct sockaddr *)&name, length), EISCONN);
+    clients[2] = connect_local(&name, length);
+    ck_assert_int_ge(clients[2], 0);
+    close(listener);
+    for (int i = 1; i < 3; i++) { /* who was never accepted */
+        ck_told(clients[i], GONE | POLLERR);
+        ck_fails(read_some(clients[i]), ECONNRESET);
+        close(clients[i]);
+    }
+    room = sizeof known;
+    ck_assert_int_eq(getpeername(clients[0], (struct sockaddr *)&known, &room), 0);
+    ck_assert_uint_eq(room, length);
+    ck_assert_int_eq(connect_local(&name, length), -ECONNREFUSED);
+    close(server);
+    ck_told(clients[0], GONE);
+    ck_read(clients[0], 0);
+    close(clients[0]);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("kernel");
     signal(SIGPIPE, SIG_IGN);
@@ -149,5 +219,8 @@ Suite *make_suite(void) {
            refused_connection_gives_its_error_out_once, both_ends_know_each_other_by_name,
            who_is_never_accepted_is_reset_with_the_listener,
            address_is_in_use_while_somebody_listens);
+#ifdef __linux__ /* the simulation's are Linux's */
+    ck_add(suite, "local", local_connect_tells_at_once);
+#endif
     return suite;
 }

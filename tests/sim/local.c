@@ -73,6 +73,7 @@ static void bind_to(struct sim_socket *socket, const struct sim_address *address
 int local_bind(struct sim_socket *socket, const struct sockaddr *address, socklen_t length) {
     int err = check_address(address, length);
     if (err < 0) return err;
+    if (socket->is_bound && length == HEAD) return 0; /* it has one already */
     if (socket->is_bound || socket->state != SOCKET_NEW) return -EINVAL;
     struct sim_address name = copy_address(address, length);
     sim_check(length == HEAD || is_abstract(&name), "a path is bound without eddy_os_bind_name");
@@ -169,12 +170,12 @@ int local_connect(struct sim_socket *socket, const struct sockaddr *address, soc
     int err = check_address(address, length);
     if (err == 0 && length == HEAD) err = -EINVAL;
     if (err < 0) return err;
-    if (socket->state == SOCKET_CONNECTED) return -EISCONN;
-    if (socket->state == SOCKET_LISTENING) return -EINVAL;
     struct sim_address to = copy_address(address, length);
     err = find_listener(&to, &listener);
     if (err < 0) return err;
     if (listener->queued > listener->backlog) return -EAGAIN;
+    if (socket->state == SOCKET_CONNECTED) return -EISCONN;
+    if (socket->state == SOCKET_LISTENING) return -EINVAL;
     struct sim_end *client = sim_wire_open(true), *server = client->other;
     client->local = server->peer = socket->local;
     client->peer = server->local = listener->local;

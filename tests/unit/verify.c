@@ -308,6 +308,9 @@ START_TEST(a_stream_is_what_its_state_says) {
     BREAKS(stream.state, (uint16_t)(stream.state | STREAM_CLOSING), "STREAM_CLOSING");
     BREAKS(stream.state, (uint16_t)(stream.state & ~STREAM_READING), "reads ==");
     BREAKS(stream.state, (uint16_t)(stream.state | STREAM_BLOCKED), "writes ==");
+    BREAKS(stream.state, (uint16_t)(stream.state | STREAM_RECORDS), "stream->io.fn ==");
+    BREAKS(stream.state, (uint16_t)(stream.state | STREAM_CONNECT_AGAIN),
+           "state & STREAM_CONNECTING");
     BREAKS(stream.read_fn, NULL, "stream->read_fn != NULL");
     BREAKS(stream.read_due_ns, eddy_loop_now_ns(loop) + EDDY_NS_PER_MS, "armed_ns <= due_ns");
     BREAKS(stream.low, stream.high + 1, "stream->low <= stream->high");
