@@ -326,7 +326,7 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("libpq_connect");
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, set_up, tear_down);
-    tcase_set_timeout(all, 20);
+    tcase_set_timeout(all, 60);
     tcase_add_loop_test(all, logs_in_with_a_password, 0, 2);
     tcase_add_loop_test(all, a_wrong_password_is_told_with_its_reason, 0, 2);
     tcase_add_loop_test(all, nothing_to_connect_to, 0, 2);
