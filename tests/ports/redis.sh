@@ -2,7 +2,7 @@
 # redis.sh [DIRECTORY]: Redis on eddy. Takes Debian's newest sources of Redis, puts the layer of this
 # folder in the place of their ae.c, builds all of Redis' programs with it, and runs a part of Redis'
 # own tests, that of its modules included: threads, timers and descriptors of the loop are used most
-# there. Some three minutes. Exit status 77 where the sources cannot be had. More: common.sh.
+# there. A few minutes. Exit status 77 where the sources cannot be had. More: common.sh.
 set -euo pipefail
 package=redis
 # shellcheck source=common.sh
