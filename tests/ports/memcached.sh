@@ -2,7 +2,8 @@
 # memcached.sh [DIRECTORY]: memcached on eddy. Takes Debian's newest sources of memcached, builds them
 # with event.h and event_on_eddy.c of this folder in place of libevent, and runs most of memcached's
 # own tests: all but the longest, TLS, SASL and the proxy, which are not built. A few minutes.
-# Exit status 77 where the sources cannot be had. More: common.sh.
+# The tests make sockets and files in /tmp, which they remove. Exit status 77 where the sources cannot
+# be had. More: common.sh.
 set -euo pipefail
 package=memcached
 # shellcheck source=common.sh
