@@ -36,6 +36,8 @@ static ssize_t send_copied(int socket, int fd, int64_t offset, size_t size, unsi
         struct iovec piece = {.iov_base = bytes};
         piece.iov_len = left < sizeof bytes ? left : sizeof bytes;
         ssize_t got = eddy_os_file_read(fd, &piece, 1, offset + (int64_t)done, how);
+        /* Linux 5.9 and 5.10 call the end what is only not in memory: a thread sees which. */
+        if (got == 0 && (how & EDDY_OS_NOWAIT)) got = -EAGAIN;
         if (got <= 0) return done > 0 ? (ssize_t)done : got;
         piece.iov_len = (size_t)got;
         ssize_t sent = eddy_os_send(socket, &piece, 1);
@@ -63,7 +65,8 @@ static bool send_has_byte(int fd, int64_t offset) {
 enum send_cached { SEND_CACHED, SEND_NOT_CACHED, SEND_CACHED_UNKNOWN };
 
 /* Whether all of the range is in memory. Pages count from when their reading begins, and come in
- * order, so the last byte tells that they are there; and that the file system can say so at all. */
+ * order, so the last byte tells that they are there; and that the file system can say so at all.
+ * (But if somebody else has read that end, and the middle is on its way from the disk just now.) */
 static enum send_cached send_is_cached(int fd, int64_t offset, size_t size) {
 #ifdef SYS_cachestat
     struct {

@@ -46,7 +46,8 @@ int eddy_os_peer_credentials(int fd, eddy_credentials *peer) {
     HAVE_GETPEEREID) /* macOS and the BSDs; the process is told in as many ways as systems */
 int eddy_os_peer_credentials(int fd, eddy_credentials *peer) {
     *peer = (eddy_credentials){0};
-    if (getpeereid(fd, &peer->uid, &peer->gid) < 0) return -errno;
+    if (getpeereid(fd, &peer->uid, &peer->gid) < 0) /* what is not local has no such option */
+        return errno == EINVAL || errno == ENOPROTOOPT ? -ENOTCONN : -errno;
 #if defined(SOL_LOCAL) && defined(LOCAL_PEERPID)
     socklen_t length = sizeof peer->pid;
     if (getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &peer->pid, &length) < 0) peer->pid = 0;
@@ -129,6 +130,6 @@ int eddy_os_bind_name(int fd, const struct sockaddr *address, socklen_t length, 
         err = name_set_mode(path, (unsigned)mode);
         name->mode = (unsigned)mode;
     }
-    if (err < 0) (void)name_unlink(path);
+    if (err < 0 && err != -EEXIST) (void)name_unlink(path); /* else it is somebody's file by now */
     return err;
 }

@@ -94,7 +94,7 @@ static void write_half(struct client *it) {
 }
 
 /* The kernel is offered it at once, so that what waits is only what it has refused: a client that
- * reads is never dropped because much was said in one turn. */
+ * reads is not dropped because much was said in one turn, as long as the kernel holds it. */
 static void tell(struct client *it, const char *text) {
     if (it->why != NULL) return;
     struct iovec all = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
@@ -241,7 +241,9 @@ int main(int argc, char **argv) {
     char text[80];
     int port = argc > 1 ? atoi(argv[1]) : 0;
     if (argc > 2 || port < 0 || port > 65535) return fprintf(stderr, "usage: chat [PORT]\n"), 2;
-    int err = eddy_loop_open(&loop, NULL);
+    /* A read full of short lines is many messages to everybody: little of it in a turn. */
+    eddy_loop_config config = {.read_buffer_bytes = 1024, .stream_bytes_per_turn = 1024};
+    int err = eddy_loop_open(&loop, &config);
     int length = eddy_address_parse(&address, "127.0.0.1", (unsigned)port);
     if (err == 0) err = start((struct sockaddr *)&address, (socklen_t)length);
     if (err < 0) return fprintf(stderr, "chat: %s\n", eddy_strerror(err, text, sizeof text)), 1;

@@ -184,9 +184,11 @@ static int add_fields(struct exchange *it) {
 static void switch_protocols(struct exchange *it) {
     struct proxy *proxy = it->proxy;
     struct link *link = it->link;
-    int err = link_switch(link, it->request, it->buffer + it->at, it->used - it->at, &proxy->relays,
+    int err = relays_are(proxy->relays, proxy->settings.limit) ? -EMFILE : 0;
+    if (err == 0)
+        err = link_switch(link, it->request, it->buffer + it->at, it->used - it->at, &proxy->relays,
                           proxy->settings.idle_ns);
-    if (err < 0) refuse(it, 502, "the protocol cannot be switched\n");
+    if (err < 0) refuse(it, is_shortage(err) ? 503 : 502, "the protocol cannot be switched\n");
     close_link(it);
 }
 
@@ -262,7 +264,9 @@ static void ask(struct exchange *it) {
     if (err == 0) err = link_send_head(it->link, it->request, it->is_upgrade);
     if (err == 0 && !it->is_body_over)
         err = eddy_http_read_body(it->request, UINT64_MAX, on_body, it);
-    if (err < 0)
+    if (is_shortage(err) || err == -EMSGSIZE)
+        refuse(it, err == -EMSGSIZE ? 431 : 503, "the proxy cannot ask an upstream\n");
+    else if (err < 0)
         lose(it, err);
     else
         read_on(it);
@@ -327,7 +331,7 @@ static void on_done(eddy_http_request *request, void *context) {
 static void on_request(eddy_http_request *request, void *context) {
     struct exchange *it = malloc(sizeof *it);
     if (it == NULL) {
-        eddy_http_abort(request);
+        eddy_http_respond(request, 503, NULL, 0);
         return;
     }
     const char *method = eddy_http_method(request), *upgrade = eddy_http_field(request, "Upgrade");
@@ -336,7 +340,8 @@ static void on_request(eddy_http_request *request, void *context) {
     it->request = request;
     it->proxy = context;
     it->is_body_over = eddy_http_body_length(request) == 0;
-    it->is_upgrade = upgrade != NULL && it->is_body_over && eddy_http_minor(request) > 0 &&
+    it->is_upgrade = upgrade != NULL && strcasecmp(upgrade, "websocket") == 0 && it->is_body_over &&
+                     eddy_http_minor(request) > 0 &&
                      is_listed(eddy_http_field(request, "Connection"), "Upgrade", 7);
     it->may_repeat = it->is_body_over && !it->is_upgrade &&
                      is_listed("GET, HEAD, OPTIONS, TRACE, PUT, DELETE", method, strlen(method));
@@ -380,7 +385,9 @@ static int start(struct proxy *proxy) {
 int main(int argc, char **argv) {
     static struct proxy proxy;
     if (!settings_parse(&proxy.settings, argc, argv)) return 2;
+    proxy.settings.limit *= 2; /* as many as the server has may have been upgraded */
     settings_fit(&proxy.settings, 16 + LINKS_KEPT_MAX * proxy.settings.upstreams.count);
+    proxy.settings.limit = (proxy.settings.limit + 1) / 2;
     int err = eddy_loop_open(&proxy.loop, &proxy.settings.loop);
     if (err < 0) return fail("http_proxy", "loop", err);
     err = start(&proxy);

@@ -77,12 +77,18 @@ static void on_kept_read(eddy_stream *stream, void *data, ssize_t size) {
     link_close(it);
 }
 
+/* One that has something to say by now has ended, or would answer what was not asked. */
 static struct link *links_take(struct links *links, const struct upstream *upstream) {
-    struct link *it = links->kept[upstream - links->upstreams->all].first;
-    if (it == NULL) return NULL;
-    link_take_out(it);
-    eddy_stream_read_stop(&it->stream);
-    return it;
+    struct link *it;
+    char byte;
+    while ((it = links->kept[upstream - links->upstreams->all].first) != NULL) {
+        link_take_out(it);
+        eddy_stream_read_stop(&it->stream);
+        ssize_t size = recv(eddy_stream_fd(&it->stream), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        if (size < 0 && errno == EAGAIN) return it;
+        link_close(it);
+    }
+    return NULL;
 }
 
 static void links_keep(struct link *it) {
@@ -240,6 +246,11 @@ struct tunnel {
     size_t size;
     char bytes[]; /* that it has sent already */
 };
+
+static bool relays_are(const struct relay *all, unsigned count) {
+    for (; all != NULL && count > 0; all = all->next) count--;
+    return count == 0;
+}
 
 static void on_relay_closed(struct relay *relay) {
     free(relay);

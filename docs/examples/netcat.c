@@ -198,16 +198,19 @@ static int end_start(struct end *end, eddy_io_fn *fn) {
     return err == -EPERM ? 0 : err;
 }
 
+static bool is_ignored(int signal_number) {
+    struct sigaction now;
+    return sigaction(signal_number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 /* What is ignored (nohup, a job in the background of a script) stays ignored. */
 static int watch_signals(void) {
     int err = 0;
-    for (int i = 0; err == 0 && i < 4; i++) {
-        struct sigaction before;
-        if (sigaction(deadly[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            err = eddy_signal_start(&signals[i], on_end_signal, deadly[i]);
-    }
+    for (int i = 0; err == 0 && i < 4; i++)
+        if (!is_ignored(deadly[i])) err = eddy_signal_start(&signals[i], on_end_signal, deadly[i]);
     signal(SIGPIPE, SIG_IGN); /* a write to stdout says -EPIPE */
-    return err == 0 ? eddy_signal_start(&stop_signal, on_stop_signal, SIGTSTP) : err;
+    if (err < 0 || is_ignored(SIGTSTP)) return err;
+    return eddy_signal_start(&stop_signal, on_stop_signal, SIGTSTP);
 }
 
 static void on_connected(eddy_stream *it, int status) {

@@ -231,6 +231,7 @@ struct relay {
     int64_t idle_ns;             /* without a byte from either side */
     struct relay *next, **place; /* in the list of all */
     void (*closed)(struct relay *relay);
+    size_t queued; /* in both, when it was touched last */
     bool is_closing;
     unsigned ends; /* that were passed on */
     unsigned open; /* streams whose close callback is to come */
@@ -259,13 +260,24 @@ static void relay_close_all(struct relay **all) {
     while (*all != NULL) relay_close(*all, true);
 }
 
-static void on_idle(eddy_timer *timer) {
-    relay_close(eddy_container_of(timer, struct relay, idle), true);
+static void on_idle(eddy_timer *timer);
+
+static size_t relay_queued(const struct relay *it) {
+    return eddy_stream_queued(&it->client.stream) + eddy_stream_queued(&it->upstream.stream);
 }
 
 /* Costs a store: the deadline moves away. */
 static int relay_touch(struct relay *it) {
+    it->queued = relay_queued(it);
     return eddy_timer_start(&it->idle, on_idle, it->idle_ns, 0);
+}
+
+/* What waits may have become less, without a callback yet. */
+static void on_idle(eddy_timer *timer) {
+    struct relay *it = eddy_container_of(timer, struct relay, idle);
+    size_t before = it->queued;
+    int err = relay_touch(it);
+    if (err < 0 || it->queued >= before) relay_close(it, true);
 }
 
 static void relay_init(struct relay *it, eddy_loop *loop, struct relay **all, int64_t idle_ns,
@@ -340,6 +352,7 @@ static int pass_bytes(struct side *from, const void *data, size_t size) {
         to->rest = NULL;
         return err;
     }
+    from->relay->queued = relay_queued(from->relay);
     eddy_stream_read_stop(&from->stream);
     side_watch(from);
     return 0;

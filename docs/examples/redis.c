@@ -29,6 +29,7 @@ static void on_retry(eddy_timer *timer);
 /* Twice as long from one attempt to the next, up to two seconds. */
 static void retry_later(struct connection *it) {
     it->context = NULL;
+    if (messages_wanted > 0 && messages >= messages_wanted) return; /* all is done */
     if (eddy_timer_start(&it->retry, on_retry, it->delay_ns, 0) < 0) exit(1);
     it->delay_ns = it->delay_ns < EDDY_NS_PER_S ? 2 * it->delay_ns : 2 * EDDY_NS_PER_S;
 }

@@ -90,7 +90,8 @@ static void on_detached(eddy_stream *stream) {
 static void on_request(eddy_stream *stream, void *data, ssize_t size) {
     struct connection *it = eddy_container_of(stream, struct connection, stream);
     if (size <= 0) {
-        errors++;
+        it->error = -EIO;
+        eddy_stream_close(stream, on_closed);
         return;
     }
     snprintf(it->request, sizeof it->request, "%.*s", (int)size, (const char *)data);

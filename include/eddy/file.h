@@ -115,10 +115,10 @@ EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const st
 /* Sends up to `size` bytes of the file `fd`, from `offset` on, into a connected socket that does
  * not block, such as eddy_stream_fd's. On Linux the kernel passes its own pages on (sendfile),
  * elsewhere they are read and sent, 8 KiB at a time. It waits for the disk, not for the socket.
- * Result: how many bytes the socket has taken; fewer than `size` when it has no more room, or the
- * file ends; 0 only at the file's end; -EAGAIN if there is no room at all, and the errors of
- * reading and of sending: -EPIPE (without a SIGPIPE), -ECONNRESET. When there is room again a small
- * write of the bytes that follow can tell (eddy_stream_write).
+ * Result: how many bytes the socket has taken; fewer than `size` when it has no more room, the
+ * file ends, or the rest is not in memory; 0 only at the file's end; -EAGAIN if there is no room at
+ * all, and the errors of reading and of sending: -EPIPE (without a SIGPIPE), -ECONNRESET. When
+ * there is room again a small write of the bytes that follow can tell (eddy_stream_write).
  *
  * The file's position stays. Until the callback both descriptors have to stay open, so a stream is
  * not to be closed nor detached, and nothing else may be sent into the socket: of a stream, no

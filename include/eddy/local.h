@@ -103,12 +103,13 @@ enum {
  * behind its name are 0, up to the size of a sockaddr_storage.
  *
  * A name that is there is -EADDRINUSE and stays there, whatever it is. With EDDY_REPLACE_STALE it
- * is removed if it is a socket's and a connect to it is refused. That leaves two races. A server
+ * is removed if it is a socket's and a connect to it is refused. That leaves three gaps. A server
  * that has bound and does not listen yet refuses as well (this function does both in a row). And
  * when two servers replace the same name at once, each looks again whether it is still the same
  * just before it removes it, which no system does in one step: in between the other one may have
- * put its own there, and would go on listening without a name. A lock file, held while this is
- * called, keeps both out.
+ * put its own there, and would go on listening without a name. And a server on one of the BSDs or
+ * macOS whose backlog is full just then is taken for gone, as these refuse in the same words. A
+ * lock file, held while this is called, keeps all three out.
  *
  * When the listener is closed, the name is removed if it is a path, this process is the one that
  * bound it, and it is still the same file (device and inode); with the same race: who puts another

@@ -158,9 +158,11 @@ EDDY_API int eddy_stream_write(eddy_stream *stream, eddy_write *write, const voi
 EDDY_API int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vectors,
                                 int count, eddy_write_fn *fn);
 
-/* Writes at once what the kernel takes, without a request. Returns the count of bytes.
+/* Writes at once what the kernel takes, without a request. Returns the count of bytes; of records
+ * (local.h) it is one, whole or not at all.
  * Errors: -EAGAIN (nothing now, or other writes wait before it), -EINVAL (negative count, more
- * bytes than fit ssize_t), which change nothing; or as eddy_stream_write and send(2). */
+ * bytes than fit ssize_t), -EMSGSIZE (a record that the socket can never take), which change
+ * nothing; or as eddy_stream_write and send(2). */
 EDDY_API ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count);
 
 /* Offers the kernel at once what is queued, within the stream's share of a turn, and not only in

@@ -42,9 +42,10 @@ struct eddy_work {
 /* Has the loop's pool run `fn(work)`, then calls `done` from the loop, exactly once. `work` is
  * yours again when `done` is called. Allocates nothing. Jobs are handed to the pool together,
  * before the loop waits or returns to its caller, and start in the order of submission within a
- * lane. A request in flight keeps the loop alive. Errors, after which `done` never runs: -EINVAL
- * (lane); on first use of the loop's own pool what eddy_pool_open may give; if there is no thread
- * and none can be started, what pthread_create gave (-EAGAIN as a rule). Loop thread only. */
+ * lane; those of queues (queue.h) take turns with them. A request in flight keeps the loop alive.
+ * Errors, after which `done` never runs: -EINVAL (lane); on first use of the loop's own pool what
+ * eddy_pool_open may give; if there is no thread and none can be started, what pthread_create gave
+ * (-EAGAIN as a rule). Loop thread only. */
 EDDY_API int eddy_work_submit(eddy_loop *loop, eddy_work *work, eddy_lane lane, eddy_work_fn *fn,
                               eddy_work_done_fn *done);
 

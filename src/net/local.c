@@ -83,7 +83,8 @@ int eddy_local_peer_credentials(int fd, eddy_credentials *peer) {
 /* --- Names --- */
 
 /* Whether a socket's name has nobody behind it. All but a refusal says that there may be somebody:
- * a full backlog, a socket of the other kind, no right to ask. */
+ * a socket of the other kind, no right to ask; a full backlog as well, but that the BSDs refuse
+ * too. */
 static bool local_is_stale(const struct sockaddr *address, socklen_t length, int type) {
     int fd = eddy_os_socket(AF_UNIX, type, 0);
     if (fd < 0) return false;

@@ -53,8 +53,9 @@ enum {
     WRITE_DONE = -2,     /* the count of one whose status is known, and not told yet */
 };
 
-#define NEVER_NS       INT64_MAX
-#define WRITE_MARK_MAX INT32_MAX /* fits a mark and ssize_t on every system */
+#define NEVER_NS        INT64_MAX
+#define WRITE_MARK_MAX  INT32_MAX      /* fits a mark and ssize_t on every system */
+#define WRITE_BYTES_MAX (SIZE_MAX / 2) /* of a queue: what fits ssize_t */
 
 /* What the kernel had no memory for is tried again after so long: the socket is ready all the
  * while, so an event would spin. */
@@ -159,6 +160,7 @@ void eddy__record_read(eddy_stream *stream);
 ssize_t eddy__record_receive(const eddy_stream *stream);
 /* Sends a whole request, of `*asked` bytes, and nothing behind it. */
 ssize_t eddy__record_send(eddy_stream *stream, eddy_write *write, size_t *asked);
+ssize_t eddy__record_try(eddy_stream *stream, const struct iovec *vectors, int count);
 
 /* --- connect.c --- */
 int eddy__connect_start(eddy_stream *stream, bool is_local, int type,

@@ -6,6 +6,10 @@
 /* Small ones would be many in the bytes that a stream may read in a turn. */
 enum { RECORDS_PER_TURN = 64, RECORD_PIECES_MAX = 1024 };
 
+static bool record_fits(int count, size_t bytes) {
+    return count <= RECORD_PIECES_MAX && bytes <= EDDY_OS_TRANSFER_MAX;
+}
+
 void eddy__record_ready(eddy_io *io, unsigned events) {
     eddy__stream_ready_for_more(eddy_container_of(io, eddy_stream, io), events);
 }
@@ -35,10 +39,22 @@ ssize_t eddy__record_send(eddy_stream *stream, eddy_write *write, size_t *asked)
     ssize_t sent = -EMSGSIZE;
     *asked = 0;
     for (int i = 0; i < write->count; i++) *asked += write->vectors[i].iov_len;
-    if (write->count <= RECORD_PIECES_MAX && *asked <= EDDY_OS_TRANSFER_MAX)
+    if (record_fits(write->count, *asked))
         sent = stream_send_vectors(stream, write->vectors, write->count);
     if (sent != -EMSGSIZE) return sent;
     write->count = WRITE_DONE;
     write->status = -EMSGSIZE;
     return (ssize_t)*asked;
+}
+
+ssize_t eddy__record_try(eddy_stream *stream, const struct iovec *vectors, int count) {
+    size_t bytes = 0;
+    if (count < 0) return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (vectors[i].iov_len > WRITE_BYTES_MAX - bytes) return -EINVAL;
+        bytes += vectors[i].iov_len;
+    }
+    if (bytes == 0) return 0; /* it would look like the end */
+    if (!record_fits(count, bytes)) return -EMSGSIZE;
+    return stream_send_vectors(stream, vectors, count);
 }

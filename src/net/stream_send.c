@@ -123,7 +123,7 @@ static int send_queue(eddy_stream *stream) {
     size_t budget = stream_loop(stream)->config.stream_bytes_per_turn;
     size_t total = 0;
     ssize_t sent = 0;
-    bool refused = false;
+    bool refused = false, was_refused = (stream->state & STREAM_REFUSED) != 0;
     eddy_write *write = write_first(stream);
     while (write != NULL) {
         if (write->count <= 0) {
@@ -146,7 +146,9 @@ static int send_queue(eddy_stream *stream) {
         total += taken;
     }
     send_settle(stream, write, total, refused);
-    if (stream_is_short(sent)) send_again_later(stream);
+    /* Ready, and yet too full for a record: some BSDs tell of any room. */
+    bool is_too_full = sent == -EAGAIN && was_refused && (stream->state & STREAM_RECORDS);
+    if (stream_is_short(sent) || is_too_full) send_again_later(stream);
     return 0;
 }
 

@@ -7,8 +7,6 @@
  * Threading: loop thread only. */
 #include "net.h"
 
-#define WRITE_BYTES_MAX (SIZE_MAX / 2) /* of a queue: what fits ssize_t */
-
 /* --- The queue: the last one points at the first, so that one pointer finds both ends --- */
 
 #ifdef EDDY_CHECKS
@@ -127,25 +125,28 @@ int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *
 
 /* --- Without a request --- */
 
-/* What cannot be sent as it is (-EINVAL) and want of memory leave the connection as it was. */
+/* What cannot be sent as it is and want of memory leave the connection as it was. */
 RARE static ssize_t write_try_failed(eddy_stream *stream, ssize_t sent) {
-    if (sent == -EINVAL) return sent;
+    if (sent == -EINVAL || (sent == -EMSGSIZE && (stream->state & STREAM_RECORDS))) return sent;
     if (stream_send_failed(stream, sent)) stream->state &= (uint16_t)~STREAM_WRITABLE;
     if (net_has_lost(stream->error)) eddy__stream_flush_later(stream); /* which tells the reader */
     return stream_is_short(sent) ? -EAGAIN : sent;
 }
 
 /* Requests that are done, and only wait to be told, are not in the way. */
-RARE static ssize_t write_try_behind(eddy_stream *stream, const struct iovec *vectors, int count) {
+RARE static ssize_t write_try_otherwise(eddy_stream *stream, const struct iovec *vectors,
+                                        int count) {
     if (!write_is_allowed(stream)) return write_refusal(stream);
-    if (stream->write_last->count != WRITE_DONE) return -EAGAIN;
-    ssize_t sent = stream_send_vectors(stream, vectors, count);
+    if (stream->write_last != NULL && stream->write_last->count != WRITE_DONE) return -EAGAIN;
+    ssize_t sent = stream->state & STREAM_RECORDS ? eddy__record_try(stream, vectors, count)
+                                                  : stream_send_vectors(stream, vectors, count);
     return sent < 0 ? write_try_failed(stream, sent) : sent;
 }
 
 ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count) {
-    if (!write_is_allowed(stream) || stream->write_last != NULL)
-        return write_try_behind(stream, vectors, count);
+    bool is_of_bytes = (stream->state & (STREAM_WRITABLE | STREAM_RECORDS)) == STREAM_WRITABLE;
+    if (!is_of_bytes || stream->write_last != NULL)
+        return write_try_otherwise(stream, vectors, count);
     ssize_t sent = stream_send_vectors(stream, vectors, count);
     return UNLIKELY(sent < 0) ? write_try_failed(stream, sent) : sent;
 }

@@ -273,7 +273,7 @@ START_TEST(without_a_way_through_the_kernel_a_file_is_copied) {
         ck_assert_uint_eq(calls.failed, 1);
         ck_assert_int_eq(read(world.pair[1], bytes, sizeof bytes), 4);
         ck_assert_mem_eq(bytes, "ello", 4);
-        static const int missing[] = {CALL_sendfile, CALL_cachestat, CALL_preadv2};
+        static const enum call missing[] = {CALL_sendfile, CALL_cachestat, CALL_preadv2};
         for (size_t j = 0; j < sizeof missing / sizeof missing[0]; j++) {
             bool can_read = !is_plain && missing[j] != CALL_preadv2;
             calls_refuse(missing[j], 1, errors[i]);

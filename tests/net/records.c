@@ -97,6 +97,37 @@ START_TEST(a_record_that_can_never_be_sent_fails_alone) {
 }
 END_TEST
 
+/* Without a request it is the same, and nothing is changed by what cannot be sent. */
+START_TEST(a_record_that_is_tried_is_whole_or_not_sent) {
+    eddy_loop *loop = test_loop_open();
+    struct reader reader = {0};
+    struct end writer;
+    static char data[4 << 20];
+    static struct iovec pieces[1100];
+    eddy_write end;
+    if (open_pair(&writer, &reader.end, loop)) {
+        eddy_stream *stream = &writer.stream;
+        struct iovec large = {data, sizeof data}, empty = {data, 0};
+        ck_assert_int_eq(eddy_stream_read_start(&reader.end.stream, on_record), 0);
+        for (int i = 0; i < 1100; i++) pieces[i] = (struct iovec){.iov_base = data, .iov_len = 1};
+        ck_assert_int_eq(eddy_stream_try_write(stream, &large, 1), -EMSGSIZE);
+        ck_assert_int_eq(eddy_stream_try_write(stream, pieces, 1100), -EMSGSIZE);
+        ck_assert_int_eq(eddy_stream_try_write(stream, pieces, -1), -EINVAL);
+        ck_assert_int_eq(eddy_stream_try_write(stream, &empty, 1), 0);
+        ck_assert_int_eq(eddy_stream_try_write(stream, NULL, 0), 0);
+        ck_assert_int_eq(eddy_stream_try_write(stream, pieces, 1000), 1000);
+        ck_assert_int_eq(eddy_stream_shutdown(stream, &end, end_on_written), 0);
+        test_turn_until(loop, &reader.end.ended);
+        ck_assert_int_eq(reader.end.error, 0);
+        ck_assert_uint_eq(reader.count, 1);
+        ck_assert_uint_eq(reader.sizes[0], 1000);
+        end_close(&writer);
+        end_close(&reader.end);
+    }
+    test_loop_close(loop);
+}
+END_TEST
+
 /* A reader with too little room is told that it has lost one, and may go on. */
 START_TEST(a_record_that_is_cut_is_told_and_the_next_is_whole) {
     eddy_loop *loop = test_loop_open();
@@ -191,6 +222,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("records");
     ck_add(suite, "records", records_keep_their_bounds, a_record_that_can_never_be_sent_fails_alone,
+           a_record_that_is_tried_is_whole_or_not_sent,
            a_record_that_is_cut_is_told_and_the_next_is_whole,
            records_that_came_in_time_are_read_before_the_deadline_is_told,
            records_have_clients_and_servers_too);

@@ -6,8 +6,10 @@
  *
  * docs/examples/lookup.c is a whole program, docs/14-adapters.md says what c-ares does where. Its
  * callbacks come from the loop, as ares_process_fd is called there, but for what is known at once
- * (a number, a name in /etc/hosts, a name that is none): that is told inside the call that asks.
- * Call ares_library_init before. Loop thread only; no call blocks. */
+ * (a number, a name in /etc/hosts, a name that is none), or cannot be asked (no route to a server):
+ * that is told inside the call that asks. Call ares_library_init before. Loop thread only; no call
+ * waits for the network, but files are read: resolv.conf, /etc/hosts, and for the name of a service
+ * what getservbyname asks. */
 #ifndef EDDY_ADAPTER_CARES_H
 #define EDDY_ADAPTER_CARES_H
 
@@ -128,7 +130,9 @@ static inline void eddy_ares_set_timer_(eddy_ares *ares) {
     struct timeval next;
     int64_t delay_ns = INT64_MAX;
     if (ares_timeout(ares->channel, NULL, &next) != NULL) {
-        delay_ns = next.tv_sec * EDDY_NS_PER_S + next.tv_usec * EDDY_NS_PER_US;
+        /* Up to 1.19 it is cut to milliseconds: a timer that is too early would come again at once.
+         */
+        delay_ns = next.tv_sec * EDDY_NS_PER_S + next.tv_usec * EDDY_NS_PER_US + EDDY_NS_PER_MS;
         eddy_ref(&ares->timer.handle);
     } else {
         eddy_unref(&ares->timer.handle);

@@ -6,7 +6,8 @@
  *     redisAsyncSetConnectCallback(context, on_connect);
  *
  * All else is hiredis' own API, in the loop's thread only; its callbacks run in phase 5, or, of
- * time-outs, in phase 7, and inside redisAsyncFree. There is no reconnecting in hiredis: make a new
+ * time-outs, in phase 7, and inside redisAsyncFree, and redisAsyncDisconnect when no reply is
+ * awaited, after which the context is gone. There is no reconnecting in hiredis: make a new
  * context, as docs/examples/redis.c does. redisAsyncConnect looks names up itself, and blocks for
  * that: give it an address. Chapter docs/14-adapters.md has more. */
 #ifndef EDDY_ADAPTER_HIREDIS_H

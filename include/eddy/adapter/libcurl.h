@@ -32,8 +32,8 @@ typedef struct eddy_curl_transfer eddy_curl_transfer;
 typedef void eddy_curl_done_fn(eddy_curl_transfer *transfer, CURLcode result);
 
 /* Transfers that share connections, a cache of names and limits. Not to be moved while it is open.
- * All fields are private, but for `multi`: set its options (not the functions of sockets and of the
- * timer, nor their data), and add and remove easy handles by the calls below. */
+ * All fields are private, but for `multi`: set its options (not the functions of sockets, of the
+ * timer and of pushes, nor their data), and add and remove easy handles by the calls below. */
 typedef struct eddy_curl {
     CURLM *multi;
     eddy_loop *loop;
@@ -116,6 +116,7 @@ static inline void eddy_curl_tell_(eddy_curl *curl) {
     while ((message = curl_multi_info_read(curl->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE) continue;
         it = eddy_curl_of_(message->easy_handle);
+        if (it == NULL) continue; /* not started here */
         eddy_curl_end_(it, message->data.result);
         (void)curl_multi_remove_handle(curl->multi, it->easy);
         it->is_added = false;

@@ -12,7 +12,7 @@
  * allocated but by libpq. No callback runs inside a call; only a notice comes from inside libpq.
  *
  * What blocks inside libpq: the look-up of names (give hostaddr, or set `on_pool`), reading
- * ~/.pgpass, service and key files, Kerberos. What computes: SCRAM, 3 to 4 ms a log-in, and TLS.
+ * ~/.pgpass, service and key files, Kerberos. What computes: SCRAM, some 5 ms a log-in, and TLS.
  * connect_timeout of the connection string is for blocking connections; `connect_ns` is for these,
  * over all hosts, and tcp_user_timeout (in milliseconds, Linux) goes on to the next host. */
 #ifndef EDDY_ADAPTER_LIBPQ_H
@@ -24,6 +24,7 @@
 #include <eddy/work.h>
 #include <libpq-fe.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -193,8 +194,9 @@ static inline int eddy_pq_submit(eddy_pq *pq, eddy_pq_request *request, eddy_pq_
  * the pool asks the server to stop it (PQcancel blocks), and again from time to time, as a server
  * that has not begun it ignores that: it ends as the server says, mostly with an error 57014 among
  * its results. The server stops whatever it finds: until that is over nothing else is sent. Errors:
- * -EALREADY (it has ended, or that is under way), -EBUSY (it is part of a group; or others are in
- * flight with it, and it may be one of these that is stopped), -ENOMEM, or as eddy_work_submit. */
+ * -EALREADY (it has ended, or that is under way), -EBUSY (it is part of a group; others are in
+ * flight with it, and it may be one of these that is stopped; or a thread still asks for one of the
+ * connection before this), -ENOMEM, or as eddy_work_submit. */
 static inline int eddy_pq_cancel(eddy_pq_request *request) {
     eddy_pq *pq = request->pq;
     if (request->state == EDDY__PQ_ENDED || pq->state >= EDDY__PQ_LOSING) return -EALREADY;
@@ -211,8 +213,9 @@ static inline int eddy_pq_cancel(eddy_pq_request *request) {
         eddy__pq_go_on(pq);
         return 0;
     }
-    if (pq->in_flight > 1) return -EBUSY;
-    if (pq->is_held || pq->cancel != NULL) return -EALREADY;
+    if (pq->in_flight > 1 || (request->flags & EDDY_PQ_MORE)) return -EBUSY;
+    if (pq->is_held) return -EALREADY;
+    if (pq->cancel != NULL) return -EBUSY; /* of the connection before */
     pq->cancel_ns = 10 * EDDY_NS_PER_MS;
     return eddy__pq_ask_cancel(pq);
 }

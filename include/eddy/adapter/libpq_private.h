@@ -99,6 +99,10 @@ static inline void eddy__pq_take(eddy_pq *pq) {
         }
         ExecStatusType kind = PQresultStatus(result);
         bool is_copy = kind == PGRES_COPY_IN || kind == PGRES_COPY_OUT || kind == PGRES_COPY_BOTH;
+        if (kind == PGRES_COPY_IN && pq->config.in_flight <= 1 && PQflush(pq->conn) != 0) {
+            PQclear(result); /* no room: EDDY_WRITE tells when, or that it is lost */
+            return;
+        }
         if (is_copy && (copy_was_told || pq->config.in_flight > 1)) {
             /* libpq says it again as long as it lasts; and cannot get out of it in a pipeline. */
             PQclear(result);
@@ -146,9 +150,12 @@ static inline bool eddy__pq_give(eddy_pq *pq) {
         was_given = true;
         int ok = request->send(request, pq->conn);
         if (pq->state != EDDY__PQ_READY) return false;
-        if (!ok && is_alone && PQstatus(pq->conn) == CONNECTION_OK)
+        if (!ok && is_alone && PQstatus(pq->conn) == CONNECTION_OK) {
+            eddy__pq_go_on(pq); /* the others later: it may be submitted anew, and refused again */
             eddy__pq_end(request, -EINVAL);
-        else if (!ok || (eddy__pq_awaits_sync(request) && !PQpipelineSync(pq->conn)))
+            return false;
+        }
+        if (!ok || (eddy__pq_awaits_sync(request) && !PQpipelineSync(pq->conn)))
             eddy__pq_lose(pq, PQstatus(pq->conn) == CONNECTION_OK ? -EPROTO : -ECONNRESET);
     }
     return was_given;
@@ -271,6 +278,8 @@ static inline void eddy__pq_tell_loss(eddy_pq *pq) {
     while (pq->state == EDDY__PQ_LOSING && (request = eddy__pq_first(&pq->waiting)) != NULL)
         eddy__pq_end(request, -ENOTCONN);
     if (pq->state != EDDY__PQ_LOSING) return;
+    /* The server is to end what it was at, locks and all, however long the next connect takes. */
+    if (!pq->is_stepping && PQsocket(pq->conn) >= 0) (void)shutdown(PQsocket(pq->conn), SHUT_RDWR);
     pq->state = EDDY__PQ_OFF;
     pq->config.state(pq, pq->error);
 }

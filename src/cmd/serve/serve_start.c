@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "port.h"
@@ -269,14 +271,17 @@ int program_listen(struct program *program) {
 
 /* --- Names --- */
 
-/* Whether the listener's address is one of --unix. */
+/* Whether the listener's address is one of --unix. What stands before the name differs: some
+ * systems note the length there. */
 static bool has_own_name(const struct program *program, const eddy_listener *listener) {
+    enum { NAME = offsetof(struct sockaddr_un, sun_path) };
     struct sockaddr_storage address = {0}, own;
     socklen_t length = sizeof address;
     if (eddy_listener_address(listener, (struct sockaddr *)&address, &length) < 0) return false;
+    if (address.ss_family != AF_UNIX || length < NAME) return false;
     for (unsigned i = 0; i < program->options.local_count; i++)
         if (options_local_address(program->options.locals[i], &own) == (int)length &&
-            memcmp(&own, &address, length) == 0)
+            memcmp((char *)&own + NAME, (char *)&address + NAME, length - NAME) == 0)
             return true;
     return false;
 }
