@@ -62,6 +62,8 @@ START_TEST(common_lines_are_as_logs_have_them) {
     line.peer = (const struct sockaddr *)&local;
     line.request = NULL;
     line.request_length = 0;
+    ck_assert_str_eq(put(ACCESS_COMMON, &line), COMMON("unix:", "-", "304 -"));
+    line.peer = &(const struct sockaddr){.sa_family = AF_UNSPEC};
     ck_assert_str_eq(put(ACCESS_COMMON, &line), COMMON("-", "-", "304 -"));
 }
 END_TEST
@@ -95,13 +97,14 @@ START_TEST(json_lines_are_objects) {
     static const struct {
         const char *request, *wanted;
     } cases[] = {
-        {"GET /", JSON("null", "\"GET\"", "\"/\"", "null", "\"referer\":\"\",\"user_agent\":null")},
-        {"GET a b  c ",
-         JSON("null", "\"GET\"", "\"a b  c\"", "\"\"", "\"referer\":\"\",\"user_agent\":null")},
+        {"GET /",
+         JSON("\"unix:\"", "\"GET\"", "\"/\"", "null", "\"referer\":\"\",\"user_agent\":null")},
+        {"GET a b  c ", JSON("\"unix:\"", "\"GET\"", "\"a b  c\"", "\"\"",
+                             "\"referer\":\"\",\"user_agent\":null")},
         {"nonsense",
-         JSON("null", "null", "\"nonsense\"", "null", "\"referer\":\"\",\"user_agent\":null")},
-        {" ", JSON("null", "\"\"", "\"\"", "null", "\"referer\":\"\",\"user_agent\":null")},
-        {NULL, JSON("null", "null", "null", "null", "\"referer\":\"\",\"user_agent\":null")},
+         JSON("\"unix:\"", "null", "\"nonsense\"", "null", "\"referer\":\"\",\"user_agent\":null")},
+        {" ", JSON("\"unix:\"", "\"\"", "\"\"", "null", "\"referer\":\"\",\"user_agent\":null")},
+        {NULL, JSON("\"unix:\"", "null", "null", "null", "\"referer\":\"\",\"user_agent\":null")},
     };
     line.peer = (const struct sockaddr *)&local;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
