@@ -106,7 +106,9 @@ START_TEST(full_connection_is_writable_once_it_is_drained) {
     tcp_pair(ends);
     fill(ends[0]);
     ck_told(ends[0], 0);
-    ck_fails(write_one(ends[0]), EAGAIN);
+    /* An acknowledgement that comes late has room for a little, which is not told. */
+    while (write_one(ends[0]) == 1) fill(ends[0]);
+    ck_assert_int_eq(errno, EAGAIN);
     drain(ends[1]);
     ck_told(ends[0], POLLOUT);
     close_both(ends);
