@@ -212,12 +212,12 @@ START_TEST(cached_bytes_take_no_thread) {
     struct place place = place_open(1);
     int ends[2], fd = create_pattern(&place);
     test_socket_pair(ends);
-    bool expected = is_told(&place, fd);
+    bool is_certain = is_told(&place, fd); /* else they may be read at once, and sent */
     eddy_metrics before = loop_metrics(place.loop);
     ck_assert_int_gt(WAIT(&place, eddy_file_send, ends[1], fd, 0, 60000), 0);
     eddy_metrics after = loop_metrics(place.loop);
     ck_assert_uint_eq(after.file_attempts, before.file_attempts + 1);
-    ck_assert_uint_eq(after.file_hits, before.file_hits + expected);
+    ck_assert_uint_ge(after.file_hits, before.file_hits + is_certain);
     end(&place, fd, ends);
 }
 END_TEST
