@@ -21,6 +21,10 @@
 
 void fault_loop(const char *name, void (*scenario)(void));
 
+/* Whether the backends share the calls out, as they do under a sanitizer: for a long scenario of
+ * what is above them. */
+extern bool fault_is_shared_out;
+
 #define fault_assert(condition) ((condition) ? (void)0 : fault_fail(#condition, __FILE__, __LINE__))
 _Noreturn void fault_fail(const char *what, const char *file, int line);
 

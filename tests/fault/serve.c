@@ -277,6 +277,7 @@ START_TEST(server_whose_pool_refuses_work_says_so) {
 END_TEST
 
 Suite *make_suite(void) {
+    fault_is_shared_out = true;
     Suite *suite = suite_create("fault serve");
     ck_add(suite, "serve", server_answers_or_says_why_not, server_with_a_policy_does_the_same,
            server_with_slow_clients_and_disks_does_the_same,
