@@ -62,10 +62,21 @@ static void check_user(const char *user) {
     FUZZ_CHECK(colon == NULL || (colon[1] != '\0' && strchr(colon + 1, ':') == NULL));
 }
 
+/* Each fits an address, and the mode is of one of them. */
+static void check_locals(const struct options *options) {
+    struct sockaddr_storage address;
+    for (unsigned i = 0; i < options->local_count; i++)
+        FUZZ_CHECK(options_local_address(options->locals[i], &address) > 0);
+    FUZZ_CHECK(options->local_mode >= -1 && options->local_mode <= 0777);
+    FUZZ_CHECK(options->local_mode == -1 || options->local_count > 0);
+}
+
 static void check_options(const struct options *options) {
     FUZZ_CHECK(options->directory != NULL && options->directory[0] != '\0');
-    FUZZ_CHECK(options->host_count >= 1 && options->host_count <= HOSTS_MAX);
+    FUZZ_CHECK(options->host_count + options->local_count >= 1);
+    FUZZ_CHECK(options->host_count <= HOSTS_MAX && options->local_count <= LOCALS_MAX);
     for (unsigned i = 0; i < options->host_count; i++) FUZZ_CHECK(host_is_valid(options->hosts[i]));
+    check_locals(options);
     FUZZ_CHECK(options->backend == NULL || is_backend(options->backend));
     FUZZ_CHECK(options->port <= 65535);
     FUZZ_CHECK(options->loops >= 1 && options->loops <= 64);
