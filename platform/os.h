@@ -8,6 +8,7 @@
 #ifndef EDDY_PLATFORM_OS_H
 #define EDDY_PLATFORM_OS_H
 
+#include <eddy/child.h>
 #include <eddy/file.h>
 #include <eddy/local.h>
 
@@ -89,6 +90,20 @@ int eddy_os_bind_name(int fd, const struct sockaddr *address, socklen_t length, 
 int eddy_os_name_find(const char *path, struct eddy_os_name *name); /* -EEXIST: it is no socket's */
 /* -EEXIST: it is another's by now. */
 int eddy_os_name_remove(const char *path, const struct eddy_os_name *name);
+
+/* --- Children: spawn.c, spawn_child.c, spawn_fds.c --- */
+
+/* The child's descriptor `number` is our `fd`; numbers are different, none is negative. */
+struct eddy_os_child_fd {
+    int number, fd;
+};
+
+/* Starts it. Everything of `options` but `fds`, which the map stands for (0, 1, 2 not in the map:
+ * inherited). *pid is the child's; *pidfd a descriptor of it, or -1 where the system has none or
+ * refuses. Returns 0, or why exec, or a step before it, failed; then no child is left, not even a
+ * zombie. */
+int eddy_os_spawn(const eddy_child_options *options, const struct eddy_os_child_fd *map,
+                  unsigned count, pid_t *pid, int *pidfd);
 
 /* --- Signals --- */
 

@@ -1,0 +1,213 @@
+/* spawn.c: making the process of a child, and learning whether it has come to run its program.
+ *
+ * The child borrows this process's memory until exec (vfork), however it is made: a fork would copy
+ * the page tables, which takes 10 ms and more from a process of some gigabytes. What runs there is
+ * in spawn_child.c, on a stack of its own. Whatever fails comes back through a close-on-exec pipe,
+ * not through the memory: some emulators make a fork of each vfork.
+ *
+ * Who becomes another user is forked all the same. With shared memory it could be debugged by that
+ * user, and this process with it; Linux prevents that by making the memory undumpable, for good, of
+ * both. Test: a_child_of_another_user_leaves_us_dumpable. */
+#include "spawn.h"
+
+#include "missing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "eddy_config.h"
+
+#ifdef HAVE_CLONE
+#include <sched.h>
+#include <sys/syscall.h>
+#endif
+
+extern char **environ; /* not every system's headers have it */
+
+enum {
+    STACK_BYTES = 64 * 1024, /* a few kilobytes, and what sanitizers add to each frame */
+};
+
+/* --- What the child needs, in one mapping --- */
+
+struct block {
+    char *start; /* a page that nobody may touch, the stack, struct spawn, map, candidate */
+    size_t bytes;
+};
+
+static const char *path_of(char *const *environment) {
+    for (; environment != NULL && *environment != NULL; environment++)
+        if (strncmp(*environment, "PATH=", 5) == 0) return *environment + 5;
+    return "/bin:/usr/bin";
+}
+
+/* In order of number, by insertion: they mostly are. */
+static void map_sort(struct eddy_os_child_fd *to, const struct eddy_os_child_fd *map,
+                     unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = i;
+        for (; at > 0 && to[at - 1].number > map[i].number; at--) to[at] = to[at - 1];
+        to[at] = map[i];
+    }
+}
+
+/* A descriptor that is not open must not turn into one that is opened from here on. */
+static int map_check(const struct eddy_os_child_fd *map, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        if (!eddy_os_is_open(map[i].fd)) return -EBADF;
+    return 0;
+}
+
+static struct spawn *block_open(struct block *block, const eddy_child_options *options,
+                                const struct eddy_os_child_fd *map, unsigned count) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const char *file = options->file != NULL ? options->file : options->arguments[0];
+    char *const *environment = options->environment != NULL ? options->environment : environ;
+    bool is_path = file[0] == '\0' || strchr(file, '/') != NULL;
+    const char *path = is_path ? NULL : path_of(environment);
+    size_t at_map = page + STACK_BYTES + sizeof(struct spawn);
+    size_t at_candidate = at_map + count * sizeof *map;
+    block->bytes = at_candidate + (path != NULL ? strlen(path) + strlen(file) + 2 : 0);
+    block->start = mmap(NULL, block->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (block->start == MAP_FAILED) return NULL;
+    if (mprotect(block->start, page, PROT_NONE) < 0) {
+        munmap(block->start, block->bytes);
+        return NULL;
+    }
+    struct spawn *spawn = (void *)(block->start + page + STACK_BYTES);
+    spawn->options = options;
+    spawn->file = file;
+    spawn->environment = environment;
+    spawn->path = path;
+    spawn->candidate = block->start + at_candidate;
+    spawn->map = (void *)(block->start + at_map);
+    spawn->count = count;
+    map_sort(spawn->map, map, count);
+    return spawn;
+}
+
+/* --- The process --- */
+
+static bool spawn_changes_user(const struct spawn *spawn) {
+    return spawn->options->flags & (EDDY_CHILD_SET_USER | EDDY_CHILD_SET_GROUP);
+}
+
+#ifdef HAVE_CLONE
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+
+static int process_descriptor(pid_t pid) {
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+    (void)pid;
+    return -1;
+#endif
+}
+
+/* Kernels before 5.2 ignore CLONE_PIDFD; emulators and sandboxes may refuse any of the flags. */
+static int process_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
+    static const int ways[] = {
+        CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+        CLONE_VM | CLONE_VFORK,
+        CLONE_PIDFD,
+        0,
+    };
+    enum { FORK = 2, WAYS = sizeof ways / sizeof ways[0] };
+    for (int way = spawn_changes_user(spawn) ? FORK : 0; way < WAYS; way++) {
+        *pidfd = -1;
+        *pid = clone(eddy_os_spawn_run, spawn, ways[way] | SIGCHLD, spawn, pidfd);
+        if (*pid >= 0 && *pidfd < 0) *pidfd = process_descriptor(*pid);
+        if (*pid >= 0) return 0;
+        if (!call_is_missing(errno) && errno != EINVAL) break;
+    }
+    return -errno;
+}
+#else
+static int process_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
+    *pidfd = -1;
+#ifdef HAVE_VFORK
+    *pid = spawn_changes_user(spawn) ? fork() : vfork();
+#else
+    *pid = fork();
+#endif
+    if (*pid == 0) _exit(eddy_os_spawn_run(spawn));
+    return *pid < 0 ? -errno : 0;
+}
+#endif
+
+/* No handler of ours may run in the child, so all signals are blocked from before it is there. And
+ * no cancellation, of whose state a child that shares our memory has our thread's. */
+static int process_start_undisturbed(struct spawn *spawn, pid_t *pid, int *pidfd) {
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    eddy_os_signal_block_all(&spawn->mask);
+    int err = process_start(spawn, pid, pidfd);
+    eddy_os_signal_unblock(&spawn->mask);
+    pthread_setcancelstate(before, &before);
+    return err;
+}
+
+static void process_end(pid_t pid) {
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* --- What became of it --- */
+
+static int status_wait(int fd) {
+    struct pollfd it = {.fd = fd, .events = POLLIN};
+    return poll(&it, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* The end of the pipe is exec's: nobody else has its other end, but for a process that another
+ * thread has just forked, of which there is no telling how long it keeps it. So where exec has been
+ * called by now for sure, the end is not waited for. */
+static int status_read(const struct spawn *spawn, int fd) {
+    for (;;) {
+        int error = 0;
+        ssize_t count = eddy_os_read(fd, &error, sizeof error);
+        if (count >= 0) return -error;
+        if (count != -EAGAIN) return (int)count;
+        if (atomic_load_explicit(&spawn->is_shared, memory_order_relaxed)) return 0;
+        int err = status_wait(fd);
+        if (err < 0) return err;
+    }
+}
+
+static int spawn_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
+    int ends[2];
+    int err = eddy_os_pipe(ends);
+    if (err < 0) return err;
+    spawn->status = ends[1];
+    err = process_start_undisturbed(spawn, pid, pidfd);
+    eddy_os_close(ends[1]);
+    if (err == 0) {
+        err = status_read(spawn, ends[0]);
+        if (err < 0) process_end(*pid);
+        if (err < 0 && *pidfd >= 0) eddy_os_close(*pidfd);
+    }
+    eddy_os_close(ends[0]);
+    return err;
+}
+
+int eddy_os_spawn(const eddy_child_options *options, const struct eddy_os_child_fd *map,
+                  unsigned count, pid_t *pid, int *pidfd) {
+    struct block block;
+    int before = errno;
+    int err = map_check(map, count);
+    if (err < 0) return err;
+    struct spawn *spawn = block_open(&block, options, map, count);
+    if (spawn == NULL) return -errno;
+    err = spawn_start(spawn, pid, pidfd);
+    munmap(block.start, block.bytes);
+    errno = before;
+    return err;
+}
