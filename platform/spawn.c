@@ -142,15 +142,11 @@ static int process_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
 }
 #endif
 
-/* No handler of ours may run in the child, so all signals are blocked from before it is there. And
- * no cancellation, of whose state a child that shares our memory has our thread's. */
+/* No handler of ours may run in the child, so all signals are blocked from before it is there. */
 static int process_start_undisturbed(struct spawn *spawn, pid_t *pid, int *pidfd) {
-    int before;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     eddy_os_signal_block_all(&spawn->mask);
     int err = process_start(spawn, pid, pidfd);
     eddy_os_signal_unblock(&spawn->mask);
-    pthread_setcancelstate(before, &before);
     return err;
 }
 
@@ -198,16 +194,20 @@ static int spawn_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
     return err;
 }
 
+/* Without cancellation: whether it is pending is in the thread's memory, where the child would see
+ * it, too, and unwind the thread's stack. */
 int eddy_os_spawn(const eddy_child_options *options, const struct eddy_os_child_fd *map,
                   unsigned count, pid_t *pid, int *pidfd) {
     struct block block;
-    int before = errno;
+    int error_before = errno, cancel_before;
     int err = map_check(map, count);
     if (err < 0) return err;
     struct spawn *spawn = block_open(&block, options, map, count);
     if (spawn == NULL) return -errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_before);
     err = spawn_start(spawn, pid, pidfd);
+    pthread_setcancelstate(cancel_before, NULL);
     munmap(block.start, block.bytes);
-    errno = before;
+    errno = error_before;
     return err;
 }
