@@ -114,18 +114,20 @@ EDDY_API void eddy_child_init(eddy_child *child, eddy_loop *loop);
 
 /* Starts a program, and calls `fn` (not NULL) when it has ended, in phase 6. Returns when the
  * program runs, or has failed to: the thread waits for the kernel to load it, a millisecond or so,
- * and however big this process is, none of its memory is copied where the system has vfork. There
- * is no shell in between, also not for a file that has no format (-ENOEXEC).
+ * and however big this process is, none of its memory is copied where the system has vfork, unless
+ * the child becomes another user: its memory is then its own. There is no shell in between, also
+ * not for a file that has no format (-ENOEXEC).
  *
  * The child has every signal's disposition at its default and an empty mask
  * (EDDY_CHILD_KEEP_SIGNALS says otherwise). No handler of this process runs in it. What needs a
  * right is done in an order in which rights are there: limits and nice, groups, group, user, then
- * the directory.
+ * the directory. Descriptors come before the limits.
  *
  * Errors, after which `fn` never runs, there is no child, nothing is left open, and each stream is
  * as it was: what stands in the way of exec(2) in the child: -ENOENT (also a missing interpreter of
  * a script), -EACCES, -ENOEXEC, -ENOTDIR, -E2BIG, -ELOOP, -ENAMETOOLONG; of what is asked for:
- * -EPERM, -ENOENT (the directory), -EBADF (`fd`), -ENOTTY, -ESRCH (the process group); of this
+ * -EPERM (also the process group, if it is not of the session), -EACCES (nice), -EINVAL (a limit),
+ * -ENOENT (the directory), -EBADF (`fd`, or a number at or above the limit), -ENOTTY; of this
  * process: -EAGAIN (too many processes), -EMFILE, -ENFILE, -ENOMEM; of the call: -EALREADY (it has
  * a child), -EINVAL (no name; unknown flags; a number twice or negative; a stream that is
  * connected, twice there, or of another loop; nice), or as eddy_io_start. */
