@@ -40,6 +40,19 @@ int calls_fcntl(int fd, int command, int argument, ...) {
     return fails(CALL_fcntl) ? -1 : fcntl(fd, command, argument);
 }
 
+void *calls_mmap(void *at, size_t size, int rights, int how, int fd, off_t offset) {
+    return fails(CALL_mmap) ? MAP_FAILED : mmap(at, size, rights, how, fd, offset);
+}
+
+int calls_clone_without;
+void (*calls_clone_before)(void);
+
+int calls_clone(int (*run)(void *), void *stack, int flags, void *argument, int *told) {
+    if (fails(CALL_clone)) return -1;
+    if (calls_clone_before != NULL) calls_clone_before();
+    return clone(run, stack, flags & ~calls_clone_without, argument, told);
+}
+
 #define SYS_CACHESTAT (SYS_openat2 - 437 + 451) /* older headers have no name for it */
 
 static enum call kind_of(long number) {
@@ -66,9 +79,16 @@ static int arguments_of(long number) {
         return 1;
 #endif
     case SYS_getdents64:
+    case SYS_dup3:
+    case SYS_close_range:
         return 3;
+    case SYS_pidfd_open:
+        return 2;
+    case SYS_rt_sigaction:
+    case SYS_openat:
     case SYS_openat2:
     case SYS_CACHESTAT:
+    case SYS_prlimit64:
         return 4;
     case SYS_statx:
         return 5;

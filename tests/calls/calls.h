@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,12 +22,15 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct kevent; /* kqueue.c alone is to read its header, which on the double redirects a function */
@@ -89,6 +93,15 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
          (from_dir, from, to_dir, to))                                                             \
     CALL(int, sigaction, (int number, const struct sigaction *it, struct sigaction *before),       \
          (number, it, before))                                                                     \
+    CALL(int, sigprocmask, (int how, const sigset_t *it, sigset_t *before), (how, it, before))     \
+    CALL(int, mprotect, (void *at, size_t size, int how), (at, size, how))                         \
+    CALL(pid_t, waitpid, (pid_t pid, int *status, int how), (pid, status, how))                    \
+    CALL(pid_t, setsid, (void), ())                                                                \
+    CALL(int, setpgid, (pid_t pid, pid_t group), (pid, group))                                     \
+    CALL(int, setpriority, (int which, id_t who, int value), ((unsigned)which, who, value))        \
+    CALL(int, chdir, (const char *path), (path))                                                   \
+    CALL(int, execve, (const char *path, char *const *arguments, char *const *environment),        \
+         (path, arguments, environment))                                                           \
     CALL(int, epoll_create1, (int flags), (flags))                                                 \
     CALL(int, epoll_ctl, (int set, int what, int fd, struct epoll_event *it), (set, what, fd, it)) \
     CALL(int, epoll_wait, (int set, struct epoll_event *events, int count, int timeout_ms),        \
@@ -132,6 +145,8 @@ enum call {
     CALL_preadv2,
     CALL_cachestat,
     CALL_statx,
+    CALL_mmap,
+    CALL_clone,
     CALLS(CALLS_NUMBER) THREAD_CALLS(CALLS_THREAD_NUMBER) CALLS_COUNT
 };
 
@@ -157,5 +172,11 @@ THREAD_CALLS(CALLS_DECLARE_THREAD)
 int calls_close(int fd);
 int calls_fcntl(int fd, int command, int argument, ...);
 long calls_syscall(long number, ...);
+void *calls_mmap(void *at, size_t size, int rights, int how, int fd, off_t offset);
+int calls_clone(int (*run)(void *), void *stack, int flags, void *argument, int *told);
+
+/* What a clone loses of its flags, and what is done first. */
+extern int calls_clone_without;
+extern void (*calls_clone_before)(void);
 
 #endif

@@ -93,26 +93,29 @@ END_TEST
 
 START_TEST(limits_are_the_child_s_alone) {
     struct rlimit before, after;
-    char question[64], expected[64];
-    eddy_child_limit limits[2] = {{.resource = RLIMIT_NOFILE}, {RLIMIT_CORE, {0, 0}}};
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    limits[0].value = (struct rlimit){20, before.rlim_max / 2};
+    char question[64];
+    eddy_child_limit limits[2] = {{RLIMIT_FSIZE, {1 << 20, 1 << 21}}, {RLIMIT_CORE, {0, 0}}};
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
     eddy_child_options options = {.limits = limits, .limit_count = 2};
-    snprintf(question, sizeof question, "limit=%d limit=%d", RLIMIT_NOFILE, RLIMIT_CORE);
-    snprintf(expected, sizeof expected, "20 %lld\n0 0\n", (long long)before.rlim_max / 2);
-    ck_assert_str_eq(look(options, question), expected);
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &after), 0);
+    snprintf(question, sizeof question, "limit=%d limit=%d", RLIMIT_FSIZE, RLIMIT_CORE);
+    ck_assert_str_eq(look(options, question), "1048576 2097152\n0 0\n");
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &after), 0);
     ck_assert(after.rlim_cur == before.rlim_cur && after.rlim_max == before.rlim_max);
-    /* Below a number of the map: what is open stays open. */
-    limits[0].value = (struct rlimit){10, 10};
-    struct eddy_os_child_fd map = {.number = 40, .fd = 0};
+}
+END_TEST
+
+/* Descriptors come first: what is open at a number above the limit stays open. */
+START_TEST(a_limit_is_of_what_comes_later) {
     char *arguments[] = {(char[]){"/bin/true"}, NULL};
-    options.arguments = arguments;
+    struct eddy_os_child_fd map = {.number = 40, .fd = 0};
+    eddy_child_limit limit = {RLIMIT_NOFILE, {10, 10}};
+    eddy_child_options options = {.arguments = arguments, .limits = &limit, .limit_count = 1};
     ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), 0);
     spawned_wait();
-    limits[0].value = (struct rlimit){2, 1};
+    ck_assert_int_eq(spawned.status, 0);
+    limit.value = (struct rlimit){2, 1};
     ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), -EINVAL);
-    limits[0].resource = 1000;
+    limit.resource = 1000;
     ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), -EINVAL);
     ck_assert(has_no_children());
 }
@@ -200,7 +203,7 @@ START_TEST(rights_are_there_when_they_are_needed) {
     char place[] = "/tmp/eddy-spawn-XXXXXX";
     if (!is_root()) return;
     ck_assert_ptr_nonnull(mkdtemp(place)); /* root's alone */
-    eddy_child_limit limit = {.resource = RLIMIT_NOFILE, .value = {64, 64}};
+    eddy_child_limit limit = {.resource = RLIMIT_FSIZE, .value = {1 << 20, 1 << 20}};
     eddy_child_options options = {
         .arguments = arguments,
         .flags = EDDY_CHILD_SET_USER | EDDY_CHILD_SET_GROUP | EDDY_CHILD_SET_NICE,
@@ -292,7 +295,7 @@ Suite *make_suite(void) {
            a_child_may_lead_a_session_or_a_group, a_child_joins_the_group_of_another,
            descriptor_0_becomes_the_terminal);
     ck_add(suite, "limits", the_umask_is_the_child_s_alone, limits_are_the_child_s_alone,
-           nice_is_absolute, the_directory_is_the_child_s_alone);
+           a_limit_is_of_what_comes_later, nice_is_absolute, the_directory_is_the_child_s_alone);
     ck_add(suite, "user", a_child_becomes_another_user, rights_are_there_when_they_are_needed,
            rights_that_are_missing_are_an_error, a_child_of_another_user_leaves_us_dumpable);
     ck_add(suite, "descriptor", the_descriptor_of_the_child_is_not_inherited);

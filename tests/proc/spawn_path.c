@@ -180,6 +180,8 @@ START_TEST(what_exec_refuses_is_the_error) {
     place_make();
     int before = descriptors_open(256);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        /* valgrind 3.19 does not come back from this exec */
+        if (strcmp(rows[i].file, "./lost") == 0 && getenv("EDDY_TEST_SLOW") != NULL) continue;
         ck_assert_int_eq(run_along(rows[i].file, "/bin"), -rows[i].error);
         ck_assert(has_no_children());
     }

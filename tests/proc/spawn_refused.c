@@ -163,6 +163,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("refused");
 #ifdef __linux__
+    /* valgrind 3.19 dies of some filters, and has no pidfd_open of its own. */
+    if (getenv("EDDY_TEST_SLOW") != NULL) return suite;
     ck_add(suite, "refused", a_refused_way_to_make_the_process_is_got_over,
            a_refused_way_to_close_the_others_is_got_over, a_shortage_is_told,
            the_error_of_a_slow_exec_arrives);
