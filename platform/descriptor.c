@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
@@ -26,6 +27,21 @@ int eddy_os_prepare_descriptor(int fd) {
     if (flags < 0) return -errno;
     if (!(flags & FD_CLOEXEC) && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0) return -errno;
     return 0;
+}
+
+int eddy_os_access_mode(int fd) {
+    int status = fcntl(fd, F_GETFL);
+    return status < 0 ? -errno : status & O_ACCMODE;
+}
+
+bool eddy_os_is_pty_master(int fd) {
+#ifdef TIOCGPTN /* Linux; elsewhere a master without a slave reads the end */
+    unsigned number;
+    return ioctl(fd, TIOCGPTN, &number) == 0;
+#else
+    (void)fd;
+    return false;
+#endif
 }
 
 /* The C library's pipe() may be pipe2 as well, which has just been refused. */

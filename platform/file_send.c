@@ -2,13 +2,13 @@
 #include "os.h"
 
 #include "missing.h"
+#include "sigpipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #ifdef __linux__
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #endif
 
@@ -87,22 +87,16 @@ static enum send_cached send_is_cached(int fd, int64_t offset, size_t size) {
 #endif
 }
 
-/* There is no flag to ask for no SIGPIPE. It comes with EPIPE, and with a short count as well:
+/* sendfile has no flag to ask for no SIGPIPE. It comes with EPIPE, and with a short count as well:
  * Linux sends in steps of a pipe's length, and a peer that has left answers the first with a reset,
- * on which the second fails. Where it was blocked before, it stays: as in the threads of the pool,
- * and as any other write would have it. Test: a_peer_that_leaves_gives_no_signal_either. */
+ * on which the second fails. Test: a_peer_that_leaves_gives_no_signal_either. */
 static ssize_t send_without_signal(int socket, int fd, int64_t offset, size_t size) {
     off_t position = (off_t)offset;
-    sigset_t before, pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    struct sigpipe_guard guard;
+    sigpipe_begin(&guard);
     ssize_t sent = sendfile(socket, fd, &position, size);
     int error = errno;
-    bool may_be_pending = sent < 0 ? error == EPIPE : (size_t)sent < size;
-    if (may_be_pending && !sigismember(&before, SIGPIPE))
-        (void)sigtimedwait(&pipe, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sigpipe_end(&guard, sent < 0 ? error == EPIPE : (size_t)sent < size);
     return sent < 0 ? -error : sent;
 }
 

@@ -39,6 +39,13 @@ int eddy_os_close(int fd);                                    /* never again on 
 int eddy_os_replace(int fd, int by); /* `fd` is then what `by` was; `by` is closed */
 bool eddy_os_is_open(int fd);
 int eddy_os_prepare_descriptor(int fd); /* makes a foreign one non-blocking, close-on-exec */
+int eddy_os_access_mode(int fd);        /* O_RDONLY, O_WRONLY or O_RDWR */
+bool eddy_os_is_pty_master(int fd);     /* of a system whose master reads -EIO without a slave */
+
+/* To what is no socket, without a SIGPIPE: write.c. At most EDDY_OS_TRANSFER_MAX bytes in 1,024
+ * pieces. `*refused` is false before the first write, and then says that the descriptor takes no
+ * flag for it, which costs two more system calls each time. */
+ssize_t eddy_os_write_vectors(int fd, const struct iovec *vectors, int count, bool *refused);
 
 /* --- Sockets --- */
 

@@ -1,10 +1,10 @@
-/* stream.h: bytes in order, over a connected socket. Loop thread only.
+/* stream.h: bytes in order, over a connected socket, a pipe, a terminal. Loop thread only.
  *
  * The life of a stream: init; attach, or connect (tcp.h); read and write; close. Its memory is
  * yours again in the close callback, after the callbacks of all its requests; also after a detach
  * or a failed connect it has to be closed, since the library may be about to look at it. Only one
  * that never had a socket, because attach or connect returned an error or was not called, may go
- * without. Sockets never raise SIGPIPE.
+ * without. A write never raises SIGPIPE, whatever the process does with it.
  *
  * A stream keeps the loop alive from attach or connect to close or detach, whether it reads or not:
  * one that is paused waits for somebody to go on. eddy_unref(&stream->io.handle) changes that; its
@@ -87,8 +87,21 @@ EDDY_API void eddy_stream_init(eddy_stream *stream, eddy_loop *loop);
 
 /* Makes the connected socket `fd` the stream's; from now on the stream closes it. It is made
  * non-blocking and close-on-exec. Errors, which leave `fd` yours: -EISCONN (it has one), -EBADF,
- * -ENOTSOCK, -EINVAL (closing), -EBUSY (a stream or listener of this loop has it), -ECONNRESET
- * (macOS, already), or as eddy_io_start. */
+ * -EINVAL (closing), -EBUSY (a stream or listener of this loop has it), -ECONNRESET (macOS,
+ * already), or as eddy_io_start.
+ *
+ * `fd` may be anything that can be watched: an end of a pipe, a FIFO, a terminal, an end of a pty,
+ * a character device; a regular file is -EPERM. What is said of sockets holds, but:
+ * - non-blocking is the description, which others may share: for 0, 1 and 2 see stdio.h.
+ * - An end that is open for one direction refuses the other: -EBADF from read_start, write, …
+ * - A shutdown closes what is open for writing only, so that its reader sees the end; something
+ *   that is good for nothing but closing has its number until the stream is closed. What is open
+ *   for both, as a terminal, cannot say that no more comes: the status is 0, and the other side
+ *   sees the end when the stream is closed.
+ * - A pty without a slave, and a FIFO without a writer after it had one, are at their end; and
+ *   again each time that reading is started: eddy_stream_read_past_end.
+ * - eddy_stream_hangup_start on a writing end tells -EPIPE when the reader has gone.
+ * - eddy_stream_reset is a close; what asks for a socket, as eddy_tcp_…, is -ENOTSOCK. */
 EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
 
 /* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another
@@ -107,7 +120,7 @@ EDDY_API int eddy_stream_fd(const eddy_stream *stream);
 
 /* Calls `fn` with each piece of data, in a buffer that the loop lends for the call, so that an idle
  * stream holds none. Errors: -ENOTCONN, -EALREADY (reading), -EINVAL (closing), -ENOMEM,
- * -EBADF (somebody has closed its socket, as it knows by now). */
+ * -EBADF (somebody has closed its socket, as it knows by now; or it is open for writing only). */
 EDDY_API int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn);
 
 /* The same into your own buffer, each time from its beginning: what is to be kept has to be taken
@@ -132,6 +145,13 @@ EDDY_API void eddy_stream_read_stop(eddy_stream *stream);
  * uses it: docs/15-proxy.md. */
 EDDY_API int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn);
 
+/* For what is no socket: the end is not told, as it may not last: of a pty, whose slave a getty or
+ * the next child opens again, or of a FIFO, whose next writer is still to come. Reading goes on
+ * instead, and looks every 10 ms for as long as nobody is there; a read deadline limits that, and
+ * whoever knows better (a child has ended) stops reading. Holds until detach or close, off at the
+ * start. Errors: -ENOTCONN, -ENOTSUP (a socket, whose end lasts), -EINVAL (closing). */
+EDDY_API int eddy_stream_read_past_end(eddy_stream *stream, bool on);
+
 /* If the stream still reads, without another deadline, `delay_ns` from now, the read callback gets
  * -ETIMEDOUT and reading has stopped. What came in time is read before, also where the loop is late
  * and that takes several turns. Bytes that arrive do not push it away: call this again in the
@@ -149,7 +169,8 @@ EDDY_API int eddy_stream_set_read_deadline(eddy_stream *stream, int64_t delay_ns
  * memory in the kernel (ENOBUFS, ENOMEM) fails none: it is tried again every 10 ms, until the write
  * timeout, if there is one.
  * Errors, after which `fn` never runs: -ENOTCONN, -EPIPE (after shutdown, or after a write has
- * failed), -EINVAL (closing, or more bytes queued than fit ssize_t), -ENOMEM (a write timeout). */
+ * failed), -EBADF (open for reading only), -EINVAL (closing, or more bytes queued than fit
+ * ssize_t), -ENOMEM (a write timeout). */
 EDDY_API int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data,
                                size_t size, eddy_write_fn *fn);
 

@@ -218,6 +218,13 @@ int eddy__io_rebuild(eddy_loop *loop) {
     return err;
 }
 
+void eddy__io_withdraw(eddy_io *io) {
+    eddy_loop *loop = io->handle.loop;
+    int fd = (int)io->handle.place;
+    io_backend_remove(loop, fd);
+    eddy__io_note_change(loop, fd);
+}
+
 /* --- The public functions --- */
 
 void eddy_io_init(eddy_io *io, eddy_loop *loop) {

@@ -44,6 +44,8 @@ void eddy__io_flush(eddy_loop *loop);  /* phase 1 */
 int eddy__io_rebuild(eddy_loop *loop); /* registers everything again, after fork */
 void eddy__io_close(eddy_loop *loop);
 void eddy__io_note_change(eddy_loop *loop, int fd);
+/* Out of the backend until the next flush: the descriptor is about to be another file's. */
+void eddy__io_withdraw(eddy_io *io);
 /* A watcher asks for no hang-up any more, as it is about to be told of one. */
 void eddy__io_end_hangup(eddy_io *io);
 /* Whether phase 5 has nothing to think about with so much interest of one watcher, and what the

@@ -6,6 +6,7 @@
  *   stream_write.c  the queue of writes, shutting down, marks
  *   stream_send.c   sending the queue, and telling what became of it
  *   stream_record.c reading and writing records
+ *   channel.c       reading and writing what is no socket
  *   connect.c       connecting
  *   tcp.c           TCP: options, listening, addresses of both ends
  *   local.c         local sockets: pairs, names, who is there
@@ -45,6 +46,7 @@ enum {
     STREAM_HANGUP = 1 << 11,        /* not reading, and EDDY_HANGUP is its interest */
     STREAM_CONNECT_AGAIN = 1 << 12, /* connecting: the other side's backlog is full */
     STREAM_RECORDS = 1 << 13,       /* of a SOCK_SEQPACKET */
+    STREAM_CHANNEL = 1 << 14,       /* reads and writes by the calls of its channel */
 };
 
 /* Counts of an eddy_write that are none. */
@@ -74,6 +76,30 @@ static inline int stream_fd(const eddy_stream *stream) {
 static inline int64_t due_after_ns(eddy_loop *loop, int64_t delay_ns) {
     int64_t now_ns = loop_now_ns(loop);
     return delay_ns < NEVER_NS - now_ns ? now_ns + delay_ns : NEVER_NS;
+}
+
+/* --- channel.c: what a stream has beside it that is not simply a socket --- */
+
+struct channel_calls {
+    size_t bytes; /* of the struct that begins with the channel */
+    /* What the kernel has, or takes, now; a count or a negative errno, -EAGAIN if nothing. */
+    ssize_t (*read)(eddy_stream *stream, void *data, size_t size);
+    ssize_t (*write)(eddy_stream *stream, const struct iovec *vectors, int count);
+    int (*end)(eddy_stream *stream); /* no more is written: what the other side is told */
+};
+
+/* It takes the place of `read_data`, whose pointer it has itself. */
+struct channel {
+    const struct channel_calls *calls;
+    void *data; /* where the reader wants its bytes: the caller's buffer, or the loop's */
+    bool can_read, can_write;
+    bool is_refused; /* the flag of eddy_os_write_vectors */
+    bool reads_on;   /* an end is tried again later */
+};
+
+/* Of a stream with STREAM_CHANNEL. */
+static inline struct channel *channel_of(const eddy_stream *stream) {
+    return (struct channel *)stream->read_data;
 }
 
 /* --- net_part.c: what the streams of a loop share --- */
@@ -135,6 +161,15 @@ int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
 void eddy__stream_close_socket(eddy_stream *stream, int error); /* which tells if it is gone */
 
+/* --- channel.c --- */
+int eddy__channel_attach(eddy_stream *stream, int fd);
+void eddy__channel_release(eddy_stream *stream);        /* gives its memory back, if it has one */
+void eddy__channel_ready(eddy_io *io, unsigned events); /* the watcher's callback */
+void eddy__channel_read(eddy_stream *stream);
+ssize_t eddy__channel_receive(eddy_stream *stream);
+ssize_t eddy__channel_send(eddy_stream *stream, const struct iovec *vectors, int count);
+ssize_t eddy__channel_try(eddy_stream *stream, const struct iovec *vectors, int count);
+
 /* --- stream_read.c --- */
 void eddy__stream_read(eddy_stream *stream);
 void eddy__stream_read_again(eddy_stream *stream);
@@ -148,6 +183,7 @@ void eddy__stream_tell_loss(eddy_stream *stream); /* whoever would read, as no e
 int eddy__stream_flush_later(eddy_stream *stream); /* has it looked at in phase 7; 0 */
 
 /* --- stream_send.c --- */
+enum { SEND_VECTORS_MAX = 64 }; /* of a system call: 1 KiB of stack; more hardly save anything */
 void eddy__stream_flush_all(eddy_defer *defer); /* phase 7 of the part */
 void eddy__stream_send(eddy_stream *stream);    /* what waits for EDDY_WRITE */
 void eddy__stream_write_fail(eddy_stream *stream, int error);

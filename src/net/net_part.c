@@ -45,7 +45,14 @@ static const char *net_verify_stream(const eddy_stream *stream) {
     unsigned state = stream->state;
     HOLDS(!(state & STREAM_CONNECTING) != !(state & STREAM_CONNECTED));
     HOLDS(!(state & STREAM_CLOSING));
-    HOLDS(stream->io.fn == (state & STREAM_RECORDS ? eddy__record_ready : eddy__stream_ready));
+    HOLDS(!(state & STREAM_RECORDS) || !(state & STREAM_CHANNEL));
+    HOLDS(stream->io.fn == (state & STREAM_RECORDS   ? eddy__record_ready
+                            : state & STREAM_CHANNEL ? eddy__channel_ready
+                                                     : eddy__stream_ready));
+    if (state & STREAM_CHANNEL) {
+        HOLDS(channel_of(stream)->can_read || !(state & STREAM_READING));
+        HOLDS(channel_of(stream)->can_write || !(state & STREAM_WRITABLE));
+    }
     if (state & STREAM_CONNECT_AGAIN)
         HOLDS((state & STREAM_CONNECTING) && eddy_is_active(&stream->timer.handle));
     if (state & (STREAM_READING | STREAM_BLOCKED | STREAM_WRITABLE | STREAM_HANGUP))

@@ -1,4 +1,4 @@
-/* stream.c: the life of a stream: where its socket comes from and goes to, what its readiness
+/* stream.c: the life of a stream: where its descriptor comes from and goes to, what its readiness
  * leads to, and its deadlines.
  * Invariants: the watcher is started exactly while the stream has a socket, with the interest that
  * `state` calls for; the timer, if it runs, is due no later than the nearest deadline.
@@ -39,9 +39,11 @@ static void stream_lose(eddy_stream *stream, int error) {
     eddy__stream_tell_loss(stream);
 }
 
-/* The kernel gives out a socket's error once; a later read is to tell it as well. */
+/* The kernel gives out a socket's error once; a later read is to tell it as well. What is no socket
+ * has none: of its writing end that is the reader who has gone. */
 static int stream_take_error(eddy_stream *stream) {
     int error = 0;
+    if (stream->state & STREAM_CHANNEL) return channel_of(stream)->can_read ? 0 : -EPIPE;
     int err = eddy_os_socket_error(stream_fd(stream), &error);
     if (err == 0) err = error;
     if (err < 0 && stream->error == 0) stream->error = (int16_t)err;
@@ -56,6 +58,8 @@ static bool stream_awaits_hangup(const eddy_stream *stream) {
 RARE static void stream_read_either(eddy_stream *stream) {
     if (stream->state & STREAM_RECORDS)
         eddy__record_read(stream);
+    else if (stream->state & STREAM_CHANNEL)
+        eddy__channel_read(stream);
     else
         eddy__stream_read(stream);
 }
@@ -191,6 +195,7 @@ int eddy_stream_attach(eddy_stream *stream, int fd) {
     if (eddy__stream_has_owner(stream_loop(stream), fd)) return -EBUSY;
     /* Asked to find out what is no socket, or not open; and a local one may be of records. */
     int err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
+    if (err == -ENOTSOCK) return eddy__channel_attach(stream, fd);
     if (err < 0) return err;
     err = net_join(stream_loop(stream));
     if (err < 0) return err;
@@ -213,6 +218,7 @@ int eddy_stream_detach(eddy_stream *stream) {
     eddy_io_stop(&stream->io);
     eddy_timer_stop(&stream->timer);
     link_remove(&stream->flush);
+    eddy__channel_release(stream);
     eddy__stream_begin(stream, 0);
     return fd >= 0 ? fd : -EBADF;
 }
@@ -242,6 +248,7 @@ int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
     if (stream->state & STREAM_CLOSING) return -EALREADY;
     eddy__stream_close_socket(stream, stream->error);
     eddy__connect_forget(stream);
+    eddy__channel_release(stream);
     eddy_timer_stop(&stream->timer);
     link_remove(&stream->flush);
     stream->state = STREAM_CLOSING | (stream->state & STREAM_CONNECTING);

@@ -7,7 +7,10 @@
 static int read_start(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     stream->read_fn = fn;
-    stream->read_data = data;
+    if (stream->state & STREAM_CHANNEL)
+        channel_of(stream)->data = data;
+    else
+        stream->read_data = data;
     stream->read_size = (uint32_t)(size < EDDY_OS_TRANSFER_MAX ? size : EDDY_OS_TRANSFER_MAX);
     stream->state = (uint16_t)((stream->state & ~(unsigned)STREAM_HANGUP) | STREAM_READING);
     eddy__stream_update_interest(stream);
@@ -21,9 +24,17 @@ static int read_check(const eddy_stream *stream) {
     return stream->state & STREAM_READING ? -EALREADY : 0;
 }
 
+/* A writing end can hang up, and not be read. */
+static int read_check_mode(const eddy_stream *stream) {
+    int err = read_check(stream);
+    if (err == 0 && (stream->state & STREAM_CHANNEL) && !channel_of(stream)->can_read)
+        return -EBADF;
+    return err;
+}
+
 int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
     eddy_loop *loop = stream_loop(stream);
-    int err = read_check(stream);
+    int err = read_check_mode(stream);
     if (err < 0) return err;
     struct net_part *net = net_part_of(stream);
     if (net->read_buffer == NULL) {
@@ -34,7 +45,7 @@ int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
 }
 
 int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
-    int err = read_check(stream);
+    int err = read_check_mode(stream);
     if (err < 0) return err;
     if (data == NULL || size == 0) return -EINVAL; /* a read of nothing would look like the end */
     return read_start(stream, data, size, fn);
@@ -108,7 +119,10 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
         bool is_full = (size_t)size == stream->read_size;
         total += (size_t)size;
         CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
-        if (!is_full || total >= budget || !(stream->state & STREAM_READING)) return;
+        if (!is_full || total >= budget) return;
+        /* A callback may have given it something else to read. */
+        const unsigned ways = STREAM_READING | STREAM_RECORDS | STREAM_CHANNEL;
+        if ((stream->state & ways) != STREAM_READING) return;
         size = read_receive(stream);
     }
     eddy__stream_read_verdict(stream, size);
@@ -132,19 +146,27 @@ void eddy__stream_read_again(eddy_stream *stream) {
 
 /* --- The deadline --- */
 
+static ssize_t read_either(eddy_stream *stream) {
+    if (stream->state & STREAM_RECORDS) return eddy__record_receive(stream);
+    return stream->state & STREAM_CHANNEL ? eddy__channel_receive(stream) : read_receive(stream);
+}
+
+static void *read_where(const eddy_stream *stream) {
+    return stream->state & STREAM_CHANNEL ? channel_of(stream)->data : stream->read_data;
+}
+
 /* Reads what is there, as far as `most` and until a callback has settled the matter. `*total` is
  * how many bytes that were. False: there may be more. */
 static bool read_rest(eddy_stream *stream, int64_t now_ns, size_t most, size_t *total) {
     for (*total = 0; *total < most;) {
-        ssize_t size =
-            stream->state & STREAM_RECORDS ? eddy__record_receive(stream) : read_receive(stream);
+        ssize_t size = read_either(stream);
         if (size == -EAGAIN || stream_is_short(size)) return true;
         if (size <= 0) {
             eddy__stream_read_end(stream, size);
             return true;
         }
         *total += (size_t)size;
-        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
+        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, read_where(stream), size));
         if (!(stream->state & STREAM_READING) || stream->read_due_ns > now_ns) return true;
     }
     return false;

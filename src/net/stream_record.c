@@ -25,7 +25,8 @@ void eddy__record_read(eddy_stream *stream) {
         }
         total += (size_t)size;
         CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
-        if (!(stream->state & STREAM_READING)) return;
+        const unsigned reads = STREAM_READING | STREAM_RECORDS;
+        if ((stream->state & reads) != reads) return;
     }
 }
 

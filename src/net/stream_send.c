@@ -10,9 +10,8 @@
  * with STREAM_WRITE_AGAIN. Threading: loop thread only. */
 #include "net.h"
 
-enum {
-    SEND_VECTORS_MAX = 64, /* of one system call: 1 KiB of stack; more hardly save anything */
-};
+/* What the kernel is not offered by a simple send. */
+enum { SEND_OTHERWISE = STREAM_RECORDS | STREAM_CHANNEL };
 
 static eddy_write *write_first(const eddy_stream *stream) {
     return stream->write_last != NULL ? stream->write_last->next : NULL;
@@ -70,10 +69,9 @@ static void send_fail(eddy_stream *stream, eddy_write *write, int error) {
 
 /* --- Sending --- */
 
-/* Sends the vectors of `write` and of those behind it, up to a shutdown, as far as one call goes.
- * `*asked` is how many bytes that were. */
-static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_t *asked) {
-    struct iovec vectors[SEND_VECTORS_MAX];
+/* The vectors of `write` and of those behind it, up to a shutdown, as far as one call goes, to
+ * `vectors`. Returns how many; `*asked` is how many bytes that are. */
+static inline int send_gather(const eddy_write *write, struct iovec *vectors, size_t *asked) {
     int count = 0;
     size_t room = EDDY_OS_TRANSFER_MAX;
     for (; write != NULL && write->count >= 0; write = write_after(write)) {
@@ -86,9 +84,26 @@ static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_
         if (count == SEND_VECTORS_MAX || room == 0) break;
     }
     *asked = EDDY_OS_TRANSFER_MAX - room;
-    /* As many empty pieces: a call would send nothing, and what it says about that means nothing.
-     */
+    return count;
+}
+
+/* As many empty pieces: a call would send nothing, and what it says about that means nothing. */
+static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_t *asked) {
+    struct iovec vectors[SEND_VECTORS_MAX];
+    int count = send_gather(write, vectors, asked);
     return *asked > 0 ? stream_send_vectors(stream, vectors, count) : 0;
+}
+
+RARE static ssize_t send_otherwise(eddy_stream *stream, eddy_write *write, size_t *asked) {
+    struct iovec vectors[SEND_VECTORS_MAX];
+    if (stream->state & STREAM_RECORDS) return eddy__record_send(stream, write, asked);
+    int count = send_gather(write, vectors, asked);
+    return *asked > 0 ? eddy__channel_send(stream, vectors, count) : 0;
+}
+
+RARE static int send_end(eddy_stream *stream) {
+    return stream->state & STREAM_CHANNEL ? channel_of(stream)->calls->end(stream)
+                                          : eddy_os_shutdown_write(stream_fd(stream));
 }
 
 /* Takes what was sent out of the requests' vectors, cutting the last one where the kernel stopped.
@@ -112,7 +127,7 @@ static void send_take(eddy_write *write, size_t bytes) {
 static void send_finish(eddy_stream *stream, eddy_write *write) {
     if (write->count == WRITE_DONE) return;
     bool is_end = write->count == WRITE_SHUTDOWN;
-    write->status = is_end ? eddy_os_shutdown_write(stream_fd(stream)) : 0;
+    write->status = is_end ? send_end(stream) : 0;
     write->count = WRITE_DONE;
     if (net_has_lost(write->status)) stream->error = (int16_t)write->status;
 }
@@ -134,7 +149,7 @@ static int send_queue(eddy_stream *stream) {
         /* Fewer bytes than asked mean a full kernel: the call that would say so is saved. */
         if (refused || total >= budget) break;
         size_t asked;
-        sent = stream->state & STREAM_RECORDS ? eddy__record_send(stream, write, &asked)
+        sent = stream->state & SEND_OTHERWISE ? send_otherwise(stream, write, &asked)
                                               : send_gathered(stream, write, &asked);
         if (stream_send_failed(stream, sent)) {
             send_fail(stream, write, (int)sent);
@@ -146,8 +161,9 @@ static int send_queue(eddy_stream *stream) {
         total += taken;
     }
     send_settle(stream, write, total, refused);
-    /* Ready, and yet too full for a record: some BSDs tell of any room. */
-    bool is_too_full = sent == -EAGAIN && was_refused && (stream->state & STREAM_RECORDS);
+    /* Ready, and yet too full for a record, as some BSDs tell of any room; or for a line's end that
+     * a terminal makes two characters of. */
+    bool is_too_full = sent == -EAGAIN && was_refused && (stream->state & SEND_OTHERWISE);
     if (stream_is_short(sent) || is_too_full) send_again_later(stream);
     return 0;
 }
@@ -224,7 +240,7 @@ RARE static void flush_partly(eddy_stream *stream, ssize_t sent) {
 static bool flush_is_usual(const eddy_stream *stream) {
     const eddy_write *write = stream->write_last;
     return write != NULL && write->next == write && write->count == 1 &&
-           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS | STREAM_RECORDS));
+           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS | SEND_OTHERWISE));
 }
 
 /* The usual queue, if it is sent whole, goes without the loops. An error, as a size, is more than

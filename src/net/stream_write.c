@@ -48,7 +48,8 @@ static bool write_is_allowed(const eddy_stream *stream) {
 
 static int write_refusal(const eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
-    return stream->state & STREAM_CONNECTED ? -EPIPE : -ENOTCONN;
+    if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
+    return (stream->state & STREAM_CHANNEL) && !channel_of(stream)->can_write ? -EBADF : -EPIPE;
 }
 
 static void write_join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
@@ -138,14 +139,15 @@ RARE static ssize_t write_try_otherwise(eddy_stream *stream, const struct iovec 
                                         int count) {
     if (!write_is_allowed(stream)) return write_refusal(stream);
     if (stream->write_last != NULL && stream->write_last->count != WRITE_DONE) return -EAGAIN;
-    ssize_t sent = stream->state & STREAM_RECORDS ? eddy__record_try(stream, vectors, count)
-                                                  : stream_send_vectors(stream, vectors, count);
+    ssize_t sent = stream->state & STREAM_RECORDS   ? eddy__record_try(stream, vectors, count)
+                   : stream->state & STREAM_CHANNEL ? eddy__channel_try(stream, vectors, count)
+                                                    : stream_send_vectors(stream, vectors, count);
     return sent < 0 ? write_try_failed(stream, sent) : sent;
 }
 
 ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count) {
-    bool is_of_bytes = (stream->state & (STREAM_WRITABLE | STREAM_RECORDS)) == STREAM_WRITABLE;
-    if (!is_of_bytes || stream->write_last != NULL)
+    const unsigned ways = STREAM_WRITABLE | STREAM_RECORDS | STREAM_CHANNEL;
+    if ((stream->state & ways) != STREAM_WRITABLE || stream->write_last != NULL)
         return write_try_otherwise(stream, vectors, count);
     ssize_t sent = stream_send_vectors(stream, vectors, count);
     return UNLIKELY(sent < 0) ? write_try_failed(stream, sent) : sent;

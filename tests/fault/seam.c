@@ -103,9 +103,8 @@ static size_t cut(enum os_call call, size_t size) {
     return atomic_fetch_add(&shared->passed, 1) < CUTS ? 1 : size;
 }
 
-/* The same for vectors: all of them, or the beginning of the first in `one`. */
-static const struct iovec *cut_vectors(enum os_call call, const struct iovec *vectors, int *count,
-                                       struct iovec *one) {
+const struct iovec *seam_cut_vectors(enum os_call call, const struct iovec *vectors, int *count,
+                                     struct iovec *one) {
     size_t total = 0;
     for (int i = 0; i < *count; i++) total += vectors[i].iov_len;
     size_t part = cut(call, total);
@@ -204,7 +203,7 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     int err = seam_fail(OS_CALL_send);
     if (err < 0) return err;
     if (real_os_socket_type(fd) != SOCK_SEQPACKET)
-        vectors = cut_vectors(OS_CALL_send, vectors, &count, &one);
+        vectors = seam_cut_vectors(OS_CALL_send, vectors, &count, &one);
     return real_os_send(fd, vectors, count);
 }
 
@@ -214,7 +213,7 @@ ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_
     struct iovec one;
     int err = seam_fail(OS_CALL_file_read);
     if (err < 0) return err;
-    vectors = cut_vectors(OS_CALL_file_read, vectors, &count, &one);
+    vectors = seam_cut_vectors(OS_CALL_file_read, vectors, &count, &one);
     return real_os_file_read(fd, vectors, count, offset, how);
 }
 
@@ -223,7 +222,7 @@ ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64
     struct iovec one;
     int err = seam_fail(OS_CALL_file_write);
     if (err < 0) return err;
-    vectors = cut_vectors(OS_CALL_file_write, vectors, &count, &one);
+    vectors = seam_cut_vectors(OS_CALL_file_write, vectors, &count, &one);
     return real_os_file_write(fd, vectors, count, offset);
 }
 

@@ -63,8 +63,12 @@ unsigned seam_waits(void);              /* that ended because nothing happened *
 unsigned seam_errors(enum os_call call);
 struct fault_counts seam_counts(void);
 
-/* --- Between seam.c and seam_backend.c --- */
+/* --- Between seam.c and the other parts of the seam --- */
 
+struct iovec;
+/* How much of `vectors` this call does: all of them, or the beginning of the first in `one`. */
+const struct iovec *seam_cut_vectors(enum os_call call, const struct iovec *vectors, int *count,
+                                     struct iovec *one);
 int seam_fail(enum os_call call); /* counts it; 0, or the error that it is to give */
 void seam_count_wait(void);
 void seam_skip_time(int64_t time_ns);

@@ -5,7 +5,9 @@
 #include "world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { READER, WRITER, ATOMIC_BYTES = 512 }; /* POSIX's least PIPE_BUF */
 
@@ -111,6 +113,47 @@ static int open_pipe(int ends[2]) {
 int eddy_os_pipe(int ends[2]) {
     int err = sim_enter(OS_CALL_pipe);
     return err < 0 ? err : open_pipe(ends);
+}
+
+/* --- Streams of them --- */
+
+int eddy_os_access_mode(int fd) {
+    int err = sim_enter(OS_CALL_access_mode);
+    const struct sim_description *description = sim_descriptor_get(fd);
+    if (description == NULL) return -EBADF;
+    (void)err; /* of one that is open a lie, after which nobody would close it */
+    if (description->kind->write == NULL) return O_RDONLY;
+    return description->kind->read == NULL ? O_WRONLY : O_RDWR;
+}
+
+bool eddy_os_is_pty_master(int fd) {
+    (void)fd;
+    return false;
+}
+
+/* In one go, as what fits PIPE_BUF is whole. */
+ssize_t eddy_os_write_vectors(int fd, const struct iovec *vectors, int count, bool *refused) {
+    (void)refused;
+    int err = sim_enter(OS_CALL_write_vectors);
+    struct sim_description *description = sim_descriptor_get(fd);
+    if (description == NULL) return -EBADF;
+    if (description->kind->write == NULL) return -EINVAL;
+    if (err == -EAGAIN) sim_description_changed(description, EDDY_WRITE);
+    if (err < 0) return err;
+    size_t size = 0, used = 0;
+    for (int i = 0; i < count; i++) size += vectors[i].iov_len;
+    size_t limit = sim_shorten(size);
+    char *bytes = malloc(size + 1);
+    if (bytes == NULL) sim_fail("no memory for the simulation itself");
+    for (int i = 0; i < count; i++) {
+        memcpy(bytes + used, vectors[i].iov_base, vectors[i].iov_len);
+        used += vectors[i].iov_len;
+    }
+    ssize_t written = description->kind->write(description->object, bytes, limit);
+    free(bytes);
+    if (written == (ssize_t)limit && limit < size) sim_description_changed(description, EDDY_WRITE);
+    sim_note("write %d: %s", fd, sim_result(written));
+    return written;
 }
 
 void sim_pipe(int ends[2]) {

@@ -10,8 +10,8 @@ enum { OS_CALL_ERRORS_MAX = 8 };
 
 /* CALL(name, errors…): eddy_os_<name>; a backend's functions are called backend_<name>. No memory
  * is NULL for `resize`, and false for a condition that ends before its time. `read` and `write` are
- * asked of the loop's pipe only: a stale event has nothing to read, and Linux may have no page for
- * a byte; that a full pipe gives EAGAIN is no fault. */
+ * asked of the loop's pipe, `read` of a stream's as well: a stale event has nothing to read, and
+ * Linux may have no page for a byte; that a full pipe gives EAGAIN is no fault. */
 #define OS_CALLS(CALL)                                                                 \
     CALL(resize, ENOMEM)                                                               \
     CALL(pipe, EMFILE, ENFILE)                                                         \
@@ -21,6 +21,8 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(close, EIO)                                                                   \
     CALL(replace, EMFILE, EBADF)                                                       \
     CALL(prepare_descriptor, EBADF)                                                    \
+    CALL(access_mode, EBADF)                                                           \
+    CALL(write_vectors, EAGAIN, EPIPE, EIO, ENOMEM)                                    \
     CALL(open_reserve, EMFILE, ENFILE)                                                 \
     CALL(socket, EMFILE, ENFILE, ENOBUFS, ENOMEM, EAFNOSUPPORT, EACCES)                \
     CALL(prepare_socket, EBADF, ENOTSOCK)                                              \
@@ -35,7 +37,7 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(set_keepalive, EINVAL)                                                        \
     CALL(reuse_port, ENOTSUP)                                                          \
     CALL(socket_error, EBADF, ENOBUFS)                                                 \
-    CALL(local_address, EBADF, ENOTSOCK, ENOBUFS)                                      \
+    CALL(local_address, EBADF, ENOBUFS)                                                \
     CALL(peer_address, ENOTCONN, ENOBUFS)                                              \
     CALL(socket_type, EBADF, ENOBUFS)                                                  \
     CALL(socket_pair, EMFILE, ENFILE, ENOMEM)                                          \
