@@ -8,7 +8,7 @@
  * Who becomes another user is forked all the same. With shared memory it could be debugged by that
  * user, and this process with it; Linux prevents that by making the memory undumpable, for good, of
  * both. Test: a_child_of_another_user_leaves_us_dumpable. */
-#include "spawn.h"
+#include "spawn_plan.h"
 
 #include "missing.h"
 

@@ -1,7 +1,7 @@
-/* spawn_child.c: what a child does until it is its program; see spawn.h for what it may do.
+/* spawn_child.c: what a child does until it is its program; see spawn_plan.h for what it may do.
  * Invariant: all signals are blocked until every disposition is the child's own; the mask is
  * opened last, so that what is pending meets no handler of the parent. */
-#include "spawn.h"
+#include "spawn_plan.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -1,7 +1,7 @@
-/* spawn_fds.c: the descriptors of a child, in the child; see spawn.h for what it may do.
+/* spawn_fds.c: the descriptors of a child, in the child; see spawn_plan.h for what it may do.
  * Invariant: what the map still has to copy, and the status pipe, is never at a number that the map
  * has yet to fill. */
-#include "spawn.h"
+#include "spawn_plan.h"
 
 #include "missing.h"
 

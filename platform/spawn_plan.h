@@ -1,12 +1,12 @@
-/* spawn.h: what spawn.c, which makes the process of a child, prepares for what runs in that process
- * until exec: spawn_child.c, and of it spawn_fds.c for the descriptors.
+/* spawn_plan.h: what spawn.c, which makes the process of a child, prepares for what runs in that
+ * process until exec: spawn_child.c, and of it spawn_fds.c for the descriptors.
  *
  * The child may share this process's memory, while the thread that made it waits and all others go
  * on: what runs there allocates nothing, takes no lock, writes to nothing but the struct below and
  * its stack, and to errno, which the parent restores. It keeps from functions of the C library that
  * do more than the system call of their name. */
-#ifndef EDDY_PLATFORM_SPAWN_H
-#define EDDY_PLATFORM_SPAWN_H
+#ifndef EDDY_PLATFORM_SPAWN_PLAN_H
+#define EDDY_PLATFORM_SPAWN_PLAN_H
 
 #include "os.h"
 
