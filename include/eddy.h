@@ -6,8 +6,9 @@
  *   hook.h    around the wait                   stream.h  bytes over sockets
  *   defer.h   calls later in the turn           tcp.h     connecting, listening, addresses
  *   wake.h    from other threads                local.h   the same within a machine
- *   signal.h  signals                           walk.h    who keeps a loop alive
- *   pool.h    threads for what can only block   label.h   names for them */
+ *   signal.h  signals                           pass.h    descriptors over local sockets
+ *   pool.h    threads for what can only block   walk.h    who keeps a loop alive
+ *                                               label.h   names for them */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -19,6 +20,7 @@
 #include <eddy/label.h>
 #include <eddy/local.h>
 #include <eddy/loop.h>
+#include <eddy/pass.h>
 #include <eddy/pool.h>
 #include <eddy/queue.h>
 #include <eddy/signal.h>

@@ -98,6 +98,29 @@ int eddy_os_name_find(const char *path, struct eddy_os_name *name); /* -EEXIST: 
 /* -EEXIST: it is another's by now. */
 int eddy_os_name_remove(const char *path, const struct eddy_os_name *name);
 
+/* --- Passing descriptors over local sockets: pass_descriptors.c --- */
+
+enum {
+    EDDY_OS_PASSED_MAX = 253, /* of one message on Linux */
+    /* Of what is received: the BSDs and macOS pass what a cluster of 2 KiB holds. */
+    EDDY_OS_PASSED_ROOM = 512,
+};
+
+struct eddy_os_passed {
+    int fds[EDDY_OS_PASSED_ROOM];
+    unsigned count;
+    bool is_cut; /* more came, and are lost */
+};
+
+int eddy_os_duplicate(int fd); /* close-on-exec, and none of the first three numbers */
+/* The descriptors go with the first byte; 0 bytes are not to be sent. -EAGAIN on EINTR. */
+ssize_t eddy_os_send_descriptors(int fd, const void *data, size_t size, const int *fds,
+                                 unsigned count);
+/* As eddy_os_receive or, with `is_record`, eddy_os_receive_record, with the descriptors that come
+ * along; after an error there are none. */
+ssize_t eddy_os_receive_descriptors(int fd, void *data, size_t size, bool is_record,
+                                    struct eddy_os_passed *passed);
+
 /* --- Children: spawn.c, spawn_child.c, spawn_fds.c --- */
 
 /* The child's descriptor `number` is our `fd`; numbers are different, none is negative. */

@@ -7,6 +7,7 @@
  *   stream_send.c   sending the queue, and telling what became of it
  *   stream_record.c reading and writing records
  *   channel.c       reading and writing what is no socket
+ *   stream_pass.c   passing descriptors
  *   connect.c       connecting
  *   tcp.c           TCP: options, listening, addresses of both ends
  *   local.c         local sockets: pairs, names, who is there
@@ -47,6 +48,9 @@ enum {
     STREAM_CONNECT_AGAIN = 1 << 12, /* connecting: the other side's backlog is full */
     STREAM_RECORDS = 1 << 13,       /* of a SOCK_SEQPACKET */
     STREAM_CHANNEL = 1 << 14,       /* reads and writes by the calls of its channel */
+    STREAM_PASSES = 1 << 15,        /* may have descriptors in its queue, or receive some */
+    /* Whose bytes do not simply go by receive and send. */
+    STREAM_OTHERWISE = STREAM_RECORDS | STREAM_CHANNEL | STREAM_PASSES,
 };
 
 /* Counts of an eddy_write that are none. */
@@ -105,9 +109,10 @@ static inline struct channel *channel_of(const eddy_stream *stream) {
 /* --- net_part.c: what the streams of a loop share --- */
 struct net_part {
     struct part part;
-    void *read_buffer;  /* lent to the streams that read; allocated when the first one does */
-    eddy_link flushing; /* streams that have written since phase 7, in order */
-    eddy_defer flush;   /* queued while `flushing` is not empty, and maybe longer */
+    void *read_buffer; /* lent to the streams that read; allocated when the first one does */
+    struct net_passed *passed; /* descriptors that have come; NULL: no stream receives any */
+    eddy_link flushing;        /* streams that have written since phase 7, in order */
+    eddy_defer flush;          /* queued while `flushing` is not empty, and maybe longer */
 };
 
 extern const struct part_kind eddy__net_kind;
@@ -197,6 +202,16 @@ ssize_t eddy__record_receive(const eddy_stream *stream);
 /* Sends a whole request, of `*asked` bytes, and nothing behind it. */
 ssize_t eddy__record_send(eddy_stream *stream, eddy_write *write, size_t *asked);
 ssize_t eddy__record_try(eddy_stream *stream, const struct iovec *vectors, int count);
+
+/* --- stream_pass.c --- */
+bool eddy__pass_carries(const eddy_write *write); /* descriptors that have not been sent yet */
+/* Sends them with what the kernel takes of a request, of `*asked` bytes, and nothing behind it. */
+ssize_t eddy__pass_send(eddy_stream *stream, eddy_write *write, size_t *asked);
+bool eddy__pass_receives(const eddy_stream *stream);
+void eddy__pass_read(eddy_stream *stream);
+ssize_t eddy__pass_receive(const eddy_stream *stream);
+void eddy__pass_tell(eddy_stream *stream, ssize_t size); /* calls read_fn with what was received */
+void eddy__pass_end(eddy_loop *loop, struct net_part *net);
 
 /* --- connect.c --- */
 int eddy__connect_start(eddy_stream *stream, bool is_local, int type,

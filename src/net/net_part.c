@@ -19,6 +19,7 @@ static int net_close(struct part *part) {
     if (net->read_buffer != NULL)
         eddy__resize(part->loop, net->read_buffer, part->loop->config.read_buffer_bytes, 0);
     net->read_buffer = NULL;
+    eddy__pass_end(part->loop, net);
     return 0;
 }
 
@@ -45,10 +46,13 @@ static const char *net_verify_stream(const eddy_stream *stream) {
     unsigned state = stream->state;
     HOLDS(!(state & STREAM_CONNECTING) != !(state & STREAM_CONNECTED));
     HOLDS(!(state & STREAM_CLOSING));
-    HOLDS(!(state & STREAM_RECORDS) || !(state & STREAM_CHANNEL));
-    HOLDS(stream->io.fn == (state & STREAM_RECORDS   ? eddy__record_ready
-                            : state & STREAM_CHANNEL ? eddy__channel_ready
-                                                     : eddy__stream_ready));
+    HOLDS(!(state & STREAM_CHANNEL) || !(state & (STREAM_RECORDS | STREAM_PASSES)));
+    if (eddy__pass_receives(stream))
+        HOLDS((state & STREAM_PASSES) && net_part_of(stream)->passed != NULL);
+    else
+        HOLDS(stream->io.fn == (state & STREAM_RECORDS   ? eddy__record_ready
+                                : state & STREAM_CHANNEL ? eddy__channel_ready
+                                                         : eddy__stream_ready));
     if (state & STREAM_CHANNEL) {
         HOLDS(channel_of(stream)->can_read || !(state & STREAM_READING));
         HOLDS(channel_of(stream)->can_write || !(state & STREAM_WRITABLE));

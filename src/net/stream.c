@@ -56,7 +56,9 @@ static bool stream_awaits_hangup(const eddy_stream *stream) {
 }
 
 RARE static void stream_read_either(eddy_stream *stream) {
-    if (stream->state & STREAM_RECORDS)
+    if (eddy__pass_receives(stream))
+        eddy__pass_read(stream);
+    else if (stream->state & STREAM_RECORDS)
         eddy__record_read(stream);
     else if (stream->state & STREAM_CHANNEL)
         eddy__channel_read(stream);

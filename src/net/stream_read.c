@@ -121,7 +121,7 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
         CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
         if (!is_full || total >= budget) return;
         /* A callback may have given it something else to read. */
-        const unsigned ways = STREAM_READING | STREAM_RECORDS | STREAM_CHANNEL;
+        const unsigned ways = STREAM_READING | STREAM_OTHERWISE;
         if ((stream->state & ways) != STREAM_READING) return;
         size = read_receive(stream);
     }
@@ -146,7 +146,8 @@ void eddy__stream_read_again(eddy_stream *stream) {
 
 /* --- The deadline --- */
 
-static ssize_t read_either(eddy_stream *stream) {
+static ssize_t read_either(eddy_stream *stream, bool passes) {
+    if (passes) return eddy__pass_receive(stream);
     if (stream->state & STREAM_RECORDS) return eddy__record_receive(stream);
     return stream->state & STREAM_CHANNEL ? eddy__channel_receive(stream) : read_receive(stream);
 }
@@ -159,14 +160,19 @@ static void *read_where(const eddy_stream *stream) {
  * how many bytes that were. False: there may be more. */
 static bool read_rest(eddy_stream *stream, int64_t now_ns, size_t most, size_t *total) {
     for (*total = 0; *total < most;) {
-        ssize_t size = read_either(stream);
+        bool passes = eddy__pass_receives(stream);
+        ssize_t size = read_either(stream, passes);
         if (size == -EAGAIN || stream_is_short(size)) return true;
         if (size <= 0) {
             eddy__stream_read_end(stream, size);
             return true;
         }
         *total += (size_t)size;
-        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, read_where(stream), size));
+        if (passes)
+            eddy__pass_tell(stream, size);
+        else
+            CALLBACK(stream_loop(stream), stream,
+                     stream->read_fn(stream, read_where(stream), size));
         if (!(stream->state & STREAM_READING) || stream->read_due_ns > now_ns) return true;
     }
     return false;

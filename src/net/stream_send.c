@@ -10,9 +10,6 @@
  * with STREAM_WRITE_AGAIN. Threading: loop thread only. */
 #include "net.h"
 
-/* What the kernel is not offered by a simple send. */
-enum { SEND_OTHERWISE = STREAM_RECORDS | STREAM_CHANNEL };
-
 static eddy_write *write_first(const eddy_stream *stream) {
     return stream->write_last != NULL ? stream->write_last->next : NULL;
 }
@@ -69,12 +66,19 @@ static void send_fail(eddy_stream *stream, eddy_write *write, int error) {
 
 /* --- Sending --- */
 
-/* The vectors of `write` and of those behind it, up to a shutdown, as far as one call goes, to
- * `vectors`. Returns how many; `*asked` is how many bytes that are. */
-static inline int send_gather(const eddy_write *write, struct iovec *vectors, size_t *asked) {
+/* A write whose descriptors are still to be sent has system calls of its own. */
+static inline bool send_is_apart(const eddy_write *write, bool passes) {
+    return passes && eddy__pass_carries(write);
+}
+
+/* The vectors of `write` and of those behind it, up to a shutdown or one that is apart, as far as
+ * one call goes, to `vectors`. Returns how many; `*asked` is how many bytes that are. */
+static inline int send_gather(const eddy_write *write, bool passes, struct iovec *vectors,
+                              size_t *asked) {
     int count = 0;
     size_t room = EDDY_OS_TRANSFER_MAX;
     for (; write != NULL && write->count >= 0; write = write_after(write)) {
+        if (send_is_apart(write, passes)) break;
         for (int i = 0; i < write->count && count < SEND_VECTORS_MAX && room > 0; i++) {
             struct iovec *vector = &vectors[count++];
             *vector = write->vectors[i];
@@ -90,15 +94,19 @@ static inline int send_gather(const eddy_write *write, struct iovec *vectors, si
 /* As many empty pieces: a call would send nothing, and what it says about that means nothing. */
 static ssize_t send_gathered(eddy_stream *stream, const eddy_write *write, size_t *asked) {
     struct iovec vectors[SEND_VECTORS_MAX];
-    int count = send_gather(write, vectors, asked);
+    int count = send_gather(write, false, vectors, asked);
     return *asked > 0 ? stream_send_vectors(stream, vectors, count) : 0;
 }
 
 RARE static ssize_t send_otherwise(eddy_stream *stream, eddy_write *write, size_t *asked) {
     struct iovec vectors[SEND_VECTORS_MAX];
+    bool passes = (stream->state & STREAM_PASSES) != 0;
+    if (send_is_apart(write, passes)) return eddy__pass_send(stream, write, asked);
     if (stream->state & STREAM_RECORDS) return eddy__record_send(stream, write, asked);
-    int count = send_gather(write, vectors, asked);
-    return *asked > 0 ? eddy__channel_send(stream, vectors, count) : 0;
+    int count = send_gather(write, passes, vectors, asked);
+    if (*asked == 0) return 0;
+    return stream->state & STREAM_CHANNEL ? eddy__channel_send(stream, vectors, count)
+                                          : stream_send_vectors(stream, vectors, count);
 }
 
 RARE static int send_end(eddy_stream *stream) {
@@ -149,8 +157,8 @@ static int send_queue(eddy_stream *stream) {
         /* Fewer bytes than asked mean a full kernel: the call that would say so is saved. */
         if (refused || total >= budget) break;
         size_t asked;
-        sent = stream->state & SEND_OTHERWISE ? send_otherwise(stream, write, &asked)
-                                              : send_gathered(stream, write, &asked);
+        sent = stream->state & STREAM_OTHERWISE ? send_otherwise(stream, write, &asked)
+                                                : send_gathered(stream, write, &asked);
         if (stream_send_failed(stream, sent)) {
             send_fail(stream, write, (int)sent);
             return (int)sent;
@@ -161,9 +169,9 @@ static int send_queue(eddy_stream *stream) {
         total += taken;
     }
     send_settle(stream, write, total, refused);
-    /* Ready, and yet too full for a record, as some BSDs tell of any room; or for a line's end that
-     * a terminal makes two characters of. */
-    bool is_too_full = sent == -EAGAIN && was_refused && (stream->state & SEND_OTHERWISE);
+    /* Ready, and yet too full: for a record, or for descriptors, as some BSDs tell of any room; or
+     * for a line's end that a terminal makes two characters of. */
+    bool is_too_full = sent == -EAGAIN && was_refused && (stream->state & STREAM_OTHERWISE);
     if (stream_is_short(sent) || is_too_full) send_again_later(stream);
     return 0;
 }
@@ -236,11 +244,12 @@ RARE static void flush_partly(eddy_stream *stream, ssize_t sent) {
     if (stream_is_short(sent)) send_again_later(stream);
 }
 
-/* One request of one piece, no record, and nothing to tell but that it is done. */
+/* One request of one piece, no record, without descriptors, and nothing to tell but that it is
+ * done. */
 static bool flush_is_usual(const eddy_stream *stream) {
     const eddy_write *write = stream->write_last;
     return write != NULL && write->next == write && write->count == 1 &&
-           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS | SEND_OTHERWISE));
+           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS | STREAM_OTHERWISE));
 }
 
 /* The usual queue, if it is sent whole, goes without the loops. An error, as a size, is more than

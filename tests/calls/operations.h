@@ -211,6 +211,32 @@ static int64_t do_receive_record(struct world *it) {
     char bytes[8];
     return eddy_os_receive_record(it->pair[0], bytes, sizeof bytes);
 }
+static int64_t do_duplicate(struct world *it) {
+    return closed(eddy_os_duplicate(it->file));
+}
+static int64_t do_send_descriptors(struct world *it) {
+    int fds[2] = {it->file, it->dir};
+    return eddy_os_send_descriptors(it->pair[1], "x", 1, fds, 2);
+}
+/* Two come, unless the bytes come without; what comes is close-on-exec. */
+static int64_t receive_descriptors(struct world *it, struct eddy_os_passed *passed) {
+    char bytes[8];
+    int fds[2] = {it->file, it->dir};
+    struct calls kept = calls;
+    calls = (struct calls){0};
+    ck_assert_int_eq(eddy_os_receive(it->pair[0], bytes, sizeof bytes), 3);
+    ck_assert_int_eq(eddy_os_send_descriptors(it->pair[1], "xy", 2, fds, 2), 2);
+    calls = kept;
+    ssize_t size = eddy_os_receive_descriptors(it->pair[0], bytes, sizeof bytes, false, passed);
+    for (unsigned i = 0; i < passed->count; i++) ck_assert_int_eq(closed(passed->fds[i]), 1);
+    return size;
+}
+static int64_t do_receive_descriptors(struct world *it) {
+    struct eddy_os_passed passed;
+    int64_t size = receive_descriptors(it, &passed);
+    ck_assert_uint_eq(passed.count + passed.is_cut, size < 0 ? 0 : 2);
+    return size;
+}
 static int64_t do_receive(struct world *it) {
     char bytes[8];
     return eddy_os_receive(it->pair[0], bytes, sizeof bytes);
@@ -389,6 +415,9 @@ static const struct operation operations[] = {
     {"name remove", do_name_remove, 0, RETRIED},
     {"receive", do_receive, 3, NOT_NOW},
     {"receive record", do_receive_record, 3, NOT_NOW},
+    {"duplicate", do_duplicate, 1, NEVER},
+    {"send descriptors", do_send_descriptors, 1, NOT_NOW},
+    {"receive descriptors", do_receive_descriptors, 2, NEVER}, /* below */
     {"unread", do_unread, 3, NEVER},
     {"send", do_send, 5, NOT_NOW},
     {"send two", do_send_two, 11, NOT_NOW},

@@ -20,7 +20,8 @@ static int64_t run_with_fault(const struct operation *operation, unsigned nth, i
 }
 
 /* The first error of any call is the function's result. A close that fails has closed, an option
- * that cannot be asked for is set, and what a connection cannot have has aborted it. */
+ * that cannot be asked for is set, what a connection cannot have has aborted it, and a descriptor
+ * that cannot be made close-on-exec is lost. */
 START_TEST(each_call_that_fails_is_told) {
     for (size_t i = 0; i < OPERATIONS; i++) {
         const struct operation *it = &operations[i];
@@ -30,6 +31,7 @@ START_TEST(each_call_that_fails_is_told) {
             bool is_asked = it->run == do_socket_error || it->run == do_is_listening ||
                             it->run == do_socket_type || it->run == do_peer_credentials;
             if (calls.last == CALL_getsockopt && !is_asked) is_told = false;
+            if (calls.last == CALL_fcntl && it->run == do_receive_descriptors) is_told = false;
             int64_t expected = is_told ? -EIO : it->result;
             bool is_accept = calls.last == CALL_accept || calls.last == CALL_accept4;
             if (is_told && it->run == do_accept && !is_accept) expected = -ECONNABORTED;
@@ -53,6 +55,51 @@ START_TEST(an_interrupted_call_is_made_again) {
                           it->name, nth, (long long)result);
             if (calls.failed == 0) break;
         }
+    }
+}
+END_TEST
+
+/* --- Descriptors that come over a local socket --- */
+
+/* The kernel sets close-on-exec itself. Where it cannot, a descriptor that cannot be told either is
+ * closed, and told as lost. */
+START_TEST(what_cannot_be_made_close_on_exec_is_closed) {
+    bool is_plain = getenv("EDDY_TEST_PLAIN") != NULL;
+    for (unsigned times = 1; times <= 2; times++) {
+        struct world world;
+        struct eddy_os_passed passed;
+        world_open(&world);
+        int before = count_descriptors();
+        calls_refuse(CALL_fcntl, times, EINVAL);
+        ck_assert_int_eq(receive_descriptors(&world, &passed), 2);
+        ck_assert_uint_eq(calls.failed, is_plain ? times : 0);
+        ck_assert_uint_eq(passed.count, is_plain ? 2 - times : 2);
+        ck_assert(passed.is_cut == is_plain);
+        ck_assert_int_eq(count_descriptors(), before);
+        world_close(&world);
+    }
+}
+END_TEST
+
+/* The BSDs, short of descriptors, give an error in place of the data, which is still there; of a
+ * record it is gone. */
+START_TEST(descriptors_that_are_lost_do_not_take_the_bytes_along) {
+    static const int errors[] = {EMSGSIZE, EMFILE};
+    for (size_t i = 0; i < 2; i++) {
+        struct world world;
+        struct eddy_os_passed passed;
+        char byte;
+        world_open(&world);
+        calls_refuse(CALL_recvmsg, 1, errors[i]);
+        ck_assert_int_eq(eddy_os_receive_descriptors(world.pair[0], &byte, 1, false, &passed), 1);
+        ck_assert(passed.is_cut && passed.count == 0);
+        calls_refuse(CALL_recvmsg, 1, errors[i]);
+        ck_assert_int_eq(eddy_os_receive_descriptors(world.pair[0], &byte, 1, true, &passed),
+                         -EMSGSIZE);
+        calls_refuse(CALL_recvmsg, 1, EINTR);
+        ck_assert_int_eq(eddy_os_receive_descriptors(world.pair[0], &byte, 1, false, &passed),
+                         -EAGAIN);
+        world_close(&world);
     }
 }
 END_TEST
@@ -295,7 +342,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("seam");
     ck_add(suite, "errors", each_call_that_fails_is_told, an_interrupted_call_is_made_again,
-           an_interrupted_accept_is_made_again, a_number_in_use_is_waited_for,
+           an_interrupted_accept_is_made_again, what_cannot_be_made_close_on_exec_is_closed,
+           descriptors_that_are_lost_do_not_take_the_bytes_along, a_number_in_use_is_waited_for,
            an_interrupted_connect_is_under_way, a_write_leaves_errno_alone,
            a_scan_takes_a_buffer_of_any_size, what_cannot_be_opened_has_one_error,
            a_scan_of_a_file_has_one_error);

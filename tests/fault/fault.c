@@ -70,7 +70,9 @@ static bool is_got_over(const struct fault *fault) {
     case OS_CALL_open_reserve:
         return true;
     case OS_CALL_receive:
+    case OS_CALL_receive_descriptors:
     case OS_CALL_send:
+    case OS_CALL_send_descriptors:
         return once && (error == EAGAIN || error == ENOBUFS || error == ENOMEM);
     case OS_CALL_accept:
         return once && (error == EAGAIN || error == EPERM || error == ENOBUFS || error == ENOMEM);
@@ -239,6 +241,7 @@ static unsigned long run_errors(const char *name, void (*scenario)(void), struct
 
 static bool can_be_cut(enum os_call call) {
     return call == OS_CALL_read || call == OS_CALL_receive || call == OS_CALL_send ||
+           call == OS_CALL_receive_descriptors || call == OS_CALL_send_descriptors ||
            call == OS_CALL_file_read || call == OS_CALL_file_write || call == OS_CALL_file_send;
 }
 

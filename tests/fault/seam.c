@@ -142,6 +142,7 @@ PASS_ON(set_keepalive, (int fd, unsigned idle_s, unsigned interval_s, unsigned c
 PASS_ON(unread, (int fd), (fd))
 PASS_ON(socket_pair, (int type, int ends[2]), (type, ends))
 PASS_ON(peer_credentials, (int fd, eddy_credentials *peer), (fd, peer))
+PASS_ON(duplicate, (int fd), (fd))
 PASS_ON(bind_name,
         (int fd, const struct sockaddr *address, socklen_t length, const char *path, int mode,
          struct eddy_os_name *name),
@@ -205,6 +206,26 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     if (real_os_socket_type(fd) != SOCK_SEQPACKET)
         vectors = seam_cut_vectors(OS_CALL_send, vectors, &count, &one);
     return real_os_send(fd, vectors, count);
+}
+
+/* A record is not cut. */
+REAL(send_descriptors);
+ssize_t eddy_os_send_descriptors(int fd, const void *data, size_t size, const int *fds,
+                                 unsigned count) {
+    int err = seam_fail(OS_CALL_send_descriptors);
+    if (err < 0) return err;
+    if (real_os_socket_type(fd) != SOCK_SEQPACKET) size = cut(OS_CALL_send_descriptors, size);
+    return real_os_send_descriptors(fd, data, size, fds, count);
+}
+
+REAL(receive_descriptors);
+ssize_t eddy_os_receive_descriptors(int fd, void *data, size_t size, bool is_record,
+                                    struct eddy_os_passed *passed) {
+    passed->count = 0;
+    int err = seam_fail(OS_CALL_receive_descriptors);
+    if (err < 0) return err;
+    if (!is_record) size = cut(OS_CALL_receive_descriptors, size);
+    return real_os_receive_descriptors(fd, data, size, is_record, passed);
 }
 
 REAL(file_read);

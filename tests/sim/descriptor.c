@@ -71,6 +71,20 @@ static void let_go(struct sim_description *description) {
     free(description);
 }
 
+int sim_description_open(struct sim_description *description) {
+    int fd = lowest_free();
+    if (fd >= 0) occupy(fd, description);
+    return fd;
+}
+
+void sim_description_hold(struct sim_description *description) {
+    description->descriptors++;
+}
+
+void sim_description_release(struct sim_description *description) {
+    let_go(description);
+}
+
 int sim_descriptor_close(int fd) {
     struct sim_description *description = sim_descriptor_get(fd);
     if (description == NULL) return -EBADF;

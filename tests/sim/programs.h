@@ -16,6 +16,7 @@ struct sim_program {
 extern const struct sim_program sim_mesh;       /* mesh.c */
 extern const struct sim_program sim_timers;     /* timers.c */
 extern const struct sim_program sim_operations; /* operations.c */
+extern const struct sim_program sim_pass;       /* pass.c */
 extern const struct sim_program sim_serve;      /* serve.c */
 
 /* Where `operations` takes its decisions from: a seed, or the bytes of a fuzzer. */

@@ -37,6 +37,8 @@ static void free_wire(struct sim_wire *it) {
         it->prev->next = it->next;
     else
         wires = it->next;
+    cargo_drop(&it->ends[0]);
+    cargo_drop(&it->ends[1]);
     channel_close(&it->ends[0].in);
     channel_close(&it->ends[1].in);
     free(it);
@@ -169,6 +171,7 @@ void sim_end_finish(struct sim_end *end) {
 static ssize_t take(struct sim_end *end, void *data, size_t size) {
     bool was_writable = is_writable(end->other);
     size_t taken = channel_take(&end->in, data, size);
+    cargo_advance(end, taken);
     sim_progress();
     bool has_room_now = !was_writable && is_writable(end->other);
     if (end->other->is_open) tell(end->other, has_room_now ? EDDY_WRITE : 0);
@@ -223,6 +226,7 @@ void sim_end_close(struct sim_end *end, bool resets) {
     }
     end->is_open = false;
     end->in.arrived = 0;
+    cargo_drop(end);
     it->events--;
     free_if_over(it);
 }
@@ -232,6 +236,7 @@ void sim_end_abort(struct sim_end *end, int error) {
     end->is_broken = true;
     end->error = error;
     end->in.arrived = 0;
+    cargo_drop(end);
     tell(end, SIM_BOTH);
     if (end->wire->is_local)
         close_local(end, true);

@@ -18,6 +18,7 @@ struct sim_end {
     struct sim_end *other;
     struct sim_end *next;           /* in a listener's queue */
     struct sim_channel in;          /* what comes to this end */
+    struct sim_cargo *cargo;        /* descriptors that come with some of it, in order */
     unsigned coming;                /* arrivals of it, in order */
     int64_t last_ns;                /* the last of them */
     int error;                      /* positive, given out once */
@@ -48,5 +49,10 @@ void sim_end_close(struct sim_end *end, bool reset);
 void sim_end_abort(struct sim_end *end, int error);
 
 void sim_wires_end(void);
+
+/* --- cargo.c --- */
+
+void cargo_advance(struct sim_end *end, size_t taken); /* with bytes: what came with them is lost */
+void cargo_drop(struct sim_end *end);
 
 #endif

@@ -129,6 +129,10 @@ struct sim_description *sim_descriptor_get(int fd); /* NULL: not open */
 /* Of an object of this kind, or NULL. */
 void *sim_object_get(int fd, const struct sim_kind *kind);
 int sim_descriptor_close(int fd); /* 0 or -EBADF */
+/* Another number of it, -EMFILE. And one that is on its way counts as a number. */
+int sim_description_open(struct sim_description *description);
+void sim_description_hold(struct sim_description *description);
+void sim_description_release(struct sim_description *description);
 bool sim_descriptors_are_all_used(void);
 /* Something new has come of READ, WRITE or both: edges are told again, and waits look again. NULL:
  * nobody sees it. */

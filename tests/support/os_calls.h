@@ -45,6 +45,9 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(bind_name, EADDRINUSE, ENOENT, EACCES, EROFS, EINVAL)                         \
     CALL(name_find, ENOENT, EACCES, EEXIST)                                            \
     CALL(name_remove, EEXIST, EACCES, EROFS)                                           \
+    CALL(duplicate, EMFILE, EBADF)                                                     \
+    CALL(send_descriptors, EAGAIN, EPIPE, ENOBUFS, ENOMEM, ETOOMANYREFS, EOPNOTSUPP)   \
+    CALL(receive_descriptors, EAGAIN, ECONNRESET, ENOMEM)                              \
     CALL(receive_record, EAGAIN, EMSGSIZE, ECONNRESET, ENOMEM)                         \
     CALL(receive, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM)                               \
     CALL(unread, ENOBUFS)                                                              \
