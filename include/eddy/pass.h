@@ -4,13 +4,12 @@
  * Any descriptor can be passed: a file, a pipe's end, a listening socket, a connection that another
  * process is to serve. What arrives is a descriptor of the same open file: the position in it, its
  * O_NONBLOCK and all its locks are shared, and it is closed for good when the last descriptor is.
- * It goes over a connected stream of local.h, of bytes or records, to whom that stream is connected
- * with; this process must trust its peer as far as what it does with what it gets.
+ * It goes over a connected stream of local.h, of bytes or records. What comes from a peer that is
+ * not trusted may be anything, also what blocks when it is read or closed: look at it (fstat).
  *
- * Descriptors go with the first byte of a write. Reading, they come in the piece that this byte is
- * in, never later, and with bytes from before it at most: the piece ends before the first byte of
- * the next write that carries some. One write of one message is therefore the way to tell which
- * belong to what. */
+ * Descriptors go with the first byte of a write. They come in the piece that this byte is in. On
+ * Linux that may begin with bytes from before; it ends before the first byte of the next write that
+ * carries some. The simplest protocol has one descriptor, or a fixed count, with each message. */
 #ifndef EDDY_PASS_H
 #define EDDY_PASS_H
 

@@ -83,6 +83,44 @@ START_TEST(who_does_not_ask_gets_none) {
 }
 END_TEST
 
+static void on_read_and_ask(eddy_stream *stream, void *data, ssize_t size) {
+    int err = eddy_pass_receive(stream, true);
+    ck_assert_int_eq(err, 0);
+    taker_on_read(stream, data, size);
+}
+
+/* A protocol that comes to descriptors later: with what it reads next, though it is there already.
+ */
+START_TEST(who_asks_in_the_callback_gets_the_next) {
+    for (int i = 0; i < KINDS; i++) {
+        eddy_loop *loop = test_loop_open();
+        struct taker taker;
+        struct end sender;
+        eddy_write write;
+        eddy_pass passes[2];
+        char byte;
+        int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (taker_open(&taker, &sender, loop, kinds[i])) {
+            eddy_stream *stream = &sender.stream;
+            ck_assert_int_eq(eddy_stream_write(stream, &write, "x", 1, end_on_written), 0);
+            for (int k = 0; k < 2; k++)
+                ck_assert_int_eq(
+                    eddy_pass_write(stream, &passes[k], "y", 1, &fd, 1, end_on_written), 0);
+            turn_until_written(loop, &sender, 3);
+            ck_assert_int_eq(eddy_stream_read_into(&taker.end.stream, &byte, 1, on_read_and_ask),
+                             0);
+            taker.wanted = 3;
+            test_turn_until(loop, &taker.enough);
+            ck_assert_uint_eq(taker.count, 2);
+            taker_close(&taker);
+            end_close(&sender);
+        }
+        close(fd);
+        test_loop_close(loop);
+    }
+}
+END_TEST
+
 /* The peer goes with descriptors unread, or the sender with some unsent. */
 START_TEST(closing_leaves_nothing_open) {
     eddy_loop *loop = test_loop_open();
@@ -222,7 +260,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("pass_untaken");
     ck_add(suite, "untaken", what_is_not_taken_is_closed, who_does_not_ask_gets_none,
-           closing_leaves_nothing_open, what_came_in_time_is_taken_before_a_deadline_is_told,
+           who_asks_in_the_callback_gets_the_next, closing_leaves_nothing_open,
+           what_came_in_time_is_taken_before_a_deadline_is_told,
            a_record_that_is_cut_leaves_no_descriptor, what_cannot_be_passed_is_refused_at_once);
     return suite;
 }
