@@ -12,7 +12,7 @@ import unittest
 
 sys.dont_write_bytecode = True  # this is a directory of sources
 from examples_common import PATIENCE_S, Example
-from examples_network import Chat, Client, Netcat  # for main
+from examples_network import Chat, Client, Netcat, Pass  # for main
 
 
 class First(Example):

@@ -352,3 +352,55 @@ class Netcat(Example):
     def test_usage(self):
         for args in ((), ('127.0.0.1',), ('here', '80'), ('127.0.0.1', '0'), ('127.0.0.1', '80', 'x')):
             self.refuses(*args)
+
+
+class Pass(Example):
+    def begin(self, workers):
+        self.server = self.start(0, workers)
+        said = self.server.stdout.readline().decode()
+        self.assertRegex(said, rf'^127\.0\.0\.1:\d+, {workers} workers\n$')
+        self.port = int(re.search(r':(\d+),', said)[1])
+
+    def ask(self):
+        """Who has served, number and process; nothing if nobody has."""
+        with socket.create_connection(('127.0.0.1', self.port), PATIENCE_S) as peer, peer.makefile('rb') as lines:
+            try:
+                said = lines.read().decode()
+            except ConnectionResetError:
+                said = ''
+        served = re.fullmatch(r'worker (\d+), process (\d+)\n', said)
+        self.assertTrue(served or said == '', said)
+        return served and (int(served[1]), int(served[2]))
+
+    def stop(self):
+        self.server.terminate()
+        self.assertEqual(self.server.wait(PATIENCE_S), 0)
+
+    def test_each_serves_its_share(self):
+        self.begin(3)
+        answers = [self.ask() for _ in range(30)]
+        self.assertEqual([it[0] for it in answers], [1, 2, 3] * 10)
+        self.assertEqual(len(set(answers)), 3)
+        self.assertNotIn(self.server.pid, {it[1] for it in answers})
+        if not WRAPPER:  # nothing stays open in the one that accepts
+            before = len(os.listdir(f'/proc/{self.server.pid}/fd'))
+            for _ in range(30):
+                self.ask()
+            self.until(lambda: len(os.listdir(f'/proc/{self.server.pid}/fd')) == before)
+        self.stop()
+        for _, process in set(answers):  # they have ended and were waited for
+            self.assertRaises(ProcessLookupError, os.kill, process, 0)
+
+    def test_one_that_dies_is_passed_over(self):
+        self.begin(2)
+        first, second = self.ask(), self.ask()
+        os.kill(first[1], signal.SIGKILL)
+        self.until(lambda: self.ask() == second and self.ask() == second and self.ask() == second)
+        self.assertEqual({self.ask() for _ in range(10)}, {second})
+        os.kill(second[1], signal.SIGKILL)
+        self.until(lambda: self.ask() is None)
+        self.stop()
+
+    def test_usage(self):
+        for args in ((-1,), (70000,), (0, 0), (0, 65), (0, 1, 1)):
+            self.refuses(*args)
