@@ -1,14 +1,17 @@
 /* eddy.h: the whole library. Each header is the reference of its module.
  *
- *   loop.h    the reactor and its turn          work.h    functions on those threads
- *   io.h      descriptors                       queue.h   one function at a time
- *   timer.h   deadlines                         file.h    file operations
- *   hook.h    around the wait                   stream.h  bytes over sockets
- *   defer.h   calls later in the turn           tcp.h     connecting, listening, addresses
- *   wake.h    from other threads                local.h   the same within a machine
- *   signal.h  signals                           pass.h    descriptors over local sockets
- *   pool.h    threads for what can only block   walk.h    who keeps a loop alive
- *                                               label.h   names for them */
+ *   loop.h    the reactor and its turn          stream.h   bytes over sockets, pipes, terminals
+ *   io.h      descriptors                       tcp.h      connecting, listening, addresses
+ *   timer.h   deadlines                         local.h    the same within a machine
+ *   hook.h    around the wait                   pass.h     descriptors over local sockets
+ *   defer.h   calls later in the turn           reader.h   lines and lengths out of a stream
+ *   wake.h    from other threads                child.h    programs that are started
+ *   signal.h  signals                           walk.h     who keeps a loop alive
+ *   pool.h    threads for what can only block
+ *   work.h    functions on those threads
+ *   queue.h   one function at a time
+ *   file.h    file operations
+ *   label.h   names for handles */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -23,6 +26,7 @@
 #include <eddy/pass.h>
 #include <eddy/pool.h>
 #include <eddy/queue.h>
+#include <eddy/reader.h>
 #include <eddy/signal.h>
 #include <eddy/stream.h>
 #include <eddy/tcp.h>

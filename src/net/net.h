@@ -12,6 +12,7 @@
  *   tcp.c           TCP: options, listening, addresses of both ends
  *   local.c         local sockets: pairs, names, who is there
  *   listener.c      accepting
+ *   reader.c        requests for so many bytes or a line, on top of a stream
  *   address.c       numeric and local addresses, and their text
  *
  * Callbacks may close the stream, but its memory stays until phase 8: code that calls one looks
