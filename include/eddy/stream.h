@@ -21,6 +21,7 @@
 #include <eddy/io.h>
 #include <eddy/timer.h>
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #ifdef __cplusplus
@@ -103,6 +104,19 @@ EDDY_API void eddy_stream_init(eddy_stream *stream, eddy_loop *loop);
  * - eddy_stream_hangup_start on a writing end tells -EPIPE when the reader has gone.
  * - eddy_stream_reset is a close; what asks for a socket, as eddy_tcp_…, is -ENOTSOCK. */
 EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
+
+/* Connects the socket `fd`, which you made, to `address`: for one that is bound to an address or a
+ * device of yours, or has options that must be there before (SO_RCVBUF, TCP_FASTOPEN_CONNECT …).
+ * It is a TCP or a local socket, of bytes or of records. Non-blocking and close-on-exec from now
+ * on, and the stream's, which closes it, also when connecting fails later. `fn` and `timeout_ns` as
+ * in eddy_tcp_connect (tcp.h); a local one waits for a place in a full backlog (local.h).
+ * Errors, after which `fn` never runs and `fd` is yours as it was, but for the two flags: -EISCONN
+ * (the stream or `fd` is connected; of a listening `fd` -EINVAL as well), -EALREADY (connecting,
+ * either of them), -EBUSY (a stream or listener of this loop has it), -EBADF, -ENOTSOCK,
+ * -EAFNOSUPPORT (neither IP nor local, or `address` is of another family), -EPROTOTYPE (a socket of
+ * datagrams), -EINVAL, -ENOMEM, or as eddy_io_start. */
+EDDY_API int eddy_stream_connect(eddy_stream *stream, int fd, const struct sockaddr *address,
+                                 socklen_t length, int64_t timeout_ns, eddy_connect_fn *fn);
 
 /* Takes the descriptor out of the stream, to close it or to attach it elsewhere, also on another
  * thread's loop. Returns it. Reading and its deadline have stopped; the stream is unconnected, with

@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-/* Errors of the caller's making, which no other address would cure. */
+/* Errors of the caller's making, which no other address would cure; the last two are of a socket
+ * that the caller gave. */
 static bool connect_is_misuse(int error) {
-    return error == -EINVAL || error == -EAFNOSUPPORT;
+    return error == -EINVAL || error == -EAFNOSUPPORT || error == -EISCONN || error == -EALREADY;
 }
 
 /* --- A local socket whose backlog is full --- */
@@ -89,27 +90,66 @@ static int connect_socket(eddy_stream *stream, int fd, bool records, const struc
     return 0;
 }
 
-int eddy__connect_start(eddy_stream *stream, bool is_local, int type,
-                        const struct sockaddr *address, socklen_t length, int64_t timeout_ns,
-                        eddy_connect_fn *fn) {
+static int connect_check(const eddy_stream *stream, int64_t timeout_ns, eddy_connect_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if ((stream->state & STREAM_CLOSING) || timeout_ns < 0) return -EINVAL;
     if (stream->state & STREAM_CONNECTED) return -EISCONN;
-    if (stream->state & STREAM_CONNECTING) return -EALREADY;
+    return stream->state & STREAM_CONNECTING ? -EALREADY : 0;
+}
+
+static int64_t connect_due_ns(const eddy_stream *stream, int64_t timeout_ns) {
+    return timeout_ns > 0 ? due_after_ns(stream_loop(stream), timeout_ns) : NEVER_NS;
+}
+
+int eddy__connect_start(eddy_stream *stream, bool is_local, int type,
+                        const struct sockaddr *address, socklen_t length, int64_t timeout_ns,
+                        eddy_connect_fn *fn) {
+    int err = connect_check(stream, timeout_ns, fn);
+    if (err < 0) return err;
     if (!net_is_of(address->sa_family, is_local)) return -EAFNOSUPPORT;
-    int err = net_join(stream_loop(stream));
+    err = net_join(stream_loop(stream));
     if (err < 0) return err;
     int fd = eddy_os_socket(address->sa_family, type, 0);
     if (fd < 0) return fd;
-    int64_t due_ns = timeout_ns > 0 ? due_after_ns(stream_loop(stream), timeout_ns) : NEVER_NS;
-    err = connect_socket(stream, fd, type == SOCK_SEQPACKET, address, length, due_ns);
+    err = connect_socket(stream, fd, type == SOCK_SEQPACKET, address, length,
+                         connect_due_ns(stream, timeout_ns));
     if (err < 0) {
         eddy_os_close(fd);
         return err;
     }
     stream->connect_fn = fn;
     return 0;
+}
+
+/* The type of a socket of that family which a stream can go over. */
+static int connect_type_of(int fd, int family) {
+    struct sockaddr_storage own = {0};
+    socklen_t length = sizeof own;
+    int err = eddy_os_local_address(fd, (struct sockaddr *)&own, &length);
+    if (err < 0) return err;
+    bool is_local = own.ss_family == AF_UNIX;
+    if (own.ss_family != family || !net_is_of(family, is_local)) return -EAFNOSUPPORT;
+    int type = eddy_os_socket_type(fd);
+    bool fits = type < 0 || type == SOCK_STREAM || (is_local && type == SOCK_SEQPACKET);
+    return fits ? type : -EPROTOTYPE;
+}
+
+int eddy_stream_connect(eddy_stream *stream, int fd, const struct sockaddr *address,
+                        socklen_t length, int64_t timeout_ns, eddy_connect_fn *fn) {
+    int err = connect_check(stream, timeout_ns, fn);
+    if (err < 0) return err;
+    if (length > sizeof(struct sockaddr_storage)) return -EINVAL;
+    if (eddy__stream_has_owner(stream_loop(stream), fd)) return -EBUSY;
+    int type = connect_type_of(fd, address->sa_family);
+    if (type < 0) return type;
+    err = net_join(stream_loop(stream));
+    if (err == 0) err = eddy_os_prepare_socket(fd);
+    if (err == 0)
+        err = connect_socket(stream, fd, type == SOCK_SEQPACKET, address, length,
+                             connect_due_ns(stream, timeout_ns));
+    if (err == 0) stream->connect_fn = fn;
+    return err;
 }
 
 /* --- The end --- */
