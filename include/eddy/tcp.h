@@ -104,14 +104,16 @@ EDDY_API void eddy_listener_init(eddy_listener *listener, eddy_loop *loop);
 EDDY_API int eddy_tcp_listen(eddy_listener *listener, const struct sockaddr *address,
                              socklen_t length, int backlog, unsigned options, eddy_accept_fn *fn);
 
-/* The same with a socket that listens already: one that was inherited from the process that started
- * this one, or a duplicate of another listener's. From now on the listener closes it. It is made
- * close-on-exec, and non-blocking for all that share it. Listeners of several loops, each with a
- * duplicate of its own, may share a socket: a connection wakes the loops that wait, the first to
- * accept has it, and the others go on; as long as one of them is open the backlog stays. Errors,
- * which leave `fd` yours: -EALREADY (listening), -EBADF, -ENOTSOCK, -EAFNOSUPPORT (of neither IPv4
- * nor IPv6, nor local), -EINVAL (it does not listen, or the listener is closing), -EBUSY (a stream
- * or listener of this loop has it), or as eddy_io_start. */
+/* The same with a socket that listens already, TCP or local, of bytes or of records: one that was
+ * inherited from the process that started this one (docs/examples/activated.c), or a duplicate of
+ * another listener's. From now on the listener closes it. It is made close-on-exec, and
+ * non-blocking, also for all that share it and for good: a process whose accept is to wait has to
+ * ask for that again. Listeners of several loops, each with a duplicate of its own, may share a
+ * socket: a connection wakes the loops that wait, the first to accept has it, and the others go on;
+ * as long as one of them is open the backlog stays. Errors, which leave `fd` yours: -EALREADY
+ * (listening), -EBADF, -ENOTSOCK, -EAFNOSUPPORT (of neither IPv4 nor IPv6, nor local), -EINVAL (it
+ * does not listen, as no socket of datagrams does, or the listener is closing), -EBUSY (a stream or
+ * listener of this loop has it), or as eddy_io_start. */
 EDDY_API int eddy_listener_attach(eddy_listener *listener, int fd, eddy_accept_fn *fn);
 
 /* The listening socket, which stays the listener's: to ask for its options, or to duplicate it.

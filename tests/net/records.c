@@ -219,12 +219,52 @@ START_TEST(records_have_clients_and_servers_too) {
 }
 END_TEST
 
+/* As systemd passes it: blocking, and shared with who has made it. */
+START_TEST(inherited_listener_of_records_accepts_them) {
+    struct local_place place;
+    struct local_server server = {0};
+    struct reader reader = {0};
+    eddy_loop *loop = test_loop_open();
+    int made = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (made >= 0) {
+        local_place_make(&place);
+        ck_assert_int_eq(bind(made, local_at(&place), place.length), 0);
+        ck_assert_int_eq(listen(made, 5), 0);
+        int early = local_connect_plain(local_at(&place), place.length, SOCK_SEQPACKET);
+        ck_assert_int_ge(early, 0);
+        eddy_listener_init(&server.listener, loop);
+        ck_assert_int_eq(eddy_listener_attach(&server.listener, fcntl(made, F_DUPFD_CLOEXEC, 0),
+                                              local_on_accept),
+                         0);
+        test_turn_until(loop, &server.any);
+        end_init(&reader.end, loop);
+        ck_assert_int_eq(eddy_stream_attach(&reader.end.stream, server.accepted[0]), 0);
+        server.count = 0;
+        ck_assert_int_eq(eddy_stream_read_start(&reader.end.stream, on_record), 0);
+        ck_assert_int_eq((int)send(early, "one", 3, 0), 3);
+        ck_assert_int_eq((int)send(early, "three", 5, 0), 5);
+        close(early);
+        test_turn_until(loop, &reader.end.ended);
+        ck_assert_uint_eq(reader.count, 2);
+        ck_assert_uint_eq(reader.sizes[1], 5);
+        end_close(&reader.end);
+        local_server_close(&server);
+        ck_assert(local_is_there(place.path));                  /* the name is its maker's */
+        ck_assert_int_ne(fcntl(made, F_GETFL) & O_NONBLOCK, 0); /* and so tcp.h says */
+        close(made);
+        unlink(place.path);
+        local_place_remove(&place);
+    }
+    test_loop_close(loop);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("records");
     ck_add(suite, "records", records_keep_their_bounds, a_record_that_can_never_be_sent_fails_alone,
            a_record_that_is_tried_is_whole_or_not_sent,
            a_record_that_is_cut_is_told_and_the_next_is_whole,
            records_that_came_in_time_are_read_before_the_deadline_is_told,
-           records_have_clients_and_servers_too);
+           records_have_clients_and_servers_too, inherited_listener_of_records_accepts_them);
     return suite;
 }
