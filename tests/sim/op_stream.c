@@ -1,6 +1,7 @@
 /* op_stream.c: streams in any state, asked for anything; at their other ends are ears (op_ear.c).
  * The model knows the state, and with it what each call has to answer. */
 #include "operations.h"
+#include "os.h"
 
 #include <string.h>
 
@@ -175,11 +176,16 @@ static void connect_to(struct op_stream *at, const struct desk *desk) {
                    : at->life == CONNECTED  ? -EISCONN
                    : at->life == CONNECTING ? -EALREADY
                                             : 0;
-    int err =
-        is_local
-            ? CALL(party, eddy_local_connect(&at->stream, to, length, 0, timeout_ns, on_connected))
-            : CALL(party, eddy_tcp_connect(&at->stream, to, length, timeout_ns, on_connected));
+    int err, own = pick(3) == 0 ? eddy_os_socket(to->sa_family, SOCK_STREAM, 0) : -1;
+    if (own >= 0)
+        err = CALL(party,
+                   eddy_stream_connect(&at->stream, own, to, length, timeout_ns, on_connected));
+    else if (is_local)
+        err = CALL(party, eddy_local_connect(&at->stream, to, length, 0, timeout_ns, on_connected));
+    else
+        err = CALL(party, eddy_tcp_connect(&at->stream, to, length, timeout_ns, on_connected));
     check_answer(at, "to connect", err, expected);
+    if (err < 0 && own >= 0) sim_close(own); /* it has stayed open */
     if (err < 0) return;
     at->life = CONNECTING;
     at->is_connecting = at->may_break = true;
