@@ -32,26 +32,28 @@ for page in $(pages); do
 done
 
 # A name with an underscore that stands between backticks is a function's, a setting's or a test's, or
-# the beginning of such names. Those of other libraries are looked for in their headers; where these
-# are not installed, and for Node.js, they are believed.
+# the beginning of such names. Those of other libraries are looked for in their headers and in the
+# lists of tests/compared; where these are not installed, and for Node.js, they are believed. So is
+# what has a section of the system's manual behind it, name(3).
 words=$(mktemp)
-others='napi'
+others='napi|UV_E[A-Z]+' # libuv's errors are put together by macros
 headers=
-for header in uv.h ev.h event2/event.h; do
+for header in uv.h uv/unix.h ev.h event2/event.h event2/buffer.h event2/bufferevent.h \
+    event2/listener.h; do
     if [ -f "/usr/include/$header" ]; then
         headers="$headers /usr/include/$header"
     else
-        others="$others|uv|UV|ev|EV|event"
+        others="$others|uv|UV|ev|EV[A-Z]*|event|BEV"
     fi
 done
 # shellcheck disable=SC2086 # several headers
 {
     git grep -ohE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*' -- include src platform tests docs/examples \
         '*meson.build' meson_options.txt
-    cat /dev/null $headers | grep -oE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*'
+    cat tests/compared/*.txt $headers | grep -oE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*'
 } | LC_ALL=C sort -u > "$words"
-pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(]' | tr -d '`(' | grep _ |
-    LC_ALL=C sort -u | LC_ALL=C comm -23 - "$words" | grep -vE "NAME|_\$|^($others)_" |
+pages | xargs grep -ohE '`[A-Za-z_][A-Za-z0-9_]*[`(][1-8]?' | grep -v '([1-8]$' | tr -d '`(' | grep _ |
+    LC_ALL=C sort -u | LC_ALL=C comm -23 - "$words" | grep -vE "NAME|_\$|^($others)(_|\$)" |
     sed 's/$/: named in a page, but nowhere in the code/' >> "$report"
 rm -f "$words"
 
