@@ -115,6 +115,24 @@ START_TEST(the_map_may_reach_up_to_the_limit) {
 }
 END_TEST
 
+/* Also when they fill every number that the spawn itself might use. */
+START_TEST(the_error_arrives_whatever_the_map_fills) {
+    enum { NUMBERS = 40 };
+    struct eddy_os_child_fd map[NUMBERS];
+    char *arguments[] = {(char[]){"/nothing/there"}, NULL};
+    eddy_child_options options = {.arguments = arguments};
+    open_files();
+    for (int i = 0; i < NUMBERS; i++) map[i] = (struct eddy_os_child_fd){i, files[i % FILES]};
+    ck_assert_int_eq(eddy_os_spawn(&options, map, NUMBERS, &spawned.pid, &spawned.pidfd), -ENOENT);
+    for (int i = 0; i < FILES; i++) {
+        struct stat stat;
+        ck_assert_int_eq(fstat(files[i], &stat), 0);
+        ck_assert_int_eq(stat.st_size, i + 1); /* nothing was written there instead */
+    }
+    close_files();
+}
+END_TEST
+
 START_TEST(what_is_not_open_is_an_error) {
     int closed = dup(0);
     close(closed);
@@ -146,6 +164,16 @@ START_TEST(nothing_that_is_not_named_is_inherited) {
     close(open_one);
     close(hidden);
     close(far);
+}
+END_TEST
+
+/* Single ones between those of the map, before and after them. */
+START_TEST(what_lies_between_those_of_the_map_is_not_inherited) {
+    static const struct eddy_os_child_fd map[] = {{23, 20}, {21, 21}, {25, 24}, {28, 22}};
+    for (int fd = 20; fd < 32; fd++) ck_assert_int_eq(dup2(0, fd), fd);
+    ck_assert_int_eq(spawn_look((eddy_child_options){0}, map, 4, 1, "fds"), 0);
+    ck_assert_str_eq(spawned.answer, "0 1 2 3 21 23 25 28 \n");
+    for (int fd = 20; fd < 32; fd++) close(fd);
 }
 END_TEST
 
@@ -253,8 +281,9 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("descriptors of a child");
     ck_add(suite, "map", any_permutation_arrives, descriptors_change_places,
            a_descriptor_at_its_own_number_is_not_closed_by_exec, the_map_may_reach_up_to_the_limit,
-           what_is_not_open_is_an_error, nothing_that_is_not_named_is_inherited,
-           closed_standard_descriptors_are_no_trouble,
+           the_error_arrives_whatever_the_map_fills, what_is_not_open_is_an_error,
+           what_lies_between_those_of_the_map_is_not_inherited,
+           nothing_that_is_not_named_is_inherited, closed_standard_descriptors_are_no_trouble,
            a_description_that_is_shared_is_left_as_it_was);
     ck_add(suite, "many", very_many_descriptors_do_not_make_it_slow,
            a_thread_with_a_small_stack_can_spawn);
