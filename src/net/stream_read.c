@@ -121,8 +121,8 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
         CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
         if (!is_full || total >= budget) return;
         /* A callback may have given it something else to read. */
-        const unsigned ways = STREAM_READING | STREAM_OTHERWISE;
-        if ((stream->state & ways) != STREAM_READING) return;
+        const unsigned ways = STREAM_READING | STREAM_RECORDS | STREAM_CHANNEL;
+        if ((stream->state & ways) != STREAM_READING || eddy__pass_receives(stream)) return;
         size = read_receive(stream);
     }
     eddy__stream_read_verdict(stream, size);

@@ -25,8 +25,8 @@ void eddy__record_read(eddy_stream *stream) {
         }
         total += (size_t)size;
         CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
-        const unsigned ways = STREAM_READING | STREAM_OTHERWISE;
-        if ((stream->state & ways) != (STREAM_READING | STREAM_RECORDS)) return;
+        const unsigned ways = STREAM_READING | STREAM_RECORDS;
+        if ((stream->state & ways) != ways || eddy__pass_receives(stream)) return;
     }
 }
 

@@ -171,6 +171,38 @@ START_TEST(records_have_their_own_descriptors) {
 }
 END_TEST
 
+/* Reading is as before for a stream that only sends descriptors: as much in a turn. */
+START_TEST(who_only_sends_descriptors_reads_as_before) {
+    enum { RECORDS = 40 };
+    for (int i = 0; i < KINDS; i++) {
+        eddy_loop *loop = test_loop_open();
+        struct taker taker;
+        struct end sender;
+        static eddy_write writes[RECORDS];
+        eddy_pass pass;
+        char room[2];
+        int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (taker_open(&taker, &sender, loop, kinds[i])) {
+            ck_assert_int_eq(eddy_pass_write(&sender.stream, &pass, "x", 1, &fd, 1, end_on_written),
+                             0);
+            for (int k = 0; k < RECORDS; k++)
+                ck_assert_int_eq(
+                    eddy_stream_write(&taker.end.stream, &writes[k], "ab", 2, end_on_written), 0);
+            turn_until_written(loop, &taker.end, RECORDS);
+            turn_until_written(loop, &sender, 1);
+            ck_assert_int_eq(eddy_stream_read_into(&sender.stream, room, sizeof room, end_on_read),
+                             0);
+            while (sender.received == 0) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+            ck_assert_uint_eq(sender.reads, RECORDS);
+            taker_close(&taker);
+            end_close(&sender);
+        }
+        close(fd);
+        test_loop_close(loop);
+    }
+}
+END_TEST
+
 /* --- Between threads --- */
 
 enum { LETTERS = 200 };
@@ -224,6 +256,6 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("pass");
     ck_add(suite, "pass", a_descriptor_comes_with_its_bytes, all_of_a_write_come_in_order,
            a_pass_keeps_its_place_in_the_queue, records_have_their_own_descriptors,
-           descriptors_go_to_another_threads_loop);
+           who_only_sends_descriptors_reads_as_before, descriptors_go_to_another_threads_loop);
     return suite;
 }
