@@ -14,8 +14,9 @@
  * the loop is in the list, and a sender that has written has done with the loop. tests/model runs
  * all of this through its interleavings, and breaks what is weaker.
  *
- * Invariant: DUE_INBOX is set exactly while a queue holds a post. Threading: eddy_loop_post and
- * eddy__inbox_push from any thread and from signal handlers; the rest from the loop's. */
+ * Invariant: DUE_INBOX is set exactly while a queue holds a post. Threading: eddy_loop_post,
+ * eddy__inbox_push and eddy__inbox_put from any thread and from signal handlers; the rest from the
+ * loop's. */
 #include "inbox.h"
 
 #include "callback.h"
@@ -23,7 +24,7 @@
 #include "loop.h"
 #include "signal.h"
 
-void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
+bool eddy__inbox_put(eddy_loop *loop, eddy_post *post) {
     struct inbox *inbox = &loop->inbox;
     /* Relaxed: a guess, which the swap checks. Nothing is read through it. */
     eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
@@ -33,8 +34,12 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
         /* Release: `next`, and all that the sender wrote, before the post can be found. */
     } while (!atomic_compare_exchange_weak_explicit(&inbox->head, &head, post, memory_order_release,
                                                     memory_order_relaxed));
-    /* The post is the loop's now. If nobody waits for this write, so may be the whole loop. */
-    if (head == &inbox->waiting) eddy__wakeup_send(loop);
+    /* The post is the loop's now. If nobody waits for the write, so may be the whole loop. */
+    return head == &inbox->waiting;
+}
+
+void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
+    if (eddy__inbox_put(loop, post)) eddy__wakeup_send(loop);
 }
 
 void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn) {

@@ -53,7 +53,10 @@ static inline bool inbox_has_arrived(const struct inbox *inbox) {
 }
 
 void eddy__inbox_open(eddy_loop *loop);
-void eddy__inbox_push(eddy_loop *loop, eddy_post *post);       /* any thread; post->fn is set */
+void eddy__inbox_push(eddy_loop *loop, eddy_post *post); /* any thread; post->fn is set */
+/* The same in two parts, as a lock may be held for the first one. True: eddy__wakeup_send must
+ * follow, for which the loop stays open, though `post` may be its owner's again. */
+bool eddy__inbox_put(eddy_loop *loop, eddy_post *post);
 void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
 void eddy__inbox_push_signal(eddy_loop *loop,
                              eddy_post *post); /* the same, of a signal's watcher */

@@ -49,7 +49,8 @@ struct worker {
     eddy_pool *pool;
     eddy_work *work; /* what it runs */
     /* It has given a job back and not yet told the loop: set under the lock, cleared (release)
-     * after the push. Without it, a job is in no place for a moment. */
+     * after the push, or after the wake-up of a queue's. Without it, a job is in no place for a
+     * moment, and a fork might fall between a push and its write. */
     EDDY_ATOMIC(bool) is_telling;
     eddy_os_thread thread;
     eddy_os_condition call;
@@ -59,6 +60,8 @@ struct worker {
     int64_t settled_ns; /* up to when its lane knows its time */
     unsigned unread;    /* jobs until it reads the clock again */
     unsigned lane;      /* of its last job */
+    eddy_work *ended;   /* that job, while it is still to be pushed */
+    eddy_loop *woken;   /* if it was a queue's: whose loop is still to be woken */
 };
 
 /* All that changes after eddy_pool_open is guarded by `lock`. */

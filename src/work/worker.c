@@ -1,7 +1,7 @@
 /* worker.c: the threads of a pool, from the first job to the last.
  * Invariant: one lock returns the finished job and takes the next; the finished one is published
  * after that lock and before the next one runs, so it waits for nobody's work. One of a queue is
- * published under the lock: see worker_release.
+ * published under the lock, and only its loop woken after it: see worker_release.
  * Threading: the pool's threads; the functions of pool.h are called by any, with the lock held. */
 #include "pool.h"
 
@@ -90,12 +90,13 @@ RARE static void worker_hold(const struct lane *lane, eddy_queue *queue) {
 /* A job of a queue has ended. It is pushed before the lock is released, as the queue's next one may
  * be done right after that, and must not be told earlier. And nobody touches the queue after the
  * push: with its last job it is the caller's. */
-RARE static void worker_release(struct lane *lane, eddy_work *work) {
+RARE static void worker_release(struct worker *worker, struct lane *lane, eddy_work *work) {
     eddy_queue *queue = work->queue;
+    eddy_loop *loop = work->loop;
     EDDY_ASSERT(queue->is_running);
     queue->is_running = false;
     if (!link_is_empty(&queue->flow.jobs)) link_add_last(&lane->flows, &queue->flow.link);
-    eddy__inbox_push(work->loop, &work->post);
+    if (eddy__inbox_put(loop, &work->post)) worker->woken = loop;
 }
 
 static void worker_take_from(struct worker *worker, unsigned number) {
@@ -130,8 +131,11 @@ static void worker_take(struct worker *worker) {
     }
 }
 
-/* Returns the job if it is still to be pushed, without the lock. */
-static eddy_work *worker_give_back(struct worker *worker) {
+static bool worker_has_to_tell(const struct worker *worker) {
+    return worker->ended != NULL || worker->woken != NULL;
+}
+
+static void worker_give_back(struct worker *worker) {
     eddy_work *work = worker->work;
     eddy_pool *pool = worker->pool;
     struct lane *lane = &pool->lanes[worker->lane];
@@ -144,12 +148,23 @@ static eddy_work *worker_give_back(struct worker *worker) {
     lane->counts.done++;
     worker_settle(worker);
     if (pool->drains > 0 && eddy__pool_is_quiet(pool)) eddy_os_condition_broadcast(&pool->quiet);
-    if (work->lane == LANE_OF_QUEUE) {
-        worker_release(lane, work);
-        return NULL;
-    }
-    atomic_store_explicit(&worker->is_telling, true, memory_order_relaxed);
-    return work;
+    if (work->lane == LANE_OF_QUEUE)
+        worker_release(worker, lane, work);
+    else
+        worker->ended = work;
+    if (worker_has_to_tell(worker))
+        atomic_store_explicit(&worker->is_telling, true, memory_order_relaxed);
+}
+
+/* Without the lock: others need not wait for a write into a pipe. */
+static void worker_tell(struct worker *worker) {
+    if (worker->ended != NULL)
+        eddy__inbox_push(worker->ended->loop, &worker->ended->post);
+    else
+        eddy__wakeup_send(worker->woken);
+    worker->ended = NULL;
+    worker->woken = NULL;
+    atomic_store_explicit(&worker->is_telling, false, memory_order_release);
 }
 
 /* --- Coming and going --- */
@@ -197,26 +212,21 @@ static void worker_leave(struct worker *worker) {
 static void *worker_run(void *argument) {
     struct worker *worker = argument;
     eddy_pool *pool = worker->pool;
-    eddy_work *finished = NULL;
     worker->now_ns = worker->settled_ns = eddy_os_clock_ns();
 
     eddy_os_lock(&pool->lock);
     pool->coming--;
     for (;;) {
-        if (worker->work != NULL) finished = worker_give_back(worker);
+        if (worker->work != NULL) worker_give_back(worker);
         worker_take(worker);
-        if (worker->work == NULL && finished == NULL) {
+        if (worker->work == NULL && !worker_has_to_tell(worker)) {
             if (!worker_wait_for_call(worker)) break;
             continue;
         }
         struct worker *other = eddy__worker_call(pool);
         eddy_os_unlock(&pool->lock);
         if (other != NULL) eddy_os_condition_signal(&other->call);
-        if (finished != NULL) {
-            eddy__inbox_push(finished->loop, &finished->post);
-            atomic_store_explicit(&worker->is_telling, false, memory_order_release);
-        }
-        finished = NULL;
+        if (worker_has_to_tell(worker)) worker_tell(worker);
         if (worker->work != NULL) {
             eddy_work *work = worker->work;
             CALLBACK(work->loop, work, work->fn(work));

@@ -31,7 +31,7 @@ static bool is_full(void) {
 }
 
 /* eddy__wakeup_send */
-static bool wakeup_send(void) {
+bool wakeup_send(void) {
     BEGIN(IN_WAKEUP);
     touch(LIFE_LOOP); /* loop->wakeup */
     touch(LIFE_PIPE);
@@ -96,9 +96,9 @@ static bool wakes(uint8_t head) {
     return variant.change == WAKE_NEVER_FIRST ? head != WAITING : head == WAITING;
 }
 
-/* eddy__inbox_push */
-bool inbox_push(uint8_t post) {
-    BEGIN(IN_PUSH);
+/* eddy__inbox_put */
+bool inbox_put(uint8_t post) {
+    BEGIN(IN_PUT);
     touch(LIFE_LOOP);
     t->head = load(HEAD, variant.orders[PUSH_LOAD]);
     if (variant.change == WAKE_BEFORE_PUSH && t->head == WAITING) {
@@ -111,7 +111,18 @@ bool inbox_push(uint8_t post) {
         touch(LIFE_LOOP);
     } while (!compare_exchange(HEAD, &t->head, post, variant.orders[PUSH_SWAP], RELAXED));
     if (variant.change == LINK_AFTER_PUSH) plain_write(next_of(post), t->head);
-    if (variant.change == WAKE_BEFORE_PUSH || !wakes(t->head)) RETURN();
+    END();
+}
+
+bool put_wakes(void) {
+    return variant.change != WAKE_BEFORE_PUSH && wakes(machine.self->head);
+}
+
+/* eddy__inbox_push */
+bool inbox_push(uint8_t post) {
+    BEGIN(IN_PUSH);
+    CALL(inbox_put(post));
+    if (!put_wakes()) RETURN();
     STEP();
     CALL(wakeup_send());
     END();

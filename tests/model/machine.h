@@ -44,6 +44,7 @@ enum slot {
     IN_MAIN,
     IN_SEND,
     IN_PUSH,
+    IN_PUT,
     IN_WAKEUP,
     IN_TAKE,
     IN_WAIT,

@@ -126,6 +126,8 @@ static const char *const change_names[CHANGES] = {
     [QUEUE_PUSH_AFTER_UNLOCK] = "queue-push-after-unlock",
     [QUEUE_PUSH_BEFORE_RELEASE] = "queue-push-before-release",
     [QUEUE_STAYS_WHILE_RUNNING] = "queue-stays-while-running",
+    [QUEUE_WAKE_LEFT_OUT] = "queue-wake-left-out",
+    [QUEUE_LOOP_AFTER_PUSH] = "queue-loop-after-push",
 };
 
 /* Looking before the exchange: when the data itself is handed over in a way that orders it. */

@@ -161,14 +161,19 @@ static bool queue_worker(void) {
         if (variant.change != QUEUE_PUSH_BEFORE_RELEASE) release_queue();
         if (variant.change != QUEUE_PUSH_AFTER_UNLOCK) {
             STEP();
-            CALL(inbox_push(t->job));
+            CALL(inbox_put(t->job));
         }
         if (variant.change == QUEUE_PUSH_BEFORE_RELEASE) release_queue();
         STEP();
         unlock(LOCK);
         if (variant.change == QUEUE_PUSH_AFTER_UNLOCK) {
             STEP();
-            CALL(inbox_push(t->job));
+            CALL(inbox_put(t->job));
+        }
+        if (variant.change == QUEUE_LOOP_AFTER_PUSH) (void)plain_read(next_of(t->job));
+        if (put_wakes() && variant.change != QUEUE_WAKE_LEFT_OUT) {
+            STEP();
+            CALL(wakeup_send()); /* tell */
         }
         t->job = 0;
     }

@@ -83,6 +83,8 @@ enum change {
     QUEUE_PUSH_AFTER_UNLOCK,
     QUEUE_PUSH_BEFORE_RELEASE,
     QUEUE_STAYS_WHILE_RUNNING,
+    QUEUE_WAKE_LEFT_OUT,
+    QUEUE_LOOP_AFTER_PUSH, /* is read out of the job */
     CHANGES
 };
 
@@ -144,6 +146,9 @@ extern const char *const location_names[], *const plain_names[];
 
 /* --- inbox.c --- */
 bool inbox_push(uint8_t post);
+bool inbox_put(uint8_t post); /* the same without the wake-up */
+bool put_wakes(void);         /* whether one is due */
+bool wakeup_send(void);
 void push_local(uint8_t post);
 bool inbox_withdraw(uint8_t post);
 bool inbox_close(void);

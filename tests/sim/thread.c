@@ -138,10 +138,12 @@ static void acquire(struct lock *lock) {
         lock->waiters--;
     }
     lock->owner = sim_self();
+    lock->owner->locks++;
 }
 
 static void release(struct lock *lock) {
     sim_check(lock->owner == sim_self(), "a lock is opened by a thread that does not hold it");
+    lock->owner->locks--;
     lock->owner = NULL;
     if (lock->waiters > 0) sim_wake(lock);
 }

@@ -31,6 +31,7 @@ struct sim_fiber {
     bool in_handler;
     bool is_yielding; /* goes on after all those that are not */
     unsigned faults_off;
+    unsigned locks;  /* that it holds */
     unsigned yields; /* since anything has changed */
     ucontext_t context;
     void *stack; /* NULL: the thread that began the world */
