@@ -521,6 +521,93 @@ def protocols_are_switched():
         join()
 
 
+def tunnels_have_a_limit():
+    """As many as the server has connections (-n), which they are no longer: a request beside them is served, and
+    another Upgrade is refused until one of them has gone."""
+    upstream = Upstream()
+
+    def switch(it):
+        read_head(it)
+        it.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+    ask = b'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+    with start(upstream.name, options=('-n', '2')) as proxy:
+        tunnels = []
+
+        def tunnel():
+            client = proxy.connect()
+            client.sendall(ask)
+            it = upstream.accept()
+            switch(it)
+            head, _ = read_head(client)
+            assert head[0].startswith('HTTP/1.1 101'), head
+            tunnels.append((client, it))
+
+        def refused():
+            client = proxy.connect()
+            client.sendall(ask)
+            it = upstream.accept()
+            switch(it)
+            head, _ = read_head(client)
+            assert read_all(it) == b''  # it has got nothing but the end
+            it.close()
+            client.close()
+            return head[0]
+        tunnel()
+        tunnel()
+        join = scripted(upstream, answer_with(OK))
+        it, answer = get(proxy)
+        assert answer.status == 200
+        it.close()
+        join()
+        assert not refused().startswith('HTTP/1.1 101')
+        for end in tunnels.pop():
+            end.close()
+        give_up = time.monotonic() + PATIENCE
+        while True:  # the proxy hears of both ends a little later
+            client = proxy.connect()
+            client.sendall(ask)
+            it = upstream.accept()
+            switch(it)
+            head, _ = read_head(client)
+            it.close()
+            client.close()
+            if head[0].startswith('HTTP/1.1 101'):
+                break
+            assert time.monotonic() < give_up, head
+        for end in tunnels.pop():
+            end.close()
+
+
+def no_other_protocol_is_passed_on():
+    """By h2c requests would go through the proxy unseen; nor is a WebSocket where the request has a body, or is of
+    HTTP/1.0: the upstream sees no Upgrade, and its 101 would be no answer to what it has been asked."""
+    upstream = Upstream()
+
+    def script(data):
+        def serve(it):
+            head, rest = read_head(it)
+            assert not [line for line in head if re.match('(?i)upgrade:|http2-settings:|connection:.*upgrade', line)], head
+            it.sendall(data)
+            read_all(it)
+        return serve
+    h2c = b'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n'
+    both = h2c.replace(b'Upgrade: h2c', b'Upgrade: websocket, h2c')
+    body = b'POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\nx'
+    old = b'GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+    switched = b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\nPRI'
+    for ask in h2c, both, body, old:
+        for said, status in (OK, '200'), (switched, '502'):
+            with start(upstream.name) as proxy:
+                join = scripted(upstream, script(said))
+                client = proxy.connect()
+                client.sendall(ask)
+                head, rest = read_head(client)
+                assert head[0].split()[1] == status and b'PRI' not in rest, (ask, head, rest)
+                client.close()
+                proxy.may_end = True  # it keeps a connection
+            join()
+
+
 TOTAL = (20 if is_checked or backend != 'epoll' else 200) << 20  # in all
 PIECE = bytes(range(256)) * 256
 
@@ -740,4 +827,4 @@ if __name__ == '__main__':
     run_cases([wrong_arguments, heads_are_made_anew, connections_are_kept, a_kept_connection_that_ends_costs_nothing,
                what_may_be_repeated_is, slow_upstreams_are_given_up, answers_of_all_forms, answers_that_are_none, bodies_go_up,
                an_answer_before_the_request_has_ended, clients_that_go, pipelines_and_smugglers, protocols_are_switched,
-               memory_is_bounded, signals_end_it, nginx_on_both_sides])
+               tunnels_have_a_limit, no_other_protocol_is_passed_on, memory_is_bounded, signals_end_it, nginx_on_both_sides])
