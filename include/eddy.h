@@ -5,9 +5,9 @@
  *   timer.h   deadlines                         local.h    the same within a machine
  *   hook.h    around the wait                   pass.h     descriptors over local sockets
  *   defer.h   calls later in the turn           reader.h   lines and lengths out of a stream
- *   wake.h    from other threads                child.h    programs that are started
- *   signal.h  signals                           walk.h     who keeps a loop alive
- *   pool.h    threads for what can only block
+ *   wake.h    from other threads                stdio.h    standard input and output
+ *   signal.h  signals                           child.h    programs that are started
+ *   pool.h    threads for what can only block   walk.h     who keeps a loop alive
  *   work.h    functions on those threads
  *   queue.h   one function at a time
  *   file.h    file operations
@@ -28,6 +28,7 @@
 #include <eddy/queue.h>
 #include <eddy/reader.h>
 #include <eddy/signal.h>
+#include <eddy/stdio.h>
 #include <eddy/stream.h>
 #include <eddy/tcp.h>
 #include <eddy/timer.h>

@@ -29,6 +29,14 @@ int eddy_os_prepare_descriptor(int fd) {
     return 0;
 }
 
+/* Above the three that mean something to every program. */
+enum { DUPLICATE_FIRST = 3 };
+
+int eddy_os_duplicate(int fd) {
+    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, DUPLICATE_FIRST);
+    return duplicate < 0 ? -errno : duplicate;
+}
+
 int eddy_os_access_mode(int fd) {
     int status = fcntl(fd, F_GETFL);
     return status < 0 ? -errno : status & O_ACCMODE;

@@ -42,6 +42,12 @@ int eddy_os_prepare_descriptor(int fd); /* makes a foreign one non-blocking, clo
 int eddy_os_access_mode(int fd);        /* O_RDONLY, O_WRONLY or O_RDWR */
 bool eddy_os_is_pty_master(int fd);     /* of a system whose master reads -EIO without a slave */
 
+int eddy_os_duplicate(int fd); /* close-on-exec, and none of the first three numbers */
+/* The file of `fd` opened once more with the same access, non-blocking, so that the description is
+ * nobody else's. Errors: what cannot be opened again (a socket, a pty's master, what this process
+ * may not open, a system without the means), or is another file then, or would not tell its end. */
+int eddy_os_reopen(int fd);
+
 /* To what is no socket, without a SIGPIPE: write.c. At most EDDY_OS_TRANSFER_MAX bytes in 1,024
  * pieces. `*refused` is false before the first write, and then says that the descriptor takes no
  * flag for it, which costs two more system calls each time. */
@@ -76,6 +82,10 @@ ssize_t eddy_os_receive(int fd, void *data, size_t size);
 ssize_t eddy_os_receive_record(int fd, void *data, size_t size); /* -EMSGSIZE: its end is lost */
 int eddy_os_unread(int fd); /* bytes that could be received now */
 ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGPIPE; count any */
+
+/* The same of a socket that others share, which may block: the call does not. */
+ssize_t eddy_os_receive_shared(int fd, void *data, size_t size);
+ssize_t eddy_os_send_shared(int fd, const struct iovec *vectors, int count); /* 1,024 at most */
 
 unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */
 
@@ -112,7 +122,6 @@ struct eddy_os_passed {
     bool is_cut; /* more came, and are lost */
 };
 
-int eddy_os_duplicate(int fd); /* close-on-exec, and none of the first three numbers */
 /* The descriptors go with the first byte; 0 bytes are not to be sent. -EAGAIN on EINTR. */
 ssize_t eddy_os_send_descriptors(int fd, const void *data, size_t size, const int *fds,
                                  unsigned count);

@@ -21,14 +21,6 @@ enum { PASS_FLAGS = MSG_CMSG_CLOEXEC };
 enum { PASS_FLAGS = 0 };
 #endif
 
-/* Above the three that mean something to every program. */
-enum { FIRST_NUMBER = 3 };
-
-int eddy_os_duplicate(int fd) {
-    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_NUMBER);
-    return duplicate < 0 ? -errno : duplicate;
-}
-
 ssize_t eddy_os_send_descriptors(int fd, const void *data, size_t size, const int *fds,
                                  unsigned count) {
     union {

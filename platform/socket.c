@@ -281,6 +281,22 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count) {
     return socket_send_bytes(fd, vectors->iov_base, size);
 }
 
+ssize_t eddy_os_receive_shared(int fd, void *data, size_t size) {
+    ssize_t count = recv(fd, data, size, MSG_DONTWAIT);
+    return count < 0 ? socket_failed() : count;
+}
+
+ssize_t eddy_os_send_shared(int fd, const struct iovec *vectors, int count) {
+    union {
+        const struct iovec *in;
+        struct iovec *out;
+    } vector = {.in = vectors};
+    struct msghdr message = {.msg_iov = vector.out};
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count;
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? socket_failed() : sent;
+}
+
 unsigned eddy_os_interface_index(const char *name) {
     return if_nametoindex(name);
 }

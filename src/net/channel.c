@@ -32,7 +32,7 @@ static int pipe_end(eddy_stream *stream) {
 }
 
 static const struct channel_calls pipe_calls = {
-    .bytes = sizeof(struct channel),
+    .ready = eddy__channel_ready,
     .read = pipe_read,
     .write = pipe_write,
     .end = pipe_end,
@@ -42,10 +42,20 @@ static const struct channel_calls pipe_calls = {
 
 /* Some systems have no filter for the direction that a descriptor cannot take, and a muted watcher
  * is added for reading. */
-static int channel_watch(eddy_stream *stream, int fd, bool can_read) {
-    int err = eddy_io_start(&stream->io, eddy__channel_ready, fd, can_read ? 0 : EDDY_WRITE);
+static int channel_watch(eddy_stream *stream, int fd, const struct channel *channel) {
+    int err =
+        eddy_io_start(&stream->io, channel->calls->ready, fd, channel->can_read ? 0 : EDDY_WRITE);
     if (err == 0) (void)eddy_io_change(&stream->io, 0);
     return err;
+}
+
+int eddy__channel_begin(eddy_stream *stream, int fd, struct channel *channel) {
+    int err = channel_watch(stream, fd, channel);
+    if (err < 0) return err;
+    eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_CHANNEL |
+                                   (channel->can_write ? STREAM_WRITABLE : 0));
+    stream->read_data = channel;
+    return 0;
 }
 
 /* It is watched first, so that what cannot be is left as it was. */
@@ -57,18 +67,19 @@ int eddy__channel_attach(eddy_stream *stream, int fd) {
     if (err < 0) return err;
     struct channel *channel = eddy__resize(loop, NULL, 0, sizeof *channel);
     if (channel == NULL) return -ENOMEM;
-    *channel = (struct channel){
-        .calls = &pipe_calls, .can_read = mode != O_WRONLY, .can_write = mode != O_RDONLY};
-    err = channel_watch(stream, fd, channel->can_read);
+    *channel = (struct channel){.calls = &pipe_calls,
+                                .bytes = sizeof *channel,
+                                .fd = -1,
+                                .can_read = mode != O_WRONLY,
+                                .can_write = mode != O_RDONLY};
+    err = eddy__channel_begin(stream, fd, channel);
     if (err < 0) goto release;
     err = eddy_os_prepare_descriptor(fd);
     if (err < 0) goto stop;
-    eddy__stream_begin(stream, STREAM_CONNECTED | STREAM_CHANNEL |
-                                   (channel->can_write ? STREAM_WRITABLE : 0));
-    stream->read_data = channel;
     return 0;
 stop:
     eddy_io_stop(&stream->io);
+    eddy__stream_begin(stream, 0);
 release:
     eddy__resize(loop, channel, sizeof *channel, 0);
     return err;
@@ -77,7 +88,7 @@ release:
 void eddy__channel_release(eddy_stream *stream) {
     if (!(stream->state & STREAM_CHANNEL)) return;
     struct channel *channel = channel_of(stream);
-    eddy__resize(stream_loop(stream), channel, channel->calls->bytes, 0);
+    eddy__resize(stream_loop(stream), channel, channel->bytes, 0);
     stream->read_data = NULL;
     stream->state &= (uint16_t)~STREAM_CHANNEL;
 }
@@ -142,6 +153,7 @@ ssize_t eddy__channel_try(eddy_stream *stream, const struct iovec *vectors, int 
     struct iovec fitting[SEND_VECTORS_MAX];
     size_t bytes = 0, room = EDDY_OS_TRANSFER_MAX;
     int used = 0;
+    bool is_later = channel_of(stream)->calls->update != NULL;
     if (count < 0) return -EINVAL;
     for (int i = 0; i < count; i++) {
         if (vectors[i].iov_len > WRITE_BYTES_MAX - bytes) return -EINVAL;
@@ -151,5 +163,6 @@ ssize_t eddy__channel_try(eddy_stream *stream, const struct iovec *vectors, int 
         if (fitting[used].iov_len > room) fitting[used].iov_len = room;
         room -= fitting[used++].iov_len;
     }
-    return used > 0 ? eddy__channel_send(stream, fitting, used) : 0;
+    if (used == 0) return 0;
+    return is_later ? -EAGAIN : eddy__channel_send(stream, fitting, used);
 }

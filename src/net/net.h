@@ -8,6 +8,8 @@
  *   stream_record.c reading and writing records
  *   channel.c       reading and writing what is no socket
  *   stream_pass.c   passing descriptors
+ *   stdio.c         standard input and output, and what else others share
+ *   stdio_job.c     transfers of these by the pool
  *   connect.c       connecting
  *   tcp.c           TCP: options, listening, addresses of both ends
  *   local.c         local sockets: pairs, names, who is there
@@ -86,17 +88,22 @@ static inline int64_t due_after_ns(eddy_loop *loop, int64_t delay_ns) {
 /* --- channel.c: what a stream has beside it that is not simply a socket --- */
 
 struct channel_calls {
-    size_t bytes; /* of the struct that begins with the channel */
+    eddy_io_fn *ready; /* the watcher's callback */
     /* What the kernel has, or takes, now; a count or a negative errno, -EAGAIN if nothing. */
     ssize_t (*read)(eddy_stream *stream, void *data, size_t size);
     ssize_t (*write)(eddy_stream *stream, const struct iovec *vectors, int count);
     int (*end)(eddy_stream *stream); /* no more is written: what the other side is told */
+    /* NULL, both of them, if the kernel does what is asked of it at once. */
+    void (*update)(eddy_stream *stream); /* in place of the interest that the state calls for */
+    bool (*close)(eddy_stream *stream);  /* true: it is busy, and eddy__stream_closed comes later */
 };
 
 /* It takes the place of `read_data`, whose pointer it has itself. */
 struct channel {
     const struct channel_calls *calls;
-    void *data; /* where the reader wants its bytes: the caller's buffer, or the loop's */
+    size_t bytes; /* of the block that begins with it */
+    void *data;   /* where the reader wants its bytes: the caller's buffer, or the loop's */
+    int fd;       /* for eddy_stream_fd, if it is not the watcher's; or -1 */
     bool can_read, can_write;
     bool is_refused; /* the flag of eddy_os_write_vectors */
     bool reads_on;   /* an end is tried again later */
@@ -167,8 +174,12 @@ int eddy__stream_arm(eddy_stream *stream, int64_t due_ns);      /* the timer, if
 void eddy__stream_begin(eddy_stream *stream, unsigned state);   /* a new socket */
 void eddy__stream_close_socket(eddy_stream *stream, int error); /* which tells if it is gone */
 
+void eddy__stream_closed(eddy_stream *stream); /* of one that a channel's close has held up */
+
 /* --- channel.c --- */
 int eddy__channel_attach(eddy_stream *stream, int fd);
+/* `channel` is filled in, but for what is not given here. The caller frees it on an error. */
+int eddy__channel_begin(eddy_stream *stream, int fd, struct channel *channel);
 void eddy__channel_release(eddy_stream *stream);        /* gives its memory back, if it has one */
 void eddy__channel_ready(eddy_io *io, unsigned events); /* the watcher's callback */
 void eddy__channel_read(eddy_stream *stream);

@@ -51,7 +51,7 @@ static const char *net_verify_stream(const eddy_stream *stream) {
         HOLDS((state & STREAM_PASSES) && net_part_of(stream)->passed != NULL);
     else
         HOLDS(stream->io.fn == (state & STREAM_RECORDS   ? eddy__record_ready
-                                : state & STREAM_CHANNEL ? eddy__channel_ready
+                                : state & STREAM_CHANNEL ? channel_of(stream)->calls->ready
                                                          : eddy__stream_ready));
     if (state & STREAM_CHANNEL) {
         HOLDS(channel_of(stream)->can_read || !(state & STREAM_READING));
@@ -66,7 +66,8 @@ static const char *net_verify_stream(const eddy_stream *stream) {
     /* A watcher that has lost its descriptor is muted until its callback hears of it. */
     bool reads = (stream->io.events & EDDY_READ) != 0,
          writes = (stream->io.events & EDDY_WRITE) != 0;
-    if (stream->io.error == 0) {
+    bool has_own_interest = (state & STREAM_CHANNEL) && channel_of(stream)->calls->update != NULL;
+    if (stream->io.error == 0 && !has_own_interest) {
         /* The loop takes the interest back before it tells. */
         if (stream->io.events & EDDY_HANGUP) HOLDS(state & STREAM_HANGUP);
         HOLDS(reads == ((state & (STREAM_READING | STREAM_READ_AGAIN)) == STREAM_READING));

@@ -18,6 +18,10 @@ _Static_assert(sizeof(void *) > 8 || sizeof(eddy_stream) <= 192, "a stream has b
 
 void eddy__stream_update_interest(eddy_stream *stream) {
     unsigned state = stream->state;
+    if ((state & STREAM_CHANNEL) && channel_of(stream)->calls->update != NULL) {
+        channel_of(stream)->calls->update(stream);
+        return;
+    }
     unsigned events =
         (state & (STREAM_READING | STREAM_READ_AGAIN)) == STREAM_READING ? EDDY_READ : 0;
     if ((state & (STREAM_BLOCKED | STREAM_WRITE_AGAIN)) == STREAM_BLOCKED) events |= EDDY_WRITE;
@@ -216,6 +220,8 @@ int eddy_stream_detach(eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -ENOTCONN;
     if ((stream->state & STREAM_CONNECTING) || stream->write_last != NULL) return -EBUSY;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
+    if ((stream->state & STREAM_CHANNEL) && channel_of(stream)->calls->close != NULL)
+        return -ENOTSUP;
     int fd = eddy_stream_fd(stream);
     eddy_io_stop(&stream->io);
     eddy_timer_stop(&stream->timer);
@@ -226,7 +232,9 @@ int eddy_stream_detach(eddy_stream *stream) {
 }
 
 int eddy_stream_fd(const eddy_stream *stream) {
-    return net_has_lost(stream->error) ? -1 : eddy_io_fd(&stream->io);
+    if (net_has_lost(stream->error)) return -1;
+    bool is_other = (stream->state & STREAM_CHANNEL) && channel_of(stream)->fd >= 0;
+    return is_other ? channel_of(stream)->fd : eddy_io_fd(&stream->io);
 }
 
 /* A descriptor that was closed behind the stream's back may have another owner by now. */
@@ -245,19 +253,25 @@ static void stream_on_closed(eddy_defer *defer) {
         CALLBACK(stream_loop(stream), stream, stream->close_fn(stream));
 }
 
+void eddy__stream_closed(eddy_stream *stream) {
+    eddy__closing_add(&stream->closing, stream_on_closed);
+}
+
 int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
     EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if (stream->state & STREAM_CLOSING) return -EALREADY;
     eddy__stream_close_socket(stream, stream->error);
     eddy__connect_forget(stream);
-    eddy__channel_release(stream);
+    bool is_busy = (stream->state & STREAM_CHANNEL) && channel_of(stream)->calls->close != NULL &&
+                   channel_of(stream)->calls->close(stream);
+    if (!is_busy) eddy__channel_release(stream);
     eddy_timer_stop(&stream->timer);
     link_remove(&stream->flush);
     stream->state = STREAM_CLOSING | (stream->state & STREAM_CONNECTING);
     stream->close_fn = fn;
     eddy__closing_init(&stream->closing, stream_loop(stream), EDDY_KIND_STREAM,
                        offsetof(eddy_stream, closing));
-    eddy__closing_add(&stream->closing, stream_on_closed);
+    if (!is_busy) eddy__stream_closed(stream);
     return 0;
 }
 

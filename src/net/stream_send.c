@@ -140,6 +140,12 @@ static void send_finish(eddy_stream *stream, eddy_write *write) {
     if (net_has_lost(write->status)) stream->error = (int16_t)write->status;
 }
 
+/* Its interest may be told and yet nothing be taken. */
+static bool send_may_spin(const eddy_stream *stream) {
+    if (stream->state & STREAM_RECORDS) return true;
+    return (stream->state & STREAM_CHANNEL) && channel_of(stream)->calls->update == NULL;
+}
+
 /* Sends what the kernel takes now, within the stream's share of the turn. Runs no callback. Returns
  * 0, or why there can be no more. */
 static int send_queue(eddy_stream *stream) {
@@ -171,7 +177,7 @@ static int send_queue(eddy_stream *stream) {
     send_settle(stream, write, total, refused);
     /* Ready, and yet too full: for a record, or for descriptors, as some BSDs tell of any room; or
      * for a line's end that a terminal makes two characters of. */
-    bool is_too_full = sent == -EAGAIN && was_refused && (stream->state & STREAM_OTHERWISE);
+    bool is_too_full = sent == -EAGAIN && was_refused && send_may_spin(stream);
     if (stream_is_short(sent) || is_too_full) send_again_later(stream);
     return 0;
 }

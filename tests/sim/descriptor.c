@@ -211,15 +211,21 @@ void sim_close(int fd) {
     sim_check(sim_descriptor_close(fd) == 0, "sim_close of %d, which is not open", fd);
 }
 
-int sim_duplicate(int fd) {
+int sim_descriptor_duplicate(int fd) {
     struct sim_description *description = sim_descriptor_get(fd);
-    sim_faults_off();
     int duplicate = lowest_free();
-    sim_faults_on();
-    sim_check(description != NULL, "sim_duplicate of %d, which is not open", fd);
-    sim_check(duplicate >= 0, "sim_duplicate: all numbers are taken");
+    if (description == NULL) return -EBADF;
+    if (duplicate < 0) return duplicate;
     occupy(duplicate, description);
     sim_note("%d is a duplicate of %d", duplicate, fd);
+    return duplicate;
+}
+
+int sim_duplicate(int fd) {
+    sim_faults_off();
+    int duplicate = sim_descriptor_duplicate(fd);
+    sim_faults_on();
+    sim_check(duplicate >= 0, "sim_duplicate of %d: %d", fd, duplicate);
     return duplicate;
 }
 

@@ -126,6 +126,7 @@ struct sim_description {
 
 /* The lowest free number, -EMFILE. */
 int sim_descriptor_add(const struct sim_kind *kind, void *object);
+int sim_descriptor_duplicate(int fd);               /* -EBADF, -EMFILE */
 struct sim_description *sim_descriptor_get(int fd); /* NULL: not open */
 /* Of an object of this kind, or NULL. */
 void *sim_object_get(int fd, const struct sim_kind *kind);

@@ -22,6 +22,9 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(replace, EMFILE, EBADF)                                                       \
     CALL(prepare_descriptor, EBADF)                                                    \
     CALL(access_mode, EBADF)                                                           \
+    CALL(reopen, EMFILE, ENFILE, EACCES, ENOENT, ENXIO, ENOMEM)                        \
+    CALL(receive_shared, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM)                        \
+    CALL(send_shared, EAGAIN, EPIPE, ECONNRESET, ENOBUFS)                              \
     CALL(write_vectors, EAGAIN, EPIPE, EIO, ENOMEM)                                    \
     CALL(open_reserve, EMFILE, ENFILE)                                                 \
     CALL(socket, EMFILE, ENFILE, ENOBUFS, ENOMEM, EAFNOSUPPORT, EACCES)                \

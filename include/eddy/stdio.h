@@ -1,0 +1,47 @@
+/* stdio.h: standard input, output and error as streams, whatever they are. Loop thread only.
+ *
+ * What a program was started with it shares with others: the shell, its neighbours in a pipeline.
+ * O_NONBLOCK belongs to what is shared, so that a program that sets it breaks the others, and who
+ * dies before it is taken back leaves it behind. Here it is never set: the stream has a descriptor
+ * of its own, and `fd` stays as it was.
+ *
+ * | fd is                          | the stream |
+ * |--------------------------------|---------------------------------------------------------------|
+ * | a pipe, a FIFO, a terminal     | has it opened anew, for itself | | a socket | has a duplicate,
+ * and each call says that it does not wait     | | a regular file, a block device,| reads and
+ * writes by the loop's pool, at the position that     | | a directory, what cannot be    | others
+ * share: `(a; b) < file`, `>> file`. A directory is      | | watched (/dev/null)            |
+ * -EISDIR, told to the reader                                   | | what cannot be opened anew (no
+ * | waits until it is ready; then a job of the pool makes one     | | /proc, another user's
+ * terminal,| call, of PIPE_BUF bytes at most if it writes. A thread waits  | | a system other than
+ * Linux)     | only where somebody else was faster                           |
+ *
+ * All of it is a stream as in stream.h: the same calls, marks, deadlines, end. */
+#ifndef EDDY_STDIO_H
+#define EDDY_STDIO_H
+
+#include <eddy/stream.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Makes `fd`, which stays yours and open, the stream's as well: 0, 1, 2, or another one that others
+ * share. What is open for reading only cannot be written, nor the other way round (-EBADF).
+ *
+ * By way of the pool: eddy_stream_try_write is -EAGAIN, eddy_stream_detach -ENOTSUP; nothing is
+ * heard by eddy_stream_hangup_start of what cannot be watched. What was read ahead, up to 64 KiB,
+ * is gone with the stream. A close while a job runs has its callback when that has ended; what the
+ * job was writing may be written although its request is told -ECANCELED.
+ *
+ * A shutdown ends what the stream has. As `fd` is still open, a reader sees the end only when that
+ * is closed as well: close(1) beside it, or at the program's end.
+ *
+ * Errors: -EBADF, -EISCONN (the stream has a descriptor), -EINVAL (closing), -EPROTOTYPE (a socket
+ * of datagrams or records), -ENOMEM, -EMFILE, or as eddy_io_start. */
+EDDY_API int eddy_stdio_attach(eddy_stream *stream, int fd);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
