@@ -28,7 +28,8 @@ static int pipe_end(eddy_stream *stream) {
     int reserve = eddy_os_open_reserve();
     if (reserve < 0) return reserve;
     eddy__io_withdraw(&stream->io);
-    return eddy_os_replace(stream_fd(stream), reserve);
+    int err = eddy_os_replace(stream_fd(stream), reserve);
+    return err == -EBADF ? -EMFILE : err; /* of a number beyond a limit that was lowered since */
 }
 
 static const struct channel_calls pipe_calls = {

@@ -69,10 +69,15 @@ static bool is_got_over(const struct fault *fault) {
     case OS_CALL_set_reset_on_close:
     case OS_CALL_open_reserve:
         return true;
+    case OS_CALL_reopen: /* there is another way */
+        return error != EMFILE && error != ENFILE && error != ENOMEM;
     case OS_CALL_receive:
     case OS_CALL_receive_descriptors:
+    case OS_CALL_receive_shared:
     case OS_CALL_send:
     case OS_CALL_send_descriptors:
+    case OS_CALL_send_shared:
+    case OS_CALL_write_vectors:
         return once && (error == EAGAIN || error == ENOBUFS || error == ENOMEM);
     case OS_CALL_accept:
         return once && (error == EAGAIN || error == EPERM || error == ENOBUFS || error == ENOMEM);
