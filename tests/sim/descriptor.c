@@ -114,8 +114,8 @@ uint64_t sim_serial(int fd) {
 
 /* Of a loop's pipe: these calls are made for no other. */
 static void check_own(int fd, const struct sim_description *description, const char *what) {
-    sim_check(description->serial > descriptors.inherited, "a child %s its parent's pipe, %d", what,
-              fd);
+    bool is_own = description->is_programs || description->serial > descriptors.inherited;
+    sim_check(is_own, "a child %s its parent's pipe, %d", what, fd);
 }
 
 /* Errors that only a disk gives do not come out of what can be watched; and a pipe that has room
@@ -187,8 +187,14 @@ int eddy_os_prepare_descriptor(int fd) {
     return sim_descriptor_get(fd) != NULL ? 0 : -EBADF;
 }
 
+static unsigned reserve_ready(void *object) {
+    (void)object;
+    return 0;
+}
+
 int eddy_os_open_reserve(void) {
-    static const struct sim_kind kind = {.name = "reserve"};
+    static const struct sim_kind kind = {
+        .name = "reserve", .ready = reserve_ready, .can_be_watched = true};
     int err = sim_enter(OS_CALL_open_reserve);
     return err < 0 ? err : sim_descriptor_add(&kind, NULL);
 }

@@ -12,7 +12,8 @@ enum { EARS = 8, PORT = 9000 };
 struct ear {
     int fd;
     uint64_t said, heard;
-    uint64_t tie; /* the same for both ends; 0: whoever was accepted */
+    bool reads, writes; /* both: a socket */
+    uint64_t tie;       /* the same for both ends; 0: whoever was accepted */
 };
 
 static struct ear *ears[EARS];
@@ -43,11 +44,11 @@ void op_hear(const uint8_t *data, uint64_t *at, size_t size) {
 
 /* --- Ears --- */
 
-void op_ear_new(int fd, uint64_t tie) {
+void op_ear_new(int fd, uint64_t tie, bool reads, bool writes) {
     for (unsigned i = 0; i < EARS; i++) {
         if (ears[i] != NULL) continue;
         ears[i] = ledger_new("ear", sizeof *ears[i]);
-        *ears[i] = (struct ear){.fd = fd, .tie = tie};
+        *ears[i] = (struct ear){.fd = fd, .reads = reads, .writes = writes, .tie = tie};
         return;
     }
     op_break_tie(tie);
@@ -57,7 +58,7 @@ void op_ear_new(int fd, uint64_t tie) {
 static void ear_close(struct ear **place, bool reset) {
     struct ear *ear = *place;
     op_break_tie(ear->tie);
-    if (reset)
+    if (reset && ear->reads && ear->writes)
         sim_reset(ear->fd);
     else
         sim_close(ear->fd);
@@ -76,15 +77,17 @@ void op_ear(void) {
         ear_close(place, pick(2) == 0);
         break;
     case 1:
-        sim_shut_down(ear->fd);
+        if (ear->reads && ear->writes) sim_shut_down(ear->fd);
         break;
     case 2:
     case 3:
+        if (!ear->writes) break;
         op_speak(data, ear->said, sizeof data);
         size = sim_write(ear->fd, data, 1 + pick(sizeof data));
         if (size > 0) ear->said += (uint64_t)size;
         break;
     default:
+        if (!ear->reads) break;
         size = sim_read(ear->fd, data, 1 + pick(sizeof data));
         if (size > 0) op_hear(data, &ear->heard, (size_t)size);
         break;
@@ -142,7 +145,7 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
     if (fd >= 0) {
         int port = peer != NULL ? eddy_address_port(peer) : -EINVAL;
         sim_check(at->is_local ? port == -EAFNOSUPPORT : port >= 0, "a caller from nowhere");
-        op_ear_new(fd, 0);
+        op_ear_new(fd, 0, true, true);
     } else {
         sim_check(op_is_weather(fd), "a listener fails with %d", fd);
         at->has_name = false; /* it may be gone already */

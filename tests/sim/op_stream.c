@@ -17,6 +17,7 @@ struct op_stream {
     bool has_timeout; /* of writes; it outlives the socket */
     bool may_break;   /* the other end is gone, or nobody knows who it is */
     bool is_reading, awaits_hangup, is_shut, has_failed;
+    bool is_reader, is_writer; /* an end of a pipe */
     unsigned writes;
     uint64_t write_next, write_done;
     int64_t read_due_ns;
@@ -55,6 +56,7 @@ static bool may_fail(const struct op_stream *at) {
 static void become_idle(struct op_stream *at) {
     at->life = IDLE;
     at->is_reading = at->awaits_hangup = at->is_shut = at->has_failed = at->may_break = false;
+    at->is_reader = at->is_writer = false;
     at->said = at->heard = at->tie = 0;
     at->read_due_ns = -1;
 }
@@ -83,6 +85,7 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
         bool is_late = size == -ETIMEDOUT && at->read_due_ns >= 0 &&
                        at->read_due_ns <= eddy_loop_now_ns(desk->party.loop);
         sim_check(size == 0 || is_late || may_fail(at), "a read gives %zd", size);
+        sim_check(size != 0 || !at->is_reader || at->may_break, "a pipe ends that has a writer");
         at->is_reading = false;
         at->read_due_ns = -1;
     }
@@ -140,6 +143,13 @@ static int refusal(const struct op_stream *at) {
     return at->life == CLOSING ? -EINVAL : at->life == CONNECTED ? 0 : -ENOTCONN;
 }
 
+/* What a call that writes answers behind a shutdown, and of a reading end. */
+static int write_refusal(const struct op_stream *at) {
+    int expected = refusal(at);
+    if (expected != 0) return expected;
+    return at->is_reader ? -EBADF : at->is_shut ? -EPIPE : 0;
+}
+
 static void check_answer(const struct op_stream *at, const char *what, int err, int expected) {
     bool is_excused = op_is_weather(err) || (err == -EPIPE && may_fail(at));
     sim_check(err == expected || (expected == 0 && is_excused), "%s gives %d, not %d", what, err,
@@ -148,10 +158,18 @@ static void check_answer(const struct op_stream *at, const char *what, int err, 
 
 static void attach(struct op_stream *at) {
     int ends[2];
-    if (pick(2) == 0)
+    unsigned kind = pick(4);
+    if (kind == 0)
         sim_local_pair(ends);
-    else
+    else if (kind == 1)
         sim_tcp_pair(ends);
+    else
+        sim_pipe(ends);
+    if (kind == 2) {
+        int reader = ends[0];
+        ends[0] = ends[1];
+        ends[1] = reader;
+    }
     int expected = at->life == CLOSING ? -EINVAL : at->life == IDLE ? 0 : -EISCONN;
     int err = CALL(&at->desk->party, eddy_stream_attach(&at->stream, ends[0]));
     check_answer(at, "to attach", err, expected);
@@ -161,8 +179,10 @@ static void attach(struct op_stream *at) {
         return;
     }
     at->life = CONNECTED;
+    at->is_writer = kind == 2;
+    at->is_reader = kind == 3;
     at->tie = ++office.ties;
-    op_ear_new(ends[1], at->tie);
+    op_ear_new(ends[1], at->tie, kind != 3, kind != 2);
 }
 
 static void connect_to(struct op_stream *at, const struct desk *desk) {
@@ -215,7 +235,8 @@ static void detach(struct op_stream *at, struct op_stream *to) {
     if (fd < 0) return;
     struct op_stream was = *at;
     become_idle(at);
-    if (to == NULL || to->life != IDLE ||
+    bool is_placeholder = was.is_writer && was.is_shut;
+    if (to == NULL || to->life != IDLE || is_placeholder ||
         CALL(&to->desk->party, eddy_stream_attach(&to->stream, fd)) < 0) {
         sim_close(fd);
         return;
@@ -224,12 +245,15 @@ static void detach(struct op_stream *at, struct op_stream *to) {
     to->said = was.said;
     to->heard = was.heard;
     to->tie = was.tie;
+    to->is_reader = was.is_reader;
+    to->is_writer = was.is_writer;
     to->may_break = was.may_break || was.has_failed || was.is_shut;
 }
 
 static void read_start(struct op_stream *at) {
     int expected = refusal(at);
     if (expected == 0 && at->is_reading) expected = -EALREADY;
+    if (expected == 0 && at->is_writer) expected = -EBADF;
     struct party *party = &at->desk->party;
     int err;
     if (pick(2) == 0) {
@@ -292,8 +316,7 @@ static void try_some(struct op_stream *at) {
     op_speak(data, at->said, sizeof data);
     struct iovec vectors[2] = {{data, pick(300)}, {NULL, 0}};
     vectors[1] = (struct iovec){data + vectors[0].iov_len, 1 + pick(200)};
-    int expected = refusal(at);
-    if (expected == 0 && at->is_shut) expected = -EPIPE;
+    int expected = write_refusal(at);
     int sent = CALL(&at->desk->party, (int)eddy_stream_try_write(&at->stream, vectors, 2));
     if (sent == -EAGAIN && expected == 0) return;
     if (sent > 0) at->said += (unsigned)sent;
@@ -329,8 +352,8 @@ static void write_some(struct op_stream *at) {
         err = CALL(party, eddy_stream_writev(stream, &write->write, write->vectors, 2, on_written));
     else
         err = CALL(party, eddy_stream_write(stream, &write->write, write->data, size, on_written));
-    int expected = refusal(at);
-    if (expected == 0 && (at->is_shut || at->has_failed)) expected = -EPIPE;
+    int expected = write_refusal(at);
+    if (expected == 0 && at->has_failed) expected = -EPIPE;
     check_answer(at, "to write", err, expected);
     if (err < 0) {
         ledger_free(write);
@@ -346,8 +369,8 @@ static void shut_down(struct op_stream *at) {
     struct op_write *write = ledger_new("write", sizeof *write);
     write->owner = at;
     int err = CALL(&at->desk->party, eddy_stream_shutdown(&at->stream, &write->write, on_written));
-    int expected = refusal(at);
-    if (expected == 0 && (at->is_shut || at->has_failed)) expected = -EPIPE;
+    int expected = write_refusal(at);
+    if (expected == 0 && at->has_failed) expected = -EPIPE;
     check_answer(at, "to shut down", err, expected);
     if (err < 0) {
         ledger_free(write);

@@ -142,7 +142,7 @@ void op_break_tie(uint64_t tie); /* the other end of a stream is gone */
 void op_speak(uint8_t *data, uint64_t at, size_t size);
 void op_hear(const uint8_t *data, uint64_t *at, size_t size);
 void op_ear(void);
-void op_ear_new(int fd, uint64_t tie);
+void op_ear_new(int fd, uint64_t tie, bool reads, bool writes);
 void op_ears_end(void);
 void op_listener(struct desk *desk);
 void op_listener_end(struct desk *desk);

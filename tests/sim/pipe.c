@@ -173,4 +173,5 @@ void sim_pipe(int ends[2]) {
     int err = open_pipe(ends);
     sim_faults_on();
     sim_check(err == 0, "sim_pipe: all numbers are taken");
+    for (int i = 0; i < 2; i++) sim_descriptor_get(ends[i])->is_programs = true;
 }

@@ -121,6 +121,7 @@ struct sim_description {
     unsigned descriptors;
     unsigned watched;    /* by as many registrations of backends that know it by itself */
     uint64_t serial;     /* never used twice: tells a number that was reused */
+    bool is_programs;    /* a child may use it: it is no loop's own pipe */
     uint64_t changes[2]; /* of READ and WRITE: grow when something new arrives, for edges */
 };
 
