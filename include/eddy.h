@@ -6,9 +6,9 @@
  *   hook.h    around the wait                   pass.h     descriptors over local sockets
  *   defer.h   calls later in the turn           reader.h   lines and lengths out of a stream
  *   wake.h    from other threads                stdio.h    standard input and output
- *   signal.h  signals                           child.h    programs that are started
- *   pool.h    threads for what can only block   walk.h     who keeps a loop alive
- *   work.h    functions on those threads
+ *   signal.h  signals                           terminal.h modes, sizes, pairs
+ *   pool.h    threads for what can only block   child.h    programs that are started
+ *   work.h    functions on those threads        walk.h     who keeps a loop alive
  *   queue.h   one function at a time
  *   file.h    file operations
  *   label.h   names for handles */
@@ -31,6 +31,7 @@
 #include <eddy/stdio.h>
 #include <eddy/stream.h>
 #include <eddy/tcp.h>
+#include <eddy/terminal.h>
 #include <eddy/timer.h>
 #include <eddy/wake.h>
 #include <eddy/walk.h>

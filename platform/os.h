@@ -11,6 +11,7 @@
 #include <eddy/child.h>
 #include <eddy/file.h>
 #include <eddy/local.h>
+#include <eddy/terminal.h>
 
 #include <pthread.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <termios.h>
 
 /* Else files past 2 GiB would be written at the wrong place. */
 _Static_assert(sizeof(off_t) == 8, "compile the library with -D_FILE_OFFSET_BITS=64");
@@ -151,6 +153,31 @@ int eddy_os_signal_restore(int number, const struct sigaction *before);
 bool eddy_os_signal_is_handled_by(int number, void (*handler)(int)); /* now */
 void eddy_os_signal_block_all(sigset_t *before);
 void eddy_os_signal_unblock(const sigset_t *before);
+
+/* --- Terminals: termios.c. All but the name, the pair and the exit also in signal handlers --- */
+
+/* Which terminal: one number for all descriptors of it, /dev/tty and a pair's manager included
+ * where the system says so. */
+int eddy_os_terminal_device(int fd, uint64_t *device);
+bool eddy_os_terminal_is_manager(int fd);
+int eddy_os_terminal_keep(int fd); /* a duplicate; none of the first three numbers */
+int eddy_os_terminal_get(int fd, struct termios *modes);
+/* At once. From the background the process is stopped, unless SIGTTOU is blocked or ignored. */
+int eddy_os_terminal_set(int fd, const struct termios *modes);
+/* Stopped until the process is in the foreground of its controlling terminal; -EAGAIN: it is not,
+ * and SIGTTOU would not stop it. */
+int eddy_os_terminal_await(int fd);
+int eddy_os_terminal_get_size(int fd, eddy_terminal_size *size);
+int eddy_os_terminal_set_size(int fd, const eddy_terminal_size *size);
+int eddy_os_terminal_name(int fd, char *name, size_t size);
+int eddy_os_terminal_pair(int *manager, int *terminal); /* the terminal's end blocks */
+int eddy_os_at_exit(void (*fn)(void));
+/* Installs the handler, which blocks no other signal, where the disposition is the default. */
+int eddy_os_signal_take(int number, void (*handler)(int));
+void eddy_os_signal_give_back(int number, void (*handler)(int)); /* if it is still there */
+/* From `handler`: the default, and to this thread, at once. Returns when a stopped process goes on.
+ * Then the handler is there again. */
+void eddy_os_signal_pass_on(int number, void (*handler)(int));
 
 /* --- Threads --- */
 

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 struct kevent; /* kqueue.c alone is to read its header, which on the double redirects a function */
@@ -102,6 +104,11 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
     CALL(int, chdir, (const char *path), (path))                                                   \
     CALL(int, execve, (const char *path, char *const *arguments, char *const *environment),        \
          (path, arguments, environment))                                                           \
+    CALL(int, tcgetattr, (int fd, struct termios *modes), (fd, modes))                             \
+    CALL(int, tcsetattr, (int fd, int when, const struct termios *modes), (fd, when, modes))       \
+    CALL(int, posix_openpt, (int flags), (flags))                                                  \
+    CALL(int, grantpt, (int fd), (fd))                                                             \
+    CALL(int, unlockpt, (int fd), (fd))                                                            \
     CALL(int, epoll_create1, (int flags), (flags))                                                 \
     CALL(int, epoll_ctl, (int set, int what, int fd, struct epoll_event *it), (set, what, fd, it)) \
     CALL(int, epoll_wait, (int set, struct epoll_event *events, int count, int timeout_ms),        \
@@ -122,6 +129,7 @@ struct kevent; /* kqueue.c alone is to read its header, which on the double redi
 
 /* The same for those that return the error itself. */
 #define THREAD_CALLS(CALL)                                                                      \
+    CALL(ttyname_r, (int fd, char *name, size_t size), (fd, name, size))                        \
     CALL(pthread_attr_init, (pthread_attr_t * it), (it))                                        \
     CALL(pthread_create,                                                                        \
          (pthread_t * thread, const pthread_attr_t *how, void *(*run)(void *), void *argument), \

@@ -287,6 +287,70 @@ static int64_t do_condition(struct world *it) {
     return err;
 }
 
+/* --- Terminals --- */
+
+static int64_t do_signal_take(struct world *it) {
+    (void)it;
+    int err = eddy_os_signal_take(SIGUSR1, on_signal);
+    signal(SIGUSR1, SIG_DFL);
+    return err;
+}
+static int64_t do_terminal_pair(struct world *it) {
+    int ends[2];
+    (void)it;
+    int err = eddy_os_terminal_pair(&ends[0], &ends[1]);
+    return err < 0 ? err : closed(ends[0]) + closed(ends[1]) - 2;
+}
+/* A terminal of its own, by calls that are not looked at; its manager is `*held`. */
+static int open_terminal(int *held) {
+    *held = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ck_assert_int_ge(*held, 0);
+    ck_assert_int_eq(unlockpt(*held), 0);
+    int fd = open(ptsname(*held), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+static int64_t close_terminal(int held, int fd, int64_t result) {
+    close(held);
+    close(fd);
+    return result;
+}
+static int64_t do_terminal_modes(struct world *it) {
+    struct termios modes;
+    int held, fd = open_terminal(&held);
+    (void)it;
+    int err = eddy_os_terminal_get(fd, &modes);
+    if (err == 0) err = eddy_os_terminal_set(fd, &modes);
+    return close_terminal(held, fd, err);
+}
+static int64_t do_terminal_device(struct world *it) {
+    uint64_t device = 0;
+    int held, fd = open_terminal(&held);
+    (void)it;
+    int err = eddy_os_terminal_device(fd, &device);
+    return close_terminal(held, fd, err < 0 ? err : device != 0);
+}
+static int64_t do_terminal_keep(struct world *it) {
+    int held, fd = open_terminal(&held);
+    (void)it;
+    return close_terminal(held, fd, closed(eddy_os_terminal_keep(fd)));
+}
+static int64_t do_terminal_size(struct world *it) {
+    eddy_terminal_size size = {.columns = 80};
+    int held, fd = open_terminal(&held);
+    (void)it;
+    int err = eddy_os_terminal_set_size(fd, &size);
+    if (err == 0) err = eddy_os_terminal_get_size(fd, &size);
+    return close_terminal(held, fd, err < 0 ? err : (int)size.columns);
+}
+static int64_t do_terminal_name(struct world *it) {
+    char name[64];
+    int held, fd = open_terminal(&held);
+    (void)it;
+    int err = eddy_os_terminal_name(fd, name, sizeof name);
+    return close_terminal(held, fd, err < 0 ? err : strcmp(name, ptsname(held)) == 0);
+}
+
 /* --- Files --- */
 
 static int64_t do_open(struct world *it) {
@@ -425,6 +489,13 @@ static const struct operation operations[] = {
     {"thread", do_thread, 0, NEVER},
     {"mutex", do_mutex, 0, NEVER},
     {"condition", do_condition, 0, NEVER},
+    {"signal take", do_signal_take, 0, NEVER},
+    {"terminal pair", do_terminal_pair, 0, NEVER},
+    {"terminal modes", do_terminal_modes, 0, RETRIED},
+    {"terminal device", do_terminal_device, 1, NEVER},
+    {"terminal keep", do_terminal_keep, 1, NEVER},
+    {"terminal size", do_terminal_size, 80, NEVER},
+    {"terminal name", do_terminal_name, 1, NEVER},
     {"open", do_open, 1, RETRIED},
     {"open walk", do_open_walk, 1, RETRIED},
     {"open beneath", do_open_beneath, 1, RETRIED},

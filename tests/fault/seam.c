@@ -161,6 +161,16 @@ PASS_ON(file_unlink, (int dir, const char *path, bool is_directory), (dir, path,
 PASS_ON(file_rename, (int from_dir, const char *from, int to_dir, const char *to),
         (from_dir, from, to_dir, to))
 PASS_ON(file_mkdir, (int dir, const char *path, unsigned mode), (dir, path, mode))
+PASS_ON(terminal_device, (int fd, uint64_t *device), (fd, device))
+PASS_ON(terminal_keep, (int fd), (fd))
+PASS_ON(terminal_get, (int fd, struct termios *modes), (fd, modes))
+PASS_ON(terminal_set, (int fd, const struct termios *modes), (fd, modes))
+PASS_ON(terminal_get_size, (int fd, eddy_terminal_size *size), (fd, size))
+PASS_ON(terminal_set_size, (int fd, const eddy_terminal_size *size), (fd, size))
+PASS_ON(terminal_name, (int fd, char *name, size_t size), (fd, name, size))
+PASS_ON(terminal_pair, (int *manager, int *terminal), (manager, terminal))
+PASS_ON(at_exit, (void (*fn)(void)), (fn))
+PASS_ON(signal_take, (int number, void (*handler)(int)), (number, handler))
 
 /* --- Calls that fail, or are cut short --- */
 

@@ -68,6 +68,23 @@ void eddy_os_signal_unblock(const sigset_t *before) {
     sim_step();
 }
 
+int eddy_os_signal_take(int number, void (*handler)(int)) {
+    int err = sim_enter(OS_CALL_signal_take);
+    if (err < 0) return err;
+    if (!is_number(number) || number == SIGKILL || number == SIGSTOP) return -EINVAL;
+    if (signals.actions[number].sa_handler == SIG_DFL) signals.actions[number].sa_handler = handler;
+    return 0;
+}
+
+void eddy_os_signal_give_back(int number, void (*handler)(int)) {
+    if (eddy_os_signal_is_handled_by(number, handler)) signals.actions[number].sa_handler = SIG_DFL;
+}
+
+/* Here nothing stops or ends by a signal. */
+void eddy_os_signal_pass_on(int number, void (*handler)(int)) {
+    sim_fail("signal %d is passed on by %p", number, (void *)(uintptr_t)handler);
+}
+
 /* --- Sending --- */
 
 static bool is_ignored_by_default(int number) {

@@ -55,6 +55,16 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(receive, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM)                               \
     CALL(unread, ENOBUFS)                                                              \
     CALL(send, EAGAIN, EPIPE, ECONNRESET, ENOBUFS, ENOMEM, ETIMEDOUT)                  \
+    CALL(terminal_device, ENOTTY, EIO)                                                 \
+    CALL(terminal_keep, EMFILE)                                                        \
+    CALL(terminal_get, ENOTTY, EIO)                                                    \
+    CALL(terminal_set, EIO)                                                            \
+    CALL(terminal_get_size, ENOTTY, EIO)                                               \
+    CALL(terminal_set_size, EIO)                                                       \
+    CALL(terminal_name, ENOTTY, ENODEV, ERANGE)                                        \
+    CALL(terminal_pair, EMFILE, ENFILE, ENOSPC, ENOENT, EACCES)                        \
+    CALL(at_exit, ENOMEM)                                                              \
+    CALL(signal_take, EINVAL)                                                          \
     CALL(signal_install, EINVAL)                                                       \
     CALL(signal_restore, EINVAL)                                                       \
     CALL(thread_start, EAGAIN)                                                         \
