@@ -16,7 +16,7 @@ sources 'platform/*.[ch]' | xargs -r grep -H -nE '#include "\.\.' |
     complain 'platform/ includes its own headers, and <eddy/…> for types:'
 sources 'src/core/*.[ch]' | xargs -r grep -H -nE '#include ("\.\./[^.]|<eddy/(pool|work|file|stream|tcp)\.h)' |
     complain 'src/core includes platform and include only, and there nothing of a module above it:'
-sources 'src/work/*.[ch]' 'src/net/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(cmd|proc)|#include "\.\./\.\./tests' | complain 'src/work and src/net include the core:'
+sources 'src/work/*.[ch]' 'src/net/*.[ch]' 'src/proc/*.[ch]' | xargs -r grep -H -nE '#include "\.\./(cmd|proc)|#include "\.\./\.\./tests' | complain 'src/work, src/net and src/proc include the core:'
 sources 'src/http/*.[ch]' 'src/cmd/*.[ch]' 'docs/examples/*.c' 'tests/bench/*.c' | xargs -r grep -H -nE '#include "\.\./|#include "(loop|os|backend)\.h"' | complain 'programs and examples use the public headers only:'
 
 pure='(accept|access_line|conditional|etag|listing_order|listing_page|mime|mime_tables|multipart|page_frame|policy|range|status_page|text|wants_page)\.'
@@ -48,7 +48,7 @@ own=$(sources 'src/core/*.h' | xargs -r grep -ohE '\beddy__[a-z0-9_]+' | sort -u
 above=$(sources 'src/*.h' | grep -vE '^src/(core|cmd)/' | xargs -r grep -ohE '\beddy__[a-z0-9_]+|\bstruct [a-z_]+_part\b' |
     sort -u | grep -vxF -e "$own" | paste -sd '|' -)
 folders=$(git ls-files src | cut -d/ -f2 | grep -vE '^core$|\.' | sort -u | paste -sd '|' -)
-modules='pool|work|file|scan|stream|write|tcp|listener|address|lookup|udp|child|watch|http'
+modules='pool|work|file|scan|stream|write|tcp|listener|address|lookup|udp|child|terminal|resize|watch|http'
 sources 'src/core/*.[ch]' | xargs -r grep -H -nE "\b($above|eddy_($modules)_[a-z_]+)\b|src/($folders)\b" |
     complain 'src/core names nothing of a module above it:'
 sed -n '/^struct eddy_loop {/,/^}/p' src/core/loop.h | grep -nE '\b(pool|work|job|file|stream|net|read|write|tcp|listener)s?(_[a-z_]+)?;' |
@@ -141,10 +141,11 @@ if [ -n "$build" ]; then
     cp -R include/. "$hidden"
     for header in include/eddy/*.h; do
         awk '
-            /^(typedef )?struct eddy_(handle|io|timer|hook|defer|wake|signal|post|work|queue|file|write|stream|listener|label) \{/ {name = $0}
+            /^(typedef )?struct eddy_(handle|io|timer|hook|defer|wake|signal|resize|post|work|queue|file|write|stream|listener|label) \{/ {name = $0}
             /^\}/ {name = ""}
             name != "" {
                 is_public = /^ *eddy_handle handle;/ || (/ eddy_io io;/ && name ~ /eddy_(stream|listener) /) ||
+                    (/ eddy_signal signal;/ && name ~ /eddy_resize /) ||
                     (/\*stream;/ && name ~ /eddy_write /) || (/ result;/ && name ~ /eddy_file /)
                 if (!is_public) gsub(/[a-z_]+[;,]/, "private_&")
             }
