@@ -20,8 +20,6 @@ enum {
     LIFE_POOL_STACK_BYTES_MIN = 16 * 1024, /* as a pool's: less is refused by every system */
     LIFE_READ_BUFFER_DEFAULT = 64 * 1024,
     LIFE_STREAM_BYTES_DEFAULT = 256 * 1024,
-    /* Only the wake-up's watcher. */
-    LIFE_HANDLES_OF_ITS_OWN = 1,
 };
 
 const eddy_allocator *eddy_loop_allocator(const eddy_loop *loop) {
@@ -110,6 +108,7 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
     eddy__defer_list_open(&loop->closing);
     eddy__inbox_open(loop);
     loop->was_marked = true;
+    loop->own_handles = 1; /* the wake-up's watcher */
     eddy__timer_open(&loop->timers);
 
     int err = life_open_backend(loop);
@@ -167,7 +166,7 @@ int eddy_loop_close(eddy_loop *loop) {
      * or thread that is not there. */
     if (life_is_parents(loop) && loop->wakeup.error == 0) return -ECHILD;
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
-    if (loop->handles > LIFE_HANDLES_OF_ITS_OWN) return -EBUSY;
+    if (loop->handles > loop->own_handles) return -EBUSY;
     int err = eddy__part_close(loop);
     if (err < 0) return err;
     eddy__wakeup_close(loop);

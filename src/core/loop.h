@@ -46,11 +46,12 @@ enum {
 
 struct eddy_loop {
     /* The turn: loop.c */
-    unsigned due;     /* DUE_… */
-    unsigned active;  /* referenced active handles, and requests in flight */
-    unsigned handles; /* active handles, referenced or not */
-    int record_count; /* told by a wait, and not dispatched yet */
-    int full_count;   /* records of a wait that another one follows at once */
+    unsigned due;         /* DUE_… */
+    unsigned active;      /* referenced active handles, and requests in flight */
+    unsigned handles;     /* active handles, referenced or not */
+    unsigned own_handles; /* of those, what the loop and its parts have for themselves */
+    int record_count;     /* told by a wait, and not dispatched yet */
+    int full_count;       /* records of a wait that another one follows at once */
     int64_t now_ns;
     uint64_t turn;
     const struct eddy_backend *backend;

@@ -78,6 +78,11 @@ const char *eddy__part_verify(const eddy_loop *loop) {
     return broken;
 }
 
+void eddy__part_count(const eddy_loop *loop, struct verify_count *count) {
+    for (const struct part *part = loop->parts; part != NULL; part = part->next)
+        if (part->kind->count != NULL) part->kind->count(part, count);
+}
+
 void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk,
                      const eddy_walk_item *of) {
     for (const struct part *part = loop->parts; part != NULL; part = part->next)

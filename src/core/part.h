@@ -15,6 +15,7 @@
 
 struct part;
 struct loop_walk;
+struct verify_count;
 
 /* Each function may be NULL. */
 struct part_kind {
@@ -37,6 +38,10 @@ struct part_kind {
 
     /* The invariant that does not hold, as a constant text, or NULL. */
     const char *(*verify)(const struct part *part);
+
+    /* Counts the active handles that only the part can find: verify_count_handle. `walk` tells of
+     * those with NULL. */
+    void (*count)(const struct part *part, struct verify_count *count);
 
     /* For eddy_loop_walk: tells of the requests in flight that belong to the handle `of`, which may
      * be another module's; with NULL, of those that belong to none. */
@@ -73,6 +78,7 @@ void eddy__part_before_wait(eddy_loop *loop);
 int eddy__part_after_fork(eddy_loop *loop); /* all of them; the first error */
 int eddy__part_close(eddy_loop *loop);      /* up to the first that refuses */
 const char *eddy__part_verify(const eddy_loop *loop);
+void eddy__part_count(const eddy_loop *loop, struct verify_count *count);
 void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk, const eddy_walk_item *of);
 bool eddy__part_owns(const eddy_loop *loop, const eddy_post *post);
 const char *eddy__part_label(const eddy_loop *loop, const void *what);

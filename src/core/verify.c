@@ -11,16 +11,6 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* Active handles found so far, and those of them that are referenced. */
-struct verify_count {
-    unsigned handles, referenced;
-};
-
-static void verify_count_handle(struct verify_count *count, const eddy_handle *handle) {
-    count->handles++;
-    if (!(handle->flags & HANDLE_UNREF)) count->referenced++;
-}
-
 static const char *verify_slot(const eddy_loop *loop, unsigned fd, struct verify_count *count) {
     const struct io_slot *slot = &loop->io.slots[fd];
     uint32_t interest = 0;
@@ -190,6 +180,7 @@ int eddy_loop_verify(const eddy_loop *loop, const char **broken) {
     if (found == NULL) found = verify_queue(&loop->inbox.signals);
     if (found == NULL) found = verify_due(loop);
     if (found == NULL) found = eddy__part_verify(loop);
+    if (found == NULL) eddy__part_count(loop, &count);
     if (found == NULL) found = verify_counts(loop, &count);
     if (broken != NULL) *broken = found;
     return found == NULL ? 0 : -EPROTO;

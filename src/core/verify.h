@@ -3,9 +3,21 @@
 #ifndef EDDY_CORE_VERIFY_H
 #define EDDY_CORE_VERIFY_H
 
+#include "handle.h"
+
 #define HOLDS(condition)                     \
     do {                                     \
         if (!(condition)) return #condition; \
     } while (0)
+
+/* Active handles found so far, and those of them that are referenced. */
+struct verify_count {
+    unsigned handles, referenced;
+};
+
+static inline void verify_count_handle(struct verify_count *count, const eddy_handle *handle) {
+    count->handles++;
+    if (!(handle->flags & HANDLE_UNREF)) count->referenced++;
+}
 
 #endif
