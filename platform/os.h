@@ -208,6 +208,35 @@ bool eddy_os_condition_wait(eddy_os_condition *condition, eddy_os_mutex *mutex, 
 void eddy_os_condition_signal(eddy_os_condition *condition);
 void eddy_os_condition_broadcast(eddy_os_condition *condition);
 
+/* --- Children: children.c, exits.c --- */
+
+/* A `pidfd` is a descriptor of a process (Linux), or -1. */
+int eddy_os_pidfd(pid_t pid);      /* -ENOSYS: there are none; -ESRCH */
+int eddy_os_child_find(pid_t pid); /* 1: our child; 0: somebody's; -ESRCH */
+/* 1: it has ended, as `exit` says; 0: it runs; -ECHILD: it is no child that can be waited for.
+ * `leave`: its status stays for others; then not every system tells its usage. */
+int eddy_os_child_wait(pid_t pid, int pidfd, bool leave, eddy_exit *exit);
+/* -ESRCH: also of what has no descriptor, and may not be waited for, so that its number is unsure.
+ */
+int eddy_os_child_kill(pid_t pid, int pidfd, int signal);
+int eddy_os_child_kill_group(pid_t leader, int signal); /* -ESRCH: also when that was waited for */
+
+/* What children inherit: all of it blocks. */
+int eddy_os_child_null(void);        /* /dev/null */
+int eddy_os_child_pipe(int ends[2]); /* [0] reads, [1] writes */
+int eddy_os_child_socket_pair(int ends[2]);
+
+/* A descriptor that reads as ready while there is one of its processes that has ended and was not
+ * told of. -ENOSYS: SIGCHLD has to do. */
+enum { EDDY_OS_EXITS_MAX = 64 }; /* that one call tells */
+int eddy_os_exits_open(void);
+void eddy_os_exits_close(int exits, bool is_parents); /* parent's: this is a forked process */
+/* -ESRCH: it has ended, and will not be told of; -ENOSYS: it cannot be watched. A number may be
+ * there once only. */
+int eddy_os_exits_add(int exits, pid_t pid, int pidfd, void *token);
+void eddy_os_exits_remove(int exits, pid_t pid, int pidfd); /* of one that was not told of */
+int eddy_os_exits_next(int exits, void **tokens, int room); /* their number; each is told once */
+
 /* --- Files: file_calls.c, file_open.c, file_send.c, scan.c --- */
 
 enum {

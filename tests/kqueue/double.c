@@ -1,6 +1,7 @@
 /* double.c: kqueue() and kevent() as the BSDs have them, on Linux, for READ and WRITE of pipes,
- * sockets and other queues. Written after FreeBSD's kqueue(2). It is strict: what a BSD would
- * refuse fails, and what only a mistake would ask for ends the program with a line that says so.
+ * sockets and other queues, and for the exit of processes. Written after FreeBSD's kqueue(2). It is
+ * strict: what a BSD would refuse fails, and what only a mistake would ask for ends the program
+ * with a line that says so.
  *
  * A queue is an epoll, so that its descriptor can be watched, of two more: one for the knotes of
  * each filter, which thereby have their own registration and their own way (EV_CLEAR is EPOLLET).
@@ -33,9 +34,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FILTERS = 2, READ = 0, WRITE = 1 };
+enum { FILTERS = 2, READ = 0, WRITE = 1, PROC = 2 };
 
 struct knote {
     bool attached, disabled;
@@ -49,9 +51,19 @@ struct knote {
     int unread;     /* bytes when it was told last, for an edge of a pipe */
 };
 
+/* A process that a queue is to tell of. */
+struct process {
+    struct process *next;
+    pid_t pid;
+    int pidfd;
+    void *udata;
+};
+
 struct queue {
     struct queue *next;
     int kq;
+    int exits; /* an epoll of pidfds */
+    struct process *processes;
     int epoll[FILTERS];
     struct knote *knotes; /* by ident, then filter */
     uintptr_t idents;
@@ -75,10 +87,19 @@ static bool is_open(const struct queue *queue) {
     return epoll_ctl(queue->kq, EPOLL_CTL_MOD, queue->epoll[READ], &event) == 0;
 }
 
+static void forget(struct process **at) {
+    struct process *process = *at;
+    *at = process->next;
+    close(process->pidfd);
+    free(process);
+}
+
 static void destroy(struct queue *queue) {
     if (is_open(queue)) close(queue->kq);
     close(queue->epoll[READ]);
     close(queue->epoll[WRITE]);
+    while (queue->processes != NULL) forget(&queue->processes);
+    close(queue->exits);
     free(queue->knotes);
     free(queue);
 }
@@ -105,16 +126,19 @@ static void follow_forks(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-static int open_filter(struct queue *queue, int filter) {
+static int open_set(const struct queue *queue, int filter) {
     int fd = epoll_create1(EPOLL_CLOEXEC);
     if (fd < 0) return -1;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)filter};
-    if (epoll_ctl(queue->kq, EPOLL_CTL_ADD, fd, &event) != 0) {
-        close(fd);
-        return -1;
-    }
-    queue->epoll[filter] = fd;
-    return 0;
+    if (epoll_ctl(queue->kq, EPOLL_CTL_ADD, fd, &event) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+static int open_filter(struct queue *queue, int filter) {
+    int fd = open_set(queue, filter);
+    if (fd >= 0) queue->epoll[filter] = fd;
+    return fd < 0 ? -1 : 0;
 }
 
 int kqueue(void) {
@@ -122,9 +146,10 @@ int kqueue(void) {
     pthread_once(&once, follow_forks);
     struct queue *queue = calloc(1, sizeof *queue);
     if (queue == NULL) return -1;
-    queue->epoll[READ] = queue->epoll[WRITE] = -1;
+    queue->epoll[READ] = queue->epoll[WRITE] = queue->exits = -1;
     queue->kq = epoll_create1(0);
-    if (queue->kq < 0 || open_filter(queue, READ) != 0 || open_filter(queue, WRITE) != 0) {
+    if (queue->kq < 0 || open_filter(queue, READ) != 0 || open_filter(queue, WRITE) != 0 ||
+        (queue->exits = open_set(queue, PROC)) < 0) {
         int error = errno;
         for (int i = 0; i < FILTERS; i++)
             if (queue->epoll[i] >= 0) close(queue->epoll[i]);
@@ -287,12 +312,74 @@ static int update(struct queue *queue, const struct kevent *change, int filter) 
     return 0;
 }
 
+/* --- Processes --- */
+
+/* As macOS and OpenBSD: one that has ended, and was not waited for, is refused. */
+static int watch_process(struct queue *queue, const struct kevent *change) {
+    pid_t pid = (pid_t)change->ident;
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) return errno == EINVAL ? ESRCH : errno;
+    if (poll_now(pidfd, POLLIN) != 0) {
+        close(pidfd);
+        return ESRCH;
+    }
+    struct process *process = calloc(1, sizeof *process);
+    if (process == NULL) refuse("no memory");
+    *process = (struct process){queue->processes, pid, pidfd, change->udata};
+    queue->processes = process;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)pid};
+    if (epoll_ctl(queue->exits, EPOLL_CTL_ADD, pidfd, &event) != 0) refuse("no room in an epoll");
+    return 0;
+}
+
+static struct process **find_process(struct queue *queue, uintptr_t pid) {
+    struct process **at = &queue->processes;
+    while (*at != NULL && (uintptr_t)(*at)->pid != pid) at = &(*at)->next;
+    return at;
+}
+
+static void forget_process(struct queue *queue, struct process **at) {
+    (void)epoll_ctl(queue->exits, EPOLL_CTL_DEL, (*at)->pidfd, &(struct epoll_event){0});
+    forget(at);
+}
+
+static int change_process(struct queue *queue, const struct kevent *change) {
+    struct process **at = find_process(queue, change->ident);
+    if (change->flags == EV_DELETE) {
+        if (*at == NULL) return ENOENT;
+        forget_process(queue, at);
+        return 0;
+    }
+    if (change->flags != (EV_ADD | EV_ONESHOT) || change->fflags != NOTE_EXIT || change->data != 0)
+        refuse("a change of a process that is not simulated");
+    if (*at != NULL) refuse("a process that the queue has already, whose udata would be lost");
+    return watch_process(queue, change);
+}
+
+static int collect_processes(struct queue *queue, struct kevent *events, int room) {
+    struct epoll_event ready[64];
+    if (room == 0) return 0;
+    int told = epoll_wait(queue->exits, ready, room < 64 ? room : 64, 0);
+    for (int i = 0; i < told; i++) {
+        struct process **at = find_process(queue, (uintptr_t)ready[i].data.u64);
+        if (*at == NULL) refuse("a process that was taken out");
+        events[i] = (struct kevent){.ident = (uintptr_t)(*at)->pid,
+                                    .filter = EVFILT_PROC,
+                                    .flags = EV_EOF | EV_ONESHOT,
+                                    .fflags = NOTE_EXIT,
+                                    .udata = (*at)->udata};
+        forget_process(queue, at);
+    }
+    return told < 0 ? 0 : told;
+}
+
 static int make_change(struct queue *queue, const struct kevent *change) {
     const unsigned known = EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE | EV_ONESHOT | EV_CLEAR |
                            EV_RECEIPT | EV_DISPATCH;
     if (change->flags & ~known) refuse("a change with flags that are not for changes");
     if ((change->flags & EV_ADD) && (change->flags & EV_DELETE))
         refuse("both EV_ADD and EV_DELETE");
+    if (change->filter == EVFILT_PROC) return change_process(queue, change);
     bool is_far = change->filter == EVFILT_READ && (change->flags & EV_ADD) &&
                   change->fflags == NOTE_LOWAT && change->data == INT_MAX;
     if (!is_far && (change->fflags != 0 || change->data != 0))
@@ -404,6 +491,7 @@ static int collect(struct queue *queue, struct kevent *events, int room) {
     int count = collect_filter(queue, queue->first_filter, events, room);
     queue->first_filter = !queue->first_filter;
     count += collect_filter(queue, queue->first_filter, events + count, room - count);
+    count += collect_processes(queue, events + count, room - count);
     if (kqueue_double_system == KQUEUE_DOUBLE_PLAIN) return count;
     return count + collect_again(queue, events + count, room - count);
 }
@@ -438,7 +526,9 @@ static int make_changes(struct queue *queue, const struct kevent *changes, int c
     for (int i = 0; i < changes_count; i++) {
         struct kevent change = changes[i];
         int error = make_change(queue, &change);
-        if (error == 0 && knote_of(queue, change.ident, change.filter == EVFILT_WRITE)->attached)
+        bool is_process = change.filter == EVFILT_PROC;
+        if (error == 0 && !is_process &&
+            knote_of(queue, change.ident, change.filter == EVFILT_WRITE)->attached)
             knote_of(queue, change.ident, change.filter == EVFILT_WRITE)->udata = change.udata;
         if (error == 0 && !(change.flags & EV_RECEIPT)) continue;
         if (errors == events_count) {

@@ -51,6 +51,13 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(duplicate, EMFILE, EBADF)                                                     \
     CALL(send_descriptors, EAGAIN, EPIPE, ENOBUFS, ENOMEM, ETOOMANYREFS, EOPNOTSUPP)   \
     CALL(receive_descriptors, EAGAIN, ECONNRESET, ENOMEM)                              \
+    CALL(pidfd, ENOSYS, EMFILE, ENOMEM)                                                \
+    CALL(child_null, EMFILE, ENFILE, EACCES)                                           \
+    CALL(child_pipe, EMFILE, ENFILE)                                                   \
+    CALL(child_socket_pair, EMFILE, ENFILE, ENOMEM)                                    \
+    CALL(spawn, EAGAIN, EMFILE, ENOMEM, ENOENT)                                        \
+    CALL(exits_open, ENOSYS, EMFILE, ENOMEM)                                           \
+    CALL(exits_add, ENOSYS, ENOMEM, ENOSPC, ESRCH)                                     \
     CALL(receive_record, EAGAIN, EMSGSIZE, ECONNRESET, ENOMEM)                         \
     CALL(receive, EAGAIN, ECONNRESET, ETIMEDOUT, ENOMEM)                               \
     CALL(unread, ENOBUFS)                                                              \

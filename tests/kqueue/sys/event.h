@@ -18,7 +18,9 @@ struct kevent {
 
 #define EVFILT_READ  (-1)
 #define EVFILT_WRITE (-2)
+#define EVFILT_PROC  (-5)
 
+#define NOTE_EXIT  0x80000000U
 #define NOTE_LOWAT 0x0001 /* for reading: fewer bytes than `data` are not told of */
 
 #define EV_ADD      0x0001
@@ -45,8 +47,8 @@ int kevent(int kq, const struct kevent *changes, int changes_count, struct keven
 enum kqueue_double_system { KQUEUE_DOUBLE_PLAIN, KQUEUE_DOUBLE_FREEBSD, KQUEUE_DOUBLE_NETBSD };
 extern enum kqueue_double_system kqueue_double_system;
 
-/* The double's queue is more than one descriptor, and it cannot see close(). kqueue.c, the only
- * file that opens queues, closes them through this function. */
+/* The double's queue is more than one descriptor, and it cannot see close(). kqueue.c and
+ * exits_kqueue.c, the only files that open queues, close them through this function. */
 int kqueue_double_close(int kq);
 #define eddy_os_close kqueue_double_close
 
