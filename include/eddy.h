@@ -16,6 +16,7 @@
 #define EDDY_H
 
 #include <eddy/base.h>
+#include <eddy/child.h>
 #include <eddy/defer.h>
 #include <eddy/file.h>
 #include <eddy/hook.h>

@@ -8,7 +8,11 @@
  * Nothing here waits for a child that it does not know: other code of the program may have children
  * of its own, and wait for them. If it waits for ours, or the program ignores SIGCHLD (inherited
  * from nohup and its like), so that the kernel keeps no status, the exit is told all the same, with
- * `error` -ECHILD. */
+ * `error` -ECHILD. So it is in a forked process: after eddy_loop_after_fork each child of the
+ * parent is told as lost.
+ *
+ * Where there are no descriptors of processes (before Linux 5.3, or in a sandbox) the loop handles
+ * SIGCHLD while it has children, and each exit costs a look at all of them. */
 #ifndef EDDY_CHILD_H
 #define EDDY_CHILD_H
 
@@ -25,7 +29,7 @@ typedef struct eddy_child eddy_child;
 
 /* How a child ended. */
 typedef struct eddy_exit {
-    int error;            /* 0; -ECHILD: it has ended, and nobody can say how: the rest is 0 */
+    int error;            /* 0; -ECHILD: nobody can say how: the rest is 0 */
     int status;           /* what it gave exit(), 0 to 255; 0 if a signal ended it */
     int signal;           /* the signal that ended it, or 0 */
     bool has_dumped_core; /* beside a signal */
@@ -87,10 +91,11 @@ enum {
 
 /* Begin with {0}: what is 0 is as the comments say. All of it is used during the call only. */
 typedef struct eddy_child_options {
-    const char *file;         /* with a slash a path, else looked for in the directories of the
-                               * PATH in `environment`, or of "/bin:/usr/bin" if it has none; a
-                               * relative path starts from `directory`. NULL: arguments[0] */
-    char *const *arguments;   /* ended by NULL; the first is the program's name for itself */
+    const char *file;       /* with a slash a path, else looked for in the directories of the
+                             * PATH in `environment`, or of "/bin:/usr/bin" if it has none; a
+                             * relative path starts from `directory`. NULL: arguments[0] */
+    char *const *arguments; /* ended by NULL; the first, which must be there, is the program's name
+                             * for itself */
     char *const *environment; /* ended by NULL, passed on as it is; NULL: this process's */
     const char *directory;    /* NULL: this process's */
     const eddy_child_fd *fds; /* 0, 1 and 2 are inherited if they are not among them */
@@ -129,8 +134,9 @@ EDDY_API void eddy_child_init(eddy_child *child, eddy_loop *loop);
  * -EPERM (also the process group, if it is not of the session), -EACCES (nice), -EINVAL (a limit),
  * -ENOENT (the directory), -EBADF (`fd`, or a number at or above the limit), -ENOTTY; of this
  * process: -EAGAIN (too many processes), -EMFILE, -ENFILE, -ENOMEM; of the call: -EALREADY (it has
- * a child), -EINVAL (no name; unknown flags; a number twice or negative; a stream that is
- * connected, twice there, or of another loop; nice), or as eddy_io_start. */
+ * a child), -EINVAL (no arguments; unknown flags; a number twice or negative; a stream that is
+ * twice there, or of another loop; nice), -EISCONN (a stream that is connected), or as
+ * eddy_io_start. */
 EDDY_API int eddy_child_spawn(eddy_child *child, const eddy_child_options *options,
                               eddy_exit_fn *fn);
 
@@ -142,9 +148,12 @@ enum {
 
 /* Watches the process `pid`, which somebody else has started: a child of this process, or, where
  * the system can (Linux 5.3, the BSDs, macOS), any other one, of which nothing is known but that it
- * has ended (-ECHILD). A number may be reused once a process has been waited for: it is the
- * caller's to know that `pid` is the one it means. Errors: -ESRCH (there is none), -ECHILD (not a
- * child, and the system can watch no other), -EALREADY, -EINVAL, -EMFILE, -ENFILE, -ENOMEM. */
+ * has ended (-ECHILD). Its status is taken when it is told, and not when it was let go before. A
+ * number may be reused once a process has been waited for: it is the caller's to know that `pid` is
+ * the one it means. A child that eddy_child_stop has let go may be watched again.
+ * Errors: -ESRCH (there is none), -ECHILD (not a child, and the system can watch no other), -EBUSY
+ * (another handle of this loop has it), -EALREADY, -EINVAL, -EMFILE, -ENFILE, -ENOMEM, or as
+ * eddy_io_start. O(children of the loop). */
 EDDY_API int eddy_child_watch(eddy_child *child, pid_t pid, unsigned options, eddy_exit_fn *fn);
 
 /* Its number; 0 if it has no child. It is not reused before the exit callback, unless somebody else
@@ -152,10 +161,13 @@ EDDY_API int eddy_child_watch(eddy_child *child, pid_t pid, unsigned options, ed
 EDDY_API pid_t eddy_child_pid(const eddy_child *child);
 
 /* Sends it a signal, never another process: its descriptor is used where there is one. 0 only asks.
- * Errors: -ESRCH (it has no child, or that has ended), -EPERM, -EINVAL. */
+ * Until the loop has heard of its end a signal to a child that has ended goes nowhere, without an
+ * error. Errors: -ESRCH (it has no child, or that has ended; or it is none of ours, and without a
+ * descriptor its number is unsure), -EPERM, -EINVAL. */
 EDDY_API int eddy_child_kill(eddy_child *child, int signal);
 
 /* The same to all of the process group that it leads (EDDY_CHILD_GROUP with 0, EDDY_CHILD_SESSION).
+ * Also when the leader has ended before the others, until its exit callback.
  * Errors also: -EINVAL (it was not started as the leader of one). */
 EDDY_API int eddy_child_kill_group(eddy_child *child, int signal);
 

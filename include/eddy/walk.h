@@ -34,6 +34,7 @@ typedef enum eddy_kind {
     EDDY_KIND_POST,     /* eddy_post, which has arrived and not been called */
     EDDY_KIND_WORK,     /* eddy_work */
     EDDY_KIND_FILE,     /* eddy_file */
+    EDDY_KIND_CHILD,    /* eddy_child */
     EDDY_KINDS
 } eddy_kind;
 

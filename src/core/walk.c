@@ -19,7 +19,7 @@ const char *eddy_kind_name(eddy_kind kind) {
         [EDDY_KIND_STREAM] = "stream",   [EDDY_KIND_LISTENER] = "listener",
         [EDDY_KIND_CONNECT] = "connect", [EDDY_KIND_WRITE] = "write",
         [EDDY_KIND_POST] = "post",       [EDDY_KIND_WORK] = "work",
-        [EDDY_KIND_FILE] = "file",
+        [EDDY_KIND_FILE] = "file",       [EDDY_KIND_CHILD] = "child",
     };
     return (unsigned)kind < EDDY_KINDS ? names[kind] : "unknown";
 }
@@ -174,7 +174,8 @@ static void walk_kind(struct loop_walk *walk, eddy_kind kind) {
     if (kind == EDDY_KIND_DEFER) walk_defers(walk);
     if (kind == EDDY_KIND_WAKE) walk_wakes(walk);
     if (kind == EDDY_KIND_SIGNAL) walk_signals(walk);
-    if (kind == EDDY_KIND_WORK || kind == EDDY_KIND_FILE) eddy__part_walk(walk->loop, walk, NULL);
+    if (kind == EDDY_KIND_WORK || kind == EDDY_KIND_FILE || kind == EDDY_KIND_CHILD)
+        eddy__part_walk(walk->loop, walk, NULL);
 }
 
 bool eddy__walk_finds(const eddy_loop *loop, eddy_kind kind, const void *pointer) {

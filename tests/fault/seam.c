@@ -151,6 +151,16 @@ PASS_ON(name_find, (const char *path, struct eddy_os_name *name), (path, name))
 PASS_ON(name_remove, (const char *path, const struct eddy_os_name *name), (path, name))
 PASS_ON(reuse_port, (int fd), (fd))
 PASS_ON(peer_address, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))
+PASS_ON(pidfd, (pid_t pid), (pid))
+PASS_ON(child_null, (void), ())
+PASS_ON(child_pipe, (int ends[2]), (ends))
+PASS_ON(child_socket_pair, (int ends[2]), (ends))
+PASS_ON(spawn,
+        (const eddy_child_options *options, const struct eddy_os_child_fd *map, unsigned children,
+         pid_t *pid, int *pidfd),
+        (options, map, children, pid, pidfd))
+PASS_ON(exits_open, (void), ())
+PASS_ON(exits_add, (int exits, pid_t pid, int pidfd, void *token), (exits, pid, pidfd, token))
 PASS_ON(file_open, (int dir, const char *path, int flags, unsigned mode, unsigned how),
         (dir, path, flags, mode, how))
 PASS_ON(file_fstat, (int fd, eddy_stat *stat, unsigned how), (fd, stat, how))

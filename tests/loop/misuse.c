@@ -102,6 +102,19 @@ static void file_read_without_callback(eddy_loop *loop) {
     eddy_file_read(loop, &file, 0, &data, 1, 0, NULL);
 }
 
+static void spawn_without_callback(eddy_loop *loop) {
+    eddy_child child;
+    char program[] = "true", *arguments[] = {program, NULL};
+    eddy_child_options options = {.arguments = arguments};
+    eddy_child_init(&child, loop);
+    eddy_child_spawn(&child, &options, NULL);
+}
+static void watch_without_callback(eddy_loop *loop) {
+    eddy_child child;
+    eddy_child_init(&child, loop);
+    eddy_child_watch(&child, getppid(), 0, NULL);
+}
+
 START_TEST(a_missing_callback_ends_the_program) {
     static void (*const misuses[])(eddy_loop *) = {
         io_without_callback,
@@ -121,6 +134,8 @@ START_TEST(a_missing_callback_ends_the_program) {
         work_without_function,
         file_without_callback,
         file_read_without_callback,
+        spawn_without_callback,
+        watch_without_callback,
     };
     char text[4096];
     for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++) {

@@ -29,6 +29,10 @@ static void on_written(eddy_write *write, int status) {
     (void)write, (void)status;
 }
 
+static void on_exit_of(eddy_child *child, const eddy_exit *exit) {
+    (void)child, (void)exit;
+}
+
 /* --- Never initialised: zeros, and what memory is filled with --- */
 
 static int filling;
@@ -56,6 +60,11 @@ static void hook_never(eddy_loop *loop) {
     NEVER(eddy_hook);
     (void)loop;
     eddy_hook_start(&never, EDDY_HOOK_CHECK, on_hook);
+}
+static void child_never(eddy_loop *loop) {
+    NEVER(eddy_child);
+    (void)loop;
+    eddy_child_watch(&never, getppid(), 0, on_exit_of);
 }
 static void defer_never(eddy_loop *loop) {
     NEVER(eddy_defer);
@@ -110,6 +119,7 @@ START_TEST(a_handle_that_was_never_initialised_ends_the_program) {
         MISUSE(attach_never, "handle_is_initialised"),
         MISUSE(connect_never, "handle_is_initialised"),
         MISUSE(listen_never, "handle_is_initialised"),
+        MISUSE(child_never, "handle_is_initialised"),
         MISUSE(unref_never, "handle_is_initialised"),
     };
     static const int fillings[] = {0, 0xA5, 0xFF, 0xCC};
@@ -222,6 +232,17 @@ static void listener_again(eddy_loop *loop) {
         eddy_tcp_listen(&listener, (struct sockaddr *)&address, length, 0, 0, on_accept);
     }
 }
+static void child_again(eddy_loop *loop) {
+    eddy_child child;
+    pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    eddy_child_init(&child, loop);
+    if (eddy_child_watch(&child, pid, 0, on_exit_of) < 0) abort(); /* which says nothing */
+    siginfo_t info;
+    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+    eddy_child_init(&child, loop);
+    run(loop);
+}
 static void closing_stream_again(eddy_loop *loop) {
     struct end end;
     int ends[2];
@@ -244,6 +265,7 @@ START_TEST(a_handle_that_is_initialised_while_active_ends_the_program) {
         MISUSE(wake_again, "prev != &wake->link"),
         MISUSE(wake_only_initialised_again, "handle_is_active"),
         MISUSE(signal_again, "first != watcher"),
+        MISUSE(child_again, "handle_is_active"),
     };
     all_must_die(misuses, sizeof misuses / sizeof misuses[0]);
     if (!has_checks()) return;
@@ -254,6 +276,7 @@ START_TEST(a_handle_that_is_initialised_while_active_ends_the_program) {
         MISUSE(defer_again, "EDDY_KIND_DEFER, defer"),
         MISUSE(wake_again, "EDDY_KIND_WAKE, wake"),
         MISUSE(signal_again, "EDDY_KIND_SIGNAL, watcher"),
+        MISUSE(child_again, "EDDY_KIND_CHILD, child"),
         MISUSE(stream_again, "EDDY_KIND_IO, stream"),
         MISUSE(listener_again, "EDDY_KIND_IO, listener"),
         MISUSE(closing_stream_again, "EDDY_KIND_IO, stream"),
