@@ -1,5 +1,5 @@
 /* children.c: what it takes to start `true` and to hear of its end, on eddy and on libuv:
- * `children eddy|libuv [COUNT [AT_ONCE]]` (1,000; 1). COUNT children, of which AT_ONCE run at a
+ * `eddy-children eddy|libuv [COUNT [AT_ONCE]]` (1,000; 1). COUNT children, of which AT_ONCE run at a
  * time: the next is started when one has ended. `strace -fc` of it gives the system calls; those of
  * `true` itself are in it too, so without -f. */
 #include <eddy.h>
