@@ -165,6 +165,49 @@ static int64_t do_socket_pair(struct world *it) {
     int err = eddy_os_socket_pair(SOCK_STREAM, ends);
     return err < 0 ? err : closed(ends[0]) + closed(ends[1]) - 2;
 }
+static int64_t closed_both(int err, const int ends[2]) {
+    return err < 0 ? err : closed(ends[0]) + closed(ends[1]) - 2;
+}
+static int64_t do_child_null(struct world *it) {
+    (void)it;
+    return closed(eddy_os_child_null());
+}
+static int64_t do_child_pipe(struct world *it) {
+    int ends[2];
+    (void)it;
+    return closed_both(eddy_os_child_pipe(ends), ends);
+}
+static int64_t do_child_socket_pair(struct world *it) {
+    int ends[2];
+    (void)it;
+    return closed_both(eddy_os_child_socket_pair(ends), ends);
+}
+static int64_t do_child_wait(struct world *it) {
+    eddy_exit exit = {0};
+    siginfo_t info;
+    (void)it;
+    pid_t pid = fork();
+    if (pid == 0) _exit(3);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    int err = eddy_os_child_wait(pid, -1, false, &exit);
+    if (err < 0) ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    return err < 0 ? err : exit.status;
+}
+static int64_t do_exits(struct world *it) {
+    void *token = NULL;
+    siginfo_t info;
+    (void)it;
+    pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    int pidfd = eddy_os_pidfd(pid), exits = eddy_os_exits_open();
+    int err = exits < 0 ? exits : pidfd < 0 ? pidfd : eddy_os_exits_add(exits, pid, pidfd, &token);
+    if (err == 0) err = eddy_os_exits_next(exits, &token, 1);
+    if (exits >= 0) eddy_os_exits_close(exits, false);
+    if (pidfd >= 0) close(pidfd);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    return err == -ENOSYS && getenv("EDDY_TEST_PLAIN") != NULL ? 1 : err;
+}
 static int64_t do_peer_credentials(struct world *it) {
     eddy_credentials peer;
     int err = eddy_os_peer_credentials(it->pair[0], &peer);
@@ -473,6 +516,11 @@ static const struct operation operations[] = {
     {"peer address", do_peer_address, 0, NEVER},
     {"socket type", do_socket_type, 1, NEVER},
     {"socket pair", do_socket_pair, 0, NEVER},
+    {"child null", do_child_null, 1, RETRIED},
+    {"child pipe", do_child_pipe, 0, NEVER},
+    {"child socket pair", do_child_socket_pair, 0, NEVER},
+    {"child wait", do_child_wait, 3, RETRIED},
+    {"exits", do_exits, 1, NEVER},
     {"peer credentials", do_peer_credentials, 1, NEVER},
     {"bind name", do_bind_name, 0666, NEVER},
     {"name find", do_name_find, 0, RETRIED},
