@@ -112,7 +112,7 @@ uint64_t sim_serial(int fd) {
 
 /* --- The seam --- */
 
-/* Of a loop's pipe: these calls are made for no other. */
+/* Of a loop's pipe; what is a stream's both processes may use. */
 static void check_own(int fd, const struct sim_description *description, const char *what) {
     bool is_own = description->is_programs || description->serial > descriptors.inherited;
     sim_check(is_own, "a child %s its parent's pipe, %d", what, fd);

@@ -205,10 +205,7 @@ int eddy_os_peer_credentials(int fd, eddy_credentials *peer) {
     return 0;
 }
 
-int eddy_os_socket_pair(int type, int ends[2]) {
-    int err = sim_enter(OS_CALL_socket_pair);
-    if (err < 0) return err;
-    if (type != SOCK_STREAM) return -EPROTONOSUPPORT;
+static int open_pair(int ends[2]) {
     struct sim_end *end = sim_wire_open(true), *other = end->other;
     ends[0] = socket_add(AF_UNIX, end);
     ends[1] = socket_add(AF_UNIX, other);
@@ -216,10 +213,21 @@ int eddy_os_socket_pair(int type, int ends[2]) {
         sim_note("pair: %d %d", ends[0], ends[1]);
         return 0;
     }
-    err = ends[0] < 0 ? ends[0] : ends[1];
+    int err = ends[0] < 0 ? ends[0] : ends[1];
     for (int i = 0; i < 2; i++)
         if (ends[i] >= 0) sim_descriptor_close(ends[i]);
     return err;
+}
+
+int eddy_os_socket_pair(int type, int ends[2]) {
+    int err = sim_enter(OS_CALL_socket_pair);
+    if (err < 0) return err;
+    return type == SOCK_STREAM ? open_pair(ends) : -EPROTONOSUPPORT;
+}
+
+int eddy_os_child_socket_pair(int ends[2]) {
+    int err = sim_enter(OS_CALL_child_socket_pair);
+    return err < 0 ? err : open_pair(ends);
 }
 
 /* Nothing here is a record. */

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-static const int numbers[] = {SIGCHLD, SIGURG, SIGWINCH}; /* which are ignored by default */
+static const int numbers[] = {SIGCONT, SIGURG, SIGWINCH}; /* which are ignored by default */
 
 enum { NUMBERS = 3, POSTS_MAX = 20 };
 

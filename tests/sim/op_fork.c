@@ -55,6 +55,7 @@ void op_fork(void) {
         op_calls_fork(&office.desks[i]);
         op_work_fork(&office.desks[i]);
         op_file_fork(&office.desks[i]);
+        op_child_fork(&office.desks[i]);
     }
     for (unsigned i = 0; i < DESKS; i++)
         if (is_open(&office.desks[i])) take_over(&office.desks[i]);

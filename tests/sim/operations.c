@@ -62,7 +62,7 @@ static void look_around(struct desk *desk) {
 }
 
 static void operate(struct desk *desk) {
-    switch (pick(16)) {
+    switch (pick(17)) {
     case 0:
     case 1:
     case 2:
@@ -85,6 +85,9 @@ static void operate(struct desk *desk) {
     case 11:
     case 12:
         op_stream(desk);
+        break;
+    case 16:
+        op_child(desk);
         break;
     case 13:
         look_around(desk);
@@ -177,6 +180,7 @@ void desk_close(struct desk *desk) {
     op_watch_end(desk);
     op_work_end(desk);
     op_stream_end(desk);
+    op_child_end(desk);
     finish_calls(desk);
     op_file_end(desk);
     party_close(&desk->party);

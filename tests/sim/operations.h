@@ -8,6 +8,7 @@
  *   op_work.c      jobs and pools
  *   op_file.c      file requests
  *   op_stream.c    streams
+ *   op_child.c     children
  *   op_ear.c       listeners, and what is at the other ends of streams
  *   op_fork.c      a fork, and what the models become in the child
  *
@@ -33,6 +34,7 @@ enum {
     QUEUES = 2,
     ACTORS = 3,
     STREAMS = 4,
+    CHILDREN = 3,
 };
 
 /* A loop, and what is on it. Objects are blocks of the ledger; NULL: not there. */
@@ -51,6 +53,7 @@ struct desk {
     struct op_queue *queues[QUEUES];
     struct op_actor *actors[ACTORS];
     struct op_stream *streams[STREAMS];
+    struct op_child *children[CHILDREN];
     struct op_listener *listener;
     struct op_timer *guard; /* ends a run */
     uint64_t hook_order, hook_turn;
@@ -137,6 +140,11 @@ void op_file_end(struct desk *desk);
 
 void op_stream(struct desk *desk);
 void op_stream_end(struct desk *desk);
+
+void op_child(struct desk *desk);
+void op_child_fork(struct desk *desk);
+void op_child_end(struct desk *desk);
+
 void op_break_tie(uint64_t tie); /* the other end of a stream is gone */
 
 void op_speak(uint8_t *data, uint64_t at, size_t size);

@@ -156,16 +156,18 @@ ssize_t eddy_os_write_vectors(int fd, const struct iovec *vectors, int count, bo
     return written;
 }
 
-int eddy_os_duplicate(int fd) {
-    int err = sim_enter(OS_CALL_duplicate);
-    return err < 0 ? err : sim_descriptor_duplicate(fd);
-}
-
 /* There is no /proc. */
 int eddy_os_reopen(int fd) {
     int err = sim_enter(OS_CALL_reopen);
     if (sim_descriptor_get(fd) == NULL) return -EBADF;
     return err < 0 ? err : -ENOENT;
+}
+
+int eddy_os_child_pipe(int ends[2]) {
+    int err = sim_enter(OS_CALL_child_pipe);
+    if (err == 0) err = open_pipe(ends);
+    for (int i = 0; err == 0 && i < 2; i++) sim_descriptor_get(ends[i])->is_programs = true;
+    return err;
 }
 
 void sim_pipe(int ends[2]) {

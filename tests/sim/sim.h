@@ -167,6 +167,12 @@ int sim_open(const char *path); /* a descriptor of the program's own */
 /* Sends one to the process: a handler runs at the next call of a thread that does not block it. */
 void sim_raise(int number);
 
+/* --- Children that the program has started --- */
+
+/* How it has ended; NULL: it runs, or there is none. */
+const struct eddy_exit *sim_child_exit(pid_t pid);
+bool sim_child_is_reaped(pid_t pid); /* somebody has waited for it */
+
 /* --- Memory --- */
 
 size_t sim_blocks(void); /* in use */

@@ -105,11 +105,13 @@ void sim_begin(uint64_t seed, const struct sim_weather *weather) {
     sim_files_begin();
     sim_descriptors_begin();
     sim_backends_begin();
+    sim_children_begin();
 }
 
 void sim_end(void) {
     sim_fibers_end();
     sim_backends_end();
+    sim_children_end();
     sim_descriptors_end();
     sim_files_end();
     sim_signals_end();
