@@ -30,11 +30,7 @@ void cargo_advance(struct sim_end *end, size_t taken) {
 
 int eddy_os_duplicate(int fd) {
     int err = sim_enter(OS_CALL_duplicate);
-    struct sim_description *description = sim_descriptor_get(fd);
-    if (description == NULL) return -EBADF;
-    int duplicate = err < 0 && err != -EBADF ? err : sim_description_open(description);
-    sim_note("duplicate %d: %s", fd, sim_result(duplicate));
-    return duplicate;
+    return err < 0 && err != -EBADF ? err : sim_descriptor_duplicate(fd);
 }
 
 /* --- Sending --- */

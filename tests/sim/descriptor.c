@@ -219,10 +219,9 @@ void sim_close(int fd) {
 
 int sim_descriptor_duplicate(int fd) {
     struct sim_description *description = sim_descriptor_get(fd);
-    int duplicate = lowest_free();
     if (description == NULL) return -EBADF;
+    int duplicate = sim_description_open(description);
     if (duplicate < 0) return duplicate;
-    occupy(duplicate, description);
     sim_note("%d is a duplicate of %d", duplicate, fd);
     return duplicate;
 }
