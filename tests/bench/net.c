@@ -175,14 +175,18 @@ static int connect_pairs(unsigned count, int *server_fds, int *client_fds) {
     return err;
 }
 
+typedef int connect_fn(unsigned count, int *server_fds, int *client_fds);
+typedef int serve_fn(const int *fds, unsigned count, unsigned active);
+
 /* The clients in this process, between the parts that count: each turn finds all messages there. */
-static int serve_by_turns(const struct bench_case *it, struct bench_sample *sample) {
+static int serve_by_turns(const struct bench_case *it, struct bench_sample *sample,
+                          connect_fn *connect_all, serve_fn *serve) {
     char message[PEERS_MESSAGE_BYTES] = {0};
     unsigned count = it->numbers[0];
     int *fds = calloc(count, sizeof *fds), *clients = calloc(count, sizeof *clients);
-    int err = fds == NULL || clients == NULL ? -ENOMEM : connect_pairs(count, fds, clients);
+    int err = fds == NULL || clients == NULL ? -ENOMEM : connect_all(count, fds, clients);
     if (err == 0) err = peer->open(false);
-    if (err == 0) err = peer->serve(fds, count, count);
+    if (err == 0) err = serve(fds, count, count);
     if (err == 0) err = peer->turn(); /* what is there to be told before the first message */
     while (err == 0 && peers_go_on(it, sample)) {
         for (unsigned i = 0; i < count; i++)
@@ -204,8 +208,18 @@ void peers_echo_run(const struct bench_case *it, struct bench_sample *sample) {
     peer = peers_of(it);
     if (!bench_allow_descriptors(2 * it->numbers[0], sample)) return;
     int err = peers_is_counting() ? 0 : bench_load_open(&load, sample);
-    if (err == 0) err = load == NULL ? serve_by_turns(it, sample) : serve_load(it, sample, load);
+    if (err == 0)
+        err = load == NULL ? serve_by_turns(it, sample, connect_pairs, peer->serve)
+                           : serve_load(it, sample, load);
     bench_load_close(load);
+    if (err < 0) bench_cannot(sample, "echo", err);
+}
+
+void peers_local_echo_run(const struct bench_case *it, struct bench_sample *sample) {
+    peer = peers_of(it);
+    if (!bench_allow_descriptors(2 * it->numbers[0], sample)) return;
+    serve_fn *serve = peer->serve_local != NULL ? peer->serve_local : peer->serve;
+    int err = serve_by_turns(it, sample, open_pairs, serve);
     if (err < 0) bench_cannot(sample, "echo", err);
 }
 

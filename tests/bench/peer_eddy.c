@@ -1,6 +1,6 @@
 /* peer_eddy.c: eddy, on its best backend: with watchers; with streams; with file reads that only
  * the pool does; and woken by an eventfd instead of the pipe. */
-#include "peers.h"
+#include "peer_eddy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,10 @@ static int open_woken_by(eddy_wakeup_kind wakeup, bool has_threads) {
     eddy_loop_config config = {.wakeup = wakeup};
     int err = eddy_loop_open(&loops[0], &config);
     return err < 0 || !has_threads ? err : eddy_loop_open(&loops[1], &config);
+}
+
+eddy_loop *peers_eddy_loop(void) {
+    return loops[0];
 }
 
 static int open_loops(bool has_threads) {
@@ -294,6 +298,12 @@ const struct peer peer_eddy = {
     .jobs_make = jobs_make,
     .job_submit = job_submit,
     .file_submit = file_submit,
+    .spawn_open = peers_eddy_spawn_open,
+    .spawn = peers_eddy_spawn,
+    .pipe_open = peers_eddy_pipe_open,
+    .pipe_write = peers_eddy_pipe_write,
+    .pass_open = peers_eddy_pass_open,
+    .pass_send = peers_eddy_pass_send,
 };
 
 const struct peer peer_eddy_stream = {

@@ -2,9 +2,12 @@
 #include "peers.h"
 
 #include <errno.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wstrict-aliasing"
@@ -157,6 +160,32 @@ static void post(void) {
     ev_async_send(loops[0], &asyncs[0]);
 }
 
+/* --- Children: it watches them, in its default loop, and starts none --- */
+
+static ev_child *children;
+
+static void on_child(struct ev_loop *loop, ev_child *child, int events) {
+    (void)events;
+    ev_child_stop(loop, child);
+    peers_exited((unsigned)(child - children),
+                 WIFEXITED(child->rstatus) ? WEXITSTATUS(child->rstatus) : -1);
+}
+
+static int spawn_open(unsigned depth) {
+    children = calloc(depth, sizeof *children);
+    loops[0] = ev_default_loop(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    return children == NULL || loops[0] == NULL ? -ENOMEM : 0;
+}
+
+static int spawn(unsigned i, char *const *arguments) {
+    pid_t child;
+    int err = posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ);
+    if (err != 0) return -err;
+    ev_child_init(&children[i], on_child, child, 0);
+    ev_child_start(loops[0], &children[i]);
+    return 0;
+}
+
 static const char *library(void) {
     static char text[32];
     snprintf(text, sizeof text, "libev %d.%d", ev_version_major(), ev_version_minor());
@@ -182,4 +211,6 @@ const struct peer peer_libev = {
     .wake_send = wake_send,
     .post_open = post_open,
     .post = post,
+    .spawn_open = spawn_open,
+    .spawn = spawn,
 };

@@ -1,15 +1,18 @@
 /* peer_libuv.c: libuv: with streams that write by request, which is its usual way; with streams
  * that try to write at once; and with uv_poll, where the server reads and writes itself. */
-#include "peers.h"
+#include "peer_libuv.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <uv.h>
 
 static uv_loop_t loops[PEERS_SIDES];
+
+uv_loop_t *peers_libuv_loop(void) {
+    return &loops[0];
+}
 
 static int open_loops(bool has_threads) {
     setenv("UV_THREADPOOL_SIZE", "4", 1);
@@ -132,14 +135,40 @@ static int serve_with(uv_read_cb fn, const int *fds, unsigned count) {
     return err;
 }
 
-static int serve(const int *fds, unsigned count, unsigned active) {
-    struct reply *replies = malloc(active * sizeof *replies);
-    if (replies == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < active; i++) {
+static int serve_local_with(uv_read_cb fn, const int *fds, unsigned count) {
+    uv_pipe_t *streams = malloc(count * sizeof *streams);
+    if (streams == NULL) return -ENOMEM;
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++) {
+        err = uv_pipe_init(&loops[0], &streams[i], 0);
+        if (err == 0) err = uv_pipe_open(&streams[i], fds[i]);
+        if (err == 0) err = uv_read_start((uv_stream_t *)&streams[i], lend, fn);
+    }
+    return err;
+}
+
+static int replies_make(unsigned count) {
+    struct reply *replies = malloc(count * sizeof *replies);
+    for (unsigned i = 0; i < count && replies != NULL; i++) {
         replies[i].next = free_reply;
         free_reply = &replies[i];
     }
-    return serve_with(on_data, fds, count);
+    return replies == NULL ? -ENOMEM : 0;
+}
+
+static int serve(const int *fds, unsigned count, unsigned active) {
+    int err = replies_make(active);
+    return err < 0 ? err : serve_with(on_data, fds, count);
+}
+
+static int serve_local(const int *fds, unsigned count, unsigned active) {
+    int err = replies_make(active);
+    return err < 0 ? err : serve_local_with(on_data, fds, count);
+}
+
+static int serve_local_try(const int *fds, unsigned count, unsigned active) {
+    (void)active;
+    return serve_local_with(on_data_try, fds, count);
 }
 
 static int serve_try(const int *fds, unsigned count, unsigned active) {
@@ -279,6 +308,7 @@ const struct peer peer_libuv = {
     .watch = watch,
     .unwatch = unwatch,
     .serve = serve,
+    .serve_local = serve_local,
     .timers_make = timers_make,
     .timers_start = timers_start,
     .timers_stop = timers_stop,
@@ -291,6 +321,12 @@ const struct peer peer_libuv = {
     .jobs_make = jobs_make,
     .job_submit = job_submit,
     .file_submit = file_submit,
+    .spawn_open = peers_libuv_spawn_open,
+    .spawn = peers_libuv_spawn,
+    .pipe_open = peers_libuv_pipe_open,
+    .pipe_write = peers_libuv_pipe_write,
+    .pass_open = peers_libuv_pass_open,
+    .pass_send = peers_libuv_pass_send,
 };
 
 const struct peer peer_libuv_try = {
@@ -300,6 +336,7 @@ const struct peer peer_libuv_try = {
     .stop = stop,
     .turn = turn,
     .serve = serve_try,
+    .serve_local = serve_local_try,
 };
 
 const struct peer peer_libuv_poll = {

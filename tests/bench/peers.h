@@ -29,6 +29,8 @@ struct peer {
     /* Takes connections, sends back what comes from each, and calls peers_echoed() for each message
      * of PEERS_MESSAGE_BYTES; at most `active` have one under way. */
     int (*serve)(const int *fds, unsigned count, unsigned active);
+    /* The same of local sockets; NULL: by `serve`. */
+    int (*serve_local)(const int *fds, unsigned count, unsigned active);
 
     /* Each timer that fires adds to peers_fired. */
     int (*timers_make)(unsigned count);
@@ -53,12 +55,25 @@ struct peer {
     int (*jobs_make)(unsigned depth);
     int (*job_submit)(unsigned i);
     int (*file_submit)(unsigned i, int fd, void *data, size_t size, int64_t offset);
+
+    /* Starts a program of the PATH as the i-th of `depth` children: peers_exited(i) when it has
+     * ended. */
+    int (*spawn_open)(unsigned depth);
+    int (*spawn)(unsigned i, char *const *arguments);
+    /* Writes to a pipe, in order: peers_written(i) when the kernel has taken all of the i-th of
+     * `depth`. */
+    int (*pipe_open)(int fd, unsigned depth);
+    int (*pipe_write)(unsigned i, void *data, size_t size);
+    /* Sends `fd`, with a byte, from one end of a pair of local sockets: what comes at the other one
+     * is closed, and peers_passed() called. One at a time. */
+    int (*pass_open)(int from_fd, int to_fd, int fd);
+    int (*pass_send)(void);
 };
 
 /* The raw ones first; NULL ends it. */
 extern const struct peer *const peers_all[];
 
-extern const struct peer peer_epoll, peer_epoll_large, peer_pipe, peer_pread;
+extern const struct peer peer_epoll, peer_epoll_large, peer_pipe, peer_pread, peer_calls;
 extern const struct peer peer_eddy, peer_eddy_stream, peer_eddy_pool, peer_eddy_eventfd;
 extern const struct peer peer_ae;
 extern const struct peer peer_libev;
@@ -75,6 +90,9 @@ extern void (*peers_woken)(unsigned side);
 extern void (*peers_done)(unsigned i, int64_t result);
 extern unsigned long peers_fired;
 void peers_echoed(void);
+void peers_exited(unsigned i, int status); /* -1: by a signal */
+void peers_written(unsigned i);
+void peers_passed(void);
 /* A callback met an error: the sample is worth nothing, and the loop stops. */
 void peers_fail(int error);
 
@@ -113,6 +131,7 @@ extern const size_t peers_workload_count;
 void peers_ring_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_watch_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_echo_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_local_echo_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_idle_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_start_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);
@@ -127,6 +146,9 @@ void peers_wake_send_run(const struct bench_case *it, struct bench_sample *sampl
 void peers_wake_trip_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_file_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_spawn_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_pipe_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_pass_run(const struct bench_case *it, struct bench_sample *sample);
 
 /* Of eddy alone, for instructions.sh: its operations that are no matter of comparison. */
 void peers_post_run(const struct bench_case *it, struct bench_sample *sample);

@@ -7,6 +7,7 @@ const struct peer *const peers_all[] = {
     &peer_epoll_large,
     &peer_pipe,
     &peer_pread,
+    &peer_calls,
     &peer_eddy,
     &peer_eddy_stream,
     &peer_eddy_pool,
@@ -71,6 +72,18 @@ static bool has_pool(const struct peer *it) {
 
 static bool can_read(const struct peer *it) {
     return it->file_submit != NULL;
+}
+
+static bool can_spawn(const struct peer *it) {
+    return it->spawn != NULL;
+}
+
+static bool can_write_pipe(const struct peer *it) {
+    return it->pipe_write != NULL;
+}
+
+static bool can_pass(const struct peer *it) {
+    return it->pass_send != NULL;
 }
 
 static bool is_eddy(const struct peer *it) {
@@ -142,6 +155,15 @@ const struct peers_workload peers_workloads[] = {
      peers_echo_run,
      can_serve,
      {64, 1000},
+     false,
+     false},
+    {"local-echo",
+     "the same over pairs of local sockets, a turn for all",
+     "message",
+     "%u connections by local sockets",
+     peers_local_echo_run,
+     can_serve,
+     {64},
      false,
      false},
     {"idle",
@@ -233,6 +255,33 @@ const struct peers_workload peers_workloads[] = {
      peers_file_run,
      can_read,
      {1, 64},
+     false,
+     false},
+    {"spawn",
+     "start \"true\" and hear of its end",
+     "child",
+     "%u children at a time",
+     peers_spawn_run,
+     can_spawn,
+     {1, 64},
+     false,
+     false},
+    {"pipe",
+     "pieces through a pipe to a process that reads",
+     "piece",
+     "pieces of %u KiB, writer's CPU time",
+     peers_pipe_run,
+     can_write_pipe,
+     {64},
+     false,
+     false},
+    {"pass",
+     "a descriptor over a pair of local sockets, and its close",
+     "descriptor",
+     "%u at a time",
+     peers_pass_run,
+     can_pass,
+     {1},
      false,
      false},
     {"post",

@@ -1,0 +1,17 @@
+/* peer_eddy.h: what the two files of eddy share. */
+#ifndef EDDY_TESTS_BENCH_PEER_EDDY_H
+#define EDDY_TESTS_BENCH_PEER_EDDY_H
+
+#include "peers.h"
+
+eddy_loop *peers_eddy_loop(void); /* the first one */
+
+/* As in struct peer. */
+int peers_eddy_spawn_open(unsigned depth);
+int peers_eddy_spawn(unsigned i, char *const *arguments);
+int peers_eddy_pipe_open(int fd, unsigned depth);
+int peers_eddy_pipe_write(unsigned i, void *data, size_t size);
+int peers_eddy_pass_open(int from_fd, int to_fd, int fd);
+int peers_eddy_pass_send(void);
+
+#endif
