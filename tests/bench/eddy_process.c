@@ -46,3 +46,36 @@ int peers_eddy_pipe_open(int fd, unsigned depth) {
 int peers_eddy_pipe_write(unsigned i, void *data, size_t size) {
     return eddy_stream_write(&writer, &writes[i], data, size, on_written);
 }
+
+/* --- Passing --- */
+
+static eddy_stream from, to;
+static eddy_pass pass;
+static int passed;
+
+static void on_byte(eddy_stream *stream, void *data, ssize_t size) {
+    (void)data;
+    int fd = size == 1 ? eddy_pass_take(stream) : -1;
+    if (fd < 0 || close(fd) < 0) peers_fail(-EPIPE);
+    peers_passed();
+}
+
+static void on_pass_sent(eddy_write *write, int status) {
+    (void)write;
+    if (status < 0) peers_fail(status);
+}
+
+int peers_eddy_pass_open(int from_fd, int to_fd, int fd) {
+    passed = fd;
+    eddy_stream_init(&from, peers_eddy_loop());
+    eddy_stream_init(&to, peers_eddy_loop());
+    int err = eddy_stream_attach(&from, from_fd);
+    if (err == 0) err = eddy_stream_attach(&to, to_fd);
+    if (err == 0) err = eddy_pass_receive(&to, true);
+    return err < 0 ? err : eddy_stream_read_start(&to, on_byte);
+}
+
+/* It is done before the byte has come: phase 7 of the turn before. */
+int peers_eddy_pass_send(void) {
+    return eddy_pass_write(&from, &pass, "", 1, &passed, 1, on_pass_sent);
+}
