@@ -1,9 +1,9 @@
 /* spawn.c: making the process of a child, and learning whether it has come to run its program.
  *
- * The child borrows this process's memory until exec (vfork), however it is made: a fork would copy
- * the page tables, which takes 10 ms and more from a process of some gigabytes. What runs there is
- * in spawn_child.c, on a stack of its own. Whatever fails comes back through a close-on-exec pipe,
- * not through the memory: some emulators make a fork of each vfork.
+ * The child borrows this process's memory until exec, as with vfork: a fork would copy the page
+ * tables, which takes tens of milliseconds for each gigabyte (tests/bench/spawn_size.c). What runs
+ * there is in spawn_child.c, on a stack of its own. What fails comes back through a close-on-exec
+ * pipe, not through the memory, as emulators may make a fork of it.
  *
  * Who becomes another user is forked all the same. With shared memory it could be debugged by that
  * user, and this process with it; Linux prevents that by making the memory undumpable, for good, of
@@ -19,12 +19,14 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__ /* pidfd_open by number: older C libraries do not have it */
+#include <sys/syscall.h>
+#endif
 
 #include "eddy_config.h"
 
 #ifdef HAVE_CLONE
 #include <sched.h>
-#include <sys/syscall.h>
 #endif
 
 extern char **environ; /* not every system's headers have it */
@@ -97,11 +99,6 @@ static bool spawn_changes_user(const struct spawn *spawn) {
     return spawn->options->flags & (EDDY_CHILD_SET_USER | EDDY_CHILD_SET_GROUP);
 }
 
-#ifdef HAVE_CLONE
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x1000
-#endif
-
 static int process_descriptor(pid_t pid) {
 #ifdef SYS_pidfd_open
     return (int)syscall(SYS_pidfd_open, pid, 0);
@@ -111,8 +108,13 @@ static int process_descriptor(pid_t pid) {
 #endif
 }
 
+#ifdef HAVE_CLONE
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+
 /* Kernels before 5.2 ignore CLONE_PIDFD; emulators and sandboxes may refuse any of the flags. */
-static int process_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
+static int process_clone(struct spawn *spawn, pid_t *pid, int *pidfd) {
     static const int ways[] = {
         CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
         CLONE_VM | CLONE_VFORK,
@@ -129,18 +131,25 @@ static int process_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
     }
     return -errno;
 }
-#else
+
+/* ThreadSanitizer, which may be in a program that this library was not compiled for, takes each
+ * clone for a fork, and does not survive one that shares memory. Its vfork is a fork. */
+extern void __tsan_init(void) __attribute__((weak));
+#endif
+
 static int process_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
-    *pidfd = -1;
+#ifdef HAVE_CLONE
+    if (__tsan_init == NULL) return process_clone(spawn, pid, pidfd);
+#endif
 #ifdef HAVE_VFORK
     *pid = spawn_changes_user(spawn) ? fork() : vfork();
 #else
     *pid = fork();
 #endif
     if (*pid == 0) _exit(eddy_os_spawn_run(spawn));
+    *pidfd = *pid > 0 ? process_descriptor(*pid) : -1;
     return *pid < 0 ? -errno : 0;
 }
-#endif
 
 /* No handler of ours may run in the child, so all signals are blocked from before it is there. */
 static int process_start_undisturbed(struct spawn *spawn, pid_t *pid, int *pidfd) {

@@ -108,11 +108,16 @@ END_TEST
 START_TEST(a_limit_is_of_what_comes_later) {
     char *arguments[] = {(char[]){"/bin/true"}, NULL};
     struct eddy_os_child_fd map = {.number = 40, .fd = 0};
-    eddy_child_limit limit = {RLIMIT_NOFILE, {10, 10}};
+    eddy_child_limit limit = {.resource = RLIMIT_NOFILE};
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit.value), 0);
+    limit.value.rlim_cur = 10;
     eddy_child_options options = {.arguments = arguments, .limits = &limit, .limit_count = 1};
-    ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), 0);
-    spawned_wait();
-    ck_assert_int_eq(spawned.status, 0);
+    if (getenv("EDDY_TEST_SLOW") == NULL) { /* under valgrind this limit cannot be changed */
+        ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), 0);
+        spawned_wait();
+        ck_assert_int_eq(spawned.status, 0);
+    }
+    limit.resource = RLIMIT_FSIZE;
     limit.value = (struct rlimit){2, 1};
     ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), -EINVAL);
     limit.resource = 1000;

@@ -1,9 +1,10 @@
 /* spawn_refused.c: an old kernel or a sandbox, without the calls and flags that a spawn would have:
  * it is a fork then, or has no descriptor of the child, or takes longer, but it is the same. */
 #include "namespace.h"
+#include "sanitized.h"
 #include "spawned.h"
 
-#ifdef __linux__
+#if defined(__linux__) && !defined(WITH_TSAN)
 #include "refuse.h"
 
 #include <sched.h>
@@ -162,7 +163,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("refused");
-#ifdef __linux__
+#if defined(__linux__) && !defined(WITH_TSAN) /* which has vfork only */
     /* valgrind 3.19 dies of some filters, and has no pidfd_open of its own. */
     if (getenv("EDDY_TEST_SLOW") != NULL) return suite;
     ck_add(suite, "refused", a_refused_way_to_make_the_process_is_got_over,
