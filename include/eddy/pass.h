@@ -56,7 +56,8 @@ EDDY_API int eddy_pass_write(eddy_stream *stream, eddy_pass *pass, const void *d
 
 /* From now on, with `on`, the descriptors that come are for eddy_pass_take; without it, as at the
  * start, they are closed by the kernel. In a read callback it holds from the next piece on. Call it
- * before reading is started: with what is read without it, they are gone. It ends with detach.
+ * before reading is started: with what is read without it, they are gone. It ends with detach. A
+ * reader (reader.h) collects several pieces, and can take only what came with the last one.
  * Errors: -ENOTCONN, -EINVAL (closing), -ENOTSUP (no local socket), -ENOMEM, -EBADF (somebody has
  * closed its socket). */
 EDDY_API int eddy_pass_receive(eddy_stream *stream, bool on);
