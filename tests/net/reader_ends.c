@@ -54,6 +54,30 @@ static void on_end_again(eddy_reader *reader, int status, void *data, size_t siz
     ck_assert_int_eq(eddy_reader_some(reader, on_end_again), 0);
 }
 
+static void on_full_again(eddy_reader *reader, int status, void *data, size_t size) {
+    (void)data, (void)size;
+    ck_assert_int_eq(status, -EMSGSIZE);
+    talk_of(reader)->answers++;
+    ck_assert_int_eq(eddy_reader_until(reader, "\n", 1, on_full_again), 0);
+}
+
+START_TEST(asking_again_with_a_full_buffer_takes_a_turn) {
+    struct talk talk;
+    char text[ROOM];
+    talk_open(&talk);
+    memset(text, 'x', sizeof text);
+    ck_assert_int_eq(eddy_reader_until(&talk.reader, "\n", 1, on_full_again), 0);
+    talk_send(&talk, text, sizeof text);
+    for (unsigned i = 0; i < 5; i++) {
+        unsigned before = talk.answers;
+        talk_turn(&talk); /* once when it was read, and once in phase 7 */
+        ck_assert_uint_le(talk.answers - before, 2);
+    }
+    ck_assert_uint_ge(talk.answers, 5);
+    talk_close(&talk);
+}
+END_TEST
+
 START_TEST(asking_again_after_the_end_takes_a_turn) {
     struct talk talk;
     talk_open(&talk);
@@ -259,7 +283,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("reader_ends");
     ck_add(suite, "end", end_between_requests_is_told_apart_from_one_within,
-           reset_is_told_with_what_there_was, asking_again_after_the_end_takes_a_turn);
+           reset_is_told_with_what_there_was, asking_again_after_the_end_takes_a_turn,
+           asking_again_with_a_full_buffer_takes_a_turn);
     ck_add(suite, "owner", callback_may_close_detach_or_stop, reader_is_its_owners_after_a_stop,
            stream_closed_before_phase_7_is_silent, rest_goes_to_who_reads_the_stream_next);
     ck_add(suite, "deadline", bytes_do_not_push_the_deadline_away, deadline_goes_with_its_request,
