@@ -130,6 +130,7 @@ static int reader_read(eddy_reader *reader) {
     bool is_into = reader->kind == READER_INTO;
     char *at = is_into ? reader->target + reader->done : reader->buffer + held;
     size_t room = is_into ? reader->wanted - reader->done : reader->size - held;
+    /* What is no socket has something else in `read_data`, and is started anew each time. */
     if (!reader_is_reading(reader) || stream->read_data != at || stream->read_size != room) {
         reader_pause(reader);
         int err = eddy_stream_read_into(stream, at, room, reader_on_read);
