@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { LINES = 20000 };
 
 static char fifo_path[64];
 
@@ -122,6 +125,45 @@ START_TEST(all_that_a_slave_wrote_comes_before_its_end) {
     }
     writer.closed = reader.closed = true;
     finish();
+}
+END_TEST
+
+/* Another process's, as a child's output would be. Never returns. */
+static void write_lines(int slave) {
+    char bytes[512];
+    size_t used = 0;
+    for (int i = 0; i < LINES; i++) {
+        used += (size_t)snprintf(bytes + used, sizeof bytes - used, "line %d\n", i);
+        if (used < sizeof bytes - 16 && i < LINES - 1) continue;
+        if (write(slave, bytes, used) != (ssize_t)used) _exit(1);
+        used = 0;
+    }
+    _exit(0);
+}
+
+/* The writer ends at once after its last line: what the master is told of first is the hang-up, and
+ * a read that gives less than was asked is not the last one. EDDY_TEST_ROUNDS: how often. */
+START_TEST(each_of_20000_lines_arrives_though_their_writer_has_ended) {
+    const char *asked = getenv("EDDY_TEST_ROUNDS");
+    int rounds = asked != NULL ? atoi(asked) : 2, status;
+    size_t size = 0;
+    for (int i = 0; i < LINES; i++) size += (size_t)snprintf(NULL, 0, "line %d\n", i);
+    loop = test_loop_open();
+    for (int round = 0; round < rounds; round++) {
+        int slave, master = pty_open(&slave);
+        pid_t child = fork();
+        if (child == 0) write_lines(slave);
+        ck_assert_int_gt(child, 0);
+        close(slave);
+        attach(&reader, master);
+        read_all(&reader);
+        test_turn_until(loop, &reader.ended);
+        ck_assert_uint_eq(reader.received, size);
+        end_close(&reader);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+    }
+    test_loop_close(loop);
 }
 END_TEST
 
@@ -265,7 +307,8 @@ Suite *make_suite(void) {
     ck_add(suite, "bytes", a_pipe_carries_all_bytes_and_its_shutdown_is_the_end,
            the_number_of_a_pipe_that_was_shut_down_stays_the_streams,
            a_pty_carries_bytes_both_ways_and_ends_with_its_slave, a_terminal_is_read_as_well,
-           all_that_a_slave_wrote_comes_before_its_end);
+           all_that_a_slave_wrote_comes_before_its_end,
+           each_of_20000_lines_arrives_though_their_writer_has_ended);
     ck_add(suite, "past the end", reading_goes_on_past_the_end_of_a_slave,
            a_fifo_waits_for_its_writers_without_spinning, a_fifo_opened_for_both_never_ends);
     ck_add(suite, "one direction", an_end_refuses_the_direction_that_it_has_not,
