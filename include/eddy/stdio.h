@@ -5,16 +5,14 @@
  * dies before it is taken back leaves it behind. Here it is never set: the stream has a descriptor
  * of its own, and `fd` stays as it was.
  *
- * | fd is                          | the stream |
- * |--------------------------------|---------------------------------------------------------------|
- * | a pipe, a FIFO, a terminal     | has it opened anew, for itself | | a socket | has a duplicate,
- * and each call says that it does not wait     | | a regular file, a block device,| reads and
- * writes by the loop's pool, at the position that     | | a directory, what cannot be    | others
- * share: `(a; b) < file`, `>> file`. A directory is      | | watched (/dev/null)            |
- * -EISDIR, told to the reader                                   | | what cannot be opened anew (no
- * | waits until it is ready; then a job of the pool makes one     | | /proc, another user's
- * terminal,| call, of PIPE_BUF bytes at most if it writes. A thread waits  | | a system other than
- * Linux)     | only where somebody else was faster                           |
+ * - A pipe, a FIFO, a terminal: the stream has it opened anew, for itself.
+ * - A socket: the stream has a duplicate, and each call says that it does not wait.
+ * - A regular file, a block device, what cannot be watched (/dev/null): read and written by the
+ *   loop's pool, at the position that others share: `(a; b) < file`, `>> file`. A directory is
+ *   -EISDIR, told to the reader.
+ * - What cannot be opened anew (no /proc, another user's terminal, a system other than Linux): the
+ *   loop waits until it is ready, then a job of the pool makes one call, of PIPE_BUF bytes at most
+ *   if it writes. A thread waits only where somebody else was faster.
  *
  * All of it is a stream as in stream.h: the same calls, marks, deadlines, end. */
 #ifndef EDDY_STDIO_H

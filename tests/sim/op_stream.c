@@ -18,6 +18,7 @@ struct op_stream {
     bool may_break;   /* the other end is gone, or nobody knows who it is */
     bool is_reading, awaits_hangup, is_shut, has_failed;
     bool is_reader, is_writer; /* an end of a pipe */
+    bool is_shared;            /* jobs read and write it */
     unsigned writes;
     uint64_t write_next, write_done;
     int64_t read_due_ns;
@@ -56,7 +57,7 @@ static bool may_fail(const struct op_stream *at) {
 static void become_idle(struct op_stream *at) {
     at->life = IDLE;
     at->is_reading = at->awaits_hangup = at->is_shut = at->has_failed = at->may_break = false;
-    at->is_reader = at->is_writer = false;
+    at->is_reader = at->is_writer = at->is_shared = false;
     at->said = at->heard = at->tie = 0;
     at->read_due_ns = -1;
 }
@@ -76,7 +77,7 @@ static void on_closed(eddy_stream *stream) {
 static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     struct op_stream *at = stream_of(stream);
     struct desk *desk = at->desk;
-    op_enter(desk, PHASE_TIMERS | PHASE_READY);
+    op_enter(desk, PHASE_TIMERS | (at->is_shared ? PHASE_DEFERRED : PHASE_READY));
     sim_check(at->is_reading, "a stream reads that has stopped");
     if (size > 0) {
         op_hear(data, &at->heard, (size_t)size);
@@ -156,33 +157,43 @@ static void check_answer(const struct op_stream *at, const char *what, int err, 
               expected);
 }
 
-static void attach(struct op_stream *at) {
-    int ends[2];
-    unsigned kind = pick(4);
-    if (kind == 0)
+enum attached { LOCAL, TCP, PIPE_READER, PIPE_WRITER, SHARED_READER, SHARED_WRITER, ATTACHED };
+
+/* The stream's end comes first. */
+static void open_ends(enum attached kind, int ends[2]) {
+    if (kind == LOCAL)
         sim_local_pair(ends);
-    else if (kind == 1)
+    else if (kind == TCP)
         sim_tcp_pair(ends);
     else
         sim_pipe(ends);
-    if (kind == 2) {
-        int reader = ends[0];
-        ends[0] = ends[1];
-        ends[1] = reader;
-    }
+    if (kind != PIPE_WRITER && kind != SHARED_WRITER) return;
+    int reader = ends[0];
+    ends[0] = ends[1];
+    ends[1] = reader;
+}
+
+static void attach(struct op_stream *at) {
+    int ends[2];
+    enum attached kind = pick(ATTACHED);
+    struct party *party = &at->desk->party;
+    bool is_shared = kind == SHARED_READER || kind == SHARED_WRITER;
+    open_ends(kind, ends);
     int expected = at->life == CLOSING ? -EINVAL : at->life == IDLE ? 0 : -EISCONN;
-    int err = CALL(&at->desk->party, eddy_stream_attach(&at->stream, ends[0]));
+    int err = is_shared ? CALL(party, eddy_stdio_attach(&at->stream, ends[0]))
+                        : CALL(party, eddy_stream_attach(&at->stream, ends[0]));
     check_answer(at, "to attach", err, expected);
+    if (err < 0 || is_shared) sim_close(ends[0]);
     if (err < 0) {
-        sim_close(ends[0]);
         sim_close(ends[1]);
         return;
     }
     at->life = CONNECTED;
-    at->is_writer = kind == 2;
-    at->is_reader = kind == 3;
+    at->is_shared = is_shared;
+    at->is_writer = kind == PIPE_WRITER || kind == SHARED_WRITER;
+    at->is_reader = kind == PIPE_READER || kind == SHARED_READER;
     at->tie = ++office.ties;
-    op_ear_new(ends[1], at->tie, kind != 3, kind != 2);
+    op_ear_new(ends[1], at->tie, !at->is_reader, !at->is_writer);
 }
 
 static void connect_to(struct op_stream *at, const struct desk *desk) {
@@ -229,6 +240,7 @@ static void detach(struct op_stream *at, struct op_stream *to) {
     int expected = at->life == CONNECTING  ? -EBUSY
                    : at->life != CONNECTED ? -ENOTCONN
                    : at->writes > 0        ? -EBUSY
+                   : at->is_shared         ? -ENOTSUP
                                            : 0;
     int fd = CALL(&at->desk->party, eddy_stream_detach(&at->stream));
     sim_check(fd == expected || (fd >= 0 && expected == 0), "to detach gives %d", fd);
