@@ -72,22 +72,23 @@ void op_ear(void) {
     uint8_t data[900];
     if (ear == NULL) return;
     ssize_t size;
-    switch (pick(8)) {
+    unsigned what = pick(8);
+    bool is_pipe = !ear->reads || !ear->writes;
+    if (is_pipe && what > 0) what = ear->writes ? 2 : 4; /* nothing else is left to do */
+    switch (what) {
     case 0:
         ear_close(place, pick(2) == 0);
         break;
     case 1:
-        if (ear->reads && ear->writes) sim_shut_down(ear->fd);
+        sim_shut_down(ear->fd);
         break;
     case 2:
     case 3:
-        if (!ear->writes) break;
         op_speak(data, ear->said, sizeof data);
         size = sim_write(ear->fd, data, 1 + pick(sizeof data));
         if (size > 0) ear->said += (uint64_t)size;
         break;
     default:
-        if (!ear->reads) break;
         size = sim_read(ear->fd, data, 1 + pick(sizeof data));
         if (size > 0) op_hear(data, &ear->heard, (size_t)size);
         break;

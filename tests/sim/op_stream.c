@@ -157,6 +157,9 @@ static void check_answer(const struct op_stream *at, const char *what, int err, 
               expected);
 }
 
+static void read_start(struct op_stream *at);
+static void write_some(struct op_stream *at);
+
 enum attached { LOCAL, TCP, PIPE_READER, PIPE_WRITER, SHARED_READER, SHARED_WRITER, ATTACHED };
 
 /* The stream's end comes first. */
@@ -194,6 +197,9 @@ static void attach(struct op_stream *at) {
     at->is_reader = kind == PIPE_READER || kind == SHARED_READER;
     at->tie = ++office.ties;
     op_ear_new(ends[1], at->tie, !at->is_reader, !at->is_writer);
+    /* A direction alone would seldom be chosen in time. */
+    if (at->is_reader) read_start(at);
+    if (at->is_writer) write_some(at);
 }
 
 static void connect_to(struct op_stream *at, const struct desk *desk) {
