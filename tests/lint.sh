@@ -113,7 +113,7 @@ pictures='bells?|rings?|ringing|hangs?|hung|hanging|ghosts?|haunt(s|ed)?|laid|sh
 git grep -niE "(^|[^[:alpha:]])($pictures)([^[:alpha:]]|\$)" -- include src platform tests docs README.md \
     ':!docs/plots' ':!tests/fuzz/corpus' ':!tests/lint.sh' | awk -F: -v pictures="(^|[^a-z])($pictures)([^a-z]|\$)" '
         {text = tolower(substr($0, length($1 $2) + 3))}
-        {gsub(/one[-_ ]?shots?|hang(s|ing)?[- _]?ups?|(it|that) hangs?|rings? of|ring[- _]buffers?|workload_ring|spent\(/, "", text)}
+        {gsub(/one[-_ ]?shots?|h[au]ng(s|ing)?[- _]?ups?|(it|that) hangs?|rings? of|ring[- _]buffers?|workload_ring|spent\(/, "", text)}
         $1 ~ /^(src\/cmd\/bench\/|tests\/bench\/|docs\/11-|tests\/cmd\/bench\.c|tests\/sim\/(channel|ledger|kernel_names)\.)/ {gsub(/rings?/, "", text)}
         text ~ pictures' | complain "the field's word instead of a picture:"
 git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- include src platform tests docs README.md ':!tests/lint.sh' | complain 'left-overs:'
