@@ -5,39 +5,29 @@
  *     example_pty [COMMAND [ARGUMENT…]]        without: $SHELL, or /bin/sh */
 #include <eddy.h>
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* After the program has ended, what it wrote may still be on its way, and others may keep its
  * terminal open: the last of its output is what comes before a pause. */
 #define LAST_WORDS_NS (200 * EDDY_NS_PER_MS)
 
-struct side;
-
-/* What was read at one side and is to be written at the other. */
-struct buffer {
+/* One buffer a direction, read again when it is written: whoever writes too fast waits. */
+struct copy {
+    eddy_stream *from, *to;
+    eddy_write write;
     char bytes[16384];
-    size_t begin, end;
-};
-
-struct side {
-    eddy_io io;
-    int fd;
-    struct buffer in; /* read here */
-    struct side *other;
 };
 
 static struct session {
-    struct side ours, inner; /* our terminal, and the manager of the one inside */
+    eddy_stream typed, shown, inner; /* our terminal, twice, and the manager of the one inside */
+    struct copy in, out;
     eddy_resize resize;
-    eddy_signal child_signal;
+    eddy_child child;
     eddy_timer last_words;
-    pid_t pid;
-    int status; /* of the exit, as a shell tells it; -1: it runs */
+    int manager; /* while `inner` is open */
+    int status;  /* of the exit, as a shell tells it; -1: it runs */
     int error;
 } session;
 
@@ -47,13 +37,23 @@ static int fail(const char *what, int err) {
     return 1;
 }
 
+/* With the manager the terminal inside goes, and a program that is still there gets SIGHUP. */
 static void session_end(int err) {
-    session.error = err;
-    eddy_io_stop(&session.ours.io);
-    eddy_io_stop(&session.inner.io);
+    if (session.error == 0) session.error = err;
+    eddy_stream_close(&session.typed, NULL);
+    eddy_stream_close(&session.shown, NULL);
+    eddy_stream_close(&session.inner, NULL);
     eddy_resize_stop(&session.resize);
     eddy_timer_stop(&session.last_words);
-    if (err < 0 || session.status >= 0) eddy_signal_stop(&session.child_signal);
+    eddy_child_stop(&session.child);
+}
+
+/* --- Copying --- */
+
+static void on_read(eddy_stream *stream, void *data, ssize_t size);
+
+static int copy_next(struct copy *it) {
+    return eddy_stream_read_into(it->from, it->bytes, sizeof it->bytes, on_read);
 }
 
 static void on_silence(eddy_timer *timer) {
@@ -61,135 +61,109 @@ static void on_silence(eddy_timer *timer) {
     session_end(0);
 }
 
-/* --- Copying --- */
-
-static bool is_empty(const struct buffer *it) {
-    return it->begin == it->end;
-}
-
-/* A side is read when what came before has been written, so that memory is bounded, and whoever
- * writes too fast waits. */
-static int update(struct side *it) {
-    unsigned events = is_empty(&it->in) ? EDDY_READ : 0;
-    if (!is_empty(&it->other->in)) events |= EDDY_WRITE;
-    return eddy_io_events(&it->io) == events ? 0 : eddy_io_change(&it->io, events);
-}
-
-/* 1: there may be more; 0: not now; -EIO: nobody has the terminal any more; another error. */
-static int fill(struct side *it) {
-    ssize_t size = read(it->fd, it->in.bytes, sizeof it->in.bytes);
-    if (size > 0) {
-        it->in.begin = 0;
-        it->in.end = (size_t)size;
-        return 1;
-    }
-    if (size == 0) return -EIO;
-    return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-}
-
-static int drain(struct buffer *it, int fd) {
-    while (!is_empty(it)) {
-        ssize_t size = write(fd, it->bytes + it->begin, it->end - it->begin);
-        if (size < 0 && errno == EINTR) continue;
-        if (size < 0) return errno == EAGAIN ? 0 : -errno;
-        it->begin += (size_t)size;
-    }
-    return 0;
-}
-
-/* At once, from either side: most of the time the other one takes it. */
-static void on_ready(eddy_io *io, unsigned events) {
-    struct side *it = eddy_container_of(io, struct side, io);
-    int err = 0;
-    if (events & EDDY_WRITE) err = drain(&it->other->in, it->fd);
-    if (err == 0 && (events & EDDY_READ) && is_empty(&it->in)) err = fill(it);
-    if (err > 0) {
-        if (it == &session.inner && session.status >= 0) /* it is not silent yet */
-            (void)eddy_timer_start(&session.last_words, on_silence, LAST_WORDS_NS, 0);
-        err = drain(&it->in, it->other->fd);
-    }
-    if (err == 0) err = update(it);
-    if (err == 0) err = update(it->other);
-    if (err < 0) session_end(it == &session.inner && err == -EIO ? 0 : err);
-}
-
-/* --- The program inside --- */
-
-static void on_resize(eddy_resize *resize, const eddy_terminal_size *size) {
-    (void)resize;
-    (void)eddy_terminal_set_size(session.inner.fd, size);
-}
-
-static void on_child(eddy_signal *watcher, int number) {
-    int status;
-    (void)number;
-    if (waitpid(session.pid, &status, WNOHANG) != session.pid) return;
-    if (!WIFEXITED(status) && !WIFSIGNALED(status)) return;
-    session.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    eddy_signal_stop(watcher);
-    if (!eddy_is_active(&session.inner.io.handle)) return;
+static void listen_for_more(void) {
     int err = eddy_timer_start(&session.last_words, on_silence, LAST_WORDS_NS, 0);
     if (err < 0) session_end(err);
 }
 
-static void become(int terminal, char **command) {
-    if (setsid() < 0 || ioctl(terminal, TIOCSCTTY, 0) < 0) _exit(fail("cannot lead", -errno));
-    for (int fd = 0; fd < 3; fd++)
-        if (dup2(terminal, fd) < 0) _exit(fail("cannot use the terminal", -errno));
-    execvp(command[0], command);
-    fail(command[0], -errno);
-    _exit(127);
+static void on_written(eddy_write *write, int status) {
+    struct copy *it = eddy_container_of(write, struct copy, write);
+    if (status == -ECANCELED) return; /* it is over */
+    if (status == 0) status = copy_next(it);
+    if (status < 0) session_end(status);
 }
 
-/* The name, and not /dev/tty, which not every system can watch. Opened anew, so that nobody else
- * has a descriptor that does not block. */
-static int open_ours(void) {
-    char name[256];
-    int err = eddy_terminal_name(STDIN_FILENO, name, sizeof name);
-    if (err < 0) return err;
-    int fd = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+/* Nobody has the terminal inside any more. Of a program that runs on without it the exit is awaited
+ * all the same. */
+static void on_inner_end(void) {
+    if (session.status >= 0) session_end(0);
 }
 
-static int session_start(int ours, char **command) {
-    int manager, terminal;
-    int err = eddy_terminal_pair(&manager, &terminal, NULL, EDDY_TERMINAL_ORIGINAL);
-    if (err < 0) return err;
-    err = eddy_terminal_imitate(terminal, ours);
-    session.ours.fd = ours;
-    session.inner.fd = manager;
-    session.ours.other = &session.inner;
-    session.inner.other = &session.ours;
-    if (err == 0) err = eddy_io_start(&session.ours.io, on_ready, ours, EDDY_READ);
-    if (err == 0) err = eddy_io_start(&session.inner.io, on_ready, manager, EDDY_READ);
-    if (err == 0) err = eddy_resize_start(&session.resize, on_resize, ours);
-    if (err == 0) err = eddy_signal_start(&session.child_signal, on_child, SIGCHLD);
-    if (err == 0) err = eddy_terminal_set_mode(ours, EDDY_TERMINAL_RAW, EDDY_RESTORE_ALWAYS);
-    if (err == 0) {
-        session.pid = fork();
-        if (session.pid == 0) become(terminal, command);
-        if (session.pid < 0) err = -errno;
+static void on_read(eddy_stream *stream, void *data, ssize_t size) {
+    struct copy *it = stream == session.in.from ? &session.in : &session.out;
+    eddy_stream_read_stop(stream);
+    if (size == 0 && it == &session.out) {
+        on_inner_end();
+        return;
     }
-    close(terminal); /* else the manager would never hear that all others have closed it */
-    if (err == 0) return 0;
-    session.status = 1;
-    session_end(err);
-    close(manager);
+    int err = size > 0 ? eddy_stream_write(it->to, &it->write, data, (size_t)size, on_written)
+                       : (int)size;
+    if (size <= 0 || err < 0)
+        session_end(size == 0 ? -EIO : err); /* ours was hung up */
+    else if (it == &session.out && session.status >= 0)
+        listen_for_more(); /* it is not silent yet */
+}
+
+static void on_resize(eddy_resize *resize, const eddy_terminal_size *size) {
+    (void)resize;
+    (void)eddy_terminal_set_size(session.manager, size);
+}
+
+/* --- The program inside --- */
+
+static void on_child_exit(eddy_child *child, const eddy_exit *exit) {
+    (void)child;
+    session.status = exit->signal != 0 ? 128 + exit->signal : exit->status;
+    listen_for_more();
+}
+
+static int spawn(int terminal, char **command) {
+    const eddy_child_fd fds[] = {{.number = 0, .source = EDDY_CHILD_FD, .fd = terminal},
+                                 {.number = 1, .source = EDDY_CHILD_FD, .fd = terminal},
+                                 {.number = 2, .source = EDDY_CHILD_FD, .fd = terminal}};
+    const eddy_child_options options = {
+        .arguments = command, .fds = fds, .fd_count = 3, .flags = EDDY_CHILD_TERMINAL};
+    return eddy_child_spawn(&session.child, &options, on_child_exit);
+}
+
+/* Standard input and output are shared with the shell: the streams have our terminal opened anew,
+ * so that nobody else has a descriptor that does not block. */
+static int attach(int manager) {
+    int err = eddy_stdio_attach(&session.typed, STDIN_FILENO);
+    if (err == 0) err = eddy_stdio_attach(&session.shown, STDOUT_FILENO);
+    if (err == 0) err = eddy_stream_attach(&session.inner, manager);
     return err;
 }
 
-static int run(eddy_loop *loop, int ours, char **command) {
+static int session_start(int manager, int terminal, char **command) {
+    int err = eddy_terminal_imitate(terminal, STDIN_FILENO);
+    if (err == 0) err = attach(manager);
+    if (err < 0) close(manager);
+    if (err == 0) err = eddy_resize_start(&session.resize, on_resize, STDIN_FILENO);
+    if (err == 0) err = copy_next(&session.in);
+    if (err == 0) err = copy_next(&session.out);
+    if (err == 0)
+        err = eddy_terminal_set_mode(STDIN_FILENO, EDDY_TERMINAL_RAW, EDDY_RESTORE_ALWAYS);
+    if (err < 0) {
+        fail("the terminal", err);
+        return 1;
+    }
+    err = spawn(terminal, command);
+    if (err == 0) return 0;
+    (void)eddy_terminal_restore(STDIN_FILENO);
+    fail(command[0], err);
+    return 127;
+}
+
+/* Returns 0 or an exit status. */
+static int session_open(eddy_loop *loop, char **command) {
+    int terminal;
     session.status = -1;
-    eddy_io_init(&session.ours.io, loop);
-    eddy_io_init(&session.inner.io, loop);
+    session.in.from = &session.typed;
+    session.in.to = session.out.from = &session.inner;
+    session.out.to = &session.shown;
+    eddy_stream_init(&session.typed, loop);
+    eddy_stream_init(&session.shown, loop);
+    eddy_stream_init(&session.inner, loop);
     eddy_resize_init(&session.resize, loop);
-    eddy_signal_init(&session.child_signal, loop);
+    eddy_child_init(&session.child, loop);
     eddy_timer_init(&session.last_words, loop);
-    int err = session_start(ours, command);
-    if (err < 0) return err;
-    err = eddy_loop_run(loop, EDDY_RUN_DEFAULT); /* until it has ended and all is said */
-    close(session.inner.fd);                     /* what is left inside is hung up */
-    return err < 0 ? err : session.error;
+    int err = eddy_terminal_pair(&session.manager, &terminal, NULL, EDDY_TERMINAL_ORIGINAL);
+    if (err < 0) return fail("no terminal", err);
+    int status = session_start(session.manager, terminal, command);
+    close(terminal); /* else the manager would never hear that all others have closed it */
+    if (status != 0) session_end(0);
+    return status;
 }
 
 int main(int argc, char **argv) {
@@ -202,14 +176,15 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (command[0] == NULL || command[0][0] == '\0') command[0] = plain_shell;
-    int ours = open_ours();
-    if (ours < 0) return fail("standard input is no terminal that can be opened", ours);
+    if (!eddy_is_terminal(STDIN_FILENO)) return fail("standard input", -ENOTTY);
     int err = eddy_loop_open(&loop, NULL);
     if (err < 0) return fail("cannot open a loop", err);
-    err = run(loop, ours, command);
+    int status = session_open(loop, command);
+    err = eddy_loop_run(loop, EDDY_RUN_DEFAULT); /* until it has ended and all is said */
     int closed = eddy_loop_close(loop);
-    int restored = eddy_terminal_restore(ours);
-    close(ours);
-    if (err == 0) err = closed < 0 ? closed : restored;
-    return err < 0 ? fail("the terminal", err) : session.status;
+    if (err == 0) err = closed < 0 ? closed : session.error;
+    int restored = eddy_terminal_restore(STDIN_FILENO);
+    if (err == 0) err = restored;
+    if (err < 0) return fail("the terminal", err);
+    return status != 0 ? status : session.status;
 }
