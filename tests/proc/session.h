@@ -53,6 +53,16 @@ static inline bool modes_are_raw(void) {
     return (now.c_lflag & (tcflag_t)(ICANON | ECHO | ISIG)) == 0;
 }
 
+static inline void open_pair(eddy_terminal_mode mode) {
+    ck_assert_int_eq(eddy_terminal_pair(&manager, &terminal, NULL, mode), 0);
+    modes_before = session_modes();
+}
+
+static inline void close_pair(void) {
+    close(manager);
+    close(terminal);
+}
+
 /* A condition that another process brings about. */
 #define need_soon(condition)                                                    \
     do {                                                                        \
