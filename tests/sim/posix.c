@@ -60,7 +60,7 @@ int posix_dup2(int fd, int as) {
 
 int posix_open(const char *path, int flags, ...) {
     (void)flags;
-    return strcmp(path, "/dev/null") == 0 ? result_of(eddy_os_open_reserve()) : sim_open(path);
+    return strcmp(path, "/dev/null") == 0 ? result_of(eddy_os_child_null()) : sim_open(path);
 }
 
 /* For F_DUPFD the numbers below are taken until it is done. */

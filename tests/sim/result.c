@@ -26,7 +26,7 @@ static const struct {
     NAMED(ENOTEMPTY),       NAMED(ENOTSOCK),     NAMED(ENOTSUP),       NAMED(ENXIO),
     NAMED(EOVERFLOW),       NAMED(EPERM),        NAMED(EPIPE),         NAMED(EPROTO),
     NAMED(EPROTONOSUPPORT), NAMED(ERANGE),       NAMED(EROFS),         NAMED(ESPIPE),
-    NAMED(ETIMEDOUT),       NAMED(EXDEV),
+    NAMED(ESRCH),           NAMED(ETIMEDOUT),    NAMED(ETOOMANYREFS),  NAMED(EXDEV),
 };
 
 const char *sim_result_text(char *text, int64_t result) {
