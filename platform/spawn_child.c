@@ -64,7 +64,7 @@ static int child_join_group(const eddy_child_options *options) {
 }
 
 /* Linux: musl's function changes each thread of the process where this call is missing. */
-static int set_limit(const eddy_child_limit *limit) {
+static int child_set_limit(const eddy_child_limit *limit) {
 #ifdef SYS_prlimit64
     _Static_assert(sizeof limit->value.rlim_cur == 8, "as the kernel has it");
     return (int)syscall(SYS_prlimit64, 0, limit->resource, &limit->value, NULL);
@@ -75,7 +75,7 @@ static int set_limit(const eddy_child_limit *limit) {
 
 static int child_set_limits(const eddy_child_options *options) {
     for (unsigned i = 0; i < options->limit_count; i++)
-        if (set_limit(&options->limits[i]) < 0) return -errno;
+        if (child_set_limit(&options->limits[i]) < 0) return -errno;
     if (!(options->flags & EDDY_CHILD_SET_NICE)) return 0;
     return setpriority(PRIO_PROCESS, 0, options->nice) < 0 ? -errno : 0;
 }

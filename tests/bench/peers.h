@@ -147,6 +147,7 @@ void peers_wake_trip_run(const struct bench_case *it, struct bench_sample *sampl
 void peers_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_file_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_spawn_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_spawn_large_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_pipe_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_pass_run(const struct bench_case *it, struct bench_sample *sample);
 

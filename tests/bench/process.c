@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,8 +57,8 @@ void peers_exited(unsigned i, int status) {
     end_one(begin_child, i);
 }
 
-void peers_spawn_run(const struct bench_case *it, struct bench_sample *sample) {
-    unsigned depth = it->numbers[0];
+static void spawn_children(const struct bench_case *it, struct bench_sample *sample,
+                           unsigned depth) {
     unsigned limit = depth > SPAWN_ROUND_MIN / 2 ? 2 * depth : SPAWN_ROUND_MIN;
     peer = peers_of(it);
     int err = peer->open(false);
@@ -68,6 +69,23 @@ void peers_spawn_run(const struct bench_case *it, struct bench_sample *sample) {
         peers_end(sample, limit);
     }
     if (err < 0) bench_cannot(sample, "a child", err);
+}
+
+void peers_spawn_run(const struct bench_case *it, struct bench_sample *sample) {
+    spawn_children(it, sample, it->numbers[0]);
+}
+
+/* Pages of the usual size, as a heap that has grown piece by piece has them. */
+void peers_spawn_large_run(const struct bench_case *it, struct bench_sample *sample) {
+    size_t bytes = (size_t)it->numbers[0] << 20;
+    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        bench_cannot(sample, "memory", -errno);
+        return;
+    }
+    (void)madvise(memory, bytes, MADV_NOHUGEPAGE);
+    memset(memory, 1, bytes);
+    spawn_children(it, sample, 1);
 }
 
 /* --- A pipe to a child --- */
