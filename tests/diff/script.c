@@ -66,6 +66,7 @@ static void run_seed(const char *backend, uint64_t seed, unsigned capabilities) 
     watchers_tell();
     calls_tell();
     streams_run(&script);
+    pipes_run(&script);
     requests_run(&script);
     err = eddy_loop_close(script.loop);
     if (err < 0) script_fail("the loop does not close", err);

@@ -40,8 +40,9 @@ void calls_act(struct script *script);
 void calls_end(void);
 void calls_tell(void);
 
-/* streams.c, requests.c: a whole exchange each, turned until it is over. */
+/* streams.c, pipes.c, requests.c: a whole exchange each, turned until it is over. */
 void streams_run(struct script *script);
+void pipes_run(struct script *script);
 void requests_run(struct script *script);
 
 #endif

@@ -51,6 +51,7 @@ int world_file(void) {
     fflush(file);
     int fd = check(dup(fileno(file)), "dup");
     fclose(file);
+    check((int)lseek(fd, 0, SEEK_SET), "lseek");
     opened++;
     return fd;
 }
