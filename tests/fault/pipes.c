@@ -62,8 +62,8 @@ static void on_read(eddy_stream *stream, void *bytes, ssize_t size) {
     struct side *side = side_of(stream);
     fault_assert(size >= 0 || !is_unhurt());
     if (size > 0) {
-        fault_assert(memcmp(bytes, data + side->received % BYTES, (size_t)size) == 0 || size > 1);
-        side->received += (size_t)size;
+        const char *at = bytes;
+        for (ssize_t i = 0; i < size; i++) fault_assert(at[i] == data[side->received++ % BYTES]);
         return;
     }
     side->has_end = size == 0;

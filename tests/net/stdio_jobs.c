@@ -60,6 +60,7 @@ START_TEST(a_thread_waits_where_others_are_faster_and_the_close_for_it) {
     int slave;
     char byte;
     eddy_work work;
+    eddy_pool_metrics metrics;
     loop = test_loop_open_with((eddy_loop_config){.pool_threads = 1});
     int master = pty_open(&slave);
     ck_assert_int_eq(pipe(held), 0);
@@ -68,10 +69,12 @@ START_TEST(a_thread_waits_where_others_are_faster_and_the_close_for_it) {
     share(&reader, master);
     read_all(&reader);
     ck_assert_int_eq((int)write(slave, "x", 1), 1);
-    turns(5); /* its job is behind the one that is held */
+    do { /* until its job is behind the one that is held */
+        turns(1);
+        eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics);
+    } while (metrics.lanes[EDDY_LANE_FILE].running < 1 || metrics.lanes[EDDY_LANE_FILE].queued < 1);
     ck_assert_int_eq((int)read(master, &byte, 1), 1);
     ck_assert_int_eq((int)write(held[1], "x", 1), 1);
-    eddy_pool_metrics metrics;
     do {
         turns(1);
         eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics);
