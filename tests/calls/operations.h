@@ -95,6 +95,29 @@ static int64_t do_close(struct world *it) {
 static int64_t do_replace(struct world *it) {
     return eddy_os_replace(it->other, dup(it->pipe[1]));
 }
+static int64_t do_access_mode(struct world *it) {
+    return eddy_os_access_mode(it->pipe[1]);
+}
+/* With the flag against SIGPIPE, and as where there is none. */
+static int64_t write_vectors(struct world *it, bool refused) {
+    struct iovec vectors[2] = {{.iov_base = it->path, .iov_len = 2},
+                               {.iov_base = it->path, .iov_len = 1}};
+    return eddy_os_write_vectors(it->pipe[1], vectors, 2, &refused);
+}
+static int64_t do_write_flagged(struct world *it) {
+    return write_vectors(it, false);
+}
+static int64_t do_write_guarded(struct world *it) {
+    return write_vectors(it, true);
+}
+static int64_t do_receive_shared(struct world *it) {
+    char bytes[8];
+    return eddy_os_receive_shared(it->pair[0], bytes, sizeof bytes);
+}
+static int64_t do_send_shared(struct world *it) {
+    struct iovec vector = {.iov_base = it->path, .iov_len = 4};
+    return eddy_os_send_shared(it->pair[0], &vector, 1);
+}
 static int64_t do_prepare(struct world *it) {
     int fd = dup(it->client);
     int err = eddy_os_prepare_descriptor(fd);
@@ -501,6 +524,11 @@ static const struct operation operations[] = {
     {"close", do_close, 0, RETRIED},
     {"replace", do_replace, 0, NEVER},
     {"prepare", do_prepare, 0, NEVER},
+    {"access mode", do_access_mode, O_WRONLY, NEVER},
+    {"write by a flag", do_write_flagged, 3, RETRIED},
+    {"write guarded", do_write_guarded, 3, RETRIED},
+    {"receive shared", do_receive_shared, 3, NOT_NOW},
+    {"send shared", do_send_shared, 4, NOT_NOW},
     {"prepare socket", do_prepare_socket, 0, NEVER},
     {"reserve", do_reserve, 1, NEVER},
     {"socket", do_socket, 1, NEVER},

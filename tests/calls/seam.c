@@ -156,6 +156,25 @@ END_TEST
 static const int unknown[] = {ENOSYS, EPERM};
 enum { UNKNOWN = 2 };
 
+/* A kernel, or a driver, that has no flag against SIGPIPE is asked once. */
+START_TEST(without_the_flag_against_sigpipe_there_is_the_mask) {
+    static const int errors[] = {ENOSYS, EPERM, EOPNOTSUPP, EINVAL};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct world world;
+        struct iovec vector = {.iov_base = world.path, .iov_len = 4};
+        bool refused = false;
+        world_open(&world);
+        calls_refuse(CALL_syscall, UINT_MAX, errors[i]);
+        ck_assert_int_eq((int)eddy_os_write_vectors(world.pipe[1], &vector, 1, &refused), 4);
+        ck_assert_uint_eq(calls.made[CALL_syscall], 1);
+        ck_assert(refused);
+        ck_assert_int_eq((int)eddy_os_write_vectors(world.pipe[1], &vector, 1, &refused), 4);
+        ck_assert_uint_eq(calls.made[CALL_syscall], 1);
+        world_close(&world);
+    }
+}
+END_TEST
+
 /* Without openat2 the walk keeps below the directory, and nothing is opened without waiting. */
 START_TEST(without_openat2_there_is_the_walk) {
     for (size_t i = 0; i < UNKNOWN; i++) {
@@ -350,8 +369,8 @@ Suite *make_suite(void) {
            an_interrupted_connect_is_under_way, a_write_leaves_errno_alone,
            a_scan_takes_a_buffer_of_any_size, what_cannot_be_opened_has_one_error,
            a_scan_of_a_file_has_one_error);
-    ck_add(suite, "old kernels", without_openat2_there_is_the_walk,
-           an_error_of_the_file_is_not_taken_for_a_missing_call,
+    ck_add(suite, "old kernels", without_the_flag_against_sigpipe_there_is_the_mask,
+           without_openat2_there_is_the_walk, an_error_of_the_file_is_not_taken_for_a_missing_call,
            a_storm_of_renames_does_not_keep_a_file_from_being_opened,
            without_a_cached_look_nothing_is_opened_at_once, what_cannot_be_had_at_once_is_not_now,
            without_a_way_through_the_kernel_a_file_is_copied);
