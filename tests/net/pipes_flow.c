@@ -207,8 +207,8 @@ START_TEST(a_late_loop_reads_a_pipe_before_it_gives_up) {
     attach(&reader, ends[0]);
     attach(&writer, ends[1]);
     read_all(&reader);
-    ck_assert_int_eq(eddy_stream_set_read_deadline(&reader.stream, EDDY_NS_PER_MS), 0);
     turns(1);
+    ck_assert_int_eq(eddy_stream_set_read_deadline(&reader.stream, EDDY_NS_PER_MS), 0);
     struct iovec some = {data, 40000};
     ck_assert_int_eq((int)eddy_stream_try_write(&writer.stream, &some, 1), 40000);
     int64_t until_ns = test_now_ns() + 3 * EDDY_NS_PER_MS;
