@@ -62,7 +62,7 @@ struct process {
 struct queue {
     struct queue *next;
     int kq;
-    int exits; /* an epoll of pidfds */
+    int exits; /* an epoll of pidfds, made when it is needed, or -1 */
     struct process *processes;
     int epoll[FILTERS];
     struct knote *knotes; /* by ident, then filter */
@@ -99,7 +99,7 @@ static void destroy(struct queue *queue) {
     close(queue->epoll[READ]);
     close(queue->epoll[WRITE]);
     while (queue->processes != NULL) forget(&queue->processes);
-    close(queue->exits);
+    if (queue->exits >= 0) close(queue->exits);
     free(queue->knotes);
     free(queue);
 }
@@ -148,8 +148,7 @@ int kqueue(void) {
     if (queue == NULL) return -1;
     queue->epoll[READ] = queue->epoll[WRITE] = queue->exits = -1;
     queue->kq = epoll_create1(0);
-    if (queue->kq < 0 || open_filter(queue, READ) != 0 || open_filter(queue, WRITE) != 0 ||
-        (queue->exits = open_set(queue, PROC)) < 0) {
+    if (queue->kq < 0 || open_filter(queue, READ) != 0 || open_filter(queue, WRITE) != 0) {
         int error = errno;
         for (int i = 0; i < FILTERS; i++)
             if (queue->epoll[i] >= 0) close(queue->epoll[i]);
@@ -323,8 +322,9 @@ static int watch_process(struct queue *queue, const struct kevent *change) {
         close(pidfd);
         return ESRCH;
     }
+    if (queue->exits < 0) queue->exits = open_set(queue, PROC);
     struct process *process = calloc(1, sizeof *process);
-    if (process == NULL) refuse("no memory");
+    if (process == NULL || queue->exits < 0) refuse("no memory");
     *process = (struct process){queue->processes, pid, pidfd, change->udata};
     queue->processes = process;
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)pid};
@@ -358,7 +358,7 @@ static int change_process(struct queue *queue, const struct kevent *change) {
 
 static int collect_processes(struct queue *queue, struct kevent *events, int room) {
     struct epoll_event ready[64];
-    if (room == 0) return 0;
+    if (room == 0 || queue->exits < 0) return 0;
     int told = epoll_wait(queue->exits, ready, room < 64 ? room : 64, 0);
     for (int i = 0; i < told; i++) {
         struct process **at = find_process(queue, (uintptr_t)ready[i].data.u64);
