@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FRAMES = 3000, FRAME_MAX = 300 };
+enum { FRAMES = 400, FRAME_MAX = 300 };
 
 struct talk {
     eddy_reader reader;
