@@ -66,11 +66,11 @@ static void on_written(eddy_write *write, int status) {
 
 static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     struct measured *it = eddy_container_of(stream, struct measured, reader.stream);
-    const char *at = data, *end = at + (size > 0 ? size : 0), *newline;
     if (size <= 0) {
         stop(it, (int)size);
         return;
     }
+    const char *at = data, *end = at + size, *newline;
     while ((newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         size_t length = (size_t)(newline + 1 - at);
         if (it->half > 0) {
