@@ -93,10 +93,10 @@ static enum send_cached send_is_cached(int fd, int64_t offset, size_t size) {
 static ssize_t send_without_signal(int socket, int fd, int64_t offset, size_t size) {
     off_t position = (off_t)offset;
     struct sigpipe_guard guard;
-    eddy__sigpipe_begin(&guard);
+    eddy_os_sigpipe_begin(&guard);
     ssize_t sent = sendfile(socket, fd, &position, size);
     int error = errno;
-    eddy__sigpipe_end(&guard, sent < 0 ? error == EPIPE : (size_t)sent < size);
+    eddy_os_sigpipe_end(&guard, sent < 0 ? error == EPIPE : (size_t)sent < size);
     return sent < 0 ? -error : sent;
 }
 

@@ -2,10 +2,10 @@
  * blocked in this thread meanwhile, and taken if it came. The process's disposition stays as it is.
  *
  *     struct sigpipe_guard guard;
- *     eddy__sigpipe_begin(&guard);
+ *     eddy_os_sigpipe_begin(&guard);
  *     ssize_t written = writev(fd, vectors, count);
  *     int error = errno;
- *     eddy__sigpipe_end(&guard, it may have come); */
+ *     eddy_os_sigpipe_end(&guard, it may have come); */
 #ifndef EDDY_PLATFORM_SIGPIPE_H
 #define EDDY_PLATFORM_SIGPIPE_H
 
@@ -17,7 +17,7 @@ struct sigpipe_guard {
     bool was_pending;
 };
 
-void eddy__sigpipe_begin(struct sigpipe_guard *guard);
-void eddy__sigpipe_end(const struct sigpipe_guard *guard, bool may_be_pending); /* changes errno */
+void eddy_os_sigpipe_begin(struct sigpipe_guard *guard);
+void eddy_os_sigpipe_end(const struct sigpipe_guard *guard, bool may_be_pending); /* changes errno */
 
 #endif

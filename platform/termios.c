@@ -179,7 +179,7 @@ int eddy_os_signal_take(int number, void (*handler)(int)) {
     return sigaction(number, &ours, NULL) < 0 ? -errno : 0;
 }
 
-static void set_default(int number) {
+static void signal_default(int number) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
@@ -188,12 +188,12 @@ static void set_default(int number) {
 }
 
 void eddy_os_signal_give_back(int number, void (*handler)(int)) {
-    if (eddy_os_signal_is_handled_by(number, handler)) set_default(number);
+    if (eddy_os_signal_is_handled_by(number, handler)) signal_default(number);
 }
 
 void eddy_os_signal_pass_on(int number, void (*handler)(int)) {
     sigset_t one, before;
-    set_default(number);
+    signal_default(number);
     /* To this thread, so that it stops where the signal is let in, and not somewhat later. */
     (void)raise(number);
     sigemptyset(&one);

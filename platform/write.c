@@ -22,7 +22,7 @@ static void sigpipe_only(sigset_t *set) {
 }
 
 /* A thread that blocks it may have one pending already, which is not ours to take. */
-void eddy__sigpipe_begin(struct sigpipe_guard *guard) {
+void eddy_os_sigpipe_begin(struct sigpipe_guard *guard) {
     sigset_t pipe, pending;
     sigpipe_only(&pipe);
     guard->was_pending = false;
@@ -44,7 +44,7 @@ static void sigpipe_take(const sigset_t *pipe) {
 #endif
 }
 
-void eddy__sigpipe_end(const struct sigpipe_guard *guard, bool may_be_pending) {
+void eddy_os_sigpipe_end(const struct sigpipe_guard *guard, bool may_be_pending) {
     sigset_t pipe;
     sigpipe_only(&pipe);
     if (may_be_pending && !guard->was_pending) sigpipe_take(&pipe);
@@ -61,11 +61,11 @@ static size_t write_size(const struct iovec *vectors, int count) {
  */
 RARE static ssize_t write_guarded(int fd, const struct iovec *vectors, int count) {
     struct sigpipe_guard guard;
-    eddy__sigpipe_begin(&guard);
+    eddy_os_sigpipe_begin(&guard);
     ssize_t written = writev(fd, vectors, count);
     int error = errno;
-    eddy__sigpipe_end(&guard,
-                      written < 0 ? error == EPIPE : (size_t)written < write_size(vectors, count));
+    eddy_os_sigpipe_end(&guard, written < 0 ? error == EPIPE
+                                            : (size_t)written < write_size(vectors, count));
     return written < 0 ? -error : written;
 }
 

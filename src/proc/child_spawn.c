@@ -5,7 +5,7 @@
 #include "proc.h"
 
 /* The descriptors of a child that is being started. */
-struct spawn {
+struct child_plan {
     eddy_loop *loop;
     const eddy_child_options *options;
     struct eddy_os_child_fd *map;
@@ -65,7 +65,7 @@ static int spawn_connect(eddy_stream *stream, int ends[2], int ours) {
 }
 
 /* Returns the child's end. */
-static int spawn_make_fd(struct spawn *spawn, const eddy_child_fd *fd) {
+static int spawn_make_fd(struct child_plan *spawn, const eddy_child_fd *fd) {
     int ends[2], err;
     switch (fd->source) {
     case EDDY_CHILD_FD:
@@ -84,7 +84,7 @@ static int spawn_make_fd(struct spawn *spawn, const eddy_child_fd *fd) {
     return err < 0 ? err : spawn_connect(fd->stream, ends, fd->source == EDDY_CHILD_READS);
 }
 
-static int spawn_make_fds(struct spawn *spawn) {
+static int spawn_make_fds(struct child_plan *spawn) {
     for (unsigned i = 0; i < spawn->options->fd_count; i++) {
         int fd = spawn_make_fd(spawn, &spawn->options->fds[i]);
         if (fd < 0) return fd;
@@ -96,7 +96,7 @@ static int spawn_make_fds(struct spawn *spawn) {
 
 /* What is the child's is not needed here any more. If there is none, the streams have nothing
  * either. */
-static void spawn_close_fds(const struct spawn *spawn, bool has_failed) {
+static void spawn_close_fds(const struct child_plan *spawn, bool has_failed) {
     for (unsigned i = 0; i < spawn->made; i++) {
         const eddy_child_fd *fd = &spawn->options->fds[i];
         if (!spawn_has_stream(fd)) continue;
@@ -108,7 +108,7 @@ static void spawn_close_fds(const struct spawn *spawn, bool has_failed) {
 
 /* --- Starting --- */
 
-static int spawn_run(struct spawn *spawn, struct child_record *record) {
+static int spawn_run(struct child_plan *spawn, struct child_record *record) {
     size_t bytes = spawn->options->fd_count * sizeof *spawn->map;
     if (bytes > 0) spawn->map = eddy__resize(spawn->loop, NULL, 0, bytes);
     if (bytes > 0 && spawn->map == NULL) return -ENOMEM;
@@ -136,7 +136,7 @@ int eddy_child_spawn(eddy_child *child, const eddy_child_options *options, eddy_
     int err = spawn_check(loop, options);
     if (err == 0) err = eddy__proc_start(loop, &record);
     if (err < 0) return err;
-    struct spawn spawn = {.loop = loop, .options = options, .null_fd = -1};
+    struct child_plan spawn = {.loop = loop, .options = options, .null_fd = -1};
     err = spawn_run(&spawn, record);
     if (err < 0) {
         record->pidfd = -1; /* whatever is there, it is not ours */
