@@ -23,6 +23,9 @@ int eddy_os_prepare_descriptor(int fd) {
     int status = fcntl(fd, F_GETFL);
     if (status < 0) return -errno;
     if (!(status & O_NONBLOCK) && fcntl(fd, F_SETFL, status | O_NONBLOCK) < 0) return -errno;
+#ifdef F_SETNOSIGPIPE /* macOS and NetBSD, whose signal of a pipe is for any thread */
+    (void)fcntl(fd, F_SETNOSIGPIPE, 1);
+#endif
     int flags = fcntl(fd, F_GETFD);
     if (flags < 0) return -errno;
     if (!(flags & FD_CLOEXEC) && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0) return -errno;

@@ -87,6 +87,12 @@ ssize_t eddy_os_send(int fd, const struct iovec *vectors, int count); /* no SIGP
 
 /* The same of a socket that others share, which may block: the call does not. */
 ssize_t eddy_os_receive_shared(int fd, void *data, size_t size);
+/* Whether that may wait all the same, as on macOS, which heeds the flag for receiving only. */
+#ifdef __APPLE__
+enum { EDDY_OS_SENDS_WAIT = 1 };
+#else
+enum { EDDY_OS_SENDS_WAIT = 0 };
+#endif
 ssize_t eddy_os_send_shared(int fd, const struct iovec *vectors, int count); /* 1,024 at most */
 
 unsigned eddy_os_interface_index(const char *name); /* of an IPv6 scope; 0: there is none */

@@ -18,6 +18,7 @@ struct sigpipe_guard {
 };
 
 void eddy_os_sigpipe_begin(struct sigpipe_guard *guard);
-void eddy_os_sigpipe_end(const struct sigpipe_guard *guard, bool may_be_pending); /* changes errno */
+void eddy_os_sigpipe_end(const struct sigpipe_guard *guard,
+                         bool may_be_pending); /* changes errno */
 
 #endif

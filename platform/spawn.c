@@ -25,6 +25,12 @@
 
 #include "eddy_config.h"
 
+/* The wrapper of older ones writes to the calling thread's own data, of which a child that shares
+ * our memory has the same. */
+#if defined(__GLIBC__) && __GLIBC__ == 2 && __GLIBC_MINOR__ < 24
+#undef HAVE_CLONE
+#endif
+
 #ifdef HAVE_CLONE
 #include <sched.h>
 #endif
@@ -159,10 +165,12 @@ static int process_start_undisturbed(struct spawn *spawn, pid_t *pid, int *pidfd
     return err;
 }
 
-static void process_end(pid_t pid) {
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
+/* It has told that it fails, or nobody knows; somebody else may have waited for it by now. */
+static void process_end(pid_t pid, int pidfd) {
+    eddy_exit exit;
+    unsigned rounds = 0;
+    (void)eddy_os_child_kill(pid, pidfd, SIGKILL);
+    while (eddy_os_child_wait(pid, pidfd, false, &exit) == 0) eddy_os_back_off(&rounds);
 }
 
 /* --- What became of it --- */
@@ -196,7 +204,7 @@ static int spawn_start(struct spawn *spawn, pid_t *pid, int *pidfd) {
     eddy_os_close(ends[1]);
     if (err == 0) {
         err = status_read(spawn, ends[0]);
-        if (err < 0) process_end(*pid);
+        if (err < 0) process_end(*pid, *pidfd);
         if (err < 0 && *pidfd >= 0) eddy_os_close(*pidfd);
     }
     eddy_os_close(ends[0]);

@@ -23,9 +23,9 @@ enum { STATUS_FAILED = 127 };
 
 /* Linux: by the system call, as sanitizers keep a table of their own, in the parent's memory, and
  * as some signals are reserved by the C library, but may be ignored. Zero is SIG_DFL, no flags and
- * an empty mask on every architecture. */
+ * an empty mask on every architecture; SPARC's has other arguments. */
 static void signal_reset(int number) {
-#ifdef __linux__
+#if defined(__linux__) && !defined(__sparc__)
     const unsigned long action[16] = {0};
     syscall(SYS_rt_sigaction, number, action, NULL, (size_t)(NSIG / 8));
 #else

@@ -26,8 +26,9 @@ static struct session {
     eddy_resize resize;
     eddy_child child;
     eddy_timer last_words;
-    int manager; /* while `inner` is open */
-    int status;  /* of the exit, as a shell tells it; -1: it runs */
+    bool is_showing; /* something is written to our terminal */
+    int manager;     /* while `inner` is open */
+    int status;      /* of the exit, as a shell tells it; -1: it runs */
     int error;
 } session;
 
@@ -56,9 +57,10 @@ static int copy_next(struct copy *it) {
     return eddy_stream_read_into(it->from, it->bytes, sizeof it->bytes, on_read);
 }
 
+/* While our side does not take what is being written, nothing is read, and that is no silence. */
 static void on_silence(eddy_timer *timer) {
     (void)timer;
-    session_end(0);
+    if (!session.is_showing) session_end(0);
 }
 
 static void listen_for_more(void) {
@@ -69,7 +71,9 @@ static void listen_for_more(void) {
 static void on_written(eddy_write *write, int status) {
     struct copy *it = eddy_container_of(write, struct copy, write);
     if (status == -ECANCELED) return; /* it is over */
+    if (it == &session.out) session.is_showing = false;
     if (status == 0) status = copy_next(it);
+    if (status == 0 && it == &session.out && session.status >= 0) listen_for_more();
     if (status < 0) session_end(status);
 }
 
@@ -90,8 +94,8 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
                        : (int)size;
     if (size <= 0 || err < 0)
         session_end(size == 0 ? -EIO : err); /* ours was hung up */
-    else if (it == &session.out && session.status >= 0)
-        listen_for_more(); /* it is not silent yet */
+    else if (it == &session.out)
+        session.is_showing = true;
 }
 
 static void on_resize(eddy_resize *resize, const eddy_terminal_size *size) {

@@ -7,7 +7,7 @@
  *
  * Nothing here waits for a child that it does not know: other code of the program may have children
  * of its own, and wait for them. If it waits for ours, or the program ignores SIGCHLD (inherited
- * from nohup and its like), so that the kernel keeps no status, the exit is told all the same, with
+ * from a parent that does), so that the kernel keeps no status, the exit is told all the same, with
  * `error` -ECHILD. So it is in a forked process: after eddy_loop_after_fork each child of the
  * parent is told as lost.
  *
@@ -120,8 +120,9 @@ EDDY_API void eddy_child_init(eddy_child *child, eddy_loop *loop);
 /* Starts a program, and calls `fn` (not NULL) when it has ended, in phase 6. Returns when the
  * program runs, or has failed to: the thread waits for the kernel to load it, a millisecond or so,
  * and however big this process is, none of its memory is copied where the system has vfork, unless
- * the child becomes another user: its memory is then its own. There is no shell in between, also
- * not for a file that has no format (-ENOEXEC).
+ * the child becomes another user: its memory is then its own, and if another thread forks at that
+ * moment a process that does not exec, the wait is for that one's end as well. So it is on macOS.
+ * There is no shell in between, also not for a file that has no format (-ENOEXEC).
  *
  * The child has every signal's disposition at its default and an empty mask
  * (EDDY_CHILD_KEEP_SIGNALS says otherwise). No handler of this process runs in it. What needs a

@@ -49,8 +49,8 @@ typedef struct eddy_pass {
  *
  * Errors, after which `fn` never runs and nothing is open that was not: as eddy_stream_write;
  * -EINVAL (also: `size` 0, since descriptors without a byte are lost; `count` 0 or above
- * EDDY_PASS_MAX), -ENOTSUP (no local socket), -EBADF (one of them is not open, or somebody has
- * closed the stream's socket), -EMFILE, -ENOMEM. */
+ * EDDY_PASS_MAX), -ENOTSUP (no local socket, or one of stdio.h), -EBADF (one of them is not open,
+ * or somebody has closed the stream's socket), -EMFILE, -ENOMEM. */
 EDDY_API int eddy_pass_write(eddy_stream *stream, eddy_pass *pass, const void *data, size_t size,
                              const int *fds, unsigned count, eddy_write_fn *fn);
 
@@ -58,8 +58,8 @@ EDDY_API int eddy_pass_write(eddy_stream *stream, eddy_pass *pass, const void *d
  * start, they are closed by the kernel. In a read callback it holds from the next piece on. Call it
  * before reading is started: with what is read without it, they are gone. It ends with detach. A
  * reader (reader.h) collects several pieces, and can take only what came with the last one.
- * Errors: -ENOTCONN, -EINVAL (closing), -ENOTSUP (no local socket), -ENOMEM, -EBADF (somebody has
- * closed its socket). */
+ * Errors: -ENOTCONN, -EINVAL (closing), -ENOTSUP (no local socket, or one of stdio.h), -ENOMEM,
+ * -EBADF (somebody has closed its socket). */
 EDDY_API int eddy_pass_receive(eddy_stream *stream, bool on);
 
 /* In the read callback of `stream`: the next of the descriptors that came with these bytes, in the

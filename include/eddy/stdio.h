@@ -12,7 +12,8 @@
  *   -EISDIR, told to the reader.
  * - What cannot be opened anew (no /proc, another user's terminal, a system other than Linux): the
  *   loop waits until it is ready, then a job of the pool makes one call, of PIPE_BUF bytes at most
- *   if it writes. A thread waits only where somebody else was faster.
+ *   if it writes. A thread waits only where somebody else was faster, or a terminal has been
+ *   stopped; the close callback, and the pool's end, then wait for it.
  *
  * All of it is a stream as in stream.h: the same calls, marks, deadlines, end. */
 #ifndef EDDY_STDIO_H
@@ -32,8 +33,12 @@ extern "C" {
  * is gone with the stream. A close while a job runs has its callback when that has ended; what the
  * job was writing may be written although its request is told -ECANCELED.
  *
- * A shutdown ends what the stream has. As `fd` is still open, a reader sees the end only when that
- * is closed as well: close(1) beside it, or at the program's end.
+ * A shutdown, or a reset, ends what the stream has, and leaves a socket's connection, which is the
+ * others' as well, as it is. As `fd` is still open, a reader sees the end only when that is closed
+ * as well: close(1) beside it, or at the program's end.
+ *
+ * macOS and NetBSD give the SIGPIPE of a pipe to any thread of the process, so that it is to be
+ * ignored there by who uses this. (None of this has run on them.)
  *
  * Errors: -EBADF, -EISCONN (the stream has a descriptor), -EINVAL (closing), -EPROTOTYPE (a socket
  * of datagrams or records), -ENOMEM, -EMFILE, or as eddy_io_start. */

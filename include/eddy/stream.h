@@ -110,7 +110,8 @@ EDDY_API int eddy_stream_attach(eddy_stream *stream, int fd);
  * It is a TCP or a local socket, of bytes or of records. Non-blocking and close-on-exec from now
  * on, and the stream's, which closes it, also when connecting fails later. `fn` and `timeout_ns` as
  * in eddy_tcp_connect (tcp.h); a local one waits for a place in a full backlog (local.h).
- * Errors, after which `fn` never runs and `fd` is yours as it was, but for the two flags: -EISCONN
+ * Errors, after which `fn` never runs and `fd` is yours as it was, but for the two flags, and
+ * that after -ENOMEM or an error of eddy_io_start it may be connecting or connected: -EISCONN
  * (the stream or `fd` is connected; of a listening `fd` -EINVAL as well), -EALREADY (connecting,
  * either of them), -EBUSY (a stream or listener of this loop has it), -EBADF, -ENOTSOCK,
  * -EAFNOSUPPORT (neither IP nor local, or `address` is of another family), -EPROTOTYPE (a socket of

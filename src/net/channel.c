@@ -137,7 +137,7 @@ void eddy__channel_read(eddy_stream *stream) {
 int eddy_stream_read_past_end(eddy_stream *stream, bool on) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
-    if (!(stream->state & STREAM_CHANNEL)) return -ENOTSUP;
+    if (!(stream->state & STREAM_CHANNEL) || channel_of(stream)->is_socket) return -ENOTSUP;
     channel_of(stream)->reads_on = on;
     return 0;
 }

@@ -105,6 +105,7 @@ struct channel {
     void *data;   /* where the reader wants its bytes: the caller's buffer, or the loop's */
     int fd;       /* for eddy_stream_fd, if it is not the watcher's; or -1 */
     bool can_read, can_write;
+    bool is_socket;
     bool is_refused; /* the flag of eddy_os_write_vectors */
     bool reads_on;   /* an end is tried again later */
 };

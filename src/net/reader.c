@@ -120,8 +120,17 @@ static void reader_pause(eddy_reader *reader) {
     if (reader_is_reading(reader)) eddy_stream_read_stop(&reader->stream);
 }
 
+/* A deadline that has passed, and waits for bytes that came in time, keeps its count of them. */
+static int64_t reader_due_ns(const eddy_reader *reader) {
+    const eddy_stream *stream = &reader->stream;
+    bool is_past = reader->due_ns <= stream_loop(stream)->now_ns;
+    bool is_counted = reader_is_reading(reader) && stream->read_due_ns < 0;
+    return is_past && is_counted ? stream->read_due_ns : reader->due_ns;
+}
+
 static int reader_read(eddy_reader *reader) {
     eddy_stream *stream = &reader->stream;
+    int64_t due_ns = reader_due_ns(reader);
     size_t held = reader_held(reader);
     if (held > 0 && reader->start > 0)
         memmove(reader->buffer, reader->buffer + reader->start, held);
@@ -136,12 +145,12 @@ static int reader_read(eddy_reader *reader) {
         int err = eddy_stream_read_into(stream, at, room, reader_on_read);
         if (err < 0) return err;
     }
-    int err = eddy__stream_arm(stream, reader->due_ns);
+    int err = eddy__stream_arm(stream, due_ns);
     if (err < 0) {
         eddy_stream_read_stop(stream);
         return err;
     }
-    stream->read_due_ns = reader->due_ns;
+    stream->read_due_ns = due_ns;
     return 0;
 }
 

@@ -17,8 +17,10 @@ static ssize_t shared_write(eddy_stream *stream, const struct iovec *vectors, in
     return eddy_os_send_shared(stream_fd(stream), vectors, count);
 }
 
+/* It is the others' connection as well, who may write more. */
 static int shared_end(eddy_stream *stream) {
-    return eddy_os_shutdown_write(stream_fd(stream));
+    (void)stream;
+    return 0;
 }
 
 static const struct channel_calls shared_calls = {
@@ -39,7 +41,8 @@ static int stdio_attach_socket(eddy_stream *stream, int own) {
                                 .bytes = sizeof *channel,
                                 .fd = -1,
                                 .can_read = true,
-                                .can_write = true};
+                                .can_write = true,
+                                .is_socket = true};
     int err = eddy__channel_begin(stream, own, channel);
     if (err < 0) eddy__resize(loop, channel, sizeof *channel, 0);
     return err;
@@ -63,7 +66,9 @@ int eddy_stdio_attach(eddy_stream *stream, int fd) {
     int err = net_join(stream_loop(stream));
     if (err < 0) return err;
     err = eddy_os_local_address(fd, (struct sockaddr *)&address, &length);
-    if (err == 0) return stdio_attach_own(stream, eddy_os_duplicate(fd), stdio_attach_socket);
+    if (err == 0)
+        return stdio_attach_own(stream, eddy_os_duplicate(fd),
+                                EDDY_OS_SENDS_WAIT ? eddy__job_attach : stdio_attach_socket);
     if (err != -ENOTSOCK) return err;
     err = stdio_attach_own(stream, eddy_os_reopen(fd), eddy__channel_attach);
     if (err == 0 || err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EBADF) return err;

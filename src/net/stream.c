@@ -47,7 +47,8 @@ static void stream_lose(eddy_stream *stream, int error) {
  * has none: of its writing end that is the reader who has gone. */
 static int stream_take_error(eddy_stream *stream) {
     int error = 0;
-    if (stream->state & STREAM_CHANNEL) return channel_of(stream)->can_read ? 0 : -EPIPE;
+    if ((stream->state & STREAM_CHANNEL) && !channel_of(stream)->is_socket)
+        return channel_of(stream)->can_read ? 0 : -EPIPE;
     int err = eddy_os_socket_error(stream_fd(stream), &error);
     if (err == 0) err = error;
     if (err < 0 && stream->error == 0) stream->error = (int16_t)err;
@@ -277,6 +278,7 @@ int eddy_stream_close(eddy_stream *stream, eddy_stream_fn *fn) {
 
 int eddy_stream_reset(eddy_stream *stream, eddy_stream_fn *fn) {
     int fd = eddy_stream_fd(stream);
-    if (fd >= 0) (void)eddy_os_set_reset_on_close(fd);
+    bool is_shared = (stream->state & STREAM_CHANNEL) != 0; /* or no socket */
+    if (fd >= 0 && !is_shared) (void)eddy_os_set_reset_on_close(fd);
     return eddy_stream_close(stream, fn);
 }

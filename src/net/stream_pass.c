@@ -31,6 +31,8 @@ static int pass_check(const eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
     if (net_has_lost(stream->error)) return -EBADF;
+    if (stream->state & STREAM_CHANNEL)
+        return -ENOTSUP; /* with a way of its own to read and write */
     if (stream->state & STREAM_PASSES) return 0;
     int err = eddy_os_local_address(stream_fd(stream), (struct sockaddr *)&address, &length);
     if (err < 0) return err == -ENOTSOCK ? -ENOTSUP : err;

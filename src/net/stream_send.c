@@ -142,17 +142,17 @@ static void send_finish(eddy_stream *stream, eddy_write *write) {
 
 /* Its interest may be told and yet nothing be taken. */
 static bool send_may_spin(const eddy_stream *stream) {
-    if (stream->state & STREAM_RECORDS) return true;
+    if (stream->state & (STREAM_RECORDS | STREAM_PASSES)) return true;
     return (stream->state & STREAM_CHANNEL) && channel_of(stream)->calls->update == NULL;
 }
 
-/* Sends what the kernel takes now, within the stream's share of the turn. Runs no callback. Returns
- * 0, or why there can be no more. */
-static int send_queue(eddy_stream *stream) {
+/* Sends what the kernel takes now, within the stream's share of the turn. Runs no callback.
+ * `is_told`: that there is room. Returns 0, or why there can be no more. */
+static int send_queue(eddy_stream *stream, bool is_told) {
     size_t budget = stream_loop(stream)->config.stream_bytes_per_turn;
     size_t total = 0;
     ssize_t sent = 0;
-    bool refused = false, was_refused = (stream->state & STREAM_REFUSED) != 0;
+    bool refused = false;
     eddy_write *write = write_first(stream);
     while (write != NULL) {
         if (write->count <= 0) {
@@ -175,9 +175,9 @@ static int send_queue(eddy_stream *stream) {
         total += taken;
     }
     send_settle(stream, write, total, refused);
-    /* Ready, and yet too full: for a record, or for descriptors, as some BSDs tell of any room; or
-     * for a line's end that a terminal makes two characters of. */
-    bool is_too_full = sent == -EAGAIN && was_refused && send_may_spin(stream);
+    /* Ready, and yet too full for anything: for a record, or for descriptors, as some BSDs tell of
+     * any room; or for a line's end that a terminal makes two characters of. */
+    bool is_too_full = is_told && total == 0 && sent == -EAGAIN && send_may_spin(stream);
     if (stream_is_short(sent) || is_too_full) send_again_later(stream);
     return 0;
 }
@@ -219,7 +219,7 @@ static void tell_done(eddy_stream *stream) {
 }
 
 void eddy__stream_send(eddy_stream *stream) {
-    (void)send_queue(stream);
+    (void)send_queue(stream, true);
     tell_done(stream);
 }
 
@@ -232,7 +232,7 @@ RARE static void flush_otherwise(eddy_stream *stream) {
         eddy__connect_end(stream, stream->error);
         return;
     }
-    if (!(stream->state & STREAM_BLOCKED)) (void)send_queue(stream);
+    if (!(stream->state & STREAM_BLOCKED)) (void)send_queue(stream, false);
     tell_done(stream);
 }
 
@@ -296,7 +296,7 @@ int eddy_stream_flush(eddy_stream *stream) {
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
     if (stream->write_last == NULL) return 0;
-    int err = send_queue(stream);
+    int err = send_queue(stream, false);
     eddy__stream_flush_later(stream);
     if (err < 0) return err;
     return stream->state & STREAM_BLOCKED ? -EAGAIN : 0;

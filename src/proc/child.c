@@ -19,7 +19,7 @@ static int child_adopt(eddy_child *child, struct child_record *record, unsigned 
     if (record->owner != NULL) return -EBUSY;
     if (options & EDDY_CHILD_LEAVE) record->flags |= RECORD_LEAVE;
     eddy__record_own(record, child, fn);
-    if (!(record->flags & RECORD_IN_SET)) eddy__record_watch(record);
+    if (!(record->flags & RECORD_IN_SET)) (void)eddy__record_watch(record); /* it is our child */
     return 0;
 }
 
@@ -52,8 +52,12 @@ int eddy_child_watch(eddy_child *child, pid_t pid, unsigned options, eddy_exit_f
         return err;
     }
     eddy__record_own(record, child, fn);
-    eddy__record_watch(record);
-    return 0;
+    err = eddy__record_watch(record);
+    if (err == 0) return 0;
+    child->record = NULL;
+    handle_stop(&child->handle);
+    eddy__record_free(record);
+    return err;
 }
 
 /* --- Letting go --- */
@@ -65,7 +69,7 @@ void eddy_child_stop(eddy_child *child) {
     handle_stop(&child->handle);
     bool has_ended = (record->flags & RECORD_POSTED) != 0;
     if (has_ended) eddy__inbox_withdraw(child->handle.loop, &record->post);
-    record->flags &= (uint8_t)~RECORD_POSTED;
+    record->flags &= (uint8_t) ~(RECORD_POSTED | RECORD_LEAVE); /* that was the handle's */
     if (!(record->flags & RECORD_REAPED)) {
         eddy__record_free(record);
         return;

@@ -88,6 +88,7 @@ void eddy__record_ended(struct child_record *record) {
     } else {
         exit_ask_again(record);
     }
+    return 0;
 }
 
 /* Phase 6. */
@@ -223,7 +224,7 @@ static int exit_start_signal(struct proc_part *proc) {
 
 /* Whatever the system refuses, there is a way left: what can be neither watched nor signalled is
  * asked on the timer. A child may have ended before the handler was there. */
-void eddy__record_watch(struct child_record *record) {
+int eddy__record_watch(struct child_record *record) {
     struct proc_part *proc = record->proc;
     int err = proc->exits < 0 ? -ENOSYS
                               : eddy_os_exits_add(proc->exits, record->pid, record->pidfd, record);
@@ -233,6 +234,8 @@ void eddy__record_watch(struct child_record *record) {
     } else if (err == -ESRCH) {
         exit_move(record, &proc->watched);
         eddy__record_ended(record);
+    } else if (!(record->flags & RECORD_REAPED) && eddy_os_child_find(record->pid) < 1) {
+        return err == -ENOSYS ? -ECHILD : err; /* no wait tells of what is no child */
     } else if (exit_start_signal(proc) == 0) {
         exit_move(record, &proc->signalled);
         exit_arm(proc, EXIT_LOOK_NS);

@@ -145,6 +145,6 @@ int eddy_child_spawn(eddy_child *child, const eddy_child_options *options, eddy_
     }
     record->flags = (uint8_t)spawn_record_flags(options);
     eddy__record_own(record, child, fn);
-    eddy__record_watch(record);
+    (void)eddy__record_watch(record);
     return 0;
 }

@@ -61,7 +61,8 @@ extern const struct part_kind eddy__proc_kind;
 /* --- child_exit.c --- */
 int eddy__proc_start(eddy_loop *loop, struct child_record **record); /* a new one, in no list */
 void eddy__record_free(struct child_record *record);                 /* takes it out of all */
-void eddy__record_watch(struct child_record *record); /* its process runs, or has ended */
+/* Its process runs, or has ended. Fails only if it is no child, and nothing can tell of it. */
+int eddy__record_watch(struct child_record *record);
 void eddy__record_ended(struct child_record *record); /* the same, known to have ended */
 void eddy__record_run(eddy_post *post);               /* tells, in phase 6 */
 /* 0: it runs, or seems to. Else `exit` says what is known. */

@@ -37,7 +37,7 @@ static void ignore_children(int flags) {
     ck_assert_int_eq(sigaction(SIGCHLD, &action, NULL), 0);
 }
 
-/* A parent as nohup or cron leaves SIGCHLD ignored, and then the kernel waits for children by
+/* A parent may leave SIGCHLD ignored, and then the kernel waits for children by
  * itself; so it is with SA_NOCLDWAIT. There is no status, but there is an end. */
 START_TEST(an_exit_is_told_where_sigchld_is_ignored) {
     eddy_loop *loop = test_loop_open();
