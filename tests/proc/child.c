@@ -5,6 +5,11 @@
 
 #include <fcntl.h>
 
+/* Not where platform/ is to do without, nor under valgrind 3.19, which knows no such calls. */
+static bool has_pidfds(void) {
+    return getenv("EDDY_TEST_PLAIN") == NULL && getenv("EDDY_TEST_SLOW") == NULL;
+}
+
 /* --- How it ended --- */
 
 START_TEST(the_status_is_told_once) {
@@ -129,7 +134,7 @@ START_TEST(it_is_told_in_phase_6) {
     ck_assert_int_eq(eddy_defer_start(&defer, on_defer_placed), 0);
     test_turn_until(loop, &told.ended);
     ck_assert_int_lt(timer_place, child_place);
-    if (getenv("EDDY_TEST_PLAIN") == NULL) ck_assert_int_lt(child_place, defer_place);
+    if (has_pidfds()) ck_assert_int_lt(child_place, defer_place); /* else SIGCHLD takes a turn */
     test_loop_close(loop);
 }
 END_TEST
@@ -325,7 +330,7 @@ START_TEST(a_process_that_is_no_child_is_watched) {
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
     told_init(&told, loop);
     int err = eddy_child_watch(&told.child, grandchild, 0, told_on_exit);
-    ck_assert(err == 0 || (err == -ECHILD && getenv("EDDY_TEST_PLAIN") != NULL));
+    ck_assert(err == 0 || (err == -ECHILD && !has_pidfds()));
     ck_assert_int_eq(kill(grandchild, SIGKILL), 0);
     if (err == 0) {
         told_wait(&told, loop);
