@@ -88,7 +88,6 @@ void eddy__record_ended(struct child_record *record) {
     } else {
         exit_ask_again(record);
     }
-    return 0;
 }
 
 /* Phase 6. */
@@ -243,4 +242,5 @@ int eddy__record_watch(struct child_record *record) {
     } else {
         exit_ask_again(record);
     }
+    return 0;
 }
