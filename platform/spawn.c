@@ -1,7 +1,7 @@
 /* spawn.c: making the process of a child, and learning whether it has come to run its program.
  *
  * The child borrows this process's memory until exec, as with vfork: a fork would copy the page
- * tables, which takes tens of milliseconds for each gigabyte (tests/bench/spawn_size.c). What runs
+ * tables, which takes tens of milliseconds for each gigabyte (tests/bench/process.c). What runs
  * there is in spawn_child.c, on a stack of its own. What fails comes back through a close-on-exec
  * pipe, not through the memory, as emulators may make a fork of it.
  *
