@@ -278,6 +278,35 @@ START_TEST(a_stream_may_change_from_pipe_to_socket_while_it_reads) {
 }
 END_TEST
 
+/* Small pieces that the pipe takes whole or not at all: one more than fits is refused in each
+ * turn, and yet the next room is heard of as it comes, not 10 ms later. */
+START_TEST(a_queue_of_small_writes_goes_as_fast_as_it_is_read) {
+    enum { WRITES = 4000, LINE = 50 };
+    static eddy_write writes[WRITES];
+    static char taken[sizeof data];
+    int ends[2];
+    loop = test_loop_open();
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    attach(&writer, ends[1]);
+    for (int i = 0; i < WRITES; i++)
+        ck_assert_int_eq(eddy_stream_write(&writer.stream, &writes[i], data, LINE, end_on_written),
+                         0);
+    turns(1);
+    ck_assert(eddy_stream_is_blocked(&writer.stream));
+    for (int round = 0; writer.written < WRITES; round++) {
+        unsigned before = writer.written;
+        ck_assert_int_lt(round, WRITES);
+        ck_assert_int_gt((int)read(ends[0], taken, sizeof taken), 0);
+        turns(1);
+        ck_assert_uint_gt(writer.written, before);
+    }
+    close(ends[0]);
+    end_close(&writer);
+    test_loop_close(loop);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("pipes, flow");
     ck_add(suite, "gone", a_pipe_without_its_reader_raises_no_signal,
@@ -289,6 +318,7 @@ Suite *make_suite(void) {
     ck_add(suite, "flow", an_end_that_came_while_nobody_read_is_told,
            a_full_pipe_waits_and_its_marks_follow, deadlines_hold_for_pipes,
            a_late_loop_reads_a_pipe_before_it_gives_up, a_close_cancels_what_the_pipe_did_not_take,
+           a_queue_of_small_writes_goes_as_fast_as_it_is_read,
            a_stream_may_change_from_pipe_to_socket_while_it_reads);
     return suite;
 }

@@ -291,13 +291,44 @@ START_TEST(a_socket_is_used_without_being_changed) {
     ck_assert_int_eq(
         eddy_stream_write(&writer.stream, &writes[0], data, sizeof data, end_on_written), 0);
     ck_assert_int_eq(eddy_stream_shutdown(&writer.stream, &writes[1], end_on_written), 0);
-    test_turn_until(loop, &reader.ended);
+    turn_until_received(&reader, sizeof data);
     turn_until_written(&writer, 2);
     ck_assert_uint_eq(reader.sum, sum_bytes(0, data, sizeof data));
     ck_assert(is_blocking(ends[0]) && is_blocking(ends[1]));
+    turns(2);
+    ck_assert(!reader.ended);
     end_close(&writer);
+    close(ends[1]);
+    test_turn_until(loop, &reader.ended);
     end_close(&reader);
     close(ends[0]);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* The connection is also the others', so what would end it, or wants another way to it, is refused
+ * or left out. */
+START_TEST(a_shared_socket_is_not_ended_for_the_others) {
+    eddy_write write;
+    eddy_pass pass;
+    int ends[2];
+    char byte;
+    begin();
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    share(&writer, ends[0]);
+    ck_assert_int_eq(eddy_pass_receive(&writer.stream, true), -ENOTSUP);
+    ck_assert_int_eq(eddy_pass_receive(&writer.stream, false), -ENOTSUP);
+    ck_assert_int_eq(eddy_pass_write(&writer.stream, &pass, "x", 1, &ends[1], 1, end_on_written),
+                     -ENOTSUP);
+    ck_assert_int_eq(eddy_stream_read_past_end(&writer.stream, true), -ENOTSUP);
+    ck_assert_int_eq(eddy_stream_shutdown(&writer.stream, &write, end_on_written), 0);
+    turn_until_written(&writer, 1);
+    ck_assert_int_eq(eddy_stream_reset(&writer.stream, end_on_close), 0);
+    turns(2);
+    ck_assert_int_eq((int)send(ends[0], "y", 1, MSG_NOSIGNAL), 1);
+    ck_assert_int_eq((int)recv(ends[1], &byte, 1, MSG_DONTWAIT), 1);
+    close(ends[0]);
+    ck_assert_int_eq((int)recv(ends[1], &byte, 1, MSG_DONTWAIT), 0);
     close(ends[1]);
     test_loop_close(loop);
 }
@@ -315,6 +346,6 @@ Suite *make_suite(void) {
     ck_add(suite, "refused", all_that_holds_where_nothing_can_be_opened_anew);
 #endif
     ck_add(suite, "others", a_terminal_keeps_its_access_mode,
-           a_socket_is_used_without_being_changed);
+           a_socket_is_used_without_being_changed, a_shared_socket_is_not_ended_for_the_others);
     return suite;
 }
