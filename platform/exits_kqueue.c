@@ -26,7 +26,7 @@ void eddy_os_exits_close(int exits, bool is_parents) {
 
 /* NetBSD's `udata` was an integer before 10. */
 static int exits_change(int exits, pid_t pid, unsigned short flags, void *token) {
-    struct kevent change;
+    struct kevent change = {0};
     EV_SET(&change, (uintptr_t)pid, EVFILT_PROC, flags, flags & EV_ADD ? NOTE_EXIT : 0, 0,
            (__typeof__(change.udata))(uintptr_t)token);
     return kevent(exits, &change, 1, NULL, 0, NULL) < 0 ? -errno : 0;
