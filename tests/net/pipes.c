@@ -275,7 +275,9 @@ START_TEST(what_only_sockets_have_is_refused) {
                      -ENOTSOCK);
     ck_assert_int_eq(eddy_tcp_set_nodelay(&writer.stream, true), -ENOTSOCK);
     eddy_credentials who;
-    ck_assert_int_eq(eddy_local_peer_credentials(eddy_stream_fd(&writer.stream), &who), -ENOTSOCK);
+    if (getenv("EDDY_TEST_PLAIN") == NULL) /* which has no such question */
+        ck_assert_int_eq(eddy_local_peer_credentials(eddy_stream_fd(&writer.stream), &who),
+                         -ENOTSOCK);
     int ends[2];
     test_socket_pair(ends);
     struct end socket;
