@@ -40,6 +40,13 @@ int eddy_os_duplicate(int fd) {
     return duplicate < 0 ? -errno : duplicate;
 }
 
+int eddy_os_lift(int fd) {
+    if (fd < 0 || fd >= DUPLICATE_FIRST) return fd;
+    int lifted = eddy_os_duplicate(fd);
+    eddy_os_close(fd);
+    return lifted;
+}
+
 int eddy_os_access_mode(int fd) {
     int status = fcntl(fd, F_GETFL);
     return status < 0 ? -errno : status & O_ACCMODE;
@@ -64,7 +71,7 @@ static int pipe_plain(int ends[2]) {
 #endif
 }
 
-int eddy_os_pipe(int ends[2]) {
+static int pipe_open(int ends[2]) {
 #ifdef HAVE_PIPE2
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0) return 0;
     if (!call_is_missing(errno)) return -errno;
@@ -80,10 +87,22 @@ int eddy_os_pipe(int ends[2]) {
     return err;
 }
 
+int eddy_os_pipe(int ends[2]) {
+    int err = pipe_open(ends);
+    if (err < 0) return err;
+    ends[0] = eddy_os_lift(ends[0]);
+    ends[1] = eddy_os_lift(ends[1]);
+    err = ends[0] < 0 ? ends[0] : ends[1];
+    if (err >= 0) return 0;
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0) eddy_os_close(ends[i]);
+    return err;
+}
+
 int eddy_os_eventfd(void) {
 #ifdef HAVE_EVENTFD
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return fd < 0 ? -errno : eddy_os_lift(fd);
 #else
     return -ENOSYS;
 #endif

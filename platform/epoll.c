@@ -54,8 +54,9 @@ static int epoll_open(void *state, const eddy_allocator *memory, int capacity) {
     (void)capacity;
     struct epoll_state *it = state;
     (void)memory;
-    it->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    return it->epoll_fd < 0 ? -errno : 0;
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    it->epoll_fd = fd < 0 ? -errno : eddy_os_lift(fd);
+    return it->epoll_fd < 0 ? it->epoll_fd : 0;
 }
 
 static void epoll_close(void *state) {

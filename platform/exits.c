@@ -15,7 +15,7 @@
 
 int eddy_os_exits_open(void) {
     int exits = epoll_create1(EPOLL_CLOEXEC);
-    if (exits >= 0) return exits;
+    if (exits >= 0) return eddy_os_lift(exits);
     return call_is_missing(errno) ? -ENOSYS : -errno;
 }
 

@@ -44,6 +44,10 @@ int eddy_os_prepare_descriptor(int fd); /* makes a foreign one non-blocking, clo
 int eddy_os_access_mode(int fd);        /* O_RDONLY, O_WRONLY or O_RDWR */
 bool eddy_os_is_pty_master(int fd);     /* of a system whose master reads -EIO without a slave */
 
+/* What the library has for itself is none of the first three numbers, also in a program that was
+ * started without them: what it prints would go into the loop's pipe. `fd` again, or another number
+ * in its place; of a negative one that. -EMFILE: `fd` is closed. */
+int eddy_os_lift(int fd);
 int eddy_os_duplicate(int fd); /* close-on-exec, and none of the first three numbers */
 /* The file of `fd` opened once more with the same access, non-blocking, so that the description is
  * nobody else's. Errors: what cannot be opened again (a socket, a pty's master, what this process

@@ -9,6 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* O_DIRECT makes a pipe of packets, where that is known. */
+#ifdef O_DIRECT
+enum { REOPEN_KEPT = O_ACCMODE | O_APPEND | O_DIRECT };
+#else
+enum { REOPEN_KEPT = O_ACCMODE | O_APPEND };
+#endif
+
 /* Only Linux opens a file anew by /proc/self/fd; elsewhere such a name is a duplicate, which shares
  * the description. Terminals have a name of their own. */
 static int reopen_by_name(int fd, bool is_terminal, int flags) {
@@ -47,7 +54,7 @@ int eddy_os_reopen(int fd) {
     if (flags < 0 || fstat(fd, &status) < 0) return -errno;
     bool is_terminal = S_ISCHR(status.st_mode) && isatty(fd) && !eddy_os_is_pty_master(fd);
     if (!S_ISFIFO(status.st_mode) && !is_terminal) return -ENOTSUP;
-    flags = (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    flags = (flags & REOPEN_KEPT) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     int opened = reopen_by_name(fd, is_terminal, flags);
     if (opened < 0) return opened;
     if (reopen_is_same(&status, opened) && !reopen_has_lost_end(fd, flags)) return opened;

@@ -174,6 +174,11 @@ int eddy_os_signal_take(int number, void (*handler)(int)) {
     ours.sa_handler = handler;
     ours.sa_flags = SA_RESTART | SA_ONSTACK;
     sigemptyset(&ours.sa_mask);
+    /* A shell that ends a stopped job sends the signal and SIGCONT: what ends it comes first. */
+    if (number != SIGTSTP && number != SIGCONT) {
+        sigaddset(&ours.sa_mask, SIGTSTP);
+        sigaddset(&ours.sa_mask, SIGCONT);
+    }
     if (sigaction(number, NULL, &now) < 0) return -errno;
     if ((now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return 0;
     return sigaction(number, &ours, NULL) < 0 ? -errno : 0;

@@ -11,8 +11,13 @@
  * `error` -ECHILD. So it is in a forked process: after eddy_loop_after_fork each child of the
  * parent is told as lost.
  *
+ * Descriptors: one for the loop from its first child on, one for each child, and during the call
+ * both ends of what the child is given and two more.
+ *
  * Where there are no descriptors of processes (before Linux 5.3, or in a sandbox) the loop handles
- * SIGCHLD while it has children, and each exit costs a look at all of them. */
+ * SIGCHLD while it has children, so that a handler of the program's is not called meanwhile, and
+ * each exit costs a look at all of them. If the program puts its own handler over that one, exits
+ * are told within a second. */
 #ifndef EDDY_CHILD_H
 #define EDDY_CHILD_H
 
@@ -56,6 +61,8 @@ typedef enum eddy_child_source {
     EDDY_CHILD_FD,     /* `fd`, one of ours, which stays ours; also one that is close-on-exec */
     EDDY_CHILD_READS,  /* a pipe that the child reads and `stream` writes */
     EDDY_CHILD_WRITES, /* a pipe that the child writes and `stream` reads */
+    EDDY_CHILD_SAME,   /* as the child's descriptor `fd`, of another entry or one of 0 to 2 that is
+                        * inherited: {2, EDDY_CHILD_SAME, 1} is 2>&1 */
     EDDY_CHILD_SOCKET, /* a pair of local sockets: both read and write. A program that opens
                         * /dev/stdout cannot open a socket; pipes are what programs expect */
 } eddy_child_source;
@@ -85,6 +92,8 @@ enum {
     EDDY_CHILD_SET_NICE = 1 << 7,     /* and `nice`, absolute, -20 to 19 */
     EDDY_CHILD_KEEP_SIGNALS = 1 << 8, /* has the mask of this thread and ignores what this process
                                        * ignores; without it nothing is blocked or ignored */
+    EDDY_CHILD_END_GROUP = 1 << 10,   /* what is left of the process group that it leads is killed
+                                       * when it has ended, before its number is free */
     EDDY_CHILD_KEEP_FDS = 1 << 9,     /* inherits, beside those named, every descriptor that is not
                                        * close-on-exec; without it only 0, 1 and 2 */
 };
@@ -92,8 +101,10 @@ enum {
 /* Begin with {0}: what is 0 is as the comments say. All of it is used during the call only. */
 typedef struct eddy_child_options {
     const char *file;       /* with a slash a path, else looked for in the directories of the
-                             * PATH in `environment`, or of "/bin:/usr/bin" if it has none; a
-                             * relative path starts from `directory`. NULL: arguments[0] */
+                             * PATH in `environment`, or of "/bin:/usr/bin" if it has none; an
+                             * empty one of these is `directory`, where relative paths start.
+                             * What is not there, or may not be run, is looked for in the next.
+                             * NULL: arguments[0] */
     char *const *arguments; /* ended by NULL; the first, which must be there, is the program's name
                              * for itself */
     char *const *environment; /* ended by NULL, passed on as it is; NULL: this process's */
@@ -122,6 +133,8 @@ EDDY_API void eddy_child_init(eddy_child *child, eddy_loop *loop);
  * and however big this process is, none of its memory is copied where the system has vfork, unless
  * the child becomes another user: its memory is then its own, and if another thread forks at that
  * moment a process that does not exec, the wait is for that one's end as well. So it is on macOS.
+ * A program or directory of a network's file system may keep the thread waiting. A limit that is
+ * too low for the program (RLIMIT_AS, RLIMIT_STACK) ends it by a signal, and is no error here.
  * There is no shell in between, also not for a file that has no format (-ENOEXEC).
  *
  * The child has every signal's disposition at its default and an empty mask
@@ -143,8 +156,7 @@ EDDY_API int eddy_child_spawn(eddy_child *child, const eddy_child_options *optio
 
 /* Options of eddy_child_watch. */
 enum {
-    EDDY_CHILD_LEAVE =
-        1 << 0, /* leaves the status for who else waits for it: a zombie until then */
+    EDDY_CHILD_LEAVE = 1 << 0, /* the status stays for who else waits: a zombie until then */
 };
 
 /* Watches the process `pid`, which somebody else has started: a child of this process, or, where
@@ -168,7 +180,8 @@ EDDY_API pid_t eddy_child_pid(const eddy_child *child);
 EDDY_API int eddy_child_kill(eddy_child *child, int signal);
 
 /* The same to all of the process group that it leads (EDDY_CHILD_GROUP with 0, EDDY_CHILD_SESSION).
- * Also when the leader has ended before the others, until its exit callback.
+ * Also when the leader has ended before the others, until its exit callback, in which its number is
+ * free already: what it has left behind EDDY_CHILD_END_GROUP kills.
  * Errors also: -EINVAL (it was not started as the leader of one). */
 EDDY_API int eddy_child_kill_group(eddy_child *child, int signal);
 

@@ -38,7 +38,9 @@ typedef struct eddy_pass {
  * descriptors. These are duplicated at once: yours stay yours, and may be closed, or their numbers
  * be used again, right after this. The duplicates are closed when they are sent, or when the write
  * fails or is cancelled, before `fn` is called with `&pass->write`. Until the peer has received
- * them the kernel keeps what they are open; if it closes instead, they are closed.
+ * them the kernel keeps what they are open; if it closes, or ends, instead, they are closed, and
+ * nobody is told: who wants to give them to another one then keeps its own until an answer has
+ * come.
  *
  * Where the kernel takes the connection but not these descriptors, the write fails alone, nothing
  * of it is sent, and the writes behind it go on: so it should be a whole message. It is told

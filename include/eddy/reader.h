@@ -71,11 +71,13 @@ EDDY_API int eddy_reader_exactly_into(eddy_reader *reader, void *data, size_t co
 /* Asks for all up to the first delimiter, and with it: "\r\n", say. The `size` bytes at
  * `delimiter` must be there until `fn` is called. However small the pieces are, each byte is
  * searched once. Errors also: -EINVAL (an empty delimiter). After -EMSGSIZE the line may be skipped
- * by eddy_reader_some and the same request again. */
+ * by eddy_reader_some, which then leaves what may be the beginning of the delimiter, and the same
+ * request again. */
 EDDY_API int eddy_reader_until(eddy_reader *reader, const void *delimiter, size_t size,
                                eddy_reader_fn *fn);
 
-/* Asks for what there is: all that is in the buffer, or the next that comes. */
+/* Asks for what there is: all that is in the buffer, or the next that comes. What it takes another
+ * request does not find: after -ETIMEDOUT of an eddy_reader_until, say, half a delimiter. */
 EDDY_API int eddy_reader_some(eddy_reader *reader, eddy_reader_fn *fn);
 
 /* If the request is not answered `delay_ns` from now it gets -ETIMEDOUT; -1: no deadline. It goes

@@ -40,8 +40,8 @@ extern "C" {
  * macOS and NetBSD give the SIGPIPE of a pipe to any thread of the process, so that it is to be
  * ignored there by who uses this. (None of this has run on them.)
  *
- * Errors: -EBADF, -EISCONN (the stream has a descriptor), -EINVAL (closing), -EPROTOTYPE (a socket
- * of datagrams or records), -ENOMEM, -EMFILE, or as eddy_io_start. */
+ * Errors: -EBADF, -EISCONN (the stream has a descriptor), -EINVAL (closing; a listening socket),
+ * -EPROTOTYPE (a socket of datagrams or records), -ENOMEM, -EMFILE, or as eddy_io_start. */
 EDDY_API int eddy_stdio_attach(eddy_stream *stream, int fd);
 
 #ifdef __cplusplus

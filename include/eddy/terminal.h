@@ -125,8 +125,8 @@ EDDY_API void eddy_resize_stop(eddy_resize *resize);
  * 0 by 0. The modes are the system's, or `mode` from the start.
  *
  * When nobody has the terminal open any more, reading the manager gives what was written and then
- * ends: by -EIO on Linux, by 0 elsewhere. Keep no descriptor of the terminal then, else the end
- * never comes. When the manager is closed the terminal is hung up.
+ * ends: read(2) by -EIO on Linux, by 0 elsewhere, a stream by its end. Keep no descriptor of the
+ * terminal then, else the end never comes. When the manager is closed the terminal is hung up.
  *
  * Errors, after which nothing is open: -EMFILE, -ENFILE, -ENOSPC (no more ptys), -ENOENT (no
  * /dev/ptmx), -EACCES, -ENOMEM, -EAGAIN, -EINVAL (as above). */

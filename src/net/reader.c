@@ -10,7 +10,13 @@
 #include <string.h>
 
 /* Of `eddy_reader.kind`. */
-enum { READER_EXACTLY, READER_INTO, READER_UNTIL, READER_SOME };
+enum {
+    READER_EXACTLY,
+    READER_INTO,
+    READER_UNTIL,
+    READER_FULL, /* an UNTIL that was told so; its last `done` bytes may begin a delimiter */
+    READER_SOME, /* all but the last `done` bytes */
+};
 
 struct reader_answer {
     int status;
@@ -48,6 +54,23 @@ static size_t reader_find(eddy_reader *reader) {
     return 0;
 }
 
+/* What there is of a request that cannot be answered. */
+static struct reader_answer reader_failure(eddy_reader *reader, int status) {
+    if (reader->kind == READER_INTO)
+        return (struct reader_answer){status, reader->target, reader->done};
+    return (struct reader_answer){status, reader->buffer + reader->start, reader_held(reader)};
+}
+
+/* The buffer is full: who skips what is in it must not skip half a delimiter. */
+static struct reader_answer reader_full(eddy_reader *reader) {
+    const char *data = reader->buffer + reader->start;
+    size_t held = reader_held(reader), kept = reader->wanted - 1;
+    while (memcmp(data + held - kept, reader->delimiter, kept) != 0) kept--;
+    reader->kind = READER_FULL;
+    reader->done = kept;
+    return reader_failure(reader, -EMSGSIZE);
+}
+
 static void reader_copy_to_target(eddy_reader *reader) {
     size_t size = reader->wanted - reader->done;
     if (size > reader_held(reader)) size = reader_held(reader);
@@ -73,22 +96,13 @@ static bool reader_answers(eddy_reader *reader, struct reader_answer *answer) {
     case READER_UNTIL:
         size = reader_find(reader);
         if (size == 0 && held < reader->size) return false;
-        *answer = size > 0
-                      ? reader_take(reader, size)
-                      : (struct reader_answer){-EMSGSIZE, reader->buffer + reader->start, held};
+        *answer = size > 0 ? reader_take(reader, size) : reader_full(reader);
         return true;
     default:
         if (held == 0) return false;
-        *answer = reader_take(reader, held);
+        *answer = reader_take(reader, held - reader->done);
         return true;
     }
-}
-
-/* What there is of a request that cannot be answered. */
-static struct reader_answer reader_failure(eddy_reader *reader, int status) {
-    if (reader->kind == READER_INTO)
-        return (struct reader_answer){status, reader->target, reader->done};
-    return (struct reader_answer){status, reader->buffer + reader->start, reader_held(reader)};
 }
 
 /* False: the reader is its owner's again, and may be gone. */
@@ -268,8 +282,11 @@ int eddy_reader_until(eddy_reader *reader, const void *delimiter, size_t size, e
 }
 
 int eddy_reader_some(eddy_reader *reader, eddy_reader_fn *fn) {
+    size_t kept = reader->kind == READER_FULL ? reader->done : 0;
     int err = reader_check(reader, fn);
-    return err < 0 ? err : reader_ask(reader, READER_SOME, 1, fn);
+    if (err == 0) err = reader_ask(reader, READER_SOME, 1, fn);
+    if (err == 0) reader->done = kept;
+    return err;
 }
 
 int eddy_reader_set_deadline(eddy_reader *reader, int64_t delay_ns) {
@@ -305,7 +322,9 @@ void eddy_reader_stop(eddy_reader *reader) {
 size_t eddy_reader_rest(eddy_reader *reader, void **data) {
     size_t size = reader->fn == NULL ? reader_held(reader) : 0;
     *data = reader->buffer + reader->start;
-    if (size > 0) reader->start = reader->end = 0;
+    if (size == 0) return 0;
+    reader->start = reader->end = 0;
+    reader->kind = READER_SOME;
     return size;
 }
 

@@ -35,6 +35,8 @@ static int stdio_attach_socket(eddy_stream *stream, int own) {
     eddy_loop *loop = stream_loop(stream);
     int type = eddy_os_socket_type(own);
     if (type != SOCK_STREAM) return type < 0 ? type : -EPROTOTYPE;
+    int is_listening = eddy_os_is_listening(own);
+    if (is_listening != 0) return is_listening < 0 ? is_listening : -EINVAL;
     struct channel *channel = eddy__resize(loop, NULL, 0, sizeof *channel);
     if (channel == NULL) return -ENOMEM;
     *channel = (struct channel){.calls = &shared_calls,

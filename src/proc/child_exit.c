@@ -67,7 +67,16 @@ void eddy__record_disown(struct child_record *record) {
     exit_rest(record->proc);
 }
 
+/* As long as nobody has waited for the leader its number is no other group's. */
+static void exit_end_group(const struct child_record *record) {
+    eddy_exit exit;
+    if (!(record->flags & RECORD_END_GROUP) || (record->flags & RECORD_LOST)) return;
+    if (eddy_os_child_wait(record->pid, record->pidfd, true, &exit) == 1)
+        (void)eddy_os_child_kill_group(record->pid, SIGKILL);
+}
+
 int eddy__record_take(const struct child_record *record, eddy_exit *exit) {
+    exit_end_group(record);
     bool leave = (record->flags & RECORD_LEAVE) != 0;
     int result = record->flags & RECORD_LOST
                      ? -ECHILD

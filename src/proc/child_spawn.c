@@ -4,6 +4,8 @@
  * Threading: loop thread only. */
 #include "proc.h"
 
+enum { SPAWN_INHERITED = 3 }; /* descriptors, if nothing else is said */
+
 /* The descriptors of a child that is being started. */
 struct child_plan {
     eddy_loop *loop;
@@ -34,13 +36,19 @@ static int spawn_check_fd(const eddy_loop *loop, const eddy_child_fd *fds, unsig
     return 0;
 }
 
+static bool spawn_leads(const eddy_child_options *options) {
+    if (options->flags & (EDDY_CHILD_SESSION | EDDY_CHILD_TERMINAL)) return true;
+    return (options->flags & EDDY_CHILD_GROUP) && options->process_group == 0;
+}
+
 static int spawn_check(const eddy_loop *loop, const eddy_child_options *options) {
-    const unsigned known = (EDDY_CHILD_KEEP_FDS << 1) - 1;
+    const unsigned known = (EDDY_CHILD_END_GROUP << 1) - 1;
     if (options->arguments == NULL || options->arguments[0] == NULL) return -EINVAL;
     if (options->flags & ~known) return -EINVAL;
     if ((options->flags & EDDY_CHILD_GROUP) && options->process_group < 0) return -EINVAL;
     if ((options->flags & EDDY_CHILD_SET_NICE) && (options->nice < -20 || options->nice > 19))
         return -EINVAL;
+    if ((options->flags & EDDY_CHILD_END_GROUP) && !spawn_leads(options)) return -EINVAL;
     if (options->fd_count > 0 && options->fds == NULL) return -EINVAL;
     if (options->limit_count > 0 && options->limits == NULL) return -EINVAL;
     if ((options->flags & EDDY_CHILD_SET_GROUPS) && options->group_count > 0 &&
@@ -78,18 +86,37 @@ static int spawn_make_fd(struct child_plan *spawn, const eddy_child_fd *fd) {
         return err < 0 ? err : spawn_connect(fd->stream, ends, 0);
     case EDDY_CHILD_READS:
     case EDDY_CHILD_WRITES:
+    case EDDY_CHILD_SAME: /* not here */
         break;
     }
     err = eddy_os_child_pipe(ends);
     return err < 0 ? err : spawn_connect(fd->stream, ends, fd->source == EDDY_CHILD_READS);
 }
 
+/* Ours, of which the child's descriptor `number` is made. */
+static int spawn_find_fd(const struct child_plan *spawn, int number) {
+    const eddy_child_fd *fds = spawn->options->fds;
+    for (unsigned i = 0; i < spawn->made; i++)
+        if (fds[i].number == number)
+            return fds[i].source != EDDY_CHILD_SAME ? spawn->map[i].fd : -EINVAL;
+    return number >= 0 && number < SPAWN_INHERITED ? number : -EINVAL;
+}
+
+/* Those that are the same as others are known when the others are. */
 static int spawn_make_fds(struct child_plan *spawn) {
+    const eddy_child_fd *fds = spawn->options->fds;
     for (unsigned i = 0; i < spawn->options->fd_count; i++) {
-        int fd = spawn_make_fd(spawn, &spawn->options->fds[i]);
-        if (fd < 0) return fd;
-        spawn->map[i] = (struct eddy_os_child_fd){spawn->options->fds[i].number, fd};
+        bool is_same = fds[i].source == EDDY_CHILD_SAME;
+        int fd = is_same ? -1 : spawn_make_fd(spawn, &fds[i]);
+        if (fd < 0 && !is_same) return fd;
+        spawn->map[i] = (struct eddy_os_child_fd){fds[i].number, fd};
         spawn->made++;
+    }
+    for (unsigned i = 0; i < spawn->made; i++) {
+        if (fds[i].source != EDDY_CHILD_SAME) continue;
+        int fd = spawn_find_fd(spawn, fds[i].fd);
+        if (fd < 0) return fd;
+        spawn->map[i].fd = fd;
     }
     return 0;
 }
@@ -121,10 +148,10 @@ static int spawn_run(struct child_plan *spawn, struct child_record *record) {
 }
 
 static unsigned spawn_record_flags(const eddy_child_options *options) {
-    unsigned flags = options->flags;
-    bool leads = (flags & (EDDY_CHILD_SESSION | EDDY_CHILD_TERMINAL)) ||
-                 ((flags & EDDY_CHILD_GROUP) && options->process_group == 0);
-    return leads ? RECORD_REAPED | RECORD_LEADER : RECORD_REAPED;
+    unsigned flags = RECORD_REAPED;
+    if (spawn_leads(options)) flags |= RECORD_LEADER;
+    if (options->flags & EDDY_CHILD_END_GROUP) flags |= RECORD_END_GROUP;
+    return flags;
 }
 
 int eddy_child_spawn(eddy_child *child, const eddy_child_options *options, eddy_exit_fn *fn) {

@@ -24,12 +24,13 @@
 
 /* Of child_record.flags. */
 enum {
-    RECORD_IN_SET = 1 << 0, /* `exits` will tell of it */
-    RECORD_POSTED = 1 << 1, /* has ended; phase 6 is to tell */
-    RECORD_REAPED = 1 << 2, /* waited for in any case: it was started here */
-    RECORD_LEAVE = 1 << 3,  /* EDDY_CHILD_LEAVE */
-    RECORD_LEADER = 1 << 4, /* of a process group */
-    RECORD_LOST = 1 << 5,   /* a child of the process from which this one was forked */
+    RECORD_IN_SET = 1 << 0,    /* `exits` will tell of it */
+    RECORD_POSTED = 1 << 1,    /* has ended; phase 6 is to tell */
+    RECORD_REAPED = 1 << 2,    /* waited for in any case: it was started here */
+    RECORD_LEAVE = 1 << 3,     /* EDDY_CHILD_LEAVE */
+    RECORD_LEADER = 1 << 4,    /* of a process group */
+    RECORD_END_GROUP = 1 << 6, /* EDDY_CHILD_END_GROUP */
+    RECORD_LOST = 1 << 5,      /* a child of the process from which this one was forked */
 };
 
 struct child_record {

@@ -79,6 +79,28 @@ START_TEST(settings_out_of_range_are_invalid) {
 }
 END_TEST
 
+/* What the program prints, or reads, is not the loop's. */
+START_TEST(a_loop_leaves_the_standard_descriptors_alone) {
+    if (strcmp(test_backend, "kqueue") == 0) return; /* which cannot be duplicated everywhere */
+    for (eddy_wakeup_kind kind = EDDY_WAKEUP_PIPE; kind <= EDDY_WAKEUP_EVENTFD; kind++) {
+        eddy_loop *loop;
+        int kept[3];
+        for (int i = 0; i < 3; i++) kept[i] = fcntl(i, F_DUPFD, 10);
+        for (int i = 0; i < 3; i++) close(i);
+        int err = open_with(&loop, (eddy_loop_config){.wakeup = kind});
+        bool are_free = true;
+        for (int i = 0; i < 3; i++) are_free = are_free && fcntl(i, F_GETFD) < 0;
+        for (int i = 0; i < 3; i++) {
+            dup2(kept[i], i);
+            close(kept[i]);
+        }
+        ck_assert_int_eq(err, 0);
+        ck_assert(are_free);
+        ck_assert_int_eq(eddy_loop_close(loop), 0);
+    }
+}
+END_TEST
+
 /* The header promises three descriptors, or two where the backend has none; all close-on-exec. The
  * double of kqueue, where the system has none, makes its own out of three. */
 START_TEST(a_loop_takes_three_descriptors_at_most_and_gives_them_back) {
@@ -229,7 +251,7 @@ Suite *make_suite(void) {
     ck_add(suite, "open", a_loop_opens_on_the_backend_asked_for_by_name,
            a_loop_without_a_config_takes_the_first_backend,
            the_list_of_backends_has_an_end_and_no_name_twice, an_unknown_backend_is_no_entry,
-           settings_out_of_range_are_invalid,
+           settings_out_of_range_are_invalid, a_loop_leaves_the_standard_descriptors_alone,
            a_loop_takes_three_descriptors_at_most_and_gives_them_back,
            open_without_descriptors_says_so_and_leaves_none,
            open_without_memory_says_so_and_leaves_nothing,

@@ -63,6 +63,36 @@ END_TEST
 
 /* --- Limits --- */
 
+/* The delimiter's first byte is the buffer's last: what is skipped ends before it. */
+START_TEST(a_long_line_is_skipped_up_to_its_end) {
+    for (size_t length = ROOM - 3; length < ROOM + 3; length++) {
+        struct talk talk;
+        char text[2 * ROOM] = "one\r\n";
+        talk_open(&talk);
+        memset(text + 5, 'x', length);
+        memcpy(text + 5 + length, "\r\ntwo\r\nthree\r\n", 15);
+        talk_begin(&talk, "u-");
+        talk_text(&talk, text);
+        const char *last = "";
+        for (unsigned i = 0; i < 9 && strcmp(last, "[three\r\n]") != 0; i++) {
+            talk.told = false;
+            talk.length = 0;
+            bool was_full = talk.failed;
+            talk.failed = false;
+            if (i > 0) ck_assert_int_eq(talk_ask(&talk, was_full ? 's' : 'u'), 0);
+            test_turn_until(talk.loop, &talk.told);
+            last = talk.said;
+            /* The end of the long line, or a whole one. */
+            bool is_line = strcmp(last, "[one\r\n]") == 0 || strcmp(last, "[two\r\n]") == 0 ||
+                           strcmp(last, "[three\r\n]") == 0;
+            ck_assert(is_line || talk.failed || strspn(last, "[x\r\n]") == strlen(last));
+        }
+        ck_assert_str_eq(last, "[three\r\n]");
+        talk_close(&talk);
+    }
+}
+END_TEST
+
 START_TEST(full_buffer_without_a_delimiter_is_told_and_stays) {
     struct talk talk;
     char line[ROOM + 1];
@@ -235,7 +265,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("reader");
     ck_add(suite, "pieces", answers_do_not_depend_on_the_pieces,
-           kinds_of_requests_may_follow_each_other, some_is_what_there_is);
+           kinds_of_requests_may_follow_each_other, some_is_what_there_is,
+           a_long_line_is_skipped_up_to_its_end);
     ck_add(suite, "limits", full_buffer_without_a_delimiter_is_told_and_stays,
            line_as_long_as_the_buffer_fits_wherever_it_begins, senseless_requests_are_refused);
     ck_add(suite, "in_a_row", lines_of_one_read_are_answered_in_one_turn,

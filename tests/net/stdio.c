@@ -330,6 +330,11 @@ START_TEST(a_shared_socket_is_not_ended_for_the_others) {
     close(ends[0]);
     ck_assert_int_eq((int)recv(ends[1], &byte, 1, MSG_DONTWAIT), 0);
     close(ends[1]);
+    int listening = socket(AF_INET, SOCK_STREAM, 0); /* of any port */
+    ck_assert_int_eq(listen(listening, 1), 0);
+    end_init(&reader, loop);
+    ck_assert_int_eq(eddy_stdio_attach(&reader.stream, listening), -EINVAL);
+    close(listening);
     test_loop_close(loop);
 }
 END_TEST

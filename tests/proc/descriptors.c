@@ -62,6 +62,52 @@ START_TEST(a_socket_is_both_ways) {
 }
 END_TEST
 
+START_TEST(two_descriptors_of_a_child_may_be_the_same) {
+    eddy_loop *loop = test_loop_open();
+    struct told told;
+    struct line out;
+    told_init(&told, loop);
+    line_init(&out, loop);
+    eddy_child_fd fds[] = {{.number = 2, .source = EDDY_CHILD_SAME, .fd = 1},
+                           {.number = 1, .source = EDDY_CHILD_WRITES, .stream = &out.stream},
+                           {.number = 7, .source = EDDY_CHILD_SAME, .fd = 0}};
+    ck_assert_int_eq(told_spawn(&told, "echo out; echo err >&2; : <&7", 0, fds, 3), 0);
+    ck_assert_int_eq(eddy_stream_read_start(&out.stream, line_on_read), 0);
+    test_turn_until(loop, &out.ended);
+    ck_assert_str_eq(out.text, "out\nerr\n");
+    told_wait(&told, loop);
+    ck_assert_int_eq(told.exit.status, 0);
+    line_close(&out, loop);
+    line_init(&out, loop);
+    for (int bad = 2; bad < 10; bad += 7) { /* the same as itself, or as nothing */
+        fds[0].fd = bad;
+        ck_assert_int_eq(told_spawn(&told, "exit 0", 0, fds, 3), -EINVAL);
+        ck_assert_int_eq(eddy_stream_fd(&out.stream), -1);
+    }
+    test_loop_close(loop);
+}
+END_TEST
+
+/* Who still has the output is heard of by its end. */
+START_TEST(what_is_left_of_a_group_ends_with_its_leader) {
+    const unsigned flags = EDDY_CHILD_GROUP | EDDY_CHILD_END_GROUP;
+    eddy_loop *loop = test_loop_open();
+    struct told told;
+    struct line out;
+    told_init(&told, loop);
+    line_init(&out, loop);
+    const eddy_child_fd fds[] = {{.number = 1, .source = EDDY_CHILD_WRITES, .stream = &out.stream}};
+    ck_assert_int_eq(told_spawn(&told, "exit 0", EDDY_CHILD_END_GROUP, fds, 1), -EINVAL);
+    ck_assert_int_eq(told_spawn(&told, "sleep 1000 & exit 3", flags, fds, 1), 0);
+    ck_assert_int_eq(eddy_stream_read_start(&out.stream, line_on_read), 0);
+    test_turn_until(loop, &out.ended);
+    told_wait(&told, loop);
+    ck_assert_int_eq(told.exit.status, 3);
+    line_close(&out, loop);
+    test_loop_close(loop);
+}
+END_TEST
+
 /* The exit and the end of the output are two events, in any order: all bytes come. */
 START_TEST(no_output_is_lost_when_the_exit_comes_first) {
     eddy_loop *loop = test_loop_open();
@@ -348,6 +394,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("descriptors");
     ck_add(suite, "streams", bytes_go_through_a_child, a_socket_is_both_ways,
+           two_descriptors_of_a_child_may_be_the_same, what_is_left_of_a_group_ends_with_its_leader,
            no_output_is_lost_when_the_exit_comes_first,
            an_exit_is_told_though_a_grandchild_holds_the_output);
     ck_add(suite, "inherited", only_our_end_does_not_block, a_child_opens_its_output_by_name,

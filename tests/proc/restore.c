@@ -238,6 +238,26 @@ START_TEST(a_program_that_goes_on_in_the_background_does_not_touch_the_terminal)
 }
 END_TEST
 
+/* As a shell does it, and a service manager: the signal, and at once SIGCONT. */
+static void end_while_stopped(void) {
+    static const int numbers[] = {SIGTERM, SIGHUP, SIGQUIT};
+    options = EDDY_RESTORE_ALWAYS;
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = session_start(wait_in_raw);
+        session_hear();
+        stop(pid);
+        need(kill(pid, numbers[i]) == 0 && kill(pid, SIGCONT) == 0);
+        int status = session_wait(pid);
+        need(WIFSIGNALED(status) && WTERMSIG(status) == numbers[i]);
+        need(modes_are_original());
+    }
+}
+
+START_TEST(a_program_that_is_stopped_can_be_ended) {
+    in_session(end_while_stopped);
+}
+END_TEST
+
 static void ignore_background(void) {
     signal(SIGTTOU, SIG_IGN);
     wait_in_raw();
@@ -378,6 +398,7 @@ Suite *make_suite(void) {
            a_program_in_the_background_restores_and_ends_and_is_not_stopped);
     ck_add(suite, "stops", a_program_that_is_stopped_gives_the_terminal_back_until_it_goes_on,
            a_program_that_goes_on_in_the_background_does_not_touch_the_terminal,
+           a_program_that_is_stopped_can_be_ended,
            a_program_that_cannot_be_stopped_goes_on_with_the_terminal_as_it_was);
     ck_add(suite, "others", a_watcher_of_the_signal_goes_first_and_leaves_the_handler_behind,
            handlers_are_there_while_they_are_needed_and_never_over_those_of_others,
