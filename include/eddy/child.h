@@ -92,10 +92,10 @@ enum {
     EDDY_CHILD_SET_NICE = 1 << 7,     /* and `nice`, absolute, -20 to 19 */
     EDDY_CHILD_KEEP_SIGNALS = 1 << 8, /* has the mask of this thread and ignores what this process
                                        * ignores; without it nothing is blocked or ignored */
-    EDDY_CHILD_END_GROUP = 1 << 10,   /* what is left of the process group that it leads is killed
-                                       * when it has ended, before its number is free */
     EDDY_CHILD_KEEP_FDS = 1 << 9,     /* inherits, beside those named, every descriptor that is not
                                        * close-on-exec; without it only 0, 1 and 2 */
+    EDDY_CHILD_END_GROUP = 1 << 10,   /* what is left of the process group that it leads is killed
+                                       * when it has ended, before its number is free */
 };
 
 /* Begin with {0}: what is 0 is as the comments say. All of it is used during the call only. */
@@ -149,7 +149,8 @@ EDDY_API void eddy_child_init(eddy_child *child, eddy_loop *loop);
  * -ENOENT (the directory), -EBADF (`fd`, or a number at or above the limit), -ENOTTY; of this
  * process: -EAGAIN (too many processes), -EMFILE, -ENFILE, -ENOMEM; of the call: -EALREADY (it has
  * a child), -EINVAL (no arguments; unknown flags; a number twice or negative; a stream that is
- * twice there, or of another loop; nice), -EISCONN (a stream that is connected), or as
+ * twice there, or of another loop; the same as a number that is not there; the end of a group that
+ * it does not lead; nice), -EISCONN (a stream that is connected), or as
  * eddy_io_start. */
 EDDY_API int eddy_child_spawn(eddy_child *child, const eddy_child_options *options,
                               eddy_exit_fn *fn);

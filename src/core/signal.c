@@ -1,10 +1,10 @@
 /* signal.c: signals as posts.
  *
- * The only globals of the library: a handler gets nothing but a number. For each number there is a
- * list of watchers, of any loop. The handler walks it without a lock, which it could never take
- * safely, and posts each watcher that is not on its way already. A stop takes its watcher
- * out of the list and then waits until no handler runs in any thread: only after that it is its
- * owner's again.
+ * These are globals, as are those of terminal.c: a handler gets nothing but a number. For each
+ * number there is a list of watchers, of any loop. The handler walks it without a lock, which it
+ * could never take safely, and posts each watcher that is not on its way already. A stop takes its
+ * watcher out of the list and then waits until no handler runs in any thread: only after that it is
+ * its owner's again.
  *
  * Invariant: while a list is not empty our handler is installed for its number, or somebody else's
  * that came later. A started watcher is in loop->signals as well.
