@@ -1,5 +1,6 @@
 /* descriptors.c: what a child inherits, and the streams at the other end of it. */
 #include "children.h"
+#include "sanitized.h"
 
 #include "system.h"
 
