@@ -146,6 +146,21 @@ END_TEST
 
 /* --- Zombies --- */
 
+/* That a watcher leaves the status to others is the watcher's, and not the child's for good. */
+START_TEST(what_a_watcher_has_left_leaves_no_zombie) {
+    eddy_loop *loop = test_loop_open();
+    struct told told;
+    told_start(&told, loop, "exec sleep 0.02");
+    pid_t pid = eddy_child_pid(&told.child);
+    eddy_exit_fn *fn = told.child.fn;
+    eddy_child_stop(&told.child);
+    ck_assert_int_eq(eddy_child_watch(&told.child, pid, EDDY_CHILD_LEAVE, fn), 0);
+    eddy_child_stop(&told.child);
+    turn_until_childless(loop);
+    test_loop_close(loop);
+}
+END_TEST
+
 START_TEST(what_is_let_go_at_once_leaves_no_zombies) {
     eddy_loop *loop = test_loop_open();
     struct told told;
@@ -298,6 +313,7 @@ Suite *make_suite(void) {
     ck_add(suite, "many", those_that_end_at_once_are_each_told, pidfds_beyond_fd_setsize_do_no_harm,
            loops_in_threads_start_children_at_once);
     ck_add(suite, "zombies", what_is_let_go_at_once_leaves_no_zombies,
+           what_a_watcher_has_left_leaves_no_zombie,
            a_forked_process_with_our_descriptors_makes_no_wakeups);
 #ifdef __linux__
     ck_add(suite, "sandbox", children_are_told_without_the_newer_calls);
