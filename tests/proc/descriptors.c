@@ -99,7 +99,7 @@ START_TEST(what_is_left_of_a_group_ends_with_its_leader) {
     line_init(&out, loop);
     const eddy_child_fd fds[] = {{.number = 1, .source = EDDY_CHILD_WRITES, .stream = &out.stream}};
     ck_assert_int_eq(told_spawn(&told, "exit 0", EDDY_CHILD_END_GROUP, fds, 1), -EINVAL);
-    ck_assert_int_eq(told_spawn(&told, "sleep 1000 & exit 3", flags, fds, 1), 0);
+    ck_assert_int_eq(told_spawn(&told, "sleep 60 & exit 3", flags, fds, 1), 0);
     ck_assert_int_eq(eddy_stream_read_start(&out.stream, line_on_read), 0);
     test_turn_until(loop, &out.ended);
     told_wait(&told, loop);
