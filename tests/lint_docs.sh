@@ -64,6 +64,16 @@ git grep -noE '(^|[^A-Za-z0-9_/.-])(docs|include|src|platform)/[A-Za-z0-9_/.-]+\
     [ -e "$name" ] || echo "$file:$number: $name: no such file"
 done >> "$report"
 
+# The rows of a table have as many cells as its head, and the guide's list has each example.
+pages | xargs awk -F'|' 'FNR == 1 || !/^\|/ {cells = 0}
+    /^\|/ {row = $0; gsub(/`[^`]*`|\\\|/, "", row); n = split(row, cell, "|")
+        if (cells && n != cells) print FILENAME ":" FNR ": a row of " n - 2 " cells, not " cells - 2
+        cells = n}' >> "$report"
+for example in docs/examples/*.c; do
+    grep -q "^| .*(examples/${example##*/}).* | .* | " docs/README.md ||
+        echo "docs/README.md: no row for $example" >> "$report"
+done
+
 # A command of a page, pasted with what is said of it: that must be a comment.
 pages | xargs awk '/^(    )?(\.\/)?([A-Z_]+=[^ ]+ )*(build[a-z-]*\/|tests\/|meson |ninja |fuzz\/|cc )/ &&
     /[^ ]  +[^ #\\]/ {print FILENAME ":" FNR ": a command with words behind it: " $0}' >> "$report"

@@ -222,6 +222,7 @@ const struct mime_entry mime_extensions[] = {
     {"pbm", "image/x-portable-bitmap"},
     {"pcap", "application/vnd.tcpdump.pcap"},
     {"pdf", "application/pdf"},
+    {"pem", TEXT("text/plain")},
     {"pfb", "application/x-font-type1"},
     {"pfx", "application/pkcs12"},
     {"pgm", "image/x-portable-graymap"},
