@@ -86,9 +86,9 @@ enum {
  * Any thread. */
 EDDY_API int eddy_trace_open(eddy_trace **trace, void *memory, size_t bytes);
 
-/* From here on what `loop` does is recorded: in a callback, from the next phase on. Labels that are
- * set already are copied. Errors: -EBUSY (the loop has a trace, or the trace a loop). Loop thread
- * only. */
+/* From here on what `loop` does is recorded; until the next phase begins, as of none. Labels that
+ * are set already are copied. Errors: -EBUSY (the loop has a trace, or the trace a loop). Loop
+ * thread only. */
 EDDY_API int eddy_trace_start(eddy_trace *trace, eddy_loop *loop);
 
 /* Nothing is recorded any more; waits for a thread that is just writing a record. What is there can
@@ -120,8 +120,7 @@ enum { EDDY_TRACE_LINKS = 1024 };
  * may read a trace. */
 typedef struct eddy_trace_reader {
     const eddy_trace *trace;
-    uint64_t own, others;
-    uint64_t call;
+    uint64_t own, others, dropped;
     uint64_t lost; /* records that were replaced before they were read */
     struct {
         uint64_t object, number;

@@ -2,29 +2,32 @@
  * the user gave goes through it, so that one place can see them all: what is to be known about
  * callbacks (which one runs, for how long) is put here, and nowhere else. A lint holds this.
  *
- * `object` is the handle or request that is called for, which may be gone when the call returns;
- * `loop` is its loop. Empty, the gate costs nothing, and a call at a function's end is still a
- * jump. Threading: the loop's thread; for jobs, the thread of the pool that runs them. */
+ * `object` is the handle or request, of the kind `what`, that is called for, which may be gone when
+ * the call returns; `its_loop` is its loop. While nobody looks the gate costs a compare, and a call
+ * at a function's end is still a jump. Threading: the loop's thread. */
 #ifndef EDDY_CORE_CALLBACK_H
 #define EDDY_CORE_CALLBACK_H
 
-#include <eddy/base.h>
+#include "loop.h"
+#include "observe.h"
 
-static inline void callback_begin(const eddy_loop *loop, const void *object) {
-    (void)loop;
-    (void)object;
-}
-
-static inline void callback_end(const eddy_loop *loop) {
-    (void)loop;
-}
-
-#define CALLBACK(its_loop, object, call)              \
-    do {                                              \
-        const eddy_loop *callback_loop_ = (its_loop); \
-        callback_begin(callback_loop_, (object));     \
-        call;                                         \
-        callback_end(callback_loop_);                 \
+#define CALLBACK(its_loop, what, object, fn, ...)                                                  \
+    do {                                                                                           \
+        eddy_loop *callback_loop_ = (its_loop);                                                    \
+        if (!loop_is_observed(callback_loop_)) {                                                   \
+            (fn)(__VA_ARGS__);                                                                     \
+        } else {                                                                                   \
+            const void *callback_of_ = (object);                                                   \
+            unsigned callback_what_ = (what);                                                      \
+            struct observed_call callback_call_ =                                                  \
+                eddy__observe_call(callback_loop_, callback_what_, callback_of_, (uintptr_t)(fn)); \
+            (fn)(__VA_ARGS__);                                                                     \
+            eddy__observe_return(callback_loop_, callback_what_, callback_of_, callback_call_);    \
+        }                                                                                          \
     } while (0)
+
+/* A function of the user that is shown something inside a call of the library, and is no callback
+ * of a loop. */
+#define VISIT(fn, ...) ((fn)(__VA_ARGS__))
 
 #endif

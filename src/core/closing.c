@@ -15,6 +15,8 @@ void eddy__closing_add(eddy_defer *defer, eddy_defer_fn *fn) {
     eddy_loop *loop = defer->handle.loop;
     eddy_defer_stop(defer);
     defer->fn = fn;
+    observe_note(loop, EDDY_TRACE_CLOSE, handle_what(&defer->handle),
+                 (const char *)defer - defer->handle.place, 0);
     handle_start(&defer->handle);
     link_add_last(&loop->closing.queued, &defer->link);
     loop->due |= DUE_CLOSING;

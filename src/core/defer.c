@@ -26,6 +26,7 @@ void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
 void eddy__defer_add(eddy_defer *defer, eddy_defer_fn *fn) {
     eddy_loop *loop = defer->handle.loop;
     defer->fn = fn;
+    observe_note(loop, EDDY_TRACE_DEFER, handle_what(&defer->handle), defer, 0);
     handle_start(&defer->handle);
     link_add_last(&loop->deferred.queued, &defer->link);
     loop->due |= DUE_DEFERRED;
@@ -60,7 +61,8 @@ uint64_t eddy__defer_list_run(eddy_loop *loop, struct defer_list *list, unsigned
         link_remove(&defer->link);
         handle_stop(&defer->handle);
         count++;
-        CALLBACK(loop, defer, defer->fn(defer)); /* the call may be queued again, or gone */
+        /* It may be queued again in the call, or gone. */
+        CALLBACK(loop, handle_called(&defer->handle, EDDY_KIND_DEFER), defer, defer->fn, defer);
     }
     return count;
 }

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "loop.h"
+#include "observe.h"
 
 enum {
     HANDLE_ACTIVE = 1 << 0,
@@ -38,6 +39,14 @@ static inline void handle_init(eddy_handle *handle, eddy_loop *loop, eddy_kind w
     handle->flags = (uint16_t)(what << HANDLE_WHAT_SHIFT);
     handle->mark = HANDLE_MARK;
     handle->place = UINT32_MAX;
+}
+
+/* For the gate: the watcher of a stream, which is of the kind `plain` and says that it is another,
+ * or one of the loop's own, is called for the library. */
+static inline unsigned handle_called(const eddy_handle *handle, eddy_kind plain) {
+    eddy_kind what = handle_what(handle);
+    bool is_inner = what != plain || (handle->flags & HANDLE_INNER);
+    return is_inner ? (unsigned)what | OBSERVE_INNER : (unsigned)what;
 }
 
 /* Of the first member of a stream or listener, which stands for all of it. */

@@ -92,7 +92,7 @@ void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind) {
         loop->hooks.next = link->next;
         if (hook->born == run || (kind == EDDY_HOOK_IDLE && !hook_is_idle_due(hook))) continue;
         hook->idle_period = loop->hooks.idle_period;
-        CALLBACK(loop, hook, hook->fn(hook)); /* the hook may be gone now */
+        CALLBACK(loop, EDDY_KIND_HOOK, hook, hook->fn, hook); /* the hook may be gone now */
     }
     loop->hooks.is_running = false;
     loop->hooks.next = NULL;

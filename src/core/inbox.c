@@ -23,6 +23,7 @@
 #include "check.h"
 #include "loop.h"
 #include "signal.h"
+#include "wake.h"
 
 bool eddy__inbox_put(eddy_loop *loop, eddy_post *post) {
     struct inbox *inbox = &loop->inbox;
@@ -45,6 +46,7 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
 void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     post->fn = fn;
+    observe_send(loop, EDDY_TRACE_POST, EDDY_KIND_POST, post, 0);
     eddy__inbox_push(loop, post);
 }
 
@@ -129,6 +131,13 @@ static void inbox_note_queued(eddy_loop *loop) {
         loop->due &= ~(unsigned)DUE_INBOX;
 }
 
+/* For the gate: what the library itself has posted. */
+static unsigned inbox_called(const eddy_loop *loop, const eddy_post *post) {
+    bool is_inner =
+        post->fn == eddy__signal_run || post->fn == eddy__wake_run || eddy__part_owns(loop, post);
+    return is_inner ? (unsigned)EDDY_KIND_POST | OBSERVE_INNER : (unsigned)EDDY_KIND_POST;
+}
+
 static inline void inbox_run_queue(eddy_loop *loop, struct inbox_queue *queue) {
     unsigned limit = loop->config.completions_per_turn;
     queue->end = queue->last; /* what is queued from here on waits for the next turn */
@@ -144,7 +153,8 @@ static inline void inbox_run_queue(eddy_loop *loop, struct inbox_queue *queue) {
             inbox_note_queued(loop);
         }
         loop->metrics.completions++;
-        CALLBACK(loop, post, post->fn(post)); /* the post may be gone now */
+        CALLBACK(loop, inbox_called(loop, post), post, post->fn,
+                 post); /* the post may be gone now */
     }
     queue->end = &queue->first;
 }
@@ -170,7 +180,8 @@ void eddy__inbox_run(eddy_loop *loop) {
     eddy_post *newest = inbox_take_list(&loop->inbox);
     if (newest != NULL && newest->next == NULL && !(loop->due & DUE_INBOX)) {
         loop->metrics.completions++;
-        CALLBACK(loop, newest, newest->fn(newest)); /* the post may be gone now */
+        CALLBACK(loop, inbox_called(loop, newest), newest, newest->fn,
+                 newest); /* the post may be gone now */
     } else {
         inbox_run_queues(loop, newest);
     }

@@ -118,6 +118,7 @@ static int io_check_neighbours(const struct io_slot *slot, const eddy_io *self, 
 static int io_backend_add(eddy_loop *loop, int fd, uint8_t events) {
     struct io_slot *slot = &loop->io.slots[fd];
     loop->metrics.backend_adds++;
+    observe_fd(loop, EDDY_TRACE_ADD, fd, events);
     int err = loop->backend->add(loop->backend_state, fd, events, io_token(slot, fd));
     if (err < 0) return err;
     slot->registered = events;
@@ -129,6 +130,7 @@ static void io_backend_remove(eddy_loop *loop, int fd) {
     struct io_slot *slot = &loop->io.slots[fd];
     if (slot->registered == 0) return;
     loop->metrics.backend_removes++;
+    observe_fd(loop, EDDY_TRACE_REMOVE, fd, slot->registered);
     int err = loop->backend->remove(loop->backend_state, fd, slot->registered);
     slot->registered = 0;
     /* It was closed before it was stopped. Mostly the kernel has forgotten it then; but a duplicate
@@ -139,6 +141,7 @@ static void io_backend_remove(eddy_loop *loop, int fd) {
 static int io_backend_modify(eddy_loop *loop, int fd) {
     struct io_slot *slot = &loop->io.slots[fd];
     loop->metrics.backend_modifies++;
+    observe_fd(loop, EDDY_TRACE_MODIFY, fd, slot->interest);
     int err = loop->backend->modify(loop->backend_state, fd, slot->registered, slot->interest,
                                     io_token(slot, fd));
     if (err < 0) return err;

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "loop.h"
+#include "trace.h"
 #include "verify.h"
 
 #include <errno.h>
@@ -150,6 +151,21 @@ static bool label_is_chained(eddy_loop *loop, const eddy_label *label) {
 }
 #endif
 
+/* A trace has a copy of what is told of that address by now. */
+static void label_trace(eddy_loop *loop, const void *what) {
+    eddy_trace *trace = atomic_load_explicit(&loop->trace, memory_order_relaxed);
+    if (trace != NULL) trace->set_label(trace, what, eddy__part_label(loop, what));
+}
+
+void eddy__label_each(eddy_loop *loop,
+                      void (*fn)(void *context, const void *what, const char *text),
+                      void *context) {
+    const struct label_part *it = (struct label_part *)eddy__part_find(loop, &label_kind);
+    for (size_t i = 0; it != NULL && i < it->count; i++)
+        for (const eddy_label *label = it->buckets[i]; label != NULL; label = label->next)
+            fn(context, label->what, eddy__part_label(loop, label->what));
+}
+
 /* --- The public functions --- */
 
 void eddy_label_init(eddy_label *label, eddy_loop *loop) {
@@ -168,6 +184,7 @@ int eddy_label_set(eddy_label *label, const void *what, const char *text) {
     label->what = what;
     label->text = text;
     label_put_in(it, label);
+    label_trace(label->loop, what);
     return 0;
 }
 
@@ -178,6 +195,7 @@ void eddy_label_clear(eddy_label *label) {
     struct label_part *it = (struct label_part *)eddy__part_find(label->loop, &label_kind);
     EDDY_ASSERT(it != NULL);
     label_take_out(it, label);
+    label_trace(label->loop, label->what);
     label->what = NULL;
 }
 

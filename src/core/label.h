@@ -14,4 +14,8 @@ struct label_part {
     eddy_label *first; /* the only bucket, until there is memory for more */
 };
 
+/* Calls `fn` for each label that is set, of two on one address for the one that is told last. */
+void eddy__label_each(eddy_loop *loop,
+                      void (*fn)(void *context, const void *what, const char *text), void *context);
+
 #endif

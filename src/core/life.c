@@ -4,6 +4,7 @@
 #include "handle.h"
 #include "list.h"
 #include "loop.h"
+#include "observe.h"
 #include "signal.h"
 #include "wake.h"
 
@@ -107,6 +108,8 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
     eddy__defer_list_open(&loop->deferred);
     eddy__defer_list_open(&loop->closing);
     eddy__inbox_open(loop);
+    atomic_init(&loop->trace, NULL);
+    atomic_init(&loop->trace_senders, 0);
     loop->was_marked = true;
     loop->own_handles = 1; /* the wake-up's watcher */
     eddy__timer_open(&loop->timers);
@@ -169,6 +172,7 @@ int eddy_loop_close(eddy_loop *loop) {
     if (loop->handles > loop->own_handles) return -EBUSY;
     int err = eddy__part_close(loop);
     if (err < 0) return err;
+    eddy__observe_close(loop);
     eddy__wakeup_close(loop);
     life_close_backend(loop);
     eddy__io_close(loop);
@@ -207,7 +211,10 @@ int eddy_loop_after_fork(eddy_loop *loop) {
     if (loop->running) loop->was_marked = true;
     loop->running = false;
     loop->record_count = 0; /* told by the parent's backend; the child's will tell anew */
-    if (life_is_parents(loop)) life_reopen_inbox(loop);
+    if (life_is_parents(loop)) {
+        eddy__observe_after_fork(loop);
+        life_reopen_inbox(loop);
+    }
     int err = eddy__io_rebuild(loop); /* or what the inbox's wake-up has given */
     int part_err = eddy__part_after_fork(loop);
     eddy_os_signal_unblock(&before);

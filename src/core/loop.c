@@ -5,6 +5,7 @@
 #include "loop.h"
 
 #include "check.h"
+#include "observe.h"
 #include "ready.h"
 
 #include <errno.h>
@@ -49,7 +50,9 @@ static bool loop_is_idle(eddy_loop *loop, int64_t timeout_ns) {
 /* All that may come before a wait. A turn that does not wait need not know for how long, unless an
  * idle hook asks whether it could. */
 RARE static int64_t loop_prepare(eddy_loop *loop, bool may_wait) {
+    if (loop->due & DUE_OBSERVED) eddy__observe_turn(loop);
     if (loop->due & DUE_PREPARE) eddy__hook_run(loop, EDDY_HOOK_PREPARE);
+    if (loop->due & DUE_OBSERVED) eddy__observe_phase(loop, 1);
     if (loop->due & DUE_FLUSH) eddy__io_flush(loop); /* phase 1 */
     if (loop->due & DUE_PARTS) eddy__part_before_wait(loop);
     if ((loop->due & (DUE_AT_HAND | DUE_STOP)) || loop->active == 0) return 0;
@@ -70,12 +73,14 @@ static inline bool loop_skips_wait(eddy_loop *loop) {
     return true;
 }
 
-static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns) {
+/* `observed` is known at each call but one: the plain turn asks nothing. */
+static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) {
     int count = 0;
     loop->turn++;
     bool is_waiting = timeout_ns != 0 && inbox_set_waiting(&loop->inbox);
     if (is_waiting || !loop_skips_wait(loop)) {
         loop->waits_skipped = 0;
+        if (observed) eddy__observe_wait(loop, is_waiting ? timeout_ns : 0);
         count = loop->backend->wait(loop->backend_state, loop->records, /* phase 2 */
                                     (int)loop->config.events_per_turn, is_waiting ? timeout_ns : 0);
         if (is_waiting) inbox_set_awake(&loop->inbox);
@@ -85,6 +90,7 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns) {
             loop->metrics.waits_empty++;
     }
     loop->now_ns = eddy_os_clock_ns(); /* phase 3 */
+    if (observed) eddy__observe_waited(loop, count);
     return count;
 }
 
@@ -96,6 +102,22 @@ APART static void loop_run_late_phases(eddy_loop *loop) {
     if (loop->due & DUE_CLOSING) eddy__closing_run(loop); /* phase 8 */
 }
 
+/* Each phase that has something to do is told of. */
+RARE static void loop_run_observed_late_phases(eddy_loop *loop) {
+    if ((loop->due & (DUE_INBOX | DUE_WAKEUP)) || !inbox_is_empty(&loop->inbox)) {
+        eddy__observe_phase(loop, 6);
+        eddy__inbox_run(loop);
+    }
+    if (loop->due & DUE_DEFERRED) {
+        eddy__observe_phase(loop, 7);
+        eddy__defer_run(loop);
+    }
+    if (loop->due & DUE_CLOSING) {
+        eddy__observe_phase(loop, 8);
+        eddy__closing_run(loop);
+    }
+}
+
 /* Phases 1, 2 and 5 once more, as there may be more than one wait could tell. What it fails with
  * comes again with the next turn's. */
 RARE static void loop_wait_again(eddy_loop *loop) {
@@ -105,11 +127,16 @@ RARE static void loop_wait_again(eddy_loop *loop) {
         if (loop->due & DUE_STOP) return;
         if (loop->due & DUE_FLUSH) eddy__io_flush(loop);
         if (loop->io.rebuild_due) return;
+        if (loop->due & DUE_OBSERVED) eddy__observe_wait(loop, 0);
         loop->waits_again++;
         count = loop->backend->wait(loop->backend_state, loop->records, capacity, 0);
         if (count < 0) return;
         loop->metrics.events += (unsigned)count;
         loop->metrics.waits_empty += count == 0;
+        if (loop->due & DUE_OBSERVED) {
+            eddy__observe_waited(loop, count);
+            eddy__observe_phase(loop, 5);
+        }
         ready_run(loop, count);
     }
 }
@@ -119,6 +146,20 @@ static inline void loop_run_phases(eddy_loop *loop, int count) {
     ready_run(loop, count);                                               /* phase 5 */
     if (UNLIKELY(count >= loop->full_count)) loop_wait_again(loop);
     if ((loop->due & DUE_LATE) || !inbox_is_empty(&loop->inbox)) loop_run_late_phases(loop);
+}
+
+RARE static void loop_run_observed_phases(eddy_loop *loop, int count) {
+    if (timer_is_due(&loop->timers, loop->now_ns)) {
+        eddy__observe_phase(loop, 4);
+        eddy__timer_run(loop);
+    }
+    if (count > 0 || (loop->due & DUE_LOST)) {
+        eddy__observe_phase(loop, 5);
+        ready_run(loop, count);
+        if (count >= loop->full_count) loop_wait_again(loop);
+    }
+    loop_run_observed_late_phases(loop);
+    eddy__observe_phase(loop, 0);
 }
 
 /* What callbacks have been called so far. */
@@ -145,7 +186,10 @@ RARE static void loop_dispatch(eddy_loop *loop) {
     uint64_t called = loop_callbacks_called(loop);
     int count = loop->record_count;
     loop->record_count = 0;
-    loop_run_phases(loop, count);
+    if (loop->due & DUE_OBSERVED)
+        loop_run_observed_phases(loop, count);
+    else
+        loop_run_phases(loop, count);
     if (has_idle && loop_callbacks_called(loop) != called) loop->hooks.idle_period++;
 }
 
@@ -166,7 +210,7 @@ RARE static int loop_turn_without_backend(eddy_loop *loop) {
 RARE static int loop_turn(eddy_loop *loop, eddy_run_mode mode) {
     int64_t timeout_ns = loop_prepare(loop, mode != EDDY_RUN_NOWAIT);
     if (loop->io.rebuild_due) return loop_turn_without_backend(loop);
-    int count = loop_wait(loop, timeout_ns);
+    int count = loop_wait(loop, timeout_ns, (loop->due & DUE_OBSERVED) != 0);
     if (count < 0) return count;
     loop->record_count = count;
     loop_dispatch(loop);
@@ -183,7 +227,7 @@ static int loop_run_to_end(eddy_loop *loop) {
     int count = 0;
     do {
         if (!(loop->due & DUE_NOT_PLAIN) && (loop->active > 0 || !inbox_is_empty(&loop->inbox))) {
-            count = loop_wait(loop, loop_timeout_ns(loop, count));
+            count = loop_wait(loop, loop_timeout_ns(loop, count), false);
             if (count >= 0) loop_run_phases(loop, count);
         } else {
             if (!loop_may_turn(loop)) break;
@@ -257,7 +301,7 @@ int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
     if (loop->due & DUE_PARTS) eddy__part_before_wait(loop);
     if (loop->io.rebuild_due) return loop->io.rebuild_error;
     loop->waits_skipped = LOOP_SKIPS_MAX; /* asked for a wait, it makes one */
-    int count = loop_wait(loop, loop_shorten_ns(loop, timeout_ns));
+    int count = loop_wait(loop, loop_shorten_ns(loop, timeout_ns), (loop->due & DUE_OBSERVED) != 0);
     loop->record_count = count > 0 ? count : 0;
     inbox_set_awake(&loop->inbox);
     return count;

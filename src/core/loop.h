@@ -34,6 +34,7 @@ enum {
     DUE_IDLE_NOW = 1 << 10, /* this turn waits for nothing because idle hooks are to run */
     DUE_SPLIT = 1 << 11,    /* the backend gives READ and WRITE in two records: always there */
     DUE_STOP = 1 << 12,     /* the run under way, or the next one, is to end */
+    DUE_OBSERVED = 1 << 13, /* somebody looks at what the loop does: observe.h */
 
     /* Work that needs no event to go on: the wait does not wait. */
     DUE_AT_HAND = DUE_LOST | DUE_INBOX | DUE_DEFERRED | DUE_CLOSING,
@@ -41,8 +42,11 @@ enum {
     DUE_LATE = DUE_INBOX | DUE_WAKEUP | DUE_DEFERRED | DUE_CLOSING,
     /* A turn that is more than a wait and what it found. */
     DUE_NOT_PLAIN = DUE_PREPARE | DUE_FLUSH | DUE_PARTS | DUE_IDLE | DUE_CHECK | DUE_IDLE_NOW |
-                    DUE_AT_HAND | DUE_STOP,
+                    DUE_AT_HAND | DUE_STOP | DUE_OBSERVED,
 };
+
+struct observer;
+struct eddy_trace;
 
 struct eddy_loop {
     /* The turn: loop.c */
@@ -75,13 +79,20 @@ struct eddy_loop {
     const void *thread;    /* that runs it, for check.h: else NULL */
     bool walking;          /* inside eddy_loop_walk */
 
+    /* observe.c */
+    uint8_t phase; /* while it is observed */
+    unsigned call_depth;
+    struct observer *observers, *observer_next;
+    EDDY_ATOMIC(unsigned) trace_senders; /* threads that are just writing a record */
+
     /* life.c */
     eddy_metrics metrics;
     eddy_loop_config config;
     eddy_allocator allocator;
     eddy_allocator backend_allocator; /* the same memory, counted */
     eddy_backend_info backend_info;
-    struct eddy_record records[]; /* config.events_per_turn */
+    EDDY_ATOMIC(struct eddy_trace *) trace; /* read by senders: among what is hardly ever written */
+    struct eddy_record records[];           /* config.events_per_turn */
 };
 
 /* --- life.c: memory from the loop's allocator, as realloc --- */

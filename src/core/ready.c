@@ -100,8 +100,9 @@ static int ready_merge(eddy_loop *loop, int found) {
 }
 
 /* Of an owner that is gone, or of a one-shot that was told. */
-static void ready_drop_stale(eddy_loop *loop, struct io_slot *slot) {
+static void ready_drop_stale(eddy_loop *loop, int fd, struct io_slot *slot) {
     loop->metrics.events_stale++;
+    observe_fd(loop, EDDY_TRACE_STALE, fd, 0);
     if (!(slot->flags & IO_SLOT_LEAKED)) return;
     /* The leaked registration would be told of for ever. A new kernel object ends it; that costs a
      * call for each descriptor, so it is done only when its number was closed too early *and* is
@@ -114,7 +115,7 @@ RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *rec
     int fd = (int)(uint32_t)record->token;
     struct io_slot *slot = &loop->io.slots[fd];
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
-        ready_drop_stale(loop, slot);
+        ready_drop_stale(loop, fd, slot);
     } else if (record->error != 0) {
         eddy__io_mute_lost(loop, fd, record->error, loop->turn);
         ready_tell_loss(loop, fd);
@@ -125,5 +126,14 @@ RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *rec
 
 RARE int eddy__ready_begin(eddy_loop *loop, int count) {
     if (loop->due & DUE_LOST) ready_tell_lost(loop);
-    return loop->due & DUE_SPLIT ? ready_merge(loop, count) : count;
+    if (loop->due & DUE_SPLIT) count = ready_merge(loop, count);
+    if (!(loop->due & DUE_OBSERVED)) return count;
+    for (int i = 0; i < count; i++) {
+        const struct eddy_record *record = &loop->records[i];
+        int fd = (int)(uint32_t)record->token;
+        observe_fd(loop, EDDY_TRACE_EVENT, fd,
+                   record->error != 0 ? record->error : (int64_t)record->events);
+        ready_run_one(loop, record);
+    }
+    return 0;
 }

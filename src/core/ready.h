@@ -5,11 +5,13 @@
 #define EDDY_CORE_READY_H
 
 #include "callback.h"
+#include "handle.h"
 #include "loop.h"
 
 enum { READY_TOLD_ALWAYS = EDDY_ERROR | EDDY_HANGUP };
 
-/* Descriptors that were lost, and backends that split. Returns how many records are left. */
+/* Descriptors that were lost, backends that split, and who looks. Returns how many records are
+ * left. */
 int eddy__ready_begin(eddy_loop *loop, int count);
 /* A record of anything but one watcher, which only waits for it. */
 void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *record);
@@ -29,7 +31,8 @@ static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned told) {
         return;
     }
     loop->metrics.callbacks++;
-    CALLBACK(loop, io, io->fn(io, told)); /* the watcher may be gone now */
+    CALLBACK(loop, handle_called(&io->handle, EDDY_KIND_IO), io, io->fn, io,
+             told); /* the watcher may be gone now */
 }
 
 /* The usual case is one watcher, and nothing to come back to after its call. A slot without any is
@@ -44,7 +47,7 @@ static inline void ready_run_one(eddy_loop *loop, const struct eddy_record *reco
 }
 
 static inline void ready_run(eddy_loop *loop, int count) {
-    if (loop->due & (DUE_LOST | DUE_SPLIT)) count = eddy__ready_begin(loop, count);
+    if (loop->due & (DUE_LOST | DUE_SPLIT | DUE_OBSERVED)) count = eddy__ready_begin(loop, count);
     const struct eddy_record *at = loop->records;
     for (; count > 0; count--) ready_run_one(loop, at++);
 }

@@ -47,8 +47,10 @@ static void signal_send(eddy_signal *watcher, int process) {
     unsigned idle = SIGNAL_IDLE;
     if (atomic_load(&loop->wakeup.process) != process)
         (void)atomic_compare_exchange_strong(&watcher->pending, &idle, SIGNAL_RECORDED);
-    else if (atomic_exchange(&watcher->pending, SIGNAL_SENT) != SIGNAL_SENT)
+    else if (atomic_exchange(&watcher->pending, SIGNAL_SENT) != SIGNAL_SENT) {
+        observe_send(loop, EDDY_TRACE_SIGNAL, EDDY_KIND_SIGNAL, watcher, watcher->number);
         eddy__inbox_push(loop, &watcher->post);
+    }
 }
 
 /* Sequentially consistent: the handler counts itself and then looks at `first` or a `next`, the
@@ -135,7 +137,8 @@ void eddy__signal_run(eddy_post *post) {
     eddy_signal *watcher = eddy_container_of(post, eddy_signal, post);
     /* Before the call, so that a signal during it gives another one. */
     atomic_exchange(&watcher->pending, SIGNAL_IDLE);
-    CALLBACK(watcher->handle.loop, watcher, watcher->fn(watcher, watcher->number));
+    CALLBACK(watcher->handle.loop, EDDY_KIND_SIGNAL, watcher, watcher->fn, watcher,
+             watcher->number);
 }
 
 int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {

@@ -168,6 +168,7 @@ static inline int timer_put_in(eddy_timer *timer, eddy_timer_fn *fn, int64_t due
                                int64_t repeat_ns) {
     struct timer_heap *heap = &timer->handle.loop->timers;
     CHECK_CHANGE(timer->handle.loop);
+    observe_note(timer->handle.loop, EDDY_TRACE_TIMER_START, EDDY_KIND_TIMER, timer, due_ns);
     timer->fn = fn;
     timer->due_ns = due_ns;
     timer->repeat_ns = repeat_ns;
@@ -229,7 +230,9 @@ static inline void timer_take_out(eddy_timer *timer) {
 }
 
 void eddy_timer_stop(eddy_timer *timer) {
-    if (handle_is_active(&timer->handle)) timer_take_out(timer);
+    if (!handle_is_active(&timer->handle)) return;
+    observe_note(timer->handle.loop, EDDY_TRACE_TIMER_STOP, EDDY_KIND_TIMER, timer, 0);
+    timer_take_out(timer);
 }
 
 int64_t eddy_timer_due_ns(const eddy_timer *timer) {
@@ -263,6 +266,7 @@ void eddy__timer_run(eddy_loop *loop) {
         /* A timer that a callback started is due now or later, so behind all that were due before:
          * when one is at the top, this phase is over. */
         if (timer->order > last_order) break;
+        if (loop_is_observed(loop)) eddy__observe_timer(loop, now_ns - timer->due_ns);
         if (timer->repeat_ns > 0) {
             timer->due_ns = timer_next_tick_ns(timer, now_ns);
             timer->order = ++heap->order;
@@ -273,7 +277,7 @@ void eddy__timer_run(eddy_loop *loop) {
             timer_take_out(timer);
         }
         loop->metrics.timers++;
-        CALLBACK(loop, timer, timer->fn(timer)); /* the timer may be gone now */
+        CALLBACK(loop, EDDY_KIND_TIMER, timer, timer->fn, timer); /* the timer may be gone now */
     } while (timer_is_due(heap, now_ns));
 }
 

@@ -179,6 +179,7 @@ int eddy_loop_verify(const eddy_loop *loop, const char **broken) {
     if (found == NULL) found = verify_queue(&loop->inbox.posts);
     if (found == NULL) found = verify_queue(&loop->inbox.signals);
     if (found == NULL) found = verify_due(loop);
+    if (found == NULL) found = eddy__observe_verify(loop);
     if (found == NULL) found = eddy__part_verify(loop);
     if (found == NULL) eddy__part_count(loop, &count);
     if (found == NULL) found = verify_counts(loop, &count);

@@ -29,7 +29,7 @@ void eddy__wake_run(eddy_post *post) {
      * the last sender's 1, and so the call sees what all of them wrote, those that found a 1 as
      * well. Release: the next sender to find the 0 writes the post after the loop has read it. */
     atomic_exchange_explicit(&wake->pending, 0, memory_order_acq_rel);
-    CALLBACK(wake->handle.loop, wake, wake->fn(wake));
+    CALLBACK(wake->handle.loop, EDDY_KIND_WAKE, wake, wake->fn, wake);
 }
 
 int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn) {
@@ -52,8 +52,9 @@ void eddy_wake_send(eddy_wake *wake) {
      * lose wake-ups: it may be done before the sender's own data is visible and find the old 1,
      * while the loop clears that and looks too early. It would need a fence on both sides, which
      * costs what it spares. */
-    if (atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) == 0)
-        eddy__inbox_push(wake->handle.loop, &wake->post);
+    if (atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) != 0) return;
+    observe_send(wake->handle.loop, EDDY_TRACE_WAKE, EDDY_KIND_WAKE, wake, 0);
+    eddy__inbox_push(wake->handle.loop, &wake->post);
 }
 
 void eddy_wake_stop(eddy_wake *wake) {

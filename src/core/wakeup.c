@@ -27,6 +27,7 @@ void eddy__wakeup_send(eddy_loop *loop) {
     size_t size = wakeup->is_eventfd ? sizeof one : 1; /* a number to add, or a byte */
     unsigned rounds = 0;
     if (wakeup->error < 0) return;
+    observe_send(loop, EDDY_TRACE_WAKEUP, EDDY_KINDS, NULL, 0);
     ssize_t written;
     /* A full pipe is as good as a byte more: the list is the truth. But Linux may have no page for
      * a pipe just now, and without the byte the loop would sleep on. Test: tests/fault/core.c. */

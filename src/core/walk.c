@@ -28,7 +28,7 @@ const char *eddy_kind_name(eddy_kind kind) {
 
 static void walk_tell_item(const struct loop_walk *walk, eddy_walk_item *item) {
     item->label = eddy__part_label(walk->loop, item->pointer);
-    CALLBACK(walk->loop, item->pointer, walk->fn(item, walk->context));
+    VISIT(walk->fn, item, walk->context);
 }
 
 void eddy__walk_tell(const struct loop_walk *walk, eddy_kind kind, void *pointer, bool referenced) {

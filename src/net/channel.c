@@ -110,6 +110,7 @@ ssize_t eddy__channel_receive(eddy_stream *stream) {
     struct channel *channel = channel_of(stream);
     stream_loop(stream)->metrics.reads++;
     ssize_t size = channel->calls->read(stream, channel->data, stream->read_size);
+    observe_note(stream_loop(stream), EDDY_TRACE_READ, EDDY_KIND_STREAM, stream, size);
     if (size > 0 || !channel_is_end(stream, size)) return size;
     /* As from want of memory: the descriptor is ready all the while, so the timer tries again. */
     return channel->reads_on ? -ENOBUFS : 0;
@@ -128,8 +129,8 @@ void eddy__channel_read(eddy_stream *stream) {
         }
         bool is_full = (size_t)size == stream->read_size;
         total += (size_t)size;
-        CALLBACK(stream_loop(stream), stream,
-                 stream->read_fn(stream, channel_of(stream)->data, size));
+        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+                 channel_of(stream)->data, size);
         if (!is_full) return;
     }
 }
@@ -146,7 +147,9 @@ int eddy_stream_read_past_end(eddy_stream *stream, bool on) {
 
 ssize_t eddy__channel_send(eddy_stream *stream, const struct iovec *vectors, int count) {
     stream_loop(stream)->metrics.writes++;
-    return channel_of(stream)->calls->write(stream, vectors, count);
+    ssize_t sent = channel_of(stream)->calls->write(stream, vectors, count);
+    observe_note(stream_loop(stream), EDDY_TRACE_WRITE, EDDY_KIND_STREAM, stream, sent);
+    return sent;
 }
 
 /* Of pieces without number what fits one call. */

@@ -167,7 +167,7 @@ void eddy__connect_end(eddy_stream *stream, int verdict) {
         link_remove(&stream->flush);
         eddy__stream_begin(stream, 0);
     }
-    CALLBACK(stream_loop(stream), stream, fn(stream, verdict));
+    CALLBACK(stream_loop(stream), EDDY_KIND_CONNECT, stream, fn, stream, verdict);
 }
 
 /* Readiness is a hint. SO_ERROR is given out once, so the answer must be used; and it is 0

@@ -87,6 +87,7 @@ static void listener_shed(eddy_listener *listener) {
     listener_close_reserve(listener);
     loop->metrics.accepts++;
     int fd = eddy_os_accept(eddy_io_fd(&listener->io), NULL, NULL);
+    observe_note(loop, EDDY_TRACE_ACCEPT, EDDY_KIND_LISTENER, listener, fd);
     if (fd >= 0) {
         eddy_os_close(fd);
         loop->metrics.accepts_shed++;
@@ -137,7 +138,8 @@ static bool listener_may_go_on(eddy_listener *listener, int error) {
 
 static void listener_fail(eddy_listener *listener, int error) {
     listener_close_socket(listener, error);
-    CALLBACK(listener_loop(listener), listener, listener->accept_fn(listener, error, NULL));
+    CALLBACK(listener_loop(listener), EDDY_KIND_LISTENER, listener, listener->accept_fn, listener,
+             error, NULL);
 }
 
 static void listener_get_over(eddy_listener *listener, int error) {
@@ -169,6 +171,7 @@ static void listener_on_ready(eddy_io *io, unsigned events) {
         socklen_t length = sizeof peer;
         listener_loop(listener)->metrics.accepts++;
         int fd = eddy_os_accept(eddy_io_fd(io), (struct sockaddr *)&peer, &length);
+        observe_note(listener_loop(listener), EDDY_TRACE_ACCEPT, EDDY_KIND_LISTENER, listener, fd);
         if (fd == -EAGAIN) {
             listener->failures = 0; /* those who waited have been taken */
             return;
@@ -176,8 +179,8 @@ static void listener_on_ready(eddy_io *io, unsigned events) {
         if (fd >= 0) {
             listener->failures = 0;
             if (listener->is_local) peer.ss_family = AF_UNIX;
-            CALLBACK(listener_loop(listener), listener,
-                     listener->accept_fn(listener, fd, (const struct sockaddr *)&peer));
+            CALLBACK(listener_loop(listener), EDDY_KIND_LISTENER, listener, listener->accept_fn,
+                     listener, fd, (const struct sockaddr *)&peer);
         } else if (!listener_is_of_connection(fd) || !listener_may_go_on(listener, fd)) {
             listener_get_over(listener, fd);
             return;
@@ -307,7 +310,8 @@ int eddy_listener_address(const eddy_listener *listener, struct sockaddr *addres
 static void listener_on_closed(eddy_defer *defer) {
     eddy_listener *listener = eddy_container_of(defer, eddy_listener, closing);
     if (listener->close_fn != NULL) /* the listener may be gone after it */
-        CALLBACK(listener_loop(listener), listener, listener->close_fn(listener));
+        CALLBACK(listener_loop(listener), EDDY_KIND_LISTENER, listener, listener->close_fn,
+                 listener);
 }
 
 int eddy_listener_close(eddy_listener *listener, eddy_listener_fn *fn) {

@@ -29,6 +29,7 @@
 #include "../core/handle.h"
 #include "../core/list.h"
 #include "../core/loop.h"
+#include "../core/observe.h"
 #include "../core/walk.h"
 
 #include <errno.h>
@@ -152,8 +153,11 @@ static inline bool stream_send_failed(eddy_stream *stream, ssize_t sent) {
 
 static inline ssize_t stream_send_vectors(eddy_stream *stream, const struct iovec *vectors,
                                           int count) {
-    stream_loop(stream)->metrics.writes++;
-    return eddy_os_send(stream_fd(stream), vectors, count);
+    eddy_loop *loop = stream_loop(stream);
+    loop->metrics.writes++;
+    ssize_t sent = eddy_os_send(stream_fd(stream), vectors, count);
+    observe_note(loop, EDDY_TRACE_WRITE, EDDY_KIND_STREAM, stream, sent);
+    return sent;
 }
 
 static inline int net_join(eddy_loop *loop) {

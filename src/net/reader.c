@@ -114,8 +114,8 @@ static bool reader_tell(eddy_reader *reader, struct reader_answer answer) {
     reader->due_ns = NEVER_NS;
     /* cppcheck-suppress autoVariables */ /* for the time of the call */
     reader->is_over = &is_over;
-    CALLBACK(stream_loop(&reader->stream), &reader->stream,
-             fn(reader, answer.status, answer.data, answer.size));
+    CALLBACK(stream_loop(&reader->stream), EDDY_KIND_STREAM, &reader->stream, fn, reader,
+             answer.status, answer.data, answer.size);
     if (is_over) return false;
     reader->is_over = NULL;
     return true;

@@ -249,9 +249,10 @@ static void stream_on_closed(eddy_defer *defer) {
     eddy_stream *stream = eddy_container_of(defer, eddy_stream, closing);
     eddy__stream_write_cancel(stream);
     if (stream->state & STREAM_CONNECTING)
-        CALLBACK(stream_loop(stream), stream, stream->connect_fn(stream, -ECANCELED));
+        CALLBACK(stream_loop(stream), EDDY_KIND_CONNECT, stream, stream->connect_fn, stream,
+                 -ECANCELED);
     if (stream->close_fn != NULL) /* the stream may be gone after it */
-        CALLBACK(stream_loop(stream), stream, stream->close_fn(stream));
+        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->close_fn, stream);
 }
 
 void eddy__stream_closed(eddy_stream *stream) {

@@ -53,7 +53,8 @@ static void pass_free(eddy_loop *loop, eddy_pass *pass) {
 static void pass_on_written(eddy_write *write, int status) {
     eddy_pass *pass = eddy_container_of(write, eddy_pass, write);
     pass_free(stream_loop(write->stream), pass);
-    CALLBACK(stream_loop(write->stream), write, pass->fn(write, status)); /* it may be gone now */
+    CALLBACK(stream_loop(write->stream), EDDY_KIND_WRITE, write, pass->fn, write,
+             status); /* it may be gone now */
 }
 
 static int pass_duplicate(eddy_loop *loop, eddy_pass *pass, const int *fds, unsigned count) {
@@ -108,6 +109,7 @@ ssize_t eddy__pass_send(eddy_stream *stream, eddy_write *write, size_t *asked) {
         stream_loop(stream)->metrics.writes++;
         sent = eddy_os_send_descriptors(stream_fd(stream), write->vectors->iov_base, *asked,
                                         pass->fds, pass->count);
+        observe_note(stream_loop(stream), EDDY_TRACE_WRITE, EDDY_KIND_STREAM, stream, sent);
     }
     if (sent > 0) pass_close(pass);
     if (!pass_is_refused(stream, sent)) return sent;
@@ -167,6 +169,7 @@ ssize_t eddy__pass_receive(const eddy_stream *stream) {
     ssize_t size =
         eddy_os_receive_descriptors(stream_fd(stream), stream->read_data, stream->read_size,
                                     (stream->state & STREAM_RECORDS) != 0, &passed->got);
+    observe_note(stream_loop(stream), EDDY_TRACE_READ, EDDY_KIND_STREAM, stream, size);
     if (size == 0) pass_drop(passed);
     return size;
 }
@@ -174,7 +177,8 @@ ssize_t eddy__pass_receive(const eddy_stream *stream) {
 void eddy__pass_tell(eddy_stream *stream, ssize_t size) {
     struct net_passed *passed = net_part_of(stream)->passed;
     passed->stream = stream;
-    CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
+    CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+             stream->read_data, size);
     passed->stream = NULL;
     pass_drop(passed);
 }

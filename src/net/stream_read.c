@@ -72,7 +72,7 @@ int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn) {
 
 void eddy__stream_hangup_end(eddy_stream *stream, int status) {
     eddy_stream_read_stop(stream);
-    CALLBACK(stream_loop(stream), stream, stream->hangup_fn(stream, status));
+    CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->hangup_fn, stream, status);
 }
 
 void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
@@ -80,7 +80,7 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
     /* The error of a socket is given out once: if a write got it, the read only sees an end. */
     if (verdict == 0 && stream->error != 0) verdict = stream->error;
     eddy_stream_read_stop(stream);
-    CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, NULL, verdict));
+    CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream, NULL, verdict);
 }
 
 void eddy__stream_tell_loss(eddy_stream *stream) {
@@ -91,8 +91,11 @@ void eddy__stream_tell_loss(eddy_stream *stream) {
 }
 
 static ssize_t read_receive(const eddy_stream *stream) {
-    stream_loop(stream)->metrics.reads++;
-    return eddy_os_receive(stream_fd(stream), stream->read_data, stream->read_size);
+    eddy_loop *loop = stream_loop(stream);
+    loop->metrics.reads++;
+    ssize_t size = eddy_os_receive(stream_fd(stream), stream->read_data, stream->read_size);
+    observe_note(loop, EDDY_TRACE_READ, EDDY_KIND_STREAM, stream, size);
+    return size;
 }
 
 /* The kernel had no memory. Without any for the timer either, EDDY_READ and spinning are better
@@ -118,7 +121,8 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
     while (size > 0) {
         bool is_full = (size_t)size == stream->read_size;
         total += (size_t)size;
-        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
+        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+                 stream->read_data, size);
         if (!is_full || total >= budget) return;
         /* A callback may have given it something else to read. */
         const unsigned ways = STREAM_READING | STREAM_RECORDS | STREAM_CHANNEL;
@@ -133,7 +137,8 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
 void eddy__stream_read(eddy_stream *stream) {
     ssize_t size = read_receive(stream);
     if (size > 0 && (size_t)size < stream->read_size)
-        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
+        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+                 stream->read_data, size);
     else
         read_on(stream, size);
 }
@@ -171,8 +176,8 @@ static bool read_rest(eddy_stream *stream, int64_t now_ns, size_t most, size_t *
         if (passes)
             eddy__pass_tell(stream, size);
         else
-            CALLBACK(stream_loop(stream), stream,
-                     stream->read_fn(stream, read_where(stream), size));
+            CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+                     read_where(stream), size);
         if (!(stream->state & STREAM_READING) || stream->read_due_ns > now_ns) return true;
     }
     return false;

@@ -24,7 +24,8 @@ void eddy__record_read(eddy_stream *stream) {
             return;
         }
         total += (size_t)size;
-        CALLBACK(stream_loop(stream), stream, stream->read_fn(stream, stream->read_data, size));
+        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+                 stream->read_data, size);
         const unsigned ways = STREAM_READING | STREAM_RECORDS;
         if ((stream->state & ways) != ways || eddy__pass_receives(stream)) return;
     }
@@ -32,7 +33,9 @@ void eddy__record_read(eddy_stream *stream) {
 
 ssize_t eddy__record_receive(const eddy_stream *stream) {
     stream_loop(stream)->metrics.reads++;
-    return eddy_os_receive_record(stream_fd(stream), stream->read_data, stream->read_size);
+    ssize_t size = eddy_os_receive_record(stream_fd(stream), stream->read_data, stream->read_size);
+    observe_note(stream_loop(stream), EDDY_TRACE_READ, EDDY_KIND_STREAM, stream, size);
+    return size;
 }
 
 /* What the socket can never take leaves no hole: it counts as sent, with its error. */

@@ -195,7 +195,8 @@ static void tell_first(eddy_stream *stream) {
         last->next = write->next;
     }
     request_end(stream_loop(stream));
-    CALLBACK(stream_loop(stream), write, write->fn(write, write->status)); /* it may be gone now */
+    CALLBACK(stream_loop(stream), EDDY_KIND_WRITE, write, write->fn, write,
+             write->status); /* it may be gone now */
 }
 
 /* The writes' callbacks may have filled it again: then it is drained once more later. */
@@ -203,7 +204,7 @@ RARE static void tell_drained(eddy_stream *stream) {
     if (!(stream->state & STREAM_CONNECTED) || (stream->state & STREAM_FULL)) return;
     stream->state &= (uint16_t)~STREAM_DRAINS;
     if (stream->drained_fn != NULL)
-        CALLBACK(stream_loop(stream), stream, stream->drained_fn(stream));
+        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->drained_fn, stream);
 }
 
 /* Tells those that are done by now; what is sent by their callbacks is told in the next turn. A
@@ -276,7 +277,8 @@ static void flush_stream(eddy_stream *stream) {
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;
     request_end(stream_loop(stream));
-    CALLBACK(stream_loop(stream), write, write->fn(write, 0)); /* it may be gone now */
+    CALLBACK(stream_loop(stream), EDDY_KIND_WRITE, write, write->fn, write,
+             0); /* it may be gone now */
 }
 
 void eddy__stream_flush_all(eddy_defer *defer) {

@@ -58,6 +58,7 @@ static void write_join(eddy_stream *stream, eddy_write *write, size_t bytes, edd
     write->fn = fn;
     write_append(stream, write);
     stream->queued += bytes;
+    observe_note(stream_loop(stream), EDDY_TRACE_QUEUE, EDDY_KIND_WRITE, write, (int64_t)bytes);
     request_begin(stream_loop(stream));
 }
 

@@ -112,7 +112,8 @@ void eddy__record_run(eddy_post *post) {
     child->record = NULL;
     handle_stop(&child->handle);
     eddy__record_free(record);
-    CALLBACK(child->handle.loop, child, child->fn(child, &exit)); /* it may be gone now */
+    CALLBACK(child->handle.loop, EDDY_KIND_CHILD, child, child->fn, child,
+             &exit); /* it may be gone now */
 }
 
 struct child_record *eddy__record_find(struct proc_part *proc, pid_t pid) {

@@ -49,7 +49,7 @@ static void resize_on_signal(eddy_signal *signal, int number) {
     (void)number;
     if (eddy_os_terminal_get_size(it->fd, &size) < 0 || size_is_same(&size, &it->size)) return;
     it->size = size;
-    CALLBACK(signal->handle.loop, it, it->fn(it, &size));
+    CALLBACK(signal->handle.loop, EDDY_KIND_SIGNAL, it, it->fn, it, &size);
 }
 
 int eddy_resize_start(eddy_resize *resize, eddy_resize_fn *fn, int fd) {

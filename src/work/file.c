@@ -19,7 +19,7 @@ enum { FILE_NOT_LOOKED_AT = O_CREAT };
 static void file_deliver(eddy_work *work, int status) {
     eddy_file *file = eddy_container_of(work, eddy_file, work);
     if (status < 0) file->result = status;
-    CALLBACK(work->loop, file, file->fn(file));
+    CALLBACK(work->loop, EDDY_KIND_FILE, file, file->fn, file);
 }
 
 /* One that is in flight would be wiped under the hands of a thread. */

@@ -299,7 +299,7 @@ struct pool_visit {
 
 static void pool_visit_one(void *context, eddy_work *work) {
     struct pool_visit *it = context;
-    if (it->visit != NULL) CALLBACK(NULL, work, it->visit(it->context, work));
+    if (it->visit != NULL) VISIT(it->visit, it->context, work);
     it->count++;
 }
 

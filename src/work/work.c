@@ -219,9 +219,15 @@ eddy_pool *eddy_loop_pool(eddy_loop *loop) {
 
 /* --- Submission and delivery --- */
 
+/* For the gate: the call for a file request is inside. */
+static unsigned work_called(const eddy_work *work) {
+    bool is_file = work->fn == eddy__file_run;
+    return is_file ? (unsigned)EDDY_KIND_FILE | OBSERVE_INNER : (unsigned)EDDY_KIND_WORK;
+}
+
 static void work_finish(eddy_work *work, int status) {
     request_end(work->loop);
-    CALLBACK(work->loop, work, work->done(work, status));
+    CALLBACK(work->loop, work_called(work), work, work->done, work, status);
 }
 
 static void work_deliver(eddy_post *post) {
@@ -239,6 +245,11 @@ static void work_prepare(eddy_loop *loop, eddy_work *work, enum work_state state
     work->state = (uint8_t)state;
     work->handed_over = 0;
     request_begin(loop);
+}
+
+static void work_note(eddy_work *work, eddy_trace_kind kind, int64_t argument) {
+    eddy_kind what = work->fn == eddy__file_run ? EDDY_KIND_FILE : EDDY_KIND_WORK;
+    observe_note(work->loop, kind, what, work, argument);
 }
 
 /* Puts a prepared job into the loop's list. */
@@ -264,6 +275,7 @@ static inline int work_submit(eddy_loop *loop, eddy_work *work, unsigned lane, e
     work_prepare(loop, work, WORK_SUBMITTED, done);
     work->fn = fn;
     work->lane = (uint8_t)lane;
+    work_note(work, EDDY_TRACE_SUBMIT, lane);
     return 0;
 }
 
@@ -312,6 +324,7 @@ void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *f
     work->post.fn = work_attempt;
     work->fn = fn;
     work->lane = EDDY_LANE_FILE;
+    work_note(work, EDDY_TRACE_SUBMIT, EDDY_LANE_FILE);
     eddy__inbox_push_local(loop, &work->post);
 }
 
@@ -353,8 +366,10 @@ int eddy_work_cancel(eddy_work *work) {
         err = 0;
     } else if (work->state == WORK_ATTEMPT) { /* its turn in the inbox tells of it */
         work->state = WORK_CANCELLED;
+        work_note(work, EDDY_TRACE_CANCEL, 0);
         return 0;
     }
+    work_note(work, EDDY_TRACE_CANCEL, err);
     if (err == 0) eddy__inbox_push_local(loop, &work->post);
     return err;
 }

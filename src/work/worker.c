@@ -6,6 +6,7 @@
 #include "pool.h"
 
 #include "../core/callback.h"
+#include "file.h"
 
 #include <stdatomic.h>
 
@@ -209,6 +210,30 @@ static void worker_leave(struct worker *worker) {
     if (has_left) eddy_os_thread_join(left);
 }
 
+static eddy_kind worker_kind_of(const eddy_work *work) {
+    return work->fn == eddy__file_run ? EDDY_KIND_FILE : EDDY_KIND_WORK;
+}
+
+RARE static void worker_run_traced(const struct worker *worker, eddy_work *work) {
+    eddy_loop *loop = work->loop;
+    eddy_kind what = worker_kind_of(work);
+    unsigned thread = (unsigned)(worker - worker->pool->workers) + 1;
+    if (thread >= OBSERVE_THREAD_OTHER) thread = OBSERVE_THREAD_OTHER - 1;
+    eddy__observe_send(loop, EDDY_TRACE_BEGIN, what, work, worker->lane, thread);
+    int64_t began_ns = eddy_os_clock_ns();
+    VISIT(work->fn, work);
+    int64_t took_ns = eddy_os_clock_ns() - began_ns;
+    eddy__observe_send(loop, EDDY_TRACE_DONE, what, work, took_ns, thread);
+}
+
+static inline void worker_run_job(const struct worker *worker) {
+    eddy_work *work = worker->work;
+    if (loop_is_traced(work->loop))
+        worker_run_traced(worker, work);
+    else
+        VISIT(work->fn, work);
+}
+
 static void *worker_run(void *argument) {
     struct worker *worker = argument;
     eddy_pool *pool = worker->pool;
@@ -228,8 +253,7 @@ static void *worker_run(void *argument) {
         if (other != NULL) eddy_os_condition_signal(&other->call);
         if (worker_has_to_tell(worker)) worker_tell(worker);
         if (worker->work != NULL) {
-            eddy_work *work = worker->work;
-            CALLBACK(work->loop, work, work->fn(work));
+            worker_run_job(worker);
             worker_read_clock(worker);
         }
         eddy_os_lock(&pool->lock);
