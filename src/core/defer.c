@@ -26,7 +26,8 @@ void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
 void eddy__defer_add(eddy_defer *defer, eddy_defer_fn *fn) {
     eddy_loop *loop = defer->handle.loop;
     defer->fn = fn;
-    observe_note(loop, EDDY_TRACE_DEFER, handle_what(&defer->handle), defer, 0);
+    if (loop_is_observed(loop) && !(defer->handle.flags & HANDLE_INNER))
+        eddy__observe_note(loop, EDDY_TRACE_DEFER, EDDY_KIND_DEFER, defer, 0);
     handle_start(&defer->handle);
     link_add_last(&loop->deferred.queued, &defer->link);
     loop->due |= DUE_DEFERRED;

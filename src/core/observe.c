@@ -190,7 +190,7 @@ RARE void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns) {
 
 RARE void eddy__observe_waited(eddy_loop *loop, int count) {
     int64_t now_ns = loop->now_ns;
-    trace_note(loop, EDDY_TRACE_WAITED, EDDY_KINDS, NULL, count, now_ns);
+    if (loop->phase == 2) trace_note(loop, EDDY_TRACE_WAITED, EDDY_KINDS, NULL, count, now_ns);
     loop->phase = 3;
     for (struct observer *at = loop->observers; at != NULL; at = at->next)
         if (at->waited != NULL) at->waited(at, count, now_ns);

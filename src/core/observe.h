@@ -24,7 +24,7 @@ struct observer {
      * work are left out. `now_ns` is the clock, read just now, for all that look. */
     void (*phase)(struct observer *observer, int phase, int64_t now_ns);
 
-    /* The wait of phase 2 is over: phase 3. `count` as the backend's wait returned it. */
+    /* Phase 3: the wait is over, or there was none. `count` as the backend's wait returned it. */
     void (*waited)(struct observer *observer, int count, int64_t now_ns);
 
     /* A callback of the user begins, and has ended. Only the outermost one where one is called

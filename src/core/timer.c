@@ -277,7 +277,8 @@ void eddy__timer_run(eddy_loop *loop) {
             timer_take_out(timer);
         }
         loop->metrics.timers++;
-        CALLBACK(loop, EDDY_KIND_TIMER, timer, timer->fn, timer); /* the timer may be gone now */
+        CALLBACK(loop, handle_called(&timer->handle, EDDY_KIND_TIMER), timer, timer->fn,
+                 timer); /* the timer may be gone now */
     } while (timer_is_due(heap, now_ns));
 }
 
