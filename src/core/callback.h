@@ -11,19 +11,16 @@
 #include "loop.h"
 #include "observe.h"
 
-#define CALLBACK(its_loop, what, object, fn, ...)                                                  \
-    do {                                                                                           \
-        eddy_loop *callback_loop_ = (its_loop);                                                    \
-        if (!loop_is_observed(callback_loop_)) {                                                   \
-            (fn)(__VA_ARGS__);                                                                     \
-        } else {                                                                                   \
-            const void *callback_of_ = (object);                                                   \
-            unsigned callback_what_ = (what);                                                      \
-            struct observed_call callback_call_ =                                                  \
-                eddy__observe_call(callback_loop_, callback_what_, callback_of_, (uintptr_t)(fn)); \
-            (fn)(__VA_ARGS__);                                                                     \
-            eddy__observe_return(callback_loop_, callback_what_, callback_of_, callback_call_);    \
-        }                                                                                          \
+#define CALLBACK(its_loop, what, object, fn, ...)                                  \
+    do {                                                                           \
+        eddy_loop *callback_loop_ = (its_loop);                                    \
+        if (!loop_is_observed(callback_loop_)) {                                   \
+            (fn)(__VA_ARGS__);                                                     \
+        } else {                                                                   \
+            eddy__observe_call(callback_loop_, (what), (object), (uintptr_t)(fn)); \
+            (fn)(__VA_ARGS__);                                                     \
+            eddy__observe_return(callback_loop_);                                  \
+        }                                                                          \
     } while (0)
 
 /* A function of the user that is shown something inside a call of the library, and is no callback

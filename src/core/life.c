@@ -209,7 +209,7 @@ int eddy_loop_after_fork(eddy_loop *loop) {
     sigset_t before;
     eddy_os_signal_block_all(&before);
     if (loop->running) loop->was_marked = true;
-    loop->running = false;
+    loop_set_running(loop, false);
     loop->record_count = 0; /* told by the parent's backend; the child's will tell anew */
     if (life_is_parents(loop)) {
         eddy__observe_after_fork(loop);

@@ -243,7 +243,7 @@ static int loop_run_to_end(eddy_loop *loop) {
  * to the pipe: a wait sees that now, or the next sleep would end for nothing. */
 static void loop_begin(eddy_loop *loop) {
     CHECK_ENTER(loop);
-    loop->running = true;
+    loop_set_running(loop, true);
     inbox_set_awake(&loop->inbox);
     if (loop->was_marked && !inbox_is_empty(&loop->inbox)) loop->waits_skipped = LOOP_SKIPS_MAX;
 }
@@ -255,7 +255,7 @@ static int loop_return(eddy_loop *loop) {
     loop->was_marked = inbox_set_waiting(&loop->inbox);
     loop->was_stopped = (loop->due & DUE_STOP) != 0;
     loop->due &= ~(unsigned)DUE_STOP;
-    loop->running = false;
+    loop_set_running(loop, false);
     return eddy_loop_is_alive(loop);
 }
 
@@ -281,7 +281,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
     const struct eddy_backend *backend = loop->backend;
     if (backend->has_unshown != NULL && backend->has_unshown(loop->backend_state)) *timeout_ns = 0;
     if (!inbox_set_waiting(&loop->inbox)) *timeout_ns = 0;
-    loop->running = false;
+    loop_set_running(loop, false);
     return 0;
 }
 
@@ -310,7 +310,7 @@ int eddy_loop_wait(eddy_loop *loop, int64_t timeout_ns) {
 int eddy_loop_dispatch(eddy_loop *loop) {
     if (loop->running) return -EBUSY;
     CHECK_ENTER(loop);
-    loop->running = true;
+    loop_set_running(loop, true);
     loop_dispatch(loop);
     return loop_return(loop);
 }

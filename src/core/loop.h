@@ -48,6 +48,18 @@ enum {
 struct observer;
 struct eddy_trace;
 
+/* The library calls itself, and in there its user: no deeper than this. */
+enum { LOOP_CALLS_MAX = 6 };
+
+/* A callback that was told to begin: what its end needs. */
+struct observed_call {
+    int64_t began_ns;
+    uint64_t around; /* the number of the call around it */
+    const void *object;
+    unsigned what;
+    bool is_traced;
+};
+
 struct eddy_loop {
     /* The turn: loop.c */
     unsigned due;         /* DUE_… */
@@ -80,8 +92,10 @@ struct eddy_loop {
     bool walking;          /* inside eddy_loop_walk */
 
     /* observe.c */
+    bool is_quick; /* running, and nobody looks */
     uint8_t phase; /* while it is observed */
     unsigned call_depth;
+    struct observed_call calls[LOOP_CALLS_MAX]; /* those that run, the outermost one first */
     struct observer *observers, *observer_next;
     EDDY_ATOMIC(unsigned) trace_senders; /* threads that are just writing a record */
 
@@ -107,6 +121,11 @@ eddy_backend_info eddy__backend_info(const struct eddy_backend *backend);
 static inline int64_t loop_now_ns(eddy_loop *loop) {
     if (UNLIKELY(!loop->running)) loop->now_ns = eddy_os_clock_ns();
     return loop->now_ns;
+}
+
+static inline void loop_set_running(eddy_loop *loop, bool running) {
+    loop->running = running;
+    loop->is_quick = running && !(loop->due & DUE_OBSERVED);
 }
 
 /* A part that has something to do before the wait. */

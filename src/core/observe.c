@@ -95,8 +95,8 @@ static void trace_send(eddy_trace *trace, uint64_t packed, const void *object, i
 
 /* Sequentially consistent: a sender counts itself and then looks for the trace, a stop takes the
  * trace away and then looks at the count. */
-RARE void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
-                             const void *object, int64_t argument, unsigned thread) {
+void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, const void *object,
+                        int64_t argument, unsigned thread) {
     atomic_fetch_add(&loop->trace_senders, 1);
     eddy_trace *trace = atomic_load(&loop->trace);
     if (trace != NULL) {
@@ -117,45 +117,46 @@ const void *eddy__trace_here(void) {
 
 /* --- Callbacks --- */
 
-RARE struct observed_call eddy__observe_call(eddy_loop *loop, unsigned what, const void *object,
-                                             uintptr_t fn) {
-    struct observed_call call = {.began_ns = eddy_os_clock_ns()};
+static bool observe_trace_call(eddy_loop *loop, struct observed_call *call, uintptr_t fn) {
     eddy_trace *trace = trace_of(loop);
-    if (trace != NULL) {
-        call.around = atomic_load_explicit(&trace->call, memory_order_relaxed);
-        call.is_traced = !(what & OBSERVE_INNER);
-    }
-    if (call.is_traced) {
-        uint64_t number =
-            trace_put(trace, loop, EDDY_TRACE_CALL, what, object, (int64_t)fn, call.began_ns);
-        atomic_store_explicit(&trace->call, number, memory_order_relaxed);
-    }
-    call.depth = loop->call_depth++;
-    call.is_told = call.depth == 0;
-    if (!call.is_told) return call;
-    for (struct observer *at = loop->observers; at != NULL; at = at->next)
-        if (at->call != NULL) at->call(at, (eddy_kind)(uint8_t)what, object, fn, call.began_ns);
-    return call;
+    if (trace == NULL || (call->what & OBSERVE_INNER)) return false;
+    call->around = atomic_load_explicit(&trace->call, memory_order_relaxed);
+    uint64_t number = trace_put(trace, loop, EDDY_TRACE_CALL, call->what, call->object, (int64_t)fn,
+                                call->began_ns);
+    atomic_store_explicit(&trace->call, number, memory_order_relaxed);
+    return true;
 }
 
-RARE void eddy__observe_return(eddy_loop *loop, unsigned what, const void *object,
-                               struct observed_call call) {
-    eddy_trace *trace = trace_of(loop);
-    loop->call_depth = call.depth;
+void eddy__observe_call(eddy_loop *loop, unsigned what, const void *object, uintptr_t fn) {
+    EDDY_ASSERT(loop->call_depth < LOOP_CALLS_MAX);
+    struct observed_call *call = &loop->calls[loop->call_depth++];
+    *call = (struct observed_call){eddy_os_clock_ns(), 0, object, what, false};
+    call->is_traced = observe_trace_call(loop, call, fn);
+    if (loop->call_depth > 1) return;
+    for (struct observer *at = loop->observers; at != NULL; at = at->next)
+        if (at->call != NULL) at->call(at, (eddy_kind)(uint8_t)what, object, fn, call->began_ns);
+}
+
+/* Those that began to look in the call have not seen it begin. */
+void eddy__observe_return(eddy_loop *loop) {
+    if (loop->call_depth == 0) return;
+    const struct observed_call *call = &loop->calls[--loop->call_depth];
     if (!loop_is_observed(loop)) return;
+    eddy_trace *trace = trace_of(loop);
     int64_t now_ns = eddy_os_clock_ns();
-    if (call.is_traced && trace != NULL) {
-        trace_put(trace, loop, EDDY_TRACE_RETURN, what, object, now_ns - call.began_ns, now_ns);
-        atomic_store_explicit(&trace->call, call.around, memory_order_relaxed);
+    if (call->is_traced && trace != NULL) {
+        trace_put(trace, loop, EDDY_TRACE_RETURN, call->what, call->object, now_ns - call->began_ns,
+                  now_ns);
+        atomic_store_explicit(&trace->call, call->around, memory_order_relaxed);
     }
-    if (!call.is_told) return;
+    if (loop->call_depth > 0) return;
     for (struct observer *at = loop->observers; at != NULL; at = loop->observer_next) {
         loop->observer_next = at->next;
         if (at->returned != NULL) at->returned(at, now_ns);
     }
 }
 
-RARE void eddy__observe_timer(eddy_loop *loop, int64_t late_ns) {
+void eddy__observe_timer(eddy_loop *loop, int64_t late_ns) {
     for (struct observer *at = loop->observers; at != NULL; at = at->next)
         if (at->timer != NULL) at->timer(at, late_ns);
 }
@@ -175,20 +176,20 @@ static void observe_phase_at(eddy_loop *loop, int phase, int64_t now_ns) {
         if (at->phase != NULL) at->phase(at, phase, now_ns);
 }
 
-RARE void eddy__observe_phase(eddy_loop *loop, int phase) {
+void eddy__observe_phase(eddy_loop *loop, int phase) {
     observe_phase_at(loop, phase, eddy_os_clock_ns());
 }
 
-RARE void eddy__observe_turn(eddy_loop *loop) {
+void eddy__observe_turn(eddy_loop *loop) {
     trace_note(loop, EDDY_TRACE_TURN, EDDY_KINDS, NULL, (int64_t)(loop->turn + 1), 0);
 }
 
-RARE void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns) {
+void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns) {
     eddy__observe_phase(loop, 2);
     trace_note(loop, EDDY_TRACE_WAIT, EDDY_KINDS, NULL, timeout_ns, 0);
 }
 
-RARE void eddy__observe_waited(eddy_loop *loop, int count) {
+void eddy__observe_waited(eddy_loop *loop, int count) {
     int64_t now_ns = loop->now_ns;
     if (loop->phase == 2) trace_note(loop, EDDY_TRACE_WAITED, EDDY_KINDS, NULL, count, now_ns);
     loop->phase = 3;
@@ -201,10 +202,17 @@ RARE void eddy__observe_waited(eddy_loop *loop, int count) {
 static void observe_update_due(eddy_loop *loop) {
     loop->due &= ~(unsigned)DUE_OBSERVED;
     if (loop->observers != NULL || trace_of(loop) != NULL) loop->due |= DUE_OBSERVED;
+    loop_set_running(loop, loop->running);
+}
+
+/* Calls that run and were seen to begin may have been looked at by others before. */
+static void observe_forget_calls(eddy_loop *loop) {
+    loop->phase = 0;
+    loop->call_depth = 0;
 }
 
 void eddy__observe_begin(eddy_loop *loop, struct observer *observer) {
-    if (!(loop->due & DUE_OBSERVED)) loop->phase = 0, loop->call_depth = 0;
+    if (!(loop->due & DUE_OBSERVED)) observe_forget_calls(loop);
     observer->next = loop->observers;
     loop->observers = observer;
     observe_update_due(loop);
@@ -219,7 +227,7 @@ void eddy__observe_end(eddy_loop *loop, struct observer *observer) {
 }
 
 void eddy__observe_set_trace(eddy_loop *loop, eddy_trace *trace) {
-    if (!(loop->due & DUE_OBSERVED)) loop->phase = 0, loop->call_depth = 0;
+    if (!(loop->due & DUE_OBSERVED)) observe_forget_calls(loop);
     atomic_store(&loop->trace, trace);
     observe_update_due(loop);
     unsigned rounds = 0;
@@ -244,5 +252,6 @@ const char *eddy__observe_verify(const eddy_loop *loop) {
     const eddy_trace *trace = atomic_load(&((eddy_loop *)(uintptr_t)loop)->trace);
     HOLDS(((loop->due & DUE_OBSERVED) != 0) == (loop->observers != NULL || trace != NULL));
     HOLDS(trace == NULL || trace->loop == loop);
+    HOLDS(loop->is_quick == (loop->running && !(loop->due & DUE_OBSERVED)));
     return NULL;
 }

@@ -48,41 +48,30 @@ void eddy__observe_end(eddy_loop *loop, struct observer *observer);
 
 /* --- The places that are looked at --- */
 
-/* Of a callback that was told to begin: what its end needs. */
-struct observed_call {
-    int64_t began_ns;
-    uint64_t around; /* the call around it */
-    unsigned depth;  /* before it */
-    bool is_told;    /* to observers */
-    bool is_traced;
-};
-
 /* The library's own callbacks, whose user's are inside: nothing of them is in a trace. */
 enum { OBSERVE_INNER = 1 << 8 };
 /* The number of a thread that has none. */
 enum { OBSERVE_THREAD_OTHER = 255 };
 
 /* With DUE_OBSERVED only. `what` is an eddy_kind, maybe with OBSERVE_INNER. */
-struct observed_call eddy__observe_call(eddy_loop *loop, unsigned what, const void *object,
-                                        uintptr_t fn);
-void eddy__observe_return(eddy_loop *loop, unsigned what, const void *object,
-                          struct observed_call call);
-void eddy__observe_phase(eddy_loop *loop, int phase);
-void eddy__observe_turn(eddy_loop *loop);
-void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns);
-void eddy__observe_waited(eddy_loop *loop, int count); /* now_ns is that of phase 3 */
-void eddy__observe_timer(eddy_loop *loop, int64_t late_ns);
+RARE void eddy__observe_call(eddy_loop *loop, unsigned what, const void *object, uintptr_t fn);
+RARE void eddy__observe_return(eddy_loop *loop);
+RARE void eddy__observe_phase(eddy_loop *loop, int phase);
+RARE void eddy__observe_turn(eddy_loop *loop);
+RARE void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns);
+RARE void eddy__observe_waited(eddy_loop *loop, int count); /* now_ns is that of phase 3 */
+RARE void eddy__observe_timer(eddy_loop *loop, int64_t late_ns);
 void eddy__observe_set_trace(eddy_loop *loop, eddy_trace *trace); /* NULL: none any more */
 void eddy__observe_close(eddy_loop *loop);
 void eddy__observe_after_fork(eddy_loop *loop);
 const char *eddy__observe_verify(const eddy_loop *loop);
 
 /* A record of the loop's thread. */
-void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, const void *object,
-                        int64_t argument);
+RARE void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
+                             const void *object, int64_t argument);
 /* And one of any thread, which knows its number, or OBSERVE_THREAD_OTHER. */
-void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, const void *object,
-                        int64_t argument, unsigned thread);
+RARE void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
+                             const void *object, int64_t argument, unsigned thread);
 
 static inline bool loop_is_observed(const eddy_loop *loop) {
     return UNLIKELY((loop->due & DUE_OBSERVED) != 0);

@@ -168,7 +168,6 @@ static inline int timer_put_in(eddy_timer *timer, eddy_timer_fn *fn, int64_t due
                                int64_t repeat_ns) {
     struct timer_heap *heap = &timer->handle.loop->timers;
     CHECK_CHANGE(timer->handle.loop);
-    observe_note(timer->handle.loop, EDDY_TRACE_TIMER_START, EDDY_KIND_TIMER, timer, due_ns);
     timer->fn = fn;
     timer->due_ns = due_ns;
     timer->repeat_ns = repeat_ns;
@@ -199,11 +198,19 @@ static inline int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_
     return timer_put_in(timer, fn, due_ns, repeat_ns);
 }
 
-/* Outside of callbacks. */
+RARE static int timer_start_observed(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
+                                     int64_t repeat_ns) {
+    int err = timer_start(timer, fn, due_ns, repeat_ns);
+    if (err == 0)
+        observe_note(timer->handle.loop, EDDY_TRACE_TIMER_START, EDDY_KIND_TIMER, timer, due_ns);
+    return err;
+}
+
+/* Outside of callbacks, or while somebody looks. */
 RARE static int timer_start_anew(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns,
                                  int64_t repeat_ns) {
     int64_t now_ns = loop_now_ns(timer->handle.loop);
-    return timer_start(timer, fn, timer_sum_ns(now_ns, delay_ns), repeat_ns);
+    return timer_start_observed(timer, fn, timer_sum_ns(now_ns, delay_ns), repeat_ns);
 }
 
 int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
@@ -211,7 +218,7 @@ int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int
     EDDY_ASSERT(fn != NULL);
     EDDY_ASSERT(handle_is_initialised(&timer->handle));
     if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
-    if (!loop->running) return timer_start_anew(timer, fn, delay_ns, repeat_ns);
+    if (!loop->is_quick) return timer_start_anew(timer, fn, delay_ns, repeat_ns);
     return timer_start(timer, fn, timer_sum_ns(loop->now_ns, delay_ns), repeat_ns);
 }
 
@@ -221,7 +228,7 @@ int eddy_timer_start_at(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns, in
     EDDY_ASSERT(handle_is_initialised(&timer->handle));
     if (repeat_ns < 0) return -EINVAL;
     int64_t now_ns = loop_now_ns(timer->handle.loop);
-    return timer_start(timer, fn, due_ns > now_ns ? due_ns : now_ns, repeat_ns);
+    return timer_start_observed(timer, fn, due_ns > now_ns ? due_ns : now_ns, repeat_ns);
 }
 
 static inline void timer_take_out(eddy_timer *timer) {
