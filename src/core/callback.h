@@ -23,6 +23,9 @@
         }                                                                          \
     } while (0)
 
+/* The same, where it is known by now that nobody looks. */
+#define CALLBACK_UNSEEN(fn, ...) ((fn)(__VA_ARGS__))
+
 /* A function of the user that is shown something inside a call of the library, and is no callback
  * of a loop. */
 #define VISIT(fn, ...) ((fn)(__VA_ARGS__))

@@ -43,11 +43,18 @@ void eddy__inbox_push(eddy_loop *loop, eddy_post *post) {
     if (eddy__inbox_put(loop, post)) eddy__wakeup_send(loop);
 }
 
+RARE static void inbox_post_traced(eddy_loop *loop, eddy_post *post) {
+    observe_send(loop, EDDY_TRACE_POST, EDDY_KIND_POST, post, 0);
+    eddy__inbox_push(loop, post);
+}
+
 void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn) {
     EDDY_ASSERT(fn != NULL);
     post->fn = fn;
-    observe_send(loop, EDDY_TRACE_POST, EDDY_KIND_POST, post, 0);
-    eddy__inbox_push(loop, post);
+    if (loop_is_traced(loop))
+        inbox_post_traced(loop, post);
+    else
+        eddy__inbox_push(loop, post);
 }
 
 /* --- The queues --- */
@@ -138,6 +145,10 @@ static unsigned inbox_called(const eddy_loop *loop, const eddy_post *post) {
     return is_inner ? (unsigned)EDDY_KIND_POST | OBSERVE_INNER : (unsigned)EDDY_KIND_POST;
 }
 
+RARE static void inbox_call_observed(eddy_loop *loop, eddy_post *post) {
+    CALLBACK(loop, inbox_called(loop, post), post, post->fn, post);
+}
+
 static inline void inbox_run_queue(eddy_loop *loop, struct inbox_queue *queue) {
     unsigned limit = loop->config.completions_per_turn;
     queue->end = queue->last; /* what is queued from here on waits for the next turn */
@@ -153,8 +164,10 @@ static inline void inbox_run_queue(eddy_loop *loop, struct inbox_queue *queue) {
             inbox_note_queued(loop);
         }
         loop->metrics.completions++;
-        CALLBACK(loop, inbox_called(loop, post), post, post->fn,
-                 post); /* the post may be gone now */
+        if (loop_is_observed(loop))
+            inbox_call_observed(loop, post);
+        else
+            CALLBACK_UNSEEN(post->fn, post); /* the post may be gone now */
     }
     queue->end = &queue->first;
 }
@@ -178,10 +191,9 @@ APART static void inbox_run_queues(eddy_loop *loop, eddy_post *newest) {
 void eddy__inbox_run(eddy_loop *loop) {
     if (loop->due & DUE_WAKEUP) inbox_see_wakeup(loop);
     eddy_post *newest = inbox_take_list(&loop->inbox);
-    if (newest != NULL && newest->next == NULL && !(loop->due & DUE_INBOX)) {
+    if (newest != NULL && newest->next == NULL && !(loop->due & (DUE_INBOX | DUE_OBSERVED))) {
         loop->metrics.completions++;
-        CALLBACK(loop, inbox_called(loop, newest), newest, newest->fn,
-                 newest); /* the post may be gone now */
+        CALLBACK_UNSEEN(newest->fn, newest); /* the post may be gone now */
     } else {
         inbox_run_queues(loop, newest);
     }

@@ -9,6 +9,7 @@
  * Threading: loop thread only. */
 #include "label.h"
 
+#include "callback.h"
 #include "check.h"
 #include "loop.h"
 #include "trace.h"
@@ -163,7 +164,7 @@ void eddy__label_each(eddy_loop *loop,
     const struct label_part *it = (struct label_part *)eddy__part_find(loop, &label_kind);
     for (size_t i = 0; it != NULL && i < it->count; i++)
         for (const eddy_label *label = it->buckets[i]; label != NULL; label = label->next)
-            fn(context, label->what, eddy__part_label(loop, label->what));
+            VISIT(fn, context, label->what, eddy__part_label(loop, label->what));
 }
 
 /* --- The public functions --- */

@@ -3,6 +3,7 @@
  * loop's thread; eddy__observe_send from any thread and from signal handlers. */
 #include "observe.h"
 
+#include "callback.h"
 #include "trace.h"
 #include "verify.h"
 
@@ -33,7 +34,7 @@ RARE static void trace_show(const eddy_trace *trace, uint64_t number, int64_t ti
         .phase = (uint8_t)(packed >> 16),
         .thread = (uint8_t)(packed >> 24),
     };
-    trace->fn(&record, trace->context);
+    VISIT(trace->fn, &record, trace->context);
 }
 
 /* Returns its number. */

@@ -26,6 +26,15 @@ static void ready_disarm(eddy_loop *loop, int fd, bool is_heard) {
     if (!is_heard) eddy__io_note_change(loop, fd);
 }
 
+static void ready_tell_seen_one(eddy_loop *loop, eddy_io *io, unsigned told) {
+    if (told == 0 || !loop_is_observed(loop)) {
+        ready_tell_one(loop, io, told);
+        return;
+    }
+    loop->metrics.callbacks++;
+    CALLBACK(loop, handle_called(&io->handle, EDDY_KIND_IO), io, io->fn, io, told);
+}
+
 /* Hints come with what was asked for, never by themselves: a hang-up may be in the record because
  * somebody else asks for it. It lasts, so whoever has asked for it is told once. What is wrong with
  * the descriptor is one as well, since it comes to the same, and to many mechanisms it is. */
@@ -35,7 +44,7 @@ static void ready_tell_seen(eddy_loop *loop, int fd, eddy_io *io, unsigned event
     unsigned told = events & io->events ? ready_heard(loop, io, events) : 0;
     if (loop->io.slots[fd].interest & EDDY_ONESHOT) ready_disarm(loop, fd, told != 0);
     if (asks && (told & EDDY_HANGUP)) eddy__io_end_hangup(io);
-    ready_tell_one(loop, io, told);
+    ready_tell_seen_one(loop, io, told);
 }
 
 /* Tells all watchers of `fd`. Only `io.next` survives a callback: watchers, the slot's owner and
@@ -57,7 +66,7 @@ static void ready_tell_loss(eddy_loop *loop, int fd) {
     eddy_io *io = loop->io.slots[fd].first;
     while (io != NULL) {
         loop->io.next = io->next;
-        if (io->error != 0) ready_tell_one(loop, io, EDDY_ERROR);
+        if (io->error != 0) ready_tell_seen_one(loop, io, EDDY_ERROR);
         io = loop->io.next;
     }
     loop->io.next = NULL;
@@ -133,7 +142,7 @@ RARE int eddy__ready_begin(eddy_loop *loop, int count) {
         int fd = (int)(uint32_t)record->token;
         observe_fd(loop, EDDY_TRACE_EVENT, fd,
                    record->error != 0 ? record->error : (int64_t)record->events);
-        ready_run_one(loop, record);
+        eddy__ready_run_special(loop, record);
     }
     return 0;
 }

@@ -5,10 +5,12 @@
 #define EDDY_CORE_READY_H
 
 #include "callback.h"
-#include "handle.h"
 #include "loop.h"
 
 enum { READY_TOLD_ALWAYS = EDDY_ERROR | EDDY_HANGUP };
+
+/* While somebody looks all records go the special way; who begins to look in a callback of this
+ * phase sees the next one. */
 
 /* Descriptors that were lost, backends that split, and who looks. Returns how many records are
  * left. */
@@ -31,8 +33,7 @@ static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned told) {
         return;
     }
     loop->metrics.callbacks++;
-    CALLBACK(loop, handle_called(&io->handle, EDDY_KIND_IO), io, io->fn, io,
-             told); /* the watcher may be gone now */
+    CALLBACK_UNSEEN(io->fn, io, told); /* the watcher may be gone now */
 }
 
 /* The usual case is one watcher, and nothing to come back to after its call. A slot without any is

@@ -236,10 +236,17 @@ static inline void timer_take_out(eddy_timer *timer) {
     handle_stop(&timer->handle);
 }
 
-void eddy_timer_stop(eddy_timer *timer) {
-    if (!handle_is_active(&timer->handle)) return;
+RARE static void timer_stop_observed(eddy_timer *timer) {
     observe_note(timer->handle.loop, EDDY_TRACE_TIMER_STOP, EDDY_KIND_TIMER, timer, 0);
     timer_take_out(timer);
+}
+
+void eddy_timer_stop(eddy_timer *timer) {
+    if (!handle_is_active(&timer->handle)) return;
+    if (loop_is_observed(timer->handle.loop))
+        timer_stop_observed(timer);
+    else
+        timer_take_out(timer);
 }
 
 int64_t eddy_timer_due_ns(const eddy_timer *timer) {
@@ -260,7 +267,8 @@ APART static void timer_resift_top(eddy_loop *loop) {
     timer_sift_down(heap, 0, timer_entry_of(heap->entries[0].timer));
 }
 
-void eddy__timer_run(eddy_loop *loop) {
+/* `observed` is known at each call. */
+static inline void timer_run(eddy_loop *loop, bool observed) {
     struct timer_heap *heap = &loop->timers;
     int64_t now_ns = loop->now_ns;
     uint64_t last_order = heap->order; /* what callbacks start comes behind it */
@@ -273,7 +281,7 @@ void eddy__timer_run(eddy_loop *loop) {
         /* A timer that a callback started is due now or later, so behind all that were due before:
          * when one is at the top, this phase is over. */
         if (timer->order > last_order) break;
-        if (loop_is_observed(loop)) eddy__observe_timer(loop, now_ns - timer->due_ns);
+        if (observed) eddy__observe_timer(loop, now_ns - timer->due_ns);
         if (timer->repeat_ns > 0) {
             timer->due_ns = timer_next_tick_ns(timer, now_ns);
             timer->order = ++heap->order;
@@ -284,9 +292,22 @@ void eddy__timer_run(eddy_loop *loop) {
             timer_take_out(timer);
         }
         loop->metrics.timers++;
-        CALLBACK(loop, handle_called(&timer->handle, EDDY_KIND_TIMER), timer, timer->fn,
-                 timer); /* the timer may be gone now */
+        if (observed)
+            CALLBACK(loop, handle_called(&timer->handle, EDDY_KIND_TIMER), timer, timer->fn, timer);
+        else
+            CALLBACK_UNSEEN(timer->fn, timer); /* the timer may be gone now */
     } while (timer_is_due(heap, now_ns));
+}
+
+RARE static void timer_run_observed(eddy_loop *loop) {
+    timer_run(loop, true);
+}
+
+void eddy__timer_run(eddy_loop *loop) {
+    if (loop_is_observed(loop))
+        timer_run_observed(loop);
+    else
+        timer_run(loop, false);
 }
 
 void eddy__timer_open(struct timer_heap *heap) {

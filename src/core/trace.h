@@ -30,8 +30,8 @@ struct trace_words {
     EDDY_ATOMIC(uint64_t) packed;
 };
 
-/* Of the second ring. `state` is twice the record's index, plus 1 while it is written, plus 2; 0:
- * never written. `cause` is the number of the call in which it was sent. */
+/* Of the second ring. `state` is twice the record's index, and 1 more while it is written, 2 more
+ * when it is; 0: never written. `cause` is the number of the call in which it was sent. */
 struct trace_place {
     EDDY_ATOMIC(uint64_t) state;
     EDDY_ATOMIC(uint64_t) cause;

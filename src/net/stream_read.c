@@ -90,11 +90,14 @@ void eddy__stream_tell_loss(eddy_stream *stream) {
         eddy__stream_hangup_end(stream, stream->error);
 }
 
+static ssize_t read_unseen(const eddy_stream *stream) {
+    stream_loop(stream)->metrics.reads++;
+    return eddy_os_receive(stream_fd(stream), stream->read_data, stream->read_size);
+}
+
 static ssize_t read_receive(const eddy_stream *stream) {
-    eddy_loop *loop = stream_loop(stream);
-    loop->metrics.reads++;
-    ssize_t size = eddy_os_receive(stream_fd(stream), stream->read_data, stream->read_size);
-    observe_note(loop, EDDY_TRACE_READ, EDDY_KIND_STREAM, stream, size);
+    ssize_t size = read_unseen(stream);
+    observe_note(stream_loop(stream), EDDY_TRACE_READ, EDDY_KIND_STREAM, stream, size);
     return size;
 }
 
@@ -135,10 +138,13 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
 /* A read that gives less than was asked has emptied the socket, so the call that would say so is
  * saved. */
 void eddy__stream_read(eddy_stream *stream) {
-    ssize_t size = read_receive(stream);
+    if (loop_is_observed(stream_loop(stream))) {
+        read_on(stream, read_receive(stream));
+        return;
+    }
+    ssize_t size = read_unseen(stream);
     if (size > 0 && (size_t)size < stream->read_size)
-        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
-                 stream->read_data, size);
+        CALLBACK_UNSEEN(stream->read_fn, stream, stream->read_data, size);
     else
         read_on(stream, size);
 }

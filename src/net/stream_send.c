@@ -252,11 +252,12 @@ RARE static void flush_partly(eddy_stream *stream, ssize_t sent) {
 }
 
 /* One request of one piece, no record, without descriptors, and nothing to tell but that it is
- * done. */
+ * done, to nobody else. */
 static bool flush_is_usual(const eddy_stream *stream) {
     const eddy_write *write = stream->write_last;
     return write != NULL && write->next == write && write->count == 1 &&
-           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS | STREAM_OTHERWISE));
+           !(stream->state & (STREAM_BLOCKED | STREAM_DRAINS | STREAM_OTHERWISE)) &&
+           !loop_is_observed(stream_loop(stream));
 }
 
 /* The usual queue, if it is sent whole, goes without the loops. An error, as a size, is more than
@@ -266,7 +267,7 @@ static void flush_stream(eddy_stream *stream) {
         flush_otherwise(stream);
         return;
     }
-    ssize_t sent = stream_send_vectors(stream, stream->write_last->vectors, 1);
+    ssize_t sent = stream_send_unseen(stream, stream->write_last->vectors, 1);
     if ((size_t)sent != stream->queued) {
         flush_partly(stream, sent);
         return;
@@ -277,8 +278,7 @@ static void flush_stream(eddy_stream *stream) {
     stream->queued = 0;
     stream->write_due_ns = NEVER_NS;
     request_end(stream_loop(stream));
-    CALLBACK(stream_loop(stream), EDDY_KIND_WRITE, write, write->fn, write,
-             0); /* it may be gone now */
+    CALLBACK_UNSEEN(write->fn, write, 0); /* it may be gone now */
 }
 
 void eddy__stream_flush_all(eddy_defer *defer) {

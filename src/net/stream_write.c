@@ -58,7 +58,6 @@ static void write_join(eddy_stream *stream, eddy_write *write, size_t bytes, edd
     write->fn = fn;
     write_append(stream, write);
     stream->queued += bytes;
-    observe_note(stream_loop(stream), EDDY_TRACE_QUEUE, EDDY_KIND_WRITE, write, (int64_t)bytes);
     request_begin(stream_loop(stream));
 }
 
@@ -66,6 +65,7 @@ static int write_push_checked(eddy_stream *stream, eddy_write *write, size_t byt
                               eddy_write_fn *fn) {
     if (bytes > WRITE_BYTES_MAX - stream->queued) return -EINVAL;
     write_join(stream, write, bytes, fn);
+    observe_note(stream_loop(stream), EDDY_TRACE_QUEUE, EDDY_KIND_WRITE, write, (int64_t)bytes);
     if (stream->queued >= stream->high) stream->state |= STREAM_FULL | STREAM_DRAINS;
     return stream->state & STREAM_BLOCKED ? 0 : eddy__stream_flush_later(stream);
 }
@@ -86,7 +86,8 @@ RARE static int write_push_in_time(eddy_stream *stream, eddy_write *write, size_
 /* The usual write begins a queue, and leaves it below the high mark: there is nothing to check. */
 static int write_push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
     if (stream->write_timeout_ns != 0) return write_push_in_time(stream, write, bytes, fn);
-    if (stream->write_last != NULL || bytes >= stream->high)
+    if (stream->write_last != NULL || bytes >= stream->high ||
+        loop_is_observed(stream_loop(stream)))
         return write_push_checked(stream, write, bytes, fn);
     write_join(stream, write, bytes, fn);
     return eddy__stream_flush_later(stream);
@@ -148,9 +149,10 @@ RARE static ssize_t write_try_otherwise(eddy_stream *stream, const struct iovec 
 
 ssize_t eddy_stream_try_write(eddy_stream *stream, const struct iovec *vectors, int count) {
     const unsigned ways = STREAM_WRITABLE | STREAM_RECORDS | STREAM_CHANNEL;
-    if ((stream->state & ways) != STREAM_WRITABLE || stream->write_last != NULL)
+    if ((stream->state & ways) != STREAM_WRITABLE || stream->write_last != NULL ||
+        loop_is_observed(stream_loop(stream)))
         return write_try_otherwise(stream, vectors, count);
-    ssize_t sent = stream_send_vectors(stream, vectors, count);
+    ssize_t sent = stream_send_unseen(stream, vectors, count);
     return UNLIKELY(sent < 0) ? write_try_failed(stream, sent) : sent;
 }
 
