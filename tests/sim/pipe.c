@@ -126,11 +126,6 @@ int eddy_os_access_mode(int fd) {
     return description->kind->read == NULL ? O_WRONLY : O_RDWR;
 }
 
-bool eddy_os_is_pty_master(int fd) {
-    (void)fd;
-    return false;
-}
-
 /* In one go, as what fits PIPE_BUF is whole. */
 ssize_t eddy_os_write_vectors(int fd, const struct iovec *vectors, int count, bool *refused) {
     (void)refused;

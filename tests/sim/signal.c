@@ -11,6 +11,8 @@ static struct {
     struct sigaction actions[NUMBERS];
     uint64_t pending;  /* a bit each: two of one number are one */
     uint64_t left_set; /* those whose restore the weather has made fail */
+    sim_fn *on_stop;
+    void *on_stop_context;
 } signals;
 
 static uint64_t bit_of(int number) {
@@ -80,9 +82,18 @@ void eddy_os_signal_give_back(int number, void (*handler)(int)) {
     if (eddy_os_signal_is_handled_by(number, handler)) signals.actions[number].sa_handler = SIG_DFL;
 }
 
-/* Here nothing stops or ends by a signal. */
+/* Here nothing ends by a signal. */
 void eddy_os_signal_pass_on(int number, void (*handler)(int)) {
-    sim_fail("signal %d is passed on by %p", number, (void *)(uintptr_t)handler);
+    sim_check(number == SIGTSTP && signals.on_stop != NULL, "signal %d is passed on", number);
+    signals.actions[number].sa_handler = SIG_DFL;
+    sim_note("stopped");
+    signals.on_stop(signals.on_stop_context);
+    signals.actions[number].sa_handler = handler;
+}
+
+void sim_on_stop(sim_fn *fn, void *context) {
+    signals.on_stop = fn;
+    signals.on_stop_context = context;
 }
 
 /* --- Sending --- */

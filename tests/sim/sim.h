@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <termios.h>
 
 /* --- The world --- */
 
@@ -166,6 +167,16 @@ int sim_open(const char *path); /* a descriptor of the program's own */
 
 /* Sends one to the process: a handler runs at the next call of a thread that does not block it. */
 void sim_raise(int number);
+/* Calls `fn` while the process is stopped by a SIGTSTP that a handler has passed on. It goes on
+ * when `fn` returns, without a SIGCONT. NULL: nothing may stop it. */
+void sim_on_stop(sim_fn *fn, void *context);
+
+/* --- Terminals --- */
+
+void sim_terminal_modes(int fd, struct termios *modes);
+void sim_terminal_change(int fd, const struct termios *modes); /* as another process does */
+/* The process has it as its controlling terminal: SIGWINCH is sent when its size changes. */
+void sim_terminal_control(int fd);
 
 /* --- Children that the program has started --- */
 

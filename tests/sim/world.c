@@ -104,6 +104,7 @@ void sim_begin(uint64_t seed, const struct sim_weather *weather) {
     sim_signals_begin();
     sim_files_begin();
     sim_descriptors_begin();
+    sim_terminals_begin();
     sim_backends_begin();
     sim_children_begin();
 }

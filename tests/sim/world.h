@@ -87,6 +87,7 @@ void sim_signals_end(void);
 void sim_signals_fork(void);    /* what is pending is the parent's */
 void sim_signals_deliver(void); /* by sim_step: runs the handlers that this thread may run */
 bool sim_signals_wait(void);    /* whether there are any */
+void sim_terminals_begin(void);
 void sim_children_begin(void);
 void sim_children_end(void); /* what runs on holds nothing any more */
 void sim_files_begin(void);
