@@ -129,14 +129,18 @@ static void on_signal(eddy_signal *watcher, int number) {
     op_leave(at->desk);
 }
 
-static void raise_one(unsigned which) {
+void op_signal_sent(int number) {
     for (unsigned d = 0; d < DESKS; d++)
         for (unsigned i = 0; i < SIGNALS; i++) {
             struct op_signal *at = office.desks[d].signals[i];
-            if (at == NULL || !at->is_started || at->which != which) continue;
+            if (at == NULL || !at->is_started || numbers[at->which] != number) continue;
             at->is_owed = true;
             at->sent++;
         }
+}
+
+static void raise_one(unsigned which) {
+    op_signal_sent(numbers[which]);
     sim_raise(numbers[which]);
 }
 

@@ -12,8 +12,8 @@ enum { EARS = 8, PORT = 9000 };
 struct ear {
     int fd;
     uint64_t said, heard;
-    bool reads, writes; /* both: a socket */
-    uint64_t tie;       /* the same for both ends; 0: whoever was accepted */
+    bool reads, writes, is_socket;
+    uint64_t tie; /* the same for both ends; 0: whoever was accepted */
 };
 
 static struct ear *ears[EARS];
@@ -44,21 +44,52 @@ void op_hear(const uint8_t *data, uint64_t *at, size_t size) {
 
 /* --- Ears --- */
 
-void op_ear_new(int fd, uint64_t tie, bool reads, bool writes) {
+/* Terminals are made as a program makes them, which may fail. */
+bool op_ends_open(enum op_attached kind, int ends[2]) {
+    if (kind == MANAGER || kind == TERMINAL) {
+        int err = eddy_terminal_pair(&ends[0], &ends[1], NULL, EDDY_TERMINAL_RAW);
+        if (ledger_result("eddy_terminal_pair", err) < 0) return false;
+    } else if (kind == LOCAL) {
+        sim_local_pair(ends);
+    } else if (kind == TCP) {
+        sim_tcp_pair(ends);
+    } else {
+        sim_pipe(ends);
+    }
+    if (kind != PIPE_WRITER && kind != SHARED_WRITER && kind != TERMINAL) return true;
+    int other = ends[0];
+    ends[0] = ends[1];
+    ends[1] = other;
+    return true;
+}
+
+static void ear_say(struct ear *ear) {
+    uint8_t data[900];
+    op_speak(data, ear->said, sizeof data);
+    ssize_t size = sim_write(ear->fd, data, 1 + pick(sizeof data));
+    if (size > 0) ear->said += (uint64_t)size;
+}
+
+void op_ear_new(enum op_attached kind, int fd, uint64_t tie) {
     for (unsigned i = 0; i < EARS; i++) {
         if (ears[i] != NULL) continue;
         ears[i] = ledger_new("ear", sizeof *ears[i]);
-        *ears[i] = (struct ear){.fd = fd, .reads = reads, .writes = writes, .tie = tie};
+        *ears[i] = (struct ear){.fd = fd,
+                                .reads = kind != PIPE_READER && kind != SHARED_READER,
+                                .writes = kind != PIPE_WRITER && kind != SHARED_WRITER,
+                                .is_socket = kind == LOCAL || kind == TCP,
+                                .tie = tie};
+        if (kind == MANAGER || kind == TERMINAL) ear_say(ears[i]);
         return;
     }
-    op_break_tie(tie);
+    op_break_tie(tie, 0);
     sim_close(fd);
 }
 
 static void ear_close(struct ear **place, bool reset) {
     struct ear *ear = *place;
-    op_break_tie(ear->tie);
-    if (reset && ear->reads && ear->writes)
+    op_break_tie(ear->tie, ear->said);
+    if (reset && ear->is_socket)
         sim_reset(ear->fd);
     else
         sim_close(ear->fd);
@@ -80,13 +111,11 @@ void op_ear(void) {
         ear_close(place, pick(2) == 0);
         break;
     case 1:
-        sim_shut_down(ear->fd);
+        if (ear->is_socket) sim_shut_down(ear->fd);
         break;
     case 2:
     case 3:
-        op_speak(data, ear->said, sizeof data);
-        size = sim_write(ear->fd, data, 1 + pick(sizeof data));
-        if (size > 0) ear->said += (uint64_t)size;
+        ear_say(ear);
         break;
     default:
         size = sim_read(ear->fd, data, 1 + pick(sizeof data));
@@ -146,7 +175,7 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
     if (fd >= 0) {
         int port = peer != NULL ? eddy_address_port(peer) : -EINVAL;
         sim_check(at->is_local ? port == -EAFNOSUPPORT : port >= 0, "a caller from nowhere");
-        op_ear_new(fd, 0, true, true);
+        op_ear_new(TCP, fd, 0);
     } else {
         sim_check(op_is_weather(fd), "a listener fails with %d", fd);
         at->has_name = false; /* it may be gone already */

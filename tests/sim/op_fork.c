@@ -50,6 +50,7 @@ void op_fork(void) {
     office.child_ends = sim_steps() + CHILD_STEPS + pick(CHILD_STEPS_MORE);
     office.sending = NULL;
     op_pools_fork();
+    op_terminal_fork();
     for (unsigned i = 0; i < DESKS; i++) {
         if (!is_open(&office.desks[i])) continue;
         op_calls_fork(&office.desks[i]);

@@ -18,6 +18,8 @@ struct op_stream {
     bool may_break;   /* the other end is gone, or nobody knows who it is */
     bool is_reading, awaits_hangup, is_shut, has_failed;
     bool is_reader, is_writer; /* an end of a pipe */
+    bool keeps_all;            /* what was said before the end is heard before it */
+    uint64_t last;             /* so much was said; UINT64_MAX: nobody knows */
     bool is_shared;            /* jobs read and write it */
     unsigned writes;
     uint64_t write_next, write_done;
@@ -35,11 +37,14 @@ struct op_write {
     uint8_t data[];
 };
 
-void op_break_tie(uint64_t tie) {
+void op_break_tie(uint64_t tie, uint64_t said) {
+    if (tie == 0) return; /* a connection, whose stream may break from the beginning */
     for (unsigned d = 0; d < DESKS; d++)
         for (unsigned i = 0; i < STREAMS; i++)
-            if (office.desks[d].streams[i] != NULL && office.desks[d].streams[i]->tie == tie)
+            if (office.desks[d].streams[i] != NULL && office.desks[d].streams[i]->tie == tie) {
                 office.desks[d].streams[i]->may_break = true;
+                office.desks[d].streams[i]->last = said;
+            }
 }
 
 /* --- What streams are told --- */
@@ -57,7 +62,8 @@ static bool may_fail(const struct op_stream *at) {
 static void become_idle(struct op_stream *at) {
     at->life = IDLE;
     at->is_reading = at->awaits_hangup = at->is_shut = at->has_failed = at->may_break = false;
-    at->is_reader = at->is_writer = at->is_shared = false;
+    at->is_reader = at->is_writer = at->is_shared = at->keeps_all = false;
+    at->last = UINT64_MAX;
     at->said = at->heard = at->tie = 0;
     at->read_due_ns = -1;
 }
@@ -86,7 +92,11 @@ static void on_read(eddy_stream *stream, void *data, ssize_t size) {
         bool is_late = size == -ETIMEDOUT && at->read_due_ns >= 0 &&
                        at->read_due_ns <= eddy_loop_now_ns(desk->party.loop);
         sim_check(size == 0 || is_late || may_fail(at), "a read gives %zd", size);
-        sim_check(size != 0 || !at->is_reader || at->may_break, "a pipe ends that has a writer");
+        sim_check(size == 0 || is_late || !at->keeps_all || at->has_timeout || !ledger_is_fair(),
+                  "what only ends gives %zd", size);
+        sim_check(size != 0 || !at->keeps_all || at->may_break, "it ends while somebody writes");
+        sim_check(size != 0 || !at->keeps_all || at->last == UINT64_MAX || at->heard == at->last,
+                  "the end comes before the last byte");
         at->is_reading = false;
         at->read_due_ns = -1;
     }
@@ -160,28 +170,12 @@ static void check_answer(const struct op_stream *at, const char *what, int err, 
 static void read_start(struct op_stream *at);
 static void write_some(struct op_stream *at);
 
-enum attached { LOCAL, TCP, PIPE_READER, PIPE_WRITER, SHARED_READER, SHARED_WRITER, ATTACHED };
-
-/* The stream's end comes first. */
-static void open_ends(enum attached kind, int ends[2]) {
-    if (kind == LOCAL)
-        sim_local_pair(ends);
-    else if (kind == TCP)
-        sim_tcp_pair(ends);
-    else
-        sim_pipe(ends);
-    if (kind != PIPE_WRITER && kind != SHARED_WRITER) return;
-    int reader = ends[0];
-    ends[0] = ends[1];
-    ends[1] = reader;
-}
-
 static void attach(struct op_stream *at) {
     int ends[2];
-    enum attached kind = pick(ATTACHED);
+    enum op_attached kind = pick(ATTACHED);
     struct party *party = &at->desk->party;
     bool is_shared = kind == SHARED_READER || kind == SHARED_WRITER;
-    open_ends(kind, ends);
+    if (!op_ends_open(kind, ends)) return;
     int expected = at->life == CLOSING ? -EINVAL : at->life == IDLE ? 0 : -EISCONN;
     int err = is_shared ? CALL(party, eddy_stdio_attach(&at->stream, ends[0]))
                         : CALL(party, eddy_stream_attach(&at->stream, ends[0]));
@@ -195,11 +189,13 @@ static void attach(struct op_stream *at) {
     at->is_shared = is_shared;
     at->is_writer = kind == PIPE_WRITER || kind == SHARED_WRITER;
     at->is_reader = kind == PIPE_READER || kind == SHARED_READER;
+    at->keeps_all = at->is_reader || kind == MANAGER;
     at->tie = ++office.ties;
-    op_ear_new(ends[1], at->tie, !at->is_reader, !at->is_writer);
-    /* A direction alone would seldom be chosen in time. */
-    if (at->is_reader) read_start(at);
-    if (at->is_writer) write_some(at);
+    op_ear_new(kind, ends[1], at->tie);
+    /* A direction alone would seldom be chosen in time, nor one kind of many. */
+    bool is_terminal = kind == MANAGER || kind == TERMINAL;
+    if (at->is_reader || is_terminal) read_start(at);
+    if (at->is_writer || is_terminal) write_some(at);
 }
 
 static void connect_to(struct op_stream *at, const struct desk *desk) {
@@ -265,6 +261,8 @@ static void detach(struct op_stream *at, struct op_stream *to) {
     to->tie = was.tie;
     to->is_reader = was.is_reader;
     to->is_writer = was.is_writer;
+    to->keeps_all = was.keeps_all;
+    to->last = was.last;
     to->may_break = was.may_break || was.has_failed || was.is_shut;
 }
 

@@ -62,7 +62,7 @@ static void look_around(struct desk *desk) {
 }
 
 static void operate(struct desk *desk) {
-    switch (pick(17)) {
+    switch (pick(18)) {
     case 0:
     case 1:
     case 2:
@@ -88,6 +88,9 @@ static void operate(struct desk *desk) {
         break;
     case 16:
         op_child(desk);
+        break;
+    case 17:
+        op_terminal(desk);
         break;
     case 13:
         look_around(desk);
@@ -181,6 +184,7 @@ void desk_close(struct desk *desk) {
     op_work_end(desk);
     op_stream_end(desk);
     op_child_end(desk);
+    op_terminal_end(desk);
     finish_calls(desk);
     op_file_end(desk);
     party_close(&desk->party);
@@ -246,6 +250,7 @@ static void look(void) {
         if (!is_open(&office.desks[i])) continue;
         op_time_look(&office.desks[i], turns[i]);
         op_calls_look(&office.desks[i]);
+        op_terminal_look(&office.desks[i]);
     }
     op_watch_look();
     sim_faults_on();
@@ -294,6 +299,7 @@ void sim_operations_run(const struct sim_choices *choices) {
     office.fork_at = choices->fork_at;
     op_watch_begin();
     op_file_begin();
+    op_terminals_begin();
     sim_thread("sender", send_some, NULL);
     while (!is_over()) step();
     if (pick(2) == 0) look();
@@ -304,6 +310,7 @@ void sim_operations_run(const struct sim_choices *choices) {
     op_pools_end();
     op_wires_end();
     op_ears_end();
+    op_terminals_end();
     ledger_end();
 }
 

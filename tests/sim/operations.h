@@ -9,6 +9,8 @@
  *   op_file.c      file requests
  *   op_stream.c    streams
  *   op_child.c     children
+ *   op_terminal.c  terminals
+ *   op_resize.c    and watchers of their size
  *   op_ear.c       listeners, and what is at the other ends of streams
  *   op_fork.c      a fork, and what the models become in the child
  *
@@ -35,6 +37,7 @@ enum {
     ACTORS = 3,
     STREAMS = 4,
     CHILDREN = 3,
+    RESIZES = 2,
 };
 
 /* A loop, and what is on it. Objects are blocks of the ledger; NULL: not there. */
@@ -54,6 +57,7 @@ struct desk {
     struct op_actor *actors[ACTORS];
     struct op_stream *streams[STREAMS];
     struct op_child *children[CHILDREN];
+    struct op_resize *resizes[RESIZES];
     struct op_listener *listener;
     struct op_timer *guard; /* ends a run */
     uint64_t hook_order, hook_turn;
@@ -117,7 +121,8 @@ void op_guard_stop(struct desk *desk);
 void op_calls(struct desk *desk);
 void op_calls_look(struct desk *desk);
 void op_calls_end(struct desk *desk);
-void op_send(void); /* from another thread */
+void op_signal_sent(int number); /* by somebody else, and nothing was called since */
+void op_send(void);              /* from another thread */
 void op_post(struct desk *desk);
 
 void op_watch_begin(void);
@@ -145,12 +150,34 @@ void op_child(struct desk *desk);
 void op_child_fork(struct desk *desk);
 void op_child_end(struct desk *desk);
 
-void op_break_tie(uint64_t tie); /* the other end of a stream is gone */
+void op_terminals_begin(void);
+void op_terminal(struct desk *desk);
+void op_terminal_fork(void);
+void op_terminal_look(struct desk *desk);
+void op_terminal_end(struct desk *desk);
+void op_terminals_end(void);
+
+/* The other end of a stream is gone, after it has said so much; UINT64_MAX: nobody knows. */
+void op_break_tie(uint64_t tie, uint64_t said);
+
+/* What a stream is attached to. */
+enum op_attached {
+    LOCAL,
+    TCP,
+    PIPE_READER,
+    PIPE_WRITER,
+    SHARED_READER,
+    SHARED_WRITER,
+    MANAGER,
+    TERMINAL,
+    ATTACHED
+};
 
 void op_speak(uint8_t *data, uint64_t at, size_t size);
 void op_hear(const uint8_t *data, uint64_t *at, size_t size);
 void op_ear(void);
-void op_ear_new(int fd, uint64_t tie, bool reads, bool writes);
+bool op_ends_open(enum op_attached kind, int ends[2]); /* the stream's end, the other one; or not */
+void op_ear_new(enum op_attached kind, int fd, uint64_t tie); /* `kind`: of the stream */
 void op_ears_end(void);
 void op_listener(struct desk *desk);
 void op_listener_end(struct desk *desk);
