@@ -62,7 +62,7 @@ static void look_around(struct desk *desk) {
 }
 
 static void operate(struct desk *desk) {
-    switch (pick(18)) {
+    switch (pick(20)) {
     case 0:
     case 1:
     case 2:
@@ -88,6 +88,10 @@ static void operate(struct desk *desk) {
         break;
     case 16:
         op_child(desk);
+        break;
+    case 18:
+    case 19:
+        op_reader(desk);
         break;
     case 17:
         op_terminal(desk);
@@ -183,6 +187,7 @@ void desk_close(struct desk *desk) {
     op_watch_end(desk);
     op_work_end(desk);
     op_stream_end(desk);
+    op_reader_end(desk);
     op_child_end(desk);
     op_terminal_end(desk);
     finish_calls(desk);
@@ -240,7 +245,10 @@ static void look(void) {
     sim_sleep(2 * sim_weather()->latency_ns + EDDY_NS_PER_MS);
     op_watch_begin_look();
     for (unsigned i = 0; i < DESKS; i++)
-        if (is_open(&office.desks[i])) op_time_begin_look(&office.desks[i]);
+        if (is_open(&office.desks[i])) {
+            op_time_begin_look(&office.desks[i]);
+            op_reader_begin_look(&office.desks[i]);
+        }
     for (unsigned round = 0; round < 2 * ROUNDS; round++) {
         if (round == ROUNDS) sim_faults_off(); /* the weather holds nothing back for ever */
         for (unsigned i = 0; i < DESKS; i++)
@@ -250,6 +258,7 @@ static void look(void) {
         if (!is_open(&office.desks[i])) continue;
         op_time_look(&office.desks[i], turns[i]);
         op_calls_look(&office.desks[i]);
+        op_reader_look(&office.desks[i]);
         op_terminal_look(&office.desks[i]);
     }
     op_watch_look();

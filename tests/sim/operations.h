@@ -8,6 +8,7 @@
  *   op_work.c      jobs and pools
  *   op_file.c      file requests
  *   op_stream.c    streams
+ *   op_reader.c    readers
  *   op_child.c     children
  *   op_terminal.c  terminals
  *   op_resize.c    and watchers of their size
@@ -36,6 +37,7 @@ enum {
     QUEUES = 2,
     ACTORS = 3,
     STREAMS = 4,
+    READERS = 2,
     CHILDREN = 3,
     RESIZES = 2,
 };
@@ -56,6 +58,7 @@ struct desk {
     struct op_queue *queues[QUEUES];
     struct op_actor *actors[ACTORS];
     struct op_stream *streams[STREAMS];
+    struct op_reader *readers[READERS];
     struct op_child *children[CHILDREN];
     struct op_resize *resizes[RESIZES];
     struct op_listener *listener;
@@ -145,6 +148,11 @@ void op_file_end(struct desk *desk);
 
 void op_stream(struct desk *desk);
 void op_stream_end(struct desk *desk);
+
+void op_reader(struct desk *desk);
+void op_reader_begin_look(struct desk *desk);
+void op_reader_look(struct desk *desk);
+void op_reader_end(struct desk *desk);
 
 void op_child(struct desk *desk);
 void op_child_fork(struct desk *desk);
