@@ -396,10 +396,11 @@ Suite *make_suite(void) {
            what_was_not_asked_for_restores_nothing,
            a_handler_of_the_program_goes_first_and_may_restore,
            a_program_in_the_background_restores_and_ends_and_is_not_stopped);
-    ck_add(suite, "stops", a_program_that_is_stopped_gives_the_terminal_back_until_it_goes_on,
-           a_program_that_goes_on_in_the_background_does_not_touch_the_terminal,
-           a_program_that_is_stopped_can_be_ended,
-           a_program_that_cannot_be_stopped_goes_on_with_the_terminal_as_it_was);
+    if (getenv("EDDY_TEST_SLOW") == NULL) /* under valgrind 3.19 SIGTSTP stops nobody */
+        ck_add(suite, "stops", a_program_that_is_stopped_gives_the_terminal_back_until_it_goes_on,
+               a_program_that_goes_on_in_the_background_does_not_touch_the_terminal,
+               a_program_that_is_stopped_can_be_ended,
+               a_program_that_cannot_be_stopped_goes_on_with_the_terminal_as_it_was);
     ck_add(suite, "others", a_watcher_of_the_signal_goes_first_and_leaves_the_handler_behind,
            handlers_are_there_while_they_are_needed_and_never_over_those_of_others,
            a_forked_child_restores_nothing);
