@@ -1,5 +1,6 @@
 /* children.c: what loops that start programs have fallen into. */
 #include "../proc/children.h"
+#include "../../platform/os.h"
 
 #include "sanitized.h"
 #include "system.h"
@@ -250,6 +251,15 @@ END_TEST
 
 static const int refusals[] = {ENOSYS, EPERM};
 
+/* What watching a process that is no child gives: a kqueue needs no descriptor of it. */
+static int expected_of(pid_t pid) {
+    int exits = eddy_os_exits_open(), pidfd = eddy_os_pidfd(pid);
+    int err = exits < 0 ? -ENOSYS : eddy_os_exits_add(exits, pid, pidfd, NULL);
+    if (exits >= 0) eddy_os_exits_close(exits, false);
+    if (pidfd >= 0) close(pidfd);
+    return err == -ENOSYS ? -ECHILD : err;
+}
+
 /* Without a set to watch, or without descriptors of processes, SIGCHLD has to do: also for those
  * that end at once, and for one that had ended before it was watched. */
 static void live_without(const long *calls, int count, int refusal) {
@@ -274,6 +284,13 @@ static void live_without(const long *calls, int count, int refusal) {
     child_assert(eddy_child_watch(&told.child, ended, 0, told_on_exit) == 0);
     while (!told.ended) child_assert(eddy_loop_run(loop, EDDY_RUN_ONCE) >= 0);
     child_assert(told.exit.status == 5);
+
+    /* No child, so no wait tells of it: who asks hears that at once. */
+    int expected = expected_of(getppid());
+    child_assert(eddy_child_watch(&told.child, getppid(), 0, told_on_exit) == expected);
+    eddy_child_stop(&told.child);
+    child_assert(!eddy_is_active(&told.child.handle) && eddy_child_pid(&told.child) == 0);
+    child_assert(eddy_child_watch(&told.child, ended, 0, told_on_exit) == -ESRCH);
 
     child_assert(told_spawn(&told, "exec sleep 100", 0, NULL, 0) == 0);
     child_assert(eddy_child_kill(&told.child, SIGKILL) == 0);
