@@ -280,6 +280,68 @@ START_TEST(deadline_lasts_through_pieces) {
 }
 END_TEST
 
+#ifdef F_SETPIPE_SZ
+/* A read of a pipe of packets gives one, however much was asked for: so one request takes many. */
+enum { IN_TIME = 40, SHARE = 2, MORE = 5, PACKET = 150, PIPE_BYTES = 1 << 19 };
+static char sink[1 << 20];
+
+static void on_sink(eddy_reader *reader, int status, void *data, size_t size) {
+    struct talk *talk = talk_of(reader);
+    (void)data;
+    talk->told = true;
+    talk->status = status;
+    talk->length = size;
+}
+
+static bool packet_talk_open(struct talk *talk) {
+    int ends[2];
+    if (pipe2(ends, O_DIRECT | O_NONBLOCK | O_CLOEXEC) < 0) return false;
+    if (fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) < 0) { /* the user has too many */
+        close(ends[0]);
+        close(ends[1]);
+        return false;
+    }
+    memset(talk, 0, sizeof *talk);
+    talk->loop = test_loop_open_with((eddy_loop_config){.stream_bytes_per_turn = SHARE * PACKET});
+    talk->peer = ends[1];
+    eddy_reader_init(&talk->reader, talk->loop, talk->buffer, ROOM);
+    ck_assert_int_eq(eddy_stream_attach(&talk->reader.stream, ends[0]), 0);
+    return true;
+}
+
+static void send_packets(const struct talk *talk, int count) {
+    static const char packet[PACKET];
+    for (; count > 0; count--) ck_assert_int_eq(write(talk->peer, packet, PACKET), PACKET);
+}
+
+/* A loop that is late by much more than its turn's share: what came in time is counted once, and
+ * the count is kept through the pieces. So it is an answer, if it is enough; and a peer that goes
+ * on sending, more than is read in a turn, does not put off the deadline for ever. */
+START_TEST(late_loop_owes_what_came_in_time_and_no_more) {
+    for (int is_enough = 0; is_enough < 2; is_enough++) {
+        struct talk talk;
+        unsigned turns = 0;
+        if (!packet_talk_open(&talk)) return;
+        size_t asked = is_enough ? IN_TIME * PACKET : sizeof sink;
+        ck_assert_int_eq(eddy_reader_exactly_into(&talk.reader, sink, asked, on_sink), 0);
+        ck_assert_int_eq(eddy_reader_set_deadline(&talk.reader, EDDY_NS_PER_MS), 0);
+        send_packets(&talk, IN_TIME);
+        int64_t end_ns = test_now_ns() + 5 * EDDY_NS_PER_MS;
+        while (test_now_ns() < end_ns) continue;
+        for (; !talk.told; turns++) {
+            ck_assert_uint_lt(turns, 2 * IN_TIME / SHARE);
+            talk_turn(&talk);
+            if (!is_enough) send_packets(&talk, MORE);
+        }
+        ck_assert_int_eq(talk.status, is_enough ? 0 : -ETIMEDOUT);
+        ck_assert_uint_ge(talk.length, IN_TIME * PACKET);
+        ck_assert_uint_gt(turns, 1);
+        talk_close(&talk);
+    }
+}
+END_TEST
+#endif
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("reader_ends");
     ck_add(suite, "end", end_between_requests_is_told_apart_from_one_within,
@@ -289,5 +351,8 @@ Suite *make_suite(void) {
            stream_closed_before_phase_7_is_silent, rest_goes_to_who_reads_the_stream_next);
     ck_add(suite, "deadline", bytes_do_not_push_the_deadline_away, deadline_goes_with_its_request,
            deadline_lasts_through_pieces);
+#ifdef F_SETPIPE_SZ
+    ck_add(suite, "count", late_loop_owes_what_came_in_time_and_no_more);
+#endif
     return suite;
 }
