@@ -5,7 +5,8 @@
  * dies before it is taken back leaves it behind. Here it is never set: the stream has a descriptor
  * of its own, and `fd` stays as it was.
  *
- * - A pipe, a FIFO, a terminal: the stream has it opened anew, for itself.
+ * - A pipe, a FIFO, a terminal: the stream has it opened anew, for itself. A pipe of packets
+ *   (O_DIRECT) stays one.
  * - A socket: the stream has a duplicate, and each call says that it does not wait.
  * - A regular file, a block device, what cannot be watched (/dev/null): read and written by the
  *   loop's pool, at the position that others share: `(a; b) < file`, `>> file`. A directory is

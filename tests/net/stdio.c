@@ -218,6 +218,51 @@ START_TEST(output_without_a_reader_ends_with_an_error) {
 END_TEST
 
 #ifdef __linux__
+static const size_t packets[] = {10, 4096, 1, 700};
+enum { PACKETS = sizeof packets / sizeof packets[0] };
+static unsigned packets_read;
+
+static void on_packet(eddy_stream *stream, void *bytes, ssize_t size) {
+    (void)stream, (void)bytes;
+    if (size == 0) return;
+    ck_assert_uint_lt(packets_read, PACKETS);
+    ck_assert_int_eq((int)size, (int)packets[packets_read++]);
+}
+
+/* A pipe of packets (O_DIRECT) stays one: a write is a packet, and a read gives one. */
+static void expect_packets(void) {
+    int ends[2];
+    eddy_write write_of;
+    begin();
+    ck_assert_int_eq(pipe2(ends, O_DIRECT | O_CLOEXEC), 0);
+    share(&writer, ends[1]);
+    for (unsigned i = 0; i < PACKETS; i++) {
+        eddy_stream *stream = &writer.stream;
+        ck_assert_int_eq(eddy_stream_write(stream, &write_of, data, packets[i], end_on_written), 0);
+        turn_until_written(&writer, i + 1);
+        ck_assert_int_eq(writer.status, 0);
+    }
+    for (unsigned i = 0; i < PACKETS; i++) {
+        char packet[8192];
+        ck_assert_int_eq((int)read(ends[0], packet, sizeof packet), (int)packets[i]);
+        ck_assert_int_eq((int)write(ends[1], packet, packets[i]), (int)packets[i]);
+    }
+    packets_read = 0;
+    share(&reader, ends[0]);
+    ck_assert_int_eq(eddy_stream_read_start(&reader.stream, on_packet), 0);
+    while (packets_read < PACKETS) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
+    ck_assert(is_blocking(ends[0]) && is_blocking(ends[1]));
+    end_close(&reader);
+    end_close(&writer);
+    for (int i = 0; i < 2; i++) close(ends[i]);
+    test_loop_close(loop);
+}
+
+START_TEST(a_pipe_of_packets_stays_one) {
+    expect_packets();
+}
+END_TEST
+
 /* No /proc, or a file that this process may not open. */
 START_TEST(all_that_holds_where_nothing_can_be_opened_anew) {
     static const long calls[] = {SYS_openat};
@@ -227,6 +272,7 @@ START_TEST(all_that_holds_where_nothing_can_be_opened_anew) {
     expect_pipe();
     expect_full_pipe();
     expect_reader_gone();
+    expect_packets();
 }
 END_TEST
 #endif
@@ -348,6 +394,7 @@ Suite *make_suite(void) {
            output_without_a_reader_ends_with_an_error,
            the_end_of_a_fifo_is_told_though_it_was_opened_anew);
 #ifdef __linux__
+    ck_add(suite, "packets", a_pipe_of_packets_stays_one);
     ck_add(suite, "refused", all_that_holds_where_nothing_can_be_opened_anew);
 #endif
     ck_add(suite, "others", a_terminal_keeps_its_access_mode,
