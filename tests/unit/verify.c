@@ -1,50 +1,13 @@
-/* verify.c: that eddy_loop_verify sees. Each invariant of a loop is broken on purpose, from inside,
- * and has to be named; put right again, the loop is whole. */
+/* verify.c: each invariant of a loop, of its streams and of its pool, broken (broken.h). */
 #include "src/core/label.h"
 #include "src/net/net.h"
 #include "src/work/pool.h"
-#include "suite.h"
 
-#include <errno.h>
+#include "broken.h"
+
 #include <signal.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static eddy_loop *loop;
-
-static void setup(void) {
-    ck_assert_int_eq(eddy_loop_open(&loop, NULL), 0);
-}
-
-static void teardown(void) {
-    ck_assert_int_eq(eddy_loop_close(loop), 0);
-}
-
-static void expect_whole(void) {
-    const char *broken = "";
-    ck_assert_int_eq(eddy_loop_verify(loop, &broken), 0);
-    ck_assert_ptr_null(broken);
-    ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
-}
-
-static void expect_broken(const char *name) {
-    const char *broken = NULL;
-    ck_assert_int_eq(eddy_loop_verify(loop, &broken), -EPROTO);
-    ck_assert_ptr_nonnull(broken);
-    ck_assert_msg(strstr(broken, name) != NULL, "not \"%s\", but \"%s\"", name, broken);
-    ck_assert_int_eq(eddy_loop_verify(loop, NULL), -EPROTO);
-}
-
-/* With `value` in `place`, the invariant with that text is broken. */
-#define BREAKS(place, value, name)          \
-    do {                                    \
-        __typeof__(place) whole_ = (place); \
-        (place) = (value);                  \
-        expect_broken(name);                \
-        (place) = whole_;                   \
-        expect_whole();                     \
-    } while (0)
 
 static void on_io(eddy_io *io, unsigned events) {
     (void)io, (void)events;
