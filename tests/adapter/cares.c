@@ -1,131 +1,8 @@
 /* cares.c: look-ups through the adapter, from a name server of the test's own on loopback. */
-#include <eddy/adapter/cares.h>
+#include "lag.h"
+#include "names.h"
 
-#include "watched.h"
-
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-
-struct ask {
-    int done, status, addresses;
-    char first[INET_ADDRSTRLEN];
-    unsigned order; /* of the callbacks, from 1 */
-    int64_t asked_ns, told_ns;
-    void (*on_done)(struct ask *ask);
-};
-
-static eddy_ares ares;
-static struct ask asks[400];
-static unsigned answers;
-static int server_port;
-
-/* --- The name server --- */
-
-/* One for all tests: it ends when this program has ended, and with it the last one that holds the
- * other end of its input. */
-static void server_start(void) {
-    int in[2], out[2];
-    char text[16] = "";
-    if (pipe(in) < 0 || pipe(out) < 0) abort();
-    pid_t server = fork();
-    if (server == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(in[0], STDIN_FILENO);
-        dup2(out[1], STDOUT_FILENO);
-        close(in[1]);
-        execlp("python3", "python3", DNS_SERVER, (char *)NULL);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    if (server < 0 || read(out[0], text, sizeof text - 1) <= 1) abort();
-    close(out[0]);
-    server_port = atoi(text);
-}
-
-/* --- Channels --- */
-
-static int note_socket(ares_socket_t fd, int type, void *context) {
-    (void)type, (void)context;
-    watched_opened(fd);
-    return 0;
-}
-
-/* Asks the servers of `list`, or else that of the test, with so much time for each try. */
-static void channel_open(const char *list, int timeout_ms, int tries) {
-    char own[64];
-    struct ares_options options = {.timeout = timeout_ms, .tries = tries, .lookups = own};
-    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS;
-    snprintf(own, sizeof own, "b"); /* no /etc/hosts */
-    ck_assert_int_eq(eddy_ares_open(&ares, loop, &options, mask), ARES_SUCCESS);
-    snprintf(own, sizeof own, "127.0.0.1:%d", server_port);
-    ares_set_socket_configure_callback(eddy_ares_channel(&ares), note_socket, NULL);
-    ck_assert_int_eq(
-        ares_set_servers_ports_csv(eddy_ares_channel(&ares), list != NULL ? list : own),
-        ARES_SUCCESS);
-}
-
-static void open_all(int timeout_ms, int tries) {
-    ck_assert_int_eq(ares_library_init(ARES_LIB_INIT_ALL), ARES_SUCCESS);
-    watched_open();
-    memset(asks, 0, sizeof asks);
-    answers = 0;
-    channel_open(NULL, timeout_ms, tries);
-}
-
-static int closed;
-
-static void on_closed(eddy_ares *it) {
-    ck_assert_ptr_eq(it, &ares);
-    memset(it, 0xee, sizeof *it);
-    closed++;
-}
-
-static void close_rest(void) {
-    run_out();
-    ck_assert_int_eq(closed, 1);
-    watched_close();
-    ares_library_cleanup();
-}
-
-static void close_all(void) {
-    closed = 0;
-    ck_assert_int_eq(eddy_ares_close(&ares, on_closed), 0);
-    ck_assert_int_eq(eddy_ares_close(&ares, on_closed), -EALREADY);
-    ck_assert_int_eq(closed, 0);
-    close_rest();
-}
-
-static void on_answer(void *context, int status, int timeouts, struct ares_addrinfo *result) {
-    struct ask *ask = context;
-    (void)timeouts;
-    ask->done++;
-    ask->status = status;
-    ask->order = ++answers;
-    ask->told_ns = test_now_ns();
-    for (struct ares_addrinfo_node *it = result != NULL ? result->nodes : NULL; it != NULL;
-         it = it->ai_next) {
-        if (ask->addresses++ > 0) continue;
-        const struct sockaddr_in *address = (const void *)it->ai_addr;
-        inet_ntop(AF_INET, &address->sin_addr, ask->first, sizeof ask->first);
-    }
-    if (result != NULL) ares_freeaddrinfo(result);
-    if (ask->on_done != NULL) ask->on_done(ask);
-}
-
-static void ask(int place, const char *name) {
-    struct ares_addrinfo_hints hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
-    asks[place].asked_ns = test_now_ns();
-    ares_getaddrinfo(eddy_ares_channel(&ares), name, NULL, &hints, on_answer, &asks[place]);
-}
-
-static void expect(int place, int status) {
-    ck_assert_int_eq(asks[place].done, 1);
-    ck_assert_int_eq(asks[place].status, status);
-}
+enum { ROUNDS = 20 };
 
 /* --- Answers --- */
 
@@ -255,18 +132,12 @@ END_TEST
 START_TEST(the_next_server_is_asked_when_the_first_one_refuses) {
     open_all(5000, 1);
     char list[64];
-    closed = 0;
-    ck_assert_int_eq(eddy_ares_close(&ares, on_closed), 0);
-    run_out();
     snprintf(list, sizeof list, "127.0.0.2:9,127.0.0.1:%d", server_port);
-    channel_open(list, 5000, 1);
+    channel_open_anew(list, 5000, 1);
     ask(0, "a3.test");
     run_out();
     expect(0, ARES_SUCCESS);
-    closed = 0;
-    ck_assert_int_eq(eddy_ares_close(&ares, on_closed), 0);
-    run_out();
-    channel_open("127.0.0.2:9", 5000, 1);
+    channel_open_anew("127.0.0.2:9", 5000, 1);
     ask(1, "a3.test");
     run_out();
     expect(1, ARES_ECONNREFUSED);
@@ -274,112 +145,62 @@ START_TEST(the_next_server_is_asked_when_the_first_one_refuses) {
 }
 END_TEST
 
-/* --- Cancel and close --- */
+static struct name_server own;
 
-START_TEST(all_queries_are_cancelled) {
-    open_all(5000, 2);
-    for (int i = 0; i < 5; i++) ask(i, "silent.test");
-    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
-    eddy_ares_cancel(&ares);
-    ck_assert_int_eq(asks[0].done, 0);
-    run_out();
-    for (int i = 0; i < 5; i++) expect(i, ARES_ECANCELLED);
-    ask(5, "a1.test");
-    run_out();
-    expect(5, ARES_SUCCESS);
-    close_all();
-}
-END_TEST
-
-static void cancel_all(struct ask *it) {
-    (void)it;
-    eddy_ares_cancel(&ares);
+static void replace_server(eddy_timer *timer) {
+    (void)timer;
+    server_kill(&own);
+    own = server_start_at(own.port);
 }
 
-START_TEST(queries_are_cancelled_in_a_callback) {
-    open_all(100, 1);
-    for (int i = 0; i < 8; i++) {
-        asks[i].on_done = cancel_all;
-        ask(i, i == 7 ? "a1.test" : "silent.test");
-    }
-    run_out();
-    expect(7, ARES_SUCCESS);
-    for (int i = 0; i < 7; i++) expect(i, ARES_ECANCELLED);
-    memset(asks, 0, sizeof asks);
-    for (int i = 0; i < 8; i++) { /* all of them end by the same time-out */
-        asks[i].on_done = cancel_all;
-        ask(i, "silent.test");
-    }
-    run_out();
-    for (int i = 0; i < 8; i++) ck_assert_int_eq(asks[i].done, 1);
-    close_all();
-}
-END_TEST
-
-START_TEST(queries_in_flight_are_told_when_the_channel_is_closed) {
-    open_all(5000, 2);
-    for (int i = 0; i < 5; i++) ask(i, "silent.test");
-    ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
-    close_all();
-    for (int i = 0; i < 5; i++) expect(i, ARES_EDESTRUCTION);
-}
-END_TEST
-
-static void close_channel(struct ask *it) {
-    it->on_done = NULL;
-    ck_assert_int_eq(eddy_ares_close(&ares, on_closed), 0);
-}
-
-START_TEST(the_channel_is_closed_in_a_callback) {
-    open_all(5000, 2);
-    closed = 0;
-    asks[0].on_done = close_channel;
-    ask(0, "a1.test");
-    for (int i = 1; i < 5; i++) ask(i, "silent.test");
-    close_rest();
-    expect(0, ARES_SUCCESS);
-    for (int i = 1; i < 5; i++) expect(i, ARES_EDESTRUCTION);
-}
-END_TEST
-
-static void open_again(eddy_ares *it) {
-    on_closed(it);
-    channel_open(NULL, 5000, 2);
-    ask(1, "a2.test");
-}
-
-START_TEST(the_channel_is_opened_anew_when_it_has_been_closed) {
-    open_all(5000, 2);
-    ask(0, "silent.test");
-    ck_assert_int_eq(eddy_ares_close(&ares, open_again), 0);
-    run_out();
-    expect(0, ARES_EDESTRUCTION);
-    expect(1, ARES_SUCCESS);
-    close_all();
-}
-END_TEST
-
-/* --- What the loop cannot give --- */
-
-/* No memory for a watcher: told at once, and not by a time-out of a minute. */
-START_TEST(a_query_fails_at_once_whose_socket_cannot_be_watched) {
+/* What it had been asked is asked again, and what it is asked while it is away is refused; the
+ * channel stays what it is. */
+START_TEST(a_server_is_killed_and_comes_back) {
+    char list[64];
+    own = server_start_at(0);
     open_all(5000, 1);
-    closed = 0;
-    ck_assert_int_eq(eddy_ares_close(&ares, NULL), 0);
-    run_out();
-    watched_close();
-    struct watched_refusal refusal = {sizeof(eddy_ares_socket), 1};
-    eddy_allocator allocator = {.resize = watched_resize, .context = &refusal};
-    watched_open_with(&allocator);
-    channel_open(NULL, 60 * 1000, 1);
+    snprintf(list, sizeof list, "127.0.0.1:%d", own.port);
+    channel_open_anew(list, 500, 4);
     ask(0, "a1.test");
     run_out();
-    ck_assert_int_eq(asks[0].done, 1);
-    ck_assert_int_ne(asks[0].status, ARES_SUCCESS);
-    ck_assert_int_ne(asks[0].status, ARES_ETIMEOUT);
-    ask(1, "a1.test");
+    expect(0, ARES_SUCCESS);
+    for (int i = 1; i < 5; i++) ask(i, "late-200.test");
+    eddy_timer_init(&later, loop);
+    ck_assert_int_eq(eddy_timer_start(&later, replace_server, 50 * EDDY_NS_PER_MS, 0), 0);
     run_out();
-    expect(1, ARES_SUCCESS);
+    for (int i = 1; i < 5; i++) {
+        expect(i, ARES_SUCCESS);
+        ck_assert_int_ge(asks[i].told_ns - asks[i].asked_ns, 500 * EDDY_NS_PER_MS);
+    }
+    server_kill(&own);
+    ask(5, "a2.test");
+    run_out();
+    expect(5, ARES_ECONNREFUSED);
+    own = server_start_at(own.port);
+    ask(6, "a3.test");
+    run_out();
+    expect(6, ARES_SUCCESS);
+    server_kill(&own);
+    close_all();
+}
+END_TEST
+
+/* --- Beside it the loop goes on --- */
+
+static void ask_next(struct ask *it) {
+    if (it->done < ROUNDS) ask((int)(it - asks), "a1.test");
+}
+
+START_TEST(many_names_leave_the_loop_its_time) {
+    open_all(5000, 4);
+    for (int i = 0; i < 100; i++) {
+        asks[i].on_done = ask_next;
+        ask(i, "a1.test");
+    }
+    lag_begin(loop);
+    run_out();
+    lag_end("names of 100 askers, one after the other");
+    for (int i = 0; i < 100; i++) ck_assert_int_eq(asks[i].done, ROUNDS);
     close_all();
 }
 END_TEST
@@ -391,10 +212,7 @@ Suite *make_suite(void) {
            errors_are_told_apart, what_is_known_at_once_does_not_keep_the_loop_alive,
            late_answers_hold_up_no_others, a_truncated_answer_is_fetched_over_tcp);
     ck_add(suite, "silence", a_silent_server_is_a_time_out, each_query_has_its_own_time_out,
-           the_next_server_is_asked_when_the_first_one_refuses);
-    ck_add(suite, "ends", all_queries_are_cancelled, queries_are_cancelled_in_a_callback,
-           queries_in_flight_are_told_when_the_channel_is_closed,
-           the_channel_is_closed_in_a_callback, the_channel_is_opened_anew_when_it_has_been_closed,
-           a_query_fails_at_once_whose_socket_cannot_be_watched);
+           the_next_server_is_asked_when_the_first_one_refuses, a_server_is_killed_and_comes_back);
+    ck_add(suite, "beside", many_names_leave_the_loop_its_time);
     return suite;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""dns_server.py: a name server on a port of 127.0.0.1 that the system gives and this prints; what it does
-is in the name that it is asked for. It ends when its input does.
+"""dns_server.py [PORT]: a name server on a port of 127.0.0.1, or one that the system gives, which this
+prints; what it does is in the name that it is asked for. It ends when its input does.
 
     aN.test         the address 10.0.H.L of the number N
     late-MS.test    127.0.0.1, so many milliseconds later
@@ -70,7 +70,8 @@ def answer(packet, is_tcp):
 
 class Server:
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(self.listener.getsockname())
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)

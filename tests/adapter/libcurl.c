@@ -264,39 +264,22 @@ END_TEST
 
 /* --- Beside it the loop goes on --- */
 
-static int64_t due_ns, late_ns;
-
-static void on_tick(eddy_timer *timer) {
-    int64_t now_ns = test_now_ns();
-    if (now_ns - due_ns > late_ns) late_ns = now_ns - due_ns;
-    due_ns = eddy_timer_due_ns(timer);
-}
-
-/* 100 MB, and a timer of 10 ms. How late that was is told, not judged: see docs/14-adapters.md. */
+/* 100 MB. */
 static void download_beside_a_timer(long buffer_bytes) {
     const off_t size = (off_t)(is_slow() ? 10 : 100) * 1000 * 1000;
+    char what[64];
     open_all();
-    eddy_timer timer;
     struct get get = {.easy = NULL};
     nginx_file(&server, "large", "", size);
     get_url(&get, server.port, "/large");
     curl_easy_setopt(get.easy, CURLOPT_BUFFERSIZE, buffer_bytes);
     get_start(&get);
-    eddy_timer_init(&timer, loop);
-    eddy_unref(&timer.handle);
-    late_ns = 0;
-    ck_assert_int_eq(eddy_timer_start(&timer, on_tick, 10 * EDDY_NS_PER_MS, 10 * EDDY_NS_PER_MS),
-                     0);
-    due_ns = eddy_timer_due_ns(&timer);
-    int64_t begin_ns = test_now_ns();
+    lag_begin(loop);
     run_out();
-    int64_t time_ns = test_now_ns() - begin_ns;
-    eddy_timer_stop(&timer);
+    snprintf(what, sizeof what, "%lld MB by %ld bytes", (long long)size / 1000000, buffer_bytes);
+    lag_end(what);
     ck_assert_int_eq(get.result, CURLE_OK);
     ck_assert_uint_eq(get.bytes, (size_t)size);
-    printf("%s: %lld MB by %ld bytes in %lld ms, a timer of 10 ms at most %.1f ms late\n",
-           test_backend, (long long)size / 1000000, buffer_bytes, (long long)time_ns / 1000000,
-           (double)late_ns / 1e6);
     get_free(&get);
     close_all();
 }

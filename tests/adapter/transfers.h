@@ -5,6 +5,7 @@
 
 #include <eddy/adapter/libcurl.h>
 
+#include "lag.h"
 #include "nginx.h"
 #include "watched.h"
 
@@ -22,11 +23,6 @@ struct get {
 
 static eddy_curl curl;
 static struct nginx server;
-
-/* Under valgrind, say. */
-static inline bool is_slow(void) {
-    return getenv("EDDY_TEST_SLOW") != NULL;
-}
 
 static inline size_t get_write(char *data, size_t size, size_t count, void *context) {
     struct get *get = context;
