@@ -4,8 +4,9 @@
 #include <eddy.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
+
+#include "number.h"
 
 enum { JOBS = 8 };
 
@@ -46,8 +47,8 @@ static void on_interrupt(eddy_signal *watcher, int number) {
 }
 
 int main(int argc, char **argv) {
-    if (argc > 1) job_ms = atol(argv[1]);
-    if (argc > 2 || job_ms < 1) return fprintf(stderr, "usage: cancel [MS]\n"), 2;
+    if (argc > 2 || (argc == 2 && !number_parse(argv[1], 1, 24 * 3600 * 1000, &job_ms)))
+        return fprintf(stderr, "usage: cancel [MS]\n"), 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     /* Computation gets all threads but one. */
     const eddy_loop_config config = {.pool_threads = 3};

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
+
 enum {
     CLIENTS_MAX = 256, /* then nobody else is accepted until one leaves */
     NAME_BYTES = 21,
@@ -239,8 +241,9 @@ static int start(const struct sockaddr *address, socklen_t length) {
 int main(int argc, char **argv) {
     struct sockaddr_storage address;
     char text[80];
-    int port = argc > 1 ? atoi(argv[1]) : 0;
-    if (argc > 2 || port < 0 || port > 65535) return fprintf(stderr, "usage: chat [PORT]\n"), 2;
+    long port = 0;
+    if (argc > 2 || (argc == 2 && !number_parse(argv[1], 0, 65535, &port)))
+        return fprintf(stderr, "usage: chat [PORT]\n"), 2;
     /* A read full of short lines is many messages to everybody: little of it in a turn. */
     eddy_loop_config config = {.read_buffer_bytes = 1024, .stream_bytes_per_turn = 1024};
     int err = eddy_loop_open(&loop, &config);

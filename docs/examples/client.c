@@ -11,9 +11,10 @@
  * carried out all the same. Read beside it: docs/07-streams.md. */
 #include <eddy.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "number.h"
 
 #define BACK_OFF_NS     (100 * EDDY_NS_PER_MS)
 #define BACK_OFF_MAX_NS (2 * EDDY_NS_PER_S)
@@ -136,11 +137,13 @@ static int usage(void) {
 
 int main(int argc, char **argv) {
     static struct client it = {.back_off_ns = BACK_OFF_NS};
-    if (argc < 3 || argc > 5) return usage();
-    int64_t try_ms = argc > 3 ? atoi(argv[3]) : 1000, total_ms = argc > 4 ? atoi(argv[4]) : 10000;
-    int port = atoi(argv[2]);
+    const long ms_max = 24 * 3600 * 1000;
+    long port, try_ms = 1000, total_ms = 10000;
+    if (argc < 3 || argc > 5 || !number_parse(argv[2], 1, 65535, &port)) return usage();
+    if (argc > 3 && !number_parse(argv[3], 1, ms_max, &try_ms)) return usage();
+    if (argc > 4 && !number_parse(argv[4], 1, ms_max, &total_ms)) return usage();
     int length = eddy_address_parse(&it.address, argv[1], (unsigned)port);
-    if (length < 0 || port < 1 || port > 65535 || try_ms < 1 || total_ms < 1) return usage();
+    if (length < 0) return usage();
     setvbuf(stdout, NULL, _IOLBF, 0);
 
     eddy_loop *loop;

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
+
 struct connection {
     eddy_stream stream;
     eddy_write shutdown;
@@ -115,10 +117,14 @@ static int fail(const char *what, int error) {
 
 int main(int argc, char **argv) {
     bool test = argc > 1 && strcmp(argv[1], "--test") == 0;
-    unsigned port = argc > 1 && !test ? (unsigned)atoi(argv[1]) : 0;
+    long port = 0;
+    if (argc > 2 || (argc == 2 && !test && !number_parse(argv[1], 0, 65535, &port))) {
+        fprintf(stderr, "usage: echo [PORT | --test]\n");
+        return 2;
+    }
     struct sockaddr_storage storage;
     struct sockaddr *address = (struct sockaddr *)&storage;
-    int length = eddy_address_parse(&storage, "127.0.0.1", port);
+    int length = eddy_address_parse(&storage, "127.0.0.1", (unsigned)port);
     if (length < 0) return fail("port", length);
 
     eddy_loop *loop;

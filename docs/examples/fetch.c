@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
+
 struct download {
     eddy_curl_transfer transfer;
     CURL *easy;
@@ -115,10 +117,10 @@ int main(int argc, char **argv) {
     int first = 1;
     long connections = 10;
     if (argc > 1 && strcmp(argv[1], "-c") == 0) {
-        connections = argc > 2 ? atol(argv[2]) : 0;
+        if (argc < 3 || !number_parse(argv[2], 1, 10000, &connections)) return usage();
         first = 3;
     }
-    if (connections < 1 || first >= argc || argv[first][0] == '-') return usage();
+    if (first >= argc || argv[first][0] == '-') return usage();
     left = count = argc - first;
     downloads = calloc((size_t)count, sizeof *downloads);
     if (downloads == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) return 1;

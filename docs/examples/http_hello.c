@@ -4,17 +4,20 @@
 #include <eddy.h>
 #include <eddy/http.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "number.h"
 
 static void hello(eddy_http_request *request, void *context) {
-    int *left = context;
+    long *left = context;
     eddy_http_add(request, "Content-Type", "text/plain; charset=utf-8");
     eddy_http_respond(request, 200, "Hello, world!\n", 14);
     if (*left > 0 && --*left == 0) eddy_http_stop(eddy_http_server(request), NULL, NULL);
 }
 
 int main(int argc, char **argv) {
-    int left = argc > 1 ? atoi(argv[1]) : 0;
+    long left = 0;
+    if (argc > 2 || (argc == 2 && !number_parse(argv[1], 1, 1000000, &left)))
+        return fprintf(stderr, "usage: http_hello [REQUESTS]\n"), 2;
     eddy_loop *loop;
     eddy_http *http;
     eddy_http_listener listener;

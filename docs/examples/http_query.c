@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
+
+enum { CONNECTIONS_MAX = 10000 };
 #define RETRY_NS (1 * EDDY_NS_PER_S)
 
 /* A request of the web, and of the database. */
@@ -193,12 +196,19 @@ static void on_root(eddy_http_request *request, void *context) {
     eddy_http_respond(request, 200, text, (size_t)length);
 }
 
+static int fail(int err) {
+    char text[80];
+    fprintf(stderr, "http_query: %s\n", eddy_strerror(err, text, sizeof text));
+    return 1;
+}
+
 int main(int argc, char **argv) {
-    if (argc < 2) {
+    long count = 10, port = 0;
+    if (argc < 2 || argc > 4 || (argc > 2 && !number_parse(argv[2], 1, CONNECTIONS_MAX, &count)) ||
+        (argc > 3 && !number_parse(argv[3], 0, 65535, &port))) {
         fprintf(stderr, "usage: http_query CONNINFO [CONNECTIONS [PORT]]\n");
         return 2;
     }
-    int count = argc > 2 ? atoi(argv[2]) : 10;
     struct pool pool = {.address = argv[1]};
     const eddy_pq_config config = {.start = start, .state = on_state};
     struct connection *connections = calloc((size_t)count, sizeof *connections);
@@ -206,25 +216,29 @@ int main(int argc, char **argv) {
     eddy_http *http;
     eddy_http_listener listener;
     pool.end = &pool.first;
-    if (connections == NULL || eddy_loop_open(&pool.loop, NULL) < 0) return 1;
-    for (int i = 0; i < count; i++) {
+    int err = connections != NULL ? eddy_loop_open(&pool.loop, NULL) : -ENOMEM;
+    if (err < 0) return fail(err);
+    for (long i = 0; i < count; i++) {
         connections[i].pool = &pool;
         eddy_pq_init(&connections[i].pq, pool.loop, &config);
         eddy_timer_init(&connections[i].retry, pool.loop);
-        eddy_timer_start(&connections[i].retry, on_retry, 0, 0);
+        err = eddy_timer_start(&connections[i].retry, on_retry, 0, 0);
+        if (err < 0) return fail(err);
     }
-    int length = eddy_address_parse(&address, "127.0.0.1", argc > 3 ? (unsigned)atoi(argv[3]) : 0);
-    if (eddy_http_open(&http, pool.loop, &(eddy_http_config){.end_is_gone = true}) < 0) return 1;
-    eddy_http_handle(http, "GET", "/", on_root, &pool);
-    eddy_http_handle(http, "GET", "/sleep", on_sleep, &pool);
-    if (eddy_http_listen(http, &listener, (struct sockaddr *)&address, (socklen_t)length, 0, NULL) <
-        0)
-        return 1;
+    int length = eddy_address_parse(&address, "127.0.0.1", (unsigned)port);
+    err = eddy_http_open(&http, pool.loop, &(eddy_http_config){.end_is_gone = true});
+    if (err == 0) err = eddy_http_handle(http, "GET", "/", on_root, &pool);
+    if (err == 0) err = eddy_http_handle(http, "GET", "/sleep", on_sleep, &pool);
+    if (err == 0)
+        err = eddy_http_listen(http, &listener, (struct sockaddr *)&address, (socklen_t)length, 0,
+                               NULL);
+    if (err < 0) return fail(err);
     char name[64];
     socklen_t room = sizeof address;
     eddy_listener_address(&listener.listener, (struct sockaddr *)&address, &room);
     eddy_address_format((struct sockaddr *)&address, name, sizeof name);
     printf("http://%s/\n", name);
     fflush(stdout);
-    return eddy_loop_run(pool.loop, EDDY_RUN_DEFAULT) < 0;
+    err = eddy_loop_run(pool.loop, EDDY_RUN_DEFAULT);
+    return err < 0 ? fail(err) : 0;
 }

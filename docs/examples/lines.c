@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
+
 enum {
     LINE_MAX_BYTES = 2048, /* as memcached's */
     KEY_MAX_BYTES = 250,
@@ -358,11 +360,11 @@ static int fail(const char *what, int error) {
 }
 
 int main(int argc, char **argv) {
-    char *end = NULL, text[64];
+    char text[64];
     struct sockaddr_storage storage;
     struct sockaddr *address = (struct sockaddr *)&storage;
-    unsigned long port = argc > 1 ? strtoul(argv[1], &end, 10) : 0;
-    if (argc > 2 || (argc > 1 && (end == argv[1] || *end != '\0' || port > 65535))) {
+    long port = 0;
+    if (argc > 2 || (argc == 2 && !number_parse(argv[1], 0, 65535, &port))) {
         fprintf(stderr, "usage: lines [PORT]\n");
         return 2;
     }

@@ -13,8 +13,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
+
+#include "number.h"
 
 enum { BUFFER_BYTES = 16 * 1024 };
 
@@ -230,9 +231,10 @@ static int usage(void) {
 
 int main(int argc, char **argv) {
     struct sockaddr_storage address;
-    int port = argc == 3 ? atoi(argv[2]) : 0;
-    int length = port > 0 ? eddy_address_parse(&address, argv[1], (unsigned)port) : -EINVAL;
-    if (length < 0 || port > 65535) return usage();
+    long port;
+    if (argc != 3 || !number_parse(argv[2], 1, 65535, &port)) return usage();
+    int length = eddy_address_parse(&address, argv[1], (unsigned)port);
+    if (length < 0) return usage();
     if (eddy_loop_open(&loop, NULL) < 0) return 1;
     eddy_stream_init(&stream, loop);
     eddy_io_init(&input.io, loop);

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "number.h"
+
 enum { WORKERS_MAX = 64 };
 
 /* --- A worker: a process of its own --- */
@@ -196,11 +198,11 @@ static void on_signal(eddy_signal *watcher, int number) {
     eddy_signal_stop(&terminate);
 }
 
-static int listen_at(eddy_loop *loop, int port) {
+static int listen_at(eddy_loop *loop, unsigned port) {
     struct sockaddr_storage address;
     struct sockaddr *at = (struct sockaddr *)&address;
     char text[64];
-    int length = eddy_address_parse(&address, "127.0.0.1", (unsigned)port);
+    int length = eddy_address_parse(&address, "127.0.0.1", port);
     eddy_listener_init(&listener, loop);
     int err = eddy_tcp_listen(&listener, at, (socklen_t)length, 0, 0, on_accept);
     socklen_t room = sizeof address;
@@ -212,7 +214,7 @@ static int listen_at(eddy_loop *loop, int port) {
     return 0;
 }
 
-static int run(int port) {
+static int run(unsigned port) {
     eddy_loop *loop;
     int err = eddy_loop_open(&loop, NULL);
     if (err < 0) return err;
@@ -227,15 +229,16 @@ static int run(int port) {
 }
 
 int main(int argc, char **argv) {
-    int port = argc > 1 ? atoi(argv[1]) : 0, count = argc > 2 ? atoi(argv[2]) : 4;
-    if (argc > 3 || port < 0 || port > 65535 || count < 1 || count > WORKERS_MAX)
+    long port = 0, count = 4;
+    if (argc > 3 || (argc > 1 && !number_parse(argv[1], 0, 65535, &port)) ||
+        (argc > 2 && !number_parse(argv[2], 1, WORKERS_MAX, &count)))
         return fprintf(stderr, "usage: pass [PORT [WORKERS]]\n"), 2;
     int err = 0;
     while (err == 0 && workers_count < count) {
         err = worker_start(&workers[workers_count], workers_count);
         if (err == 0) workers_count++;
     }
-    if (err == 0) err = run(port);
+    if (err == 0) err = run((unsigned)port);
     char text[64];
     if (err < 0) fprintf(stderr, "pass: %s\n", eddy_strerror(err, text, sizeof text));
     if (err < 0) return 1; /* with it the channels, and so the workers */

@@ -3,7 +3,8 @@
  * Read beside it: docs/16-questions.md. */
 #include <eddy.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "number.h"
 
 enum { PIECE_BYTES = 256 * 1024 }; /* half a millisecond */
 #define TICK_NS (10 * EDDY_NS_PER_MS)
@@ -132,8 +133,10 @@ static int measure(const char *name, int (*start)(void), size_t size) {
 }
 
 int main(int argc, char **argv) {
-    size_t mib = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 256;
-    if (argc > 2 || mib < 1 || mib > 4000) return fprintf(stderr, "usage: pieces [MIB]\n"), 2;
+    long number = 256;
+    if (argc > 2 || (argc == 2 && !number_parse(argv[1], 1, 4000, &number)))
+        return fprintf(stderr, "usage: pieces [MIB]\n"), 2;
+    const size_t mib = (size_t)number;
     for (size_t i = 0; i < sizeof buffer; i++) buffer[i] = (unsigned char)(i * 37);
     if (eddy_loop_open(&loop, NULL) < 0) return 1;
     eddy_timer_init(&tick, loop);

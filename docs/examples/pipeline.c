@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
+
 enum { BUFFER_BYTES = 64 * 1024, BUFFERS = 2, CHILDREN = 3 };
 
 struct buffer {
@@ -124,9 +126,8 @@ static void start_all(void) {
 }
 
 int main(int count, char **arguments) {
-    char *rest = NULL;
-    long megabytes = count == 2 ? strtol(arguments[1], &rest, 10) : 8;
-    if (count > 2 || megabytes < 1 || (rest != NULL && *rest != '\0')) {
+    long megabytes = 8;
+    if (count > 2 || (count == 2 && !number_parse(arguments[1], 1, 1000000, &megabytes))) {
         fprintf(stderr, "usage: pipeline [MEGABYTES]\n");
         return 2;
     }

@@ -16,6 +16,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "number.h"
+
 /* --- Upstreams --- */
 
 /* "127.0.0.1:80" or "[::1]:80": the length of the address, or -EINVAL. */
@@ -117,7 +119,8 @@ static int64_t parse_seconds(const char *text) {
 /* Of one option of getopt(3). */
 static bool settings_take(struct settings *it, int option, const char *text) {
     if (option == '?') return false;
-    long number = strtol(text, NULL, 10);
+    long number = 0;
+    bool is_number = number_parse(text, 1, (1 << 30) - 1, &number);
     int64_t time_ns = parse_seconds(text);
     if (option == 'b') it->loop.backend = text;
     if (option == 'n') it->limit = (unsigned)number;
@@ -126,7 +129,7 @@ static bool settings_take(struct settings *it, int option, const char *text) {
     if (option == 't') it->connect_ns = time_ns;
     if (option == 'a') it->answer_ns = time_ns;
     if (option == 'r') it->upstreams.rest_ns = time_ns;
-    if (option == 'n' || option == 'm') return number > 0 && number < 1 << 30;
+    if (option == 'n' || option == 'm') return is_number;
     return option == 'b' || time_ns > 0;
 }
 

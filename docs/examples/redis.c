@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
+
 /* hiredis makes a context for each attempt, and frees it; what outlives it is here. */
 struct connection {
     redisAsyncContext *context;
@@ -22,7 +24,7 @@ struct connection {
 
 static struct connection asks, listens;
 static const char *host;
-static int port, messages, messages_wanted;
+static long port, messages, messages_wanted;
 
 static void on_retry(eddy_timer *timer);
 
@@ -57,7 +59,7 @@ static void on_connect(const redisAsyncContext *context, int status) {
 
 static void on_retry(eddy_timer *timer) {
     struct connection *it = eddy_container_of(timer, struct connection, retry);
-    it->context = redisAsyncConnect(host, port); /* blocks if `host` is a name */
+    it->context = redisAsyncConnect(host, (int)port); /* blocks if `host` is a name */
     if (it->context == NULL) exit(1);
     it->context->data = it;
     if (eddy_redis_attach(it->context, eddy_handle_loop(&timer->handle)) < 0) {
@@ -109,13 +111,12 @@ static void subscribe(struct connection *it) {
 
 int main(int argc, char **argv) {
     eddy_loop *loop;
-    if (argc != 4) {
+    if (argc != 4 || !number_parse(argv[2], 1, 65535, &port) ||
+        !number_parse(argv[3], 0, 1000000, &messages_wanted)) {
         fprintf(stderr, "usage: redis ADDRESS PORT MESSAGES\n");
         return 2;
     }
     host = argv[1];
-    port = atoi(argv[2]);
-    messages_wanted = atoi(argv[3]);
     if (eddy_loop_open(&loop, NULL) < 0) return 1;
     asks = (struct connection){.name = "asks", .on_up = ask, .delay_ns = 20 * EDDY_NS_PER_MS};
     listens =

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
+
 enum { PIECE_BYTES = 256 * 1024 }; /* so that one client does not keep the loop to itself */
 
 struct client {
@@ -113,11 +115,12 @@ static int fail(const char *what, int error) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) {
+    bool test = argc == 3 && strcmp(argv[2], "--test") == 0;
+    long port = 0;
+    if (argc < 2 || argc > 3 || (argc == 3 && !test && !number_parse(argv[2], 0, 65535, &port))) {
         fprintf(stderr, "usage: send_file FILE [PORT | --test]\n");
         return 2;
     }
-    bool test = argc > 2 && strcmp(argv[2], "--test") == 0;
     file = open(argv[1], O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         perror(argv[1]);
@@ -125,8 +128,7 @@ int main(int argc, char **argv) {
     }
     struct sockaddr_storage storage;
     struct sockaddr *address = (struct sockaddr *)&storage;
-    unsigned port = argc > 2 && !test ? (unsigned)atoi(argv[2]) : 0;
-    int length = eddy_address_parse(&storage, "127.0.0.1", port);
+    int length = eddy_address_parse(&storage, "127.0.0.1", (unsigned)port);
     if (length < 0) return fail("port", length);
 
     eddy_loop *loop;

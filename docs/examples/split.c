@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "number.h"
+
 enum { CHUNK_BYTES = 1 << 16, LINE_MAX_BYTES = 4096, ROUNDS = 3 };
 
 struct measured {
@@ -127,16 +129,16 @@ static int run(struct measured *it, size_t bytes, size_t line_bytes, bool by_han
 
 int main(int argc, char **argv) {
     static struct measured hand, reader;
-    unsigned long mebibytes = argc > 1 ? strtoul(argv[1], NULL, 10) : 64,
-                  line_bytes = argc > 2 ? strtoul(argv[2], NULL, 10) : 32;
-    if (argc > 3 || mebibytes < 1 || mebibytes > 1024 || line_bytes < 1 ||
-        line_bytes > LINE_MAX_BYTES) {
+    long mebibytes = 64, size = 32;
+    if (argc > 3 || (argc > 1 && !number_parse(argv[1], 1, 1024, &mebibytes)) ||
+        (argc > 2 && !number_parse(argv[2], 1, LINE_MAX_BYTES, &size))) {
         fprintf(stderr, "usage: split [MEBIBYTES (1 to 1024)] [LINE_BYTES (1 to 4096)]\n");
         return 2;
     }
+    const size_t line_bytes = (size_t)size;
     for (size_t i = 0; i < sizeof chunk; i++)
         chunk[i] = (i + 1) % line_bytes == 0 ? '\n' : (char)('a' + i % 26);
-    size_t bytes = (mebibytes << 20) / line_bytes * line_bytes;
+    size_t bytes = ((size_t)mebibytes << 20) / line_bytes * line_bytes;
     for (int round = 0; round < ROUNDS; round++) {
         double hand_s, reader_s;
         int err = run(&hand, bytes, line_bytes, true, &hand_s);
