@@ -25,9 +25,11 @@
  * Memory comes from the server's allocator. A connection takes about 300 bytes while it waits for a
  * request. While it has one it takes 8 KiB more, for longer heads as much as the limits below
  * allow, for an answer that the client has not taken yet 16 KiB at most beside what the handler
- * itself has lent, and 16 KiB for what was sent too early. Of what requests have given back up to 8
- * MiB stay with the server, for the next ones. What files are read into is shared by all
- * (`buffer_bytes`). */
+ * itself has lent, and 16 KiB for what was sent too early. Of what requests have given back 8 KiB a
+ * connection stay with the server, for the next ones, at least 1 MiB in all and at most 8. What
+ * files are read into is shared by all (`buffer_bytes`), and stays. Whether the system has back
+ * what the server gives back is the allocator's business: malloc keeps what is below a block in
+ * use, which mapped pages for blocks of 8 KiB and more do not. */
 #ifndef EDDY_HTTP_H
 #define EDDY_HTTP_H
 

@@ -39,11 +39,11 @@ void eddy__http_give(eddy_http *http, struct http_blocks *blocks, void *memory) 
     blocks->kept++;
 }
 
-void eddy__http_blocks_clear(eddy_http *http, struct http_blocks *blocks) {
-    while (blocks->first != NULL) {
+void eddy__http_blocks_trim(eddy_http *http, struct http_blocks *blocks, uint32_t left) {
+    while (blocks->kept > left) {
         struct http_block *block = blocks->first;
         blocks->first = block->next;
+        blocks->kept--;
         (void)eddy__http_resize(http, block, blocks->bytes, 0);
     }
-    blocks->kept = 0;
 }

@@ -96,9 +96,9 @@ int eddy_http_close(eddy_http *http) {
     eddy_defer_stop(&http->stopped);
     eddy_timer_stop(&http->patience);
     eddy__http_free_routes(http);
-    eddy__http_blocks_clear(http, &http->small);
-    eddy__http_blocks_clear(http, &http->big);
-    eddy__http_blocks_clear(http, &http->connections);
+    eddy__http_blocks_trim(http, &http->small, 0);
+    eddy__http_blocks_trim(http, &http->big, 0);
+    eddy__http_blocks_trim(http, &http->connections, 0);
     eddy_allocator allocator = http->allocator;
     (void)allocator.resize(allocator.context, http, sizeof *http, 0);
     return 0;
@@ -276,6 +276,9 @@ static void expect_end(eddy_http *http) {
 void eddy__http_left(eddy_http *http, struct http_connection *it) {
     eddy__http_give(http, &http->connections, it);
     http->kept--;
+    uint32_t useful = http->kept > HTTP_BLOCKS_KEPT_MIN ? http->kept : HTTP_BLOCKS_KEPT_MIN;
+    eddy__http_blocks_trim(http, &http->small, useful);
+    eddy__http_blocks_trim(http, &http->connections, useful);
     expect_end(http);
 }
 

@@ -52,7 +52,10 @@ enum {
     HTTP_HEAD_ROOM = 512,         /* an answer's head without the handler's fields */
     HTTP_FIELDS_ROOM = 32 * 1024, /* all of these */
     HTTP_CHUNK_ROOM = 32,         /* around a chunk, and the last one */
+    /* As many as there are connections, within these bounds: memory of many goes with them, and
+     * that of a few is not fetched again for each. */
     HTTP_BLOCKS_KEPT = 1024,
+    HTTP_BLOCKS_KEPT_MIN = 128,
     /* Ready answers wait for others that came with them so many turns, which do not sleep: enough
      * for files that are in memory, of which each takes one to open, one to look at and one to
      * read. */
@@ -162,7 +165,7 @@ void eddy__http_blocks_init(struct http_blocks *blocks, uint32_t bytes, uint32_t
 /* NULL: no memory, or taken_max are taken. */
 void *eddy__http_take(eddy_http *http, struct http_blocks *blocks);
 void eddy__http_give(eddy_http *http, struct http_blocks *blocks, void *block);
-void eddy__http_blocks_clear(eddy_http *http, struct http_blocks *blocks);
+void eddy__http_blocks_trim(eddy_http *http, struct http_blocks *blocks, uint32_t left);
 
 /* --- http_server.c --- */
 

@@ -33,6 +33,10 @@ void system_give_pages(void *memory, size_t bytes) {
     if (memory != NULL) system_free(memory);
 }
 
+size_t system_page_bytes(void) {
+    return 4096;
+}
+
 void system_close(int fd) {
     (void)eddy_os_close(fd);
 }

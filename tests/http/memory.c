@@ -144,6 +144,43 @@ START_TEST(any_allocation_may_fail) {
 }
 END_TEST
 
+/* --- Kept for others --- */
+
+static void turn_until_open(unsigned open) {
+    int64_t give_up_ns = test_now_ns() + 10 * EDDY_NS_PER_S;
+    while (counts(site.http).open != open) {
+        ck_assert_int_ge(test_run(site.loop, EDDY_RUN_NOWAIT), 0);
+        ck_assert_int_lt(test_now_ns(), give_up_ns);
+    }
+    ck_assert_int_ge(test_run(site.loop, EDDY_RUN_NOWAIT), 0); /* and the close callbacks */
+}
+
+/* Each has sent a part of a head, for which it takes a block. What is kept of these falls with the
+ * number of connections, and does not with the first that leaves. */
+START_TEST(memory_of_many_goes_with_them) {
+    enum { MANY = 400, FEW = 128, BLOCK_BYTES = 8 * 1024 };
+    static int fds[MANY];
+    site_open(&site, (eddy_http_config){0});
+    uint64_t before = counts(site.http).memory_bytes;
+    for (unsigned i = 0; i < MANY; i++) {
+        fds[i] = site_connect(&site);
+        site_send(fds[i], "GET", 3);
+        turn_until_open(i + 1);
+    }
+    uint64_t most = counts(site.http).memory_bytes;
+    ck_assert_uint_ge(most, before + (uint64_t)MANY * BLOCK_BYTES);
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert_int_eq(close(fds[i]), 0);
+        turn_until_open(MANY - 1 - i);
+        if (i == MANY / 2 - 1) ck_assert_uint_ge(counts(site.http).memory_bytes, most - 1024);
+    }
+    ck_assert_uint_le(counts(site.http).memory_bytes, before + (uint64_t)FEW * (BLOCK_BYTES + 512));
+    ck_assert_uint_ge(counts(site.http).memory_bytes, before + (uint64_t)FEW * BLOCK_BYTES);
+    ck_assert_uint_eq(counts(site.http).memory_bytes, site.memory.bytes);
+    site_close(&site);
+}
+END_TEST
+
 /* --- Several --- */
 
 static void tell_server(eddy_http_request *request, void *context) {
@@ -195,6 +232,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("memory");
     ck_add(suite, "failures", any_allocation_may_fail);
+    ck_add(suite, "kept", memory_of_many_goes_with_them);
     ck_add(suite, "several", servers_know_nothing_of_each_other);
     return suite;
 }

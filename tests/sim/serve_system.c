@@ -61,6 +61,10 @@ void system_give_pages(void *memory, size_t bytes) {
     system_free(memory);
 }
 
+size_t system_page_bytes(void) {
+    return 4096;
+}
+
 void system_close(int fd) {
     sim_close(fd);
 }

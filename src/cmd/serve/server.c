@@ -7,6 +7,7 @@
 
 #include "answer.h"
 #include "file_handler.h"
+#include "page_memory.h"
 #include "system.h"
 
 #define GRACE_NS (10 * EDDY_NS_PER_S) /* for running transfers, if nobody says */
@@ -62,6 +63,7 @@ static int open_http(struct server *server, const struct server_config *config) 
         .log = config->log ? on_request_over : NULL,
         .error = on_refused,
         .context = server,
+        .allocator = &page_memory,
         .time_s = system_time_s,
         .close = system_close,
     };

@@ -15,9 +15,9 @@
  *     context               what the requests of one loop share
  *     access_log            the lines of one loop
  *     log_writer            the one that writes those of all loops
- *     file_cache, known_files, free_list; system; and pure functions: accept, access_line,
- *     conditional, etag, listing_order, listing_page, mime, multipart, page_frame, path_key,
- * policy, range, status_page, text
+ *     file_cache, known_files, free_list, page_memory; system; and pure functions: accept,
+ *     access_line, conditional, etag, listing_order, listing_page, mime, multipart, page_frame,
+ *     path_key, policy, range, status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *

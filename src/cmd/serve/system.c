@@ -33,6 +33,10 @@ void system_give_pages(void *memory, size_t bytes) {
     if (memory != NULL) munmap(memory, bytes);
 }
 
+size_t system_page_bytes(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 void system_close(int fd) {
     close(fd);
 }

@@ -15,6 +15,7 @@ void system_free(void *memory);
  * large and short-lived. Only what is written to takes memory. NULL: there is none. */
 void *system_take_pages(size_t bytes);
 void system_give_pages(void *memory, size_t bytes); /* as many as were taken; NULL: none */
+size_t system_page_bytes(void);
 
 /* Closes a descriptor that the library has handed out. */
 void system_close(int fd);
