@@ -56,8 +56,12 @@ int system_open_log(const char *path, bool follows_links, bool *ends_within_a_li
     return -ENOENT;
 }
 
-uint64_t system_random(void) {
-    return 1;
+static bool has_policy;
+
+/* Where there is a policy there is none. */
+bool system_random(uint64_t *number) {
+    *number = 1;
+    return !has_policy;
 }
 
 void system_say(const char *format, ...) {
@@ -124,7 +128,6 @@ static const struct policy policy = {
     .page_count = 1,
     .precompressed = true,
 };
-static bool has_policy;
 
 static struct visitor visitors[2];
 static bool all_over;
@@ -186,6 +189,7 @@ static void on_wait_over(eddy_hook *hook) {
 
 static void visit(void) {
     static const int of_many[] = {200, 404, 206, 301, 200, 200, 200}, of_one[] = {206, 200};
+    static const int of_one_without_boundary[] = {200, 200};
     static const int of_chosen[] = {200, 200, 404, 404, 200};
     eddy_hook hook, check;
     all_over = false;
@@ -202,7 +206,7 @@ static void visit(void) {
         check_replies(&visitors[0], of_chosen, 5);
     else
         check_replies(&visitors[0], of_many, 7);
-    check_replies(&visitors[1], of_one, 2);
+    check_replies(&visitors[1], has_policy ? of_one_without_boundary : of_one, 2);
     close(visitors[0].fd);
     close(visitors[1].fd);
 }

@@ -85,8 +85,9 @@ int system_open_log(const char *path, bool follows_links, bool *ends_within_a_li
     return -ENOENT;
 }
 
-uint64_t system_random(void) {
-    return sim_random();
+bool system_random(uint64_t *number) {
+    *number = sim_random();
+    return true;
 }
 
 void system_say(const char *format, ...) {

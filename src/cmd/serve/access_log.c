@@ -156,13 +156,15 @@ void access_log_put(struct access_log *log, const struct access_line *line) {
 /* --- Its beginning and end --- */
 
 int access_log_open(struct access_log *log, const struct access_log_config *config) {
+    uint64_t seed = 0; /* without one a client may choose whose group it is in */
+    if (config->writer != NULL) (void)system_random(&seed);
     *log = (struct access_log){
         .loop = config->loop,
         .writer = config->writer,
         .format = config->format,
         .trusts_proxy = config->trusts_proxy,
         .stamp = {.second = -1},
-        .seed = config->writer != NULL ? system_random() : 0,
+        .seed = seed,
     };
     eddy_defer_init(&log->flush, log->loop);
     eddy_wake_init(&log->returned, log->loop);

@@ -240,11 +240,16 @@ void answer_file(struct exchange *exchange) {
     const char *encoding = exchange->encoding;
     if (encoding == NULL) encoding = mime_encoding(exchange->path, length);
     const char *type = mime_type(exchange->context->policy->types, exchange->path, length);
-    if (encoding != NULL && status == 206 && ranges.count > 1) status = 200;
+    bool has_parts = status == 206 && ranges.count > 1;
+    uint64_t boundary;
+    if (has_parts && (encoding != NULL || !system_random(&boundary))) {
+        has_parts = false;
+        status = 200;
+    }
     (void)eddy_http_add(request, "Accept-Ranges", "bytes");
     if (encoding != NULL) (void)eddy_http_add(request, "Content-Encoding", encoding);
-    if (status == 206 && ranges.count > 1) {
-        if (parts_answer(exchange, type, &ranges) == 0) return;
+    if (has_parts) {
+        if (parts_answer(exchange, type, &ranges, boundary) == 0) return;
         eddy_http_clear(request);
         answer_page_of(exchange, 503);
         return;

@@ -60,7 +60,8 @@ static void go_on(eddy_http_request *request, void *context) {
     make_head(parts);
 }
 
-int parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges) {
+int parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges,
+                 uint64_t boundary) {
     char bytes[MULTIPART_TYPE_BYTES];
     eddy_http_request *request = exchange->request;
     struct parts *parts = system_resize(NULL, sizeof *parts);
@@ -69,7 +70,7 @@ int parts_answer(struct exchange *exchange, const char *type, const struct range
     parts->ranges = *ranges;
     parts->next = 0;
     parts->has_head = false;
-    parts->multipart = (struct multipart){type, exchange->opened.stat.size, system_random()};
+    parts->multipart = (struct multipart){type, exchange->opened.stat.size, boundary};
     struct text text = {bytes, sizeof bytes, 0};
     multipart_put_type(&text, &parts->multipart);
     make_head(parts);

@@ -4,8 +4,10 @@
 
 #include "exchange.h"
 
-/* Answers 206 with the ranges of exchange->opened.fd, whose type is `type`. Errors, after which it
- * has not been answered: -ENOMEM. */
-int parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges);
+/* Answers 206 with the ranges of exchange->opened.fd, whose type is `type`. `boundary` is a number
+ * that nobody can guess: who could might have a file hold it. Errors, after which it has not been
+ * answered: -ENOMEM. */
+int parts_answer(struct exchange *exchange, const char *type, const struct ranges *ranges,
+                 uint64_t boundary);
 
 #endif

@@ -77,13 +77,17 @@ int system_open_log(const char *path, bool follows_links, bool *ends_within_a_li
     return fd;
 }
 
-/* Only guards the boundaries of multipart answers, so that without a source the clock will do. */
-uint64_t system_random(void) {
-    uint64_t number;
-    if (getentropy(&number, sizeof number) == 0) return number;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_nsec << 32 ^ (uint64_t)now.tv_sec;
+/* An old kernel or a sandbox may refuse the call and have the device. A file of its name is none.
+ */
+bool system_random(uint64_t *number) {
+    struct stat stat;
+    if (getentropy(number, sizeof *number) == 0) return true;
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return false;
+    bool is_had = fstat(fd, &stat) == 0 && S_ISCHR(stat.st_mode) &&
+                  read(fd, number, sizeof *number) == (ssize_t)sizeof *number;
+    close(fd);
+    return is_had;
 }
 
 void system_say(const char *format, ...) {

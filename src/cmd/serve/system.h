@@ -24,8 +24,9 @@ void system_close(int fd);
 int64_t system_time_s(void);
 int64_t system_time_ns(void);
 
-/* A number that nobody can guess. */
-uint64_t system_random(void);
+/* A number that nobody can guess. False: the system has none to give. Waits for nothing, but for
+ * the kernel's first ones while the machine starts. */
+bool system_random(uint64_t *number);
 
 /* Opens a file to append to, and makes it (0644) if it is not there; may wait for a disk. Tells
  * whether it is a regular file that ends within a line, as far as it may be read. Returns a
