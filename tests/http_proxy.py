@@ -2,9 +2,8 @@
 whole, broken, slow, gone or hostile; 200 MB each way, byte for byte, in bounded memory; nginx on both sides."""
 import hashlib
 import http.client
-import shutil
-import tempfile
 
+from proxy_nginx import *
 from proxy_support import *
 
 
@@ -750,48 +749,14 @@ def wrong_arguments():
         assert done.returncode == 2 and 'usage:' in done.stderr, (arguments, done)
 
 
-def nginx_conf(work, port, body):
-    text = f'''daemon off; worker_processes 1; error_log {work}/error{port}.log; pid {work}/pid{port};
-events {{}} http {{ access_log off; client_max_body_size 0; client_body_temp_path {work}/body{port}; proxy_temp_path {work}/temp{port};
-fastcgi_temp_path {work}/f{port}; uwsgi_temp_path {work}/u{port}; scgi_temp_path {work}/s{port}; keepalive_requests 1000000;
-{body} }}'''
-    with open(f'{work}/{port}.conf', 'w') as file:
-        file.write(text)
-    return f'{work}/{port}.conf'
-
-
-def run_nginx(work, body):
-    """nginx on a port that the system gave: bound by it, so that it is tried again if another was faster."""
-    for _ in range(5):
-        holder, name = free_port()
-        port = int(name.rpartition(':')[2])
-        holder.close()
-        child = subprocess.Popen(['nginx', '-e', f'{work}/error{port}.log', '-c', nginx_conf(work, port, body.replace('PORT', str(port)))],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def is_up():
-            try:
-                socket.create_connection(('127.0.0.1', port)).close()
-                return True
-            except ConnectionRefusedError:
-                return child.poll() is not None
-        until('nginx is up', is_up)
-        if child.poll() is None:
-            return child, port
-    raise AssertionError('nginx does not start')
-
-
 def nginx_on_both_sides():
-    if shutil.which('nginx') is None or shutil.which('curl') is None:
-        print('    skipped, there is no nginx or no curl')
+    if not has_nginx():
         return
     work = tempfile.mkdtemp()
     os.chmod(work, 0o755)
     children = []
     try:
-        with open(f'{work}/big', 'wb') as file:
-            file.write(os.urandom(20 << 20))
-        back, back_port = run_nginx(work, f'server {{ listen 127.0.0.1:PORT; root {work}; location /put {{ return 200 got; }} }}')
+        back, back_port = run_files(work, 20 << 20)
         children.append(back)
         with start(f'127.0.0.1:{back_port}') as proxy:
             front, front_port = run_nginx(work, f'''upstream p {{ server 127.0.0.1:{proxy.address[1]}; keepalive 8; }}
@@ -799,18 +764,7 @@ def nginx_on_both_sides():
                 proxy_set_header Connection ""; proxy_buffering off; }} }}''')
             children.append(front)
             for port in (proxy.address[1], front_port):
-                url = f'http://127.0.0.1:{port}'
-                subprocess.run(f'curl -sf {url}/big | cmp - {work}/big', shell=True, check=True)
-                part = subprocess.run(['curl', '-sf', '-r', '1000-1999', f'{url}/big'], capture_output=True, check=True).stdout
-                with open(f'{work}/big', 'rb') as file:
-                    assert part == file.read()[1000:2000]
-                codes = subprocess.run(['curl', '-s', '--parallel', '-o', '/dev/null', '-w', '%{http_code}\n', f'{url}/big?[1-5]'],
-                                       capture_output=True, text=True, check=True).stdout.split()
-                assert codes == ['200'] * 5, codes
-                put = subprocess.run(['curl', '-sf', '-T', f'{work}/big', f'{url}/put'], capture_output=True, text=True, check=True).stdout
-                assert put == 'got', put
-                code = subprocess.run(['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', f'{url}/none'], capture_output=True, text=True).stdout
-                assert code == '404', code
+                ask_by_curl(f'http://127.0.0.1:{port}', work)
             front.terminate()
             front.wait()
             back.terminate()

@@ -1,9 +1,10 @@
 """proxy.py PROGRAM BACKEND [--measure]: docs/examples/proxy.c between clients and upstreams that end, reset, stop reading
-and do not answer; 200 MB through it, byte for byte, in bounded memory."""
+and do not answer; 200 MB through it, byte for byte, in bounded memory; curl through it to nginx."""
 import hashlib
 import resource
 import selectors
 
+from proxy_nginx import *
 from proxy_support import *
 
 can_hangup = backend != 'select'
@@ -229,6 +230,28 @@ def signals_end_it():
         server.close()
 
 
+def curl_to_nginx():
+    if not has_nginx():
+        return
+    work = tempfile.mkdtemp()
+    os.chmod(work, 0o755)
+    child = None
+    try:
+        child, port = run_files(work, 3 << 20)
+        with start(f'127.0.0.1:{port}') as proxy:
+            url = 'http://%s:%d' % proxy.address
+            ask_by_curl(url, work)
+            child.terminate()
+            child.wait()
+            lost = subprocess.run(['curl', '-s', '-m', str(PATIENCE), f'{url}/big'], capture_output=True)
+            assert lost.returncode in (7, 52, 56), lost  # a reset, or an end without an answer
+    finally:
+        if child is not None and child.poll() is None:
+            child.terminate()
+            child.wait()
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def wrong_arguments():
     for arguments in ([], ['127.0.0.1:0'], ['127.0.0.1:0', 'nowhere:1'], ['127.0.0.1:0', '127.0.0.1:0'],
                       ['127.0.0.1:x', '127.0.0.1:1'], ['-i', '-1', '127.0.0.1:0', '127.0.0.1:1'], ['-n', '0'],
@@ -322,4 +345,4 @@ def memory_is_bounded():
 
 run_cases([wrong_arguments, both_ways_and_half_closes, resets_are_passed_on, a_paused_side_that_goes_is_noticed,
            paused_bytes_are_not_lost_at_an_end, the_next_upstream_is_tried, upstreams_take_turns, slow_to_connect,
-           nobody_is_there, silence_is_cut, connections_are_limited, signals_end_it, memory_is_bounded])
+           nobody_is_there, silence_is_cut, connections_are_limited, signals_end_it, curl_to_nginx, memory_is_bounded])
