@@ -47,6 +47,7 @@ static const char *const names[ANSWER_HEADERS] = {
     [ANSWER_CONNECTION] = "Connection",
     [ANSWER_ENCODING] = "Content-Encoding",
     [ANSWER_VARY] = "Vary",
+    [ANSWER_CACHING] = "Cache-Control",
     [ANSWER_CODING] = "Transfer-Encoding",
 };
 
@@ -176,6 +177,8 @@ static const char *check_special(const struct answer *answer) {
     if (headers[ANSWER_ACCEPTS].bytes != NULL &&
         (!is_file || !answer_text_is(headers[ANSWER_ACCEPTS], "bytes")))
         return "Accept-Ranges";
+    bool has_events = answer_text_is(headers[ANSWER_TYPE], "text/event-stream");
+    if (has_events != answer_text_is(headers[ANSWER_CACHING], "no-store")) return "Cache-Control";
     if ((status == 301) != (headers[ANSWER_LOCATION].bytes != NULL)) return "Location";
     if ((status == 405) != (headers[ANSWER_ALLOW].bytes != NULL)) return "Allow";
     struct answer_text range = headers[ANSWER_RANGE];

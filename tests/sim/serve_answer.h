@@ -28,6 +28,7 @@ enum answer_header {
     ANSWER_CODING,
     ANSWER_ENCODING,
     ANSWER_VARY,
+    ANSWER_CACHING,
     ANSWER_HEADERS,
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "serve_echo.h"
 #include "serve_path.h"
@@ -191,6 +192,46 @@ static const char *check_itself(const struct ask *ask, const struct answer *answ
     return check_file(&itself, answer, body);
 }
 
+/* --- Echoes --- */
+
+/* Takes the data out of a stream of events, of which each line is a comment, a type, data, or the
+ * end of an event. Returns its length, or -1: it is no such stream. */
+static ssize_t read_events(const char *body, size_t length, char *data) {
+    size_t used = 0;
+    for (size_t at = 0; at < length;) {
+        const char *line = body + at, *end = memchr(line, '\n', length - at);
+        if (end == NULL) return -1;
+        size_t size = (size_t)(end - line);
+        at += size + 1;
+        if (size >= 6 && memcmp(line, "data: ", 6) == 0) {
+            if (used + size - 6 > ECHO_BYTES_MAX) return -1;
+            memcpy(data + used, line + 6, size - 6);
+            used += size - 6;
+        } else if (size > 0 && line[0] != ':' &&
+                   (size != 11 || memcmp(line, "event: echo", 11) != 0)) {
+            return -1;
+        }
+    }
+    if (length > 0 && (length < 2 || memcmp(body + length - 2, "\n\n", 2) != 0)) return -1;
+    return (ssize_t)used;
+}
+
+static const char *check_echo(const struct ask *ask, const struct answer *answer,
+                              const char *body) {
+    char data[ECHO_BYTES_MAX];
+    size_t length = answer->body_bytes;
+    if (answer_text_is(answer->headers[ANSWER_TYPE], "text/event-stream")) {
+        ssize_t size = read_events(body, length, data);
+        if (size < 0) return "a stream of events";
+        body = data;
+        length = (size_t)size;
+    }
+    if (length != ask->echo_bytes) return "the length of what was sent";
+    for (size_t i = 0; i < ask->echo_bytes; i++)
+        if (body[i] != serve_echo_byte(ask->echo_mark, i)) return "what was sent";
+    return NULL;
+}
+
 /* --- All --- */
 
 static bool is_excuse(int status) {
@@ -220,10 +261,7 @@ const char *ask_check(const struct ask *ask, const struct answer *answer, const 
     case ASK_LISTING:
         return check_listing(ask->node, answer, body, is_foul);
     case ASK_ECHO:
-        if (answer->body_bytes != ask->echo_bytes) return "the length of what was sent";
-        for (size_t i = 0; i < ask->echo_bytes; i++)
-            if (body[i] != serve_echo_byte(ask->echo_mark, i)) return "what was sent";
-        return NULL;
+        return check_echo(ask, answer, body);
     case ASK_FILE:
         return check_file(ask, answer, body);
     }

@@ -12,7 +12,7 @@
 struct echo {
     eddy_http_request *request;
     eddy_timer timer;
-    bool is_whole, is_ended, is_gone, is_lent, has_begun;
+    bool is_whole, is_ended, is_gone, is_lent;
     size_t size, given;
     char bytes[ECHO_BYTES_MAX];
 };
@@ -59,10 +59,52 @@ static void give_pieces(eddy_http_request *request, void *context) {
     if (!echo->is_ended) end(echo, eddy_http_end(request));
 }
 
+static void later(struct echo *echo, eddy_timer_fn *fn) {
+    if (eddy_timer_start(&echo->timer, fn, (int64_t)sim_below(20000000), 0) < 0) abort_it(echo);
+}
+
+static void give_event(eddy_timer *timer) {
+    struct echo *echo = eddy_container_of(timer, struct echo, timer);
+    if (echo->is_ended) return;
+    if (echo->given == echo->size) {
+        end(echo, eddy_http_end(echo->request));
+        return;
+    }
+    size_t size = 1 + sim_below((unsigned)(echo->size - echo->given));
+    const char *type = sim_below(2) == 0 ? "echo" : NULL;
+    int err = eddy_http_event(echo->request, type, NULL, echo->bytes + echo->given, size);
+    if (err == -EAGAIN) return; /* `drained` comes */
+    sim_check(err == 0 || err == -EPIPE || err == -ENOMEM, "an event is refused: %d", err);
+    if (err == 0) echo->given += size;
+    if (err == 0)
+        later(echo, give_event);
+    else
+        abort_it(echo);
+}
+
+static void on_events_drained(eddy_http_request *request, void *context) {
+    struct echo *echo = context;
+    (void)request;
+    give_event(&echo->timer);
+}
+
+/* Heartbeats come between them. */
+static void give_events(struct echo *echo) {
+    eddy_http_on_drained(echo->request, on_events_drained, echo);
+    if (eddy_http_start_events(echo->request, 1 + sim_below(20000000)) < 0)
+        abort_it(echo);
+    else
+        give_event(&echo->timer);
+}
+
 static void answer(eddy_timer *timer) {
     struct echo *echo = eddy_container_of(timer, struct echo, timer);
     eddy_http_request *request = echo->request;
-    unsigned way = sim_below(4);
+    unsigned way = sim_below(5);
+    if (way == 4) {
+        give_events(echo);
+        return;
+    }
     (void)eddy_http_add(request, "Content-Type", "text/plain");
     if (way == 0) {
         end(echo, eddy_http_respond(request, 200, echo->bytes, echo->size));
@@ -71,7 +113,6 @@ static void answer(eddy_timer *timer) {
         echo->is_lent = true;
         end(echo, eddy_http_respond_lent(request, 200, echo->bytes, echo->size));
     } else {
-        echo->has_begun = true;
         eddy_http_on_drained(request, give_pieces, echo);
         if (eddy_http_start(request, 200, way == 2 ? (int64_t)echo->size : -1) < 0)
             abort_it(echo);
@@ -81,10 +122,6 @@ static void answer(eddy_timer *timer) {
 }
 
 /* --- The body --- */
-
-static void later(struct echo *echo, eddy_timer_fn *fn) {
-    if (eddy_timer_start(&echo->timer, fn, (int64_t)sim_below(20000000), 0) < 0) abort_it(echo);
-}
 
 static void resume(eddy_timer *timer) {
     eddy_http_resume_body(eddy_container_of(timer, struct echo, timer)->request);

@@ -1,5 +1,5 @@
 /* serve_echo.h: a handler beside the files: a body that comes in pieces, and an answer that comes
- * later, in one of the ways in which answers may be given. */
+ * later, in one of the ways in which answers may be given, events among them. */
 #ifndef EDDY_TESTS_SIM_SERVE_ECHO_H
 #define EDDY_TESTS_SIM_SERVE_ECHO_H
 
