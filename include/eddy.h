@@ -11,7 +11,8 @@
  *   work.h    functions on those threads        walk.h     who keeps a loop alive
  *   queue.h   one function at a time
  *   file.h    file operations
- *   label.h   names for handles */
+ *   label.h   names for handles
+ *   trace_writer.h  traces as text, and for Perfetto */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -34,6 +35,7 @@
 #include <eddy/tcp.h>
 #include <eddy/terminal.h>
 #include <eddy/timer.h>
+#include <eddy/trace_writer.h>
 #include <eddy/wake.h>
 #include <eddy/walk.h>
 #include <eddy/work.h>
