@@ -4,6 +4,7 @@
 #include "observe.h"
 
 #include "callback.h"
+#include "probe.h"
 #include "trace.h"
 #include "verify.h"
 
@@ -49,6 +50,7 @@ static inline uint64_t trace_put(eddy_trace *trace, const eddy_loop *loop, eddy_
     atomic_thread_fence(memory_order_release);
     trace_store(&trace->own[index & trace->mask], time_ns, object, argument, packed);
     atomic_store_explicit(&trace->head, index + 1, memory_order_release);
+    probe(kind, number, (uintptr_t)object, argument, what & UINT8_MAX, loop->phase);
     if (trace->fn != NULL) trace_show(trace, number, time_ns, object, argument, packed, call);
     return number;
 }
@@ -92,6 +94,8 @@ static void trace_send(eddy_trace *trace, uint64_t packed, const void *object, i
     atomic_store_explicit(&place->cause, cause, memory_order_relaxed);
     trace_store(&place->words, eddy_os_clock_ns(), object, argument, packed);
     atomic_store_explicit(&place->state, 2 * index + 2, memory_order_release);
+    probe((uint8_t)packed, trace_number_other(index), (uintptr_t)object, argument,
+          (uint8_t)(packed >> 8), 0);
 }
 
 /* Sequentially consistent: a sender counts itself and then looks for the trace, a stop takes the

@@ -1,0 +1,28 @@
+/* probe.h: USDT notes: the records of a trace for SystemTap, bpftrace and perf, where the build has
+ * found <sys/sdt.h>. There is one of each kind's name ("timer_start"), of the provider eddy, with
+ * the arguments number, object, argument, what and phase. While nobody listens it is a load and a
+ * branch a record. Any thread, and signal handlers. */
+#ifndef EDDY_CORE_PROBE_H
+#define EDDY_CORE_PROBE_H
+
+#include <eddy/trace.h>
+
+#ifdef EDDY_USDT
+/* All notes have it as their semaphore: how many listen, which the kernel counts. */
+extern volatile unsigned short eddy__probes_wanted;
+
+void eddy__probe(unsigned kind, uint64_t number, uint64_t object, int64_t argument, unsigned what,
+                 unsigned phase);
+
+static inline void probe(unsigned kind, uint64_t number, uint64_t object, int64_t argument,
+                         unsigned what, unsigned phase) {
+    if (eddy__probes_wanted) eddy__probe(kind, number, object, argument, what, phase);
+}
+#else
+static inline void probe(unsigned kind, uint64_t number, uint64_t object, int64_t argument,
+                         unsigned what, unsigned phase) {
+    (void)kind, (void)number, (void)object, (void)argument, (void)what, (void)phase;
+}
+#endif
+
+#endif
