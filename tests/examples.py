@@ -11,6 +11,7 @@ import time
 import unittest
 
 sys.dont_write_bytecode = True  # this is a directory of sources
+import perfetto
 from examples_common import PATIENCE_S, Example
 from examples_network import Chat, Client, Netcat, Pass  # for main
 
@@ -137,6 +138,35 @@ class Mapped(Example):
         if int(rows[0][1]) == 0:
             self.skipTest('this file system keeps all in memory')
         self.assertLess(int(rows[1][1]), 1000)
+
+    def test_usage(self):
+        self.refuses('x', 'y')
+
+
+class Trace(Example):
+    # Each step has another one for its cause, from the event to the answer that was written.
+    def test_the_way_leads_from_the_event_to_the_answer(self):
+        rows = re.findall(r'^ *[\d.]+ (\S+) +(\d+) +(-|\d+) \d +(.*)$', self.says(), re.M)
+        way = [(rows[-1])]
+        for row in reversed(rows):
+            if row[1] == way[-1][2]:
+                way.append(row)
+        said = [(row[0].split('-')[0], re.sub(r"('\w+').*", r'\1', row[3])) for row in reversed(way)]
+        self.assertEqual(said[0][1].split()[0], 'event')
+        self.assertEqual(said[1:], [
+            ('loop', "call stream 1 'client'"), ('loop', "submit work 1 'sum'"), ('pool', "begin work 1 'sum'"),
+            ('pool', "done work 1 'sum'"), ('loop', "call work 1 'sum'"), ('loop', "queue write 1 'answer'"),
+            ('loop', "call write 1 'answer'"), ('loop', "return write 1 'answer'")])
+
+    def test_perfetto_draws_it(self):
+        with tempfile.TemporaryDirectory(dir='.') as directory:
+            self.assertEqual(self.says(f'{directory}/way'), '')
+            with open(f'{directory}/way', 'rb') as file:
+                trace = perfetto.read(file.read())
+        calls = [it.name for it in trace.of('call')]
+        self.assertLess(calls.index("stream 1 'client'"), calls.index("work 1 'sum'"))
+        job, = trace.of('begin')
+        self.assertEqual([trace.flows[flow] for flow in job.flows], [2, 2])
 
     def test_usage(self):
         self.refuses('x', 'y')
