@@ -108,12 +108,44 @@ START_TEST(options_that_are_given_again_add_up) {
 }
 END_TEST
 
+/* A name may have a comma; what stands behind the last one is seconds if it is a number. */
+START_TEST(a_trace_has_a_file_and_seconds) {
+    static const struct {
+        const char *value, *path, *second;
+        int seconds;
+    } cases[] = {
+        {"a", "a", "a-2", -1},
+        {"a.txt", "a.txt", "a-2.txt", -1},
+        {"b.c/a,0", "b.c/a", "b.c/a-2", 0},
+        {"b/.a,86400", "b/.a", "b/.a-2", 86400},
+        {"a,b.pftrace", "a,b.pftrace", "a,b-2.pftrace", -1},
+        {"a,1,2", "a,1", "a,1-2", 2},
+        {".txt", ".txt", ".txt-2", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct options options;
+        char path[TRACE_PATH_MAX];
+        ck_assert_int_eq(parse(&options, (const char *[]){"--trace", cases[i].value, NULL}), 0);
+        ck_assert_int_eq(options.trace.seconds, cases[i].seconds);
+        trace_path_with(path, &options.trace, NULL);
+        ck_assert_str_eq(path, cases[i].path);
+        trace_path_with(path, &options.trace, "2");
+        ck_assert_str_eq(path, cases[i].second);
+    }
+    ck_assert(trace_path_is_text("a.txt") && !trace_path_is_text(".txt"));
+}
+END_TEST
+
 #define NO_HOST "is not an IPv4 or IPv6 address or a host's name; 8 at most"
 
 static const struct {
     const char *arguments[6];
     const char *message;
 } bad[] = {
+    {{"--trace", ""}, "--trace: \"\" is not " TRACE_WANTS},
+    {{"--trace", ",5"}, "--trace: \",5\" is not " TRACE_WANTS},
+    {{"--trace", "a,86401"}, "--trace: \"a,86401\" is not " TRACE_WANTS},
+    {{"--trace", "a,"}, "--trace: \"a,\" is not " TRACE_WANTS},
     {{"--port", "x"}, "--port: \"x\" is not a number from 0 to 65535"},
     {{"--port", "65536"}, "--port: \"65536\" is not a number from 0 to 65535"},
     {{"--port", "-1"}, "--port: \"-1\" is not a number from 0 to 65535"},
@@ -329,7 +361,7 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("options");
     ck_add(suite, "parsing", nothing_given_means_the_defaults,
            every_option_is_taken_in_both_spellings, options_that_are_given_again_add_up,
-           bad_options_are_told_apart);
+           a_trace_has_a_file_and_seconds, bad_options_are_told_apart);
     ck_add(suite, "program", bad_options_end_the_program_with_status_2,
            bad_commands_end_the_program_with_status_2, help_and_version_are_told,
            help_has_several_spellings, backends_are_listed_in_order,

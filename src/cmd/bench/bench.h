@@ -9,6 +9,7 @@
 #ifndef EDDY_CMD_BENCH_H
 #define EDDY_CMD_BENCH_H
 
+#include "trace_request.h"
 #include <eddy.h>
 
 #include <stdio.h>
@@ -70,8 +71,9 @@ struct bench_case {
     unsigned numbers[BENCH_NUMBERS]; /* whatever `run` needs to know */
     unsigned memory_items;           /* the table divides the memory among so many; 0: does not */
     const void *extra;
-    int64_t time_ns; /* to measure for, at least; set by the runner */
-    pid_t runner;    /* the process that takes the samples; set by the runner */
+    int64_t time_ns;   /* to measure for, at least; set by the runner */
+    pid_t runner;      /* the process that takes the samples; set by the runner */
+    const char *trace; /* the file for its loop's trace, or NULL; set by the runner */
     void (*run)(const struct bench_case *it, struct bench_sample *sample);
 };
 
@@ -82,6 +84,9 @@ struct bench_meter {
     int64_t start_ns, start_cpu_ns, start_switches;
 };
 
+/* Opens a loop on the backend that the case is of. If it is to be traced, the first loop of the
+ * process is, from here on. */
+int bench_open_loop(eddy_loop **loop, const struct bench_case *it);
 int64_t bench_now_ns(void);
 void bench_start(struct bench_meter *meter);
 void bench_stop(const struct bench_meter *meter, struct bench_sample *sample);
@@ -99,12 +104,20 @@ int64_t bench_loop_calls(const eddy_loop *loop);
 bool bench_allow_descriptors(unsigned needed, struct bench_sample *sample);
 uint64_t bench_random(uint64_t *state);
 
+/* --- Traces --- */
+
+/* Writes what has been traced, if anything was: the end of it. Fills in the error. */
+void bench_write_trace(const struct bench_case *it, struct bench_sample *sample);
+
 /* --- Runs --- */
 
 struct bench_plan {
     unsigned rounds;    /* that count */
     int64_t time_ns;    /* of a sample */
     bool show_progress; /* on stderr */
+    /* Of each case one sample more, which counts for nothing, and whose loop is traced; NULL: no.
+     * Where there are several cases, each file has the case in its name. */
+    const struct trace_request *trace;
 };
 
 struct bench_figure {

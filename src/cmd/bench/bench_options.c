@@ -30,6 +30,11 @@ bool bench_set_plot(void *to, const char *value) {
     return value[0] != '\0' && strpbrk(value, "'\n") == NULL;
 }
 
+bool bench_set_trace(void *to, const char *value) {
+    struct trace_request *trace = &((struct bench_options *)to)->trace;
+    return trace_request_parse(trace, value) && trace->seconds < 0;
+}
+
 bool bench_set_help(void *to, const char *value) {
     (void)value;
     return ((struct bench_options *)to)->help = true;
@@ -47,6 +52,7 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
         .rounds = options->rounds,
         .time_ns = options->sample_ms * EDDY_NS_PER_MS,
         .show_progress = isatty(STDERR_FILENO),
+        .trace = options->trace.value != NULL ? &options->trace : NULL,
     };
     char text[64];
     if (options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);

@@ -12,6 +12,7 @@ struct bench_options {
     unsigned rounds, sample_ms;
     enum bench_format format;
     const char *plot;
+    struct trace_request trace;
     bool help;
 };
 
@@ -20,6 +21,7 @@ bool bench_set_sample_ms(void *to, const char *value);
 bool bench_set_json(void *to, const char *value);
 bool bench_set_csv(void *to, const char *value);
 bool bench_set_plot(void *to, const char *value);
+bool bench_set_trace(void *to, const char *value);
 bool bench_set_help(void *to, const char *value);
 
 /* For command_line.take_argument: the benches take none. */

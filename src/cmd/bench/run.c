@@ -50,6 +50,7 @@ static void run_child(const struct bench_case *it, struct bench_sample *sample) 
     alarm((unsigned)(it->time_ns / EDDY_NS_PER_S) + PATIENCE_S);
     signal(SIGPIPE, SIG_IGN); /* of the workloads' own writes, when the other side gives up */
     it->run(it, sample);
+    bench_write_trace(it, sample);
     _exit(0);
 }
 
@@ -149,6 +150,19 @@ static void run_group(const struct bench_case *cases, size_t count, const struct
     }
 }
 
+/* "trace-ring-epoll-100.txt" of "trace.txt". */
+static void trace_case(struct bench_case it, const struct bench_plan *plan, bool is_one_of_several,
+                       struct bench_sample *sample) {
+    char suffix[128], path[TRACE_PATH_MAX];
+    snprintf(suffix, sizeof suffix, "%s-%s-%lld", it.workload, it.subject, (long long)it.size);
+    trace_path_with(path, plan->trace, is_one_of_several ? suffix : NULL);
+    it.trace = path;
+    it.runner = getpid();
+    it.time_ns = plan->time_ns / 4;
+    take_sample(&it, sample);
+    if (sample->error != 0) fprintf(stderr, "eddy: %s: %s\n", path, sample->why);
+}
+
 int bench_run(const struct bench_case *cases, size_t count, const struct bench_plan *plan,
               struct bench_result *results) {
     if (plan->rounds == 0 || plan->rounds > ROUNDS_MAX) return -EINVAL;
@@ -164,6 +178,8 @@ int bench_run(const struct bench_case *cases, size_t count, const struct bench_p
             break;
         }
         run_group(cases + from, to - from, plan, rounds, sample);
+        for (size_t i = from; i < to && plan->trace != NULL; i++)
+            if (rounds[i - from].error == 0) trace_case(cases[i], plan, count > 1, sample);
         for (size_t i = from; i < to; i++) make_result(&results[i], &cases[i], &rounds[i - from]);
         free(rounds);
     }

@@ -81,11 +81,10 @@ static int listen_here(unsigned active) {
 
 void bench_accept_run(const struct bench_case *it, struct bench_sample *sample) {
     unsigned active = it->numbers[0];
-    eddy_loop_config config = {.backend = it->subject};
     struct bench_load *load = NULL;
     if (!bench_allow_descriptors(PLACES * active, sample)) return;
     int err = bench_load_open(&load, sample);
-    if (err == 0) err = eddy_loop_open(&host.service.loop, &config);
+    if (err == 0) err = bench_open_loop(&host.service.loop, it);
     if (err == 0) err = make_places(PLACES * active);
     int port = err == 0 ? listen_here(active) : err;
     err = port < 0 ? port : bench_load_visit(load, (unsigned)port, active);

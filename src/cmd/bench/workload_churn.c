@@ -29,12 +29,11 @@ static int open_silent(int *fd) {
 }
 
 static int open_all(struct churn *it, const struct bench_case *of) {
-    eddy_loop_config config = {.backend = of->subject};
     it->count = of->numbers[0];
     it->ios = calloc(it->count, sizeof *it->ios);
     it->fds = calloc(it->count, sizeof *it->fds);
     if (it->ios == NULL || it->fds == NULL) return -ENOMEM;
-    int err = eddy_loop_open(&it->loop, &config);
+    int err = bench_open_loop(&it->loop, of);
     for (unsigned i = 0; i < it->count && err == 0; i++) {
         err = open_silent(&it->fds[i]);
         if (err == 0) eddy_io_init(&it->ios[i], it->loop);

@@ -96,11 +96,10 @@ static int watch_all(const int *fds, unsigned count) {
 static int serve(const struct bench_case *it, struct bench_sample *sample, struct bench_load *load,
                  bool has_streams) {
     unsigned count = it->numbers[0], active = it->numbers[1];
-    eddy_loop_config config = {.backend = it->subject};
     int *fds = malloc(count * sizeof *fds);
     int err = fds == NULL ? -ENOMEM : bench_load_connect(load, fds, count);
     if (err == 0) err = make_replies(active);
-    if (err == 0) err = eddy_loop_open(&server.service.loop, &config);
+    if (err == 0) err = bench_open_loop(&server.service.loop, it);
     int64_t before_bytes = bench_memory_bytes();
     if (err == 0) err = has_streams ? attach_streams(fds, count) : watch_all(fds, count);
     if (before_bytes >= 0) sample->memory_bytes = bench_memory_bytes() - before_bytes;

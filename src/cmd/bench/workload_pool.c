@@ -127,9 +127,8 @@ static int measure(struct queue *queue, struct job *jobs, const struct bench_cas
 
 static void run(const struct bench_case *it, struct bench_sample *sample, int fd, bool attempt) {
     struct queue queue = {.fd = fd, .random = 1};
-    eddy_loop_config config = {.backend = it->subject};
     struct job *jobs = make_jobs(&queue, it->numbers[0]);
-    int err = jobs == NULL ? -ENOMEM : eddy_loop_open(&queue.loop, &config);
+    int err = jobs == NULL ? -ENOMEM : bench_open_loop(&queue.loop, it);
     if (err == 0) {
         eddy_file_set_attempt(queue.loop, attempt);
         err = measure(&queue, jobs, it, sample);

@@ -90,10 +90,9 @@ static int measure(struct ring *ring, const struct bench_case *it, struct bench_
 
 void bench_ring_run(const struct bench_case *it, struct bench_sample *sample) {
     struct ring ring = {.count = it->numbers[0], .active = it->numbers[1]};
-    eddy_loop_config config = {.backend = it->subject};
     if (!bench_allow_descriptors(2 * ring.count, sample)) return;
     int64_t before_bytes = bench_memory_bytes();
-    int err = eddy_loop_open(&ring.loop, &config);
+    int err = bench_open_loop(&ring.loop, it);
     if (err == 0) {
         ring.pairs = calloc(ring.count, sizeof *ring.pairs);
         err = ring.pairs == NULL ? -ENOMEM : open_pairs(&ring);

@@ -22,12 +22,11 @@ static void on_timer(eddy_timer *timer) {
 }
 
 static int open_timers(struct timers *it, const struct bench_case *of) {
-    eddy_loop_config config = {.backend = of->subject};
     it->count = of->numbers[0];
     it->random = 1;
     it->timers = calloc(it->count, sizeof *it->timers);
     if (it->timers == NULL) return -ENOMEM;
-    int err = eddy_loop_open(&it->loop, &config);
+    int err = bench_open_loop(&it->loop, of);
     if (err < 0) return err;
     for (unsigned i = 0; i < it->count; i++) eddy_timer_init(&it->timers[i], it->loop);
     return 0;

@@ -14,11 +14,10 @@ static void on_wake(eddy_wake *wake) {
 
 /* The loop is behind: the first of them writes a byte, the others find that it is on its way. */
 void bench_wake_send_run(const struct bench_case *it, struct bench_sample *sample) {
-    eddy_loop_config config = {.backend = it->subject};
     eddy_loop *loop;
     eddy_wake wake;
     struct bench_meter meter;
-    int err = eddy_loop_open(&loop, &config);
+    int err = bench_open_loop(&loop, it);
     if (err == 0) {
         eddy_wake_init(&wake, loop);
         err = eddy_wake_start(&wake, on_wake);
@@ -63,11 +62,11 @@ static void *run_there(void *argument) {
     return NULL;
 }
 
-static int open_side(struct side *side, struct side *other, const char *backend, eddy_wake_fn *fn) {
-    eddy_loop_config config = {.backend = backend};
+static int open_side(struct side *side, struct side *other, const struct bench_case *it,
+                     eddy_wake_fn *fn) {
     side->other = other;
     atomic_init(&side->is_over, false);
-    int err = eddy_loop_open(&side->loop, &config);
+    int err = bench_open_loop(&side->loop, it);
     if (err < 0) return err;
     eddy_wake_init(&side->wake, side->loop);
     return eddy_wake_start(&side->wake, fn);
@@ -77,8 +76,8 @@ void bench_wake_trip_run(const struct bench_case *it, struct bench_sample *sampl
     struct side here, there;
     pthread_t thread;
     struct bench_meter meter;
-    int err = open_side(&here, &there, it->subject, on_back);
-    if (err == 0) err = open_side(&there, &here, it->subject, on_there);
+    int err = open_side(&here, &there, it, on_back);
+    if (err == 0) err = open_side(&there, &here, it, on_there);
     if (err == 0) err = -pthread_create(&thread, NULL, run_there, &there);
     if (err < 0) {
         bench_cannot(sample, "wake", err);

@@ -193,6 +193,11 @@ static const struct option_rule rules[] = {
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
      "draw time over size, with gnuplot"},
+    {"trace", "FILE", "a file's name, without a comma and a number behind it", bench_set_trace,
+     "write down what the loop does at the end of one sample more" COMMAND_LINE_INDENT
+     "of each workload, which does not count; as text if FILE" COMMAND_LINE_INDENT
+     "ends in .txt, else for ui.perfetto.dev; of several, FILE" COMMAND_LINE_INDENT
+     "gets their names, backends and sizes"},
     {"help", NULL, "", bench_set_help, "print this"},
 };
 

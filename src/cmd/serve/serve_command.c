@@ -102,6 +102,14 @@ static int become_user(const struct program *program) {
     return 0;
 }
 
+static int open_trace(struct program *program) {
+    const struct options *options = &program->options;
+    for (unsigned i = 0; i < options->loops; i++)
+        program->traced[i].loop = program->threads[i].server.context.loop;
+    return serve_trace_open(&program->trace, &options->trace, program->traced, options->loops,
+                            program->sockets.ready >= 0);
+}
+
 static int serve(struct program *program) {
     const struct options *options = &program->options;
     int status = policy_load(&program->policy, &options->policy, program->root);
@@ -114,6 +122,8 @@ static int serve(struct program *program) {
     if (status != 0) return status;
     int err = program_watch_signals(program);
     if (err < 0) return program_fail(err, "watch", "signals");
+    status = open_trace(program);
+    if (status != 0) return status;
     if (!program->options.quiet) print_banner(program);
     err = start_threads(program);
     if (err < 0) return program_fail(err, "start", "a thread");
@@ -134,6 +144,7 @@ static bool close_all(struct program *program) {
         program_unwatch_signals(program);
         eddy_wake_stop(&program->ended);
     }
+    if (!serve_trace_close(&program->trace)) all_closed = false;
     for (unsigned i = program->opened; i-- > 0;) /* the first has the log of the others */
         if (server_close(&program->threads[i].server) < 0) all_closed = false;
     if (program->pool != NULL && eddy_pool_close(program->pool) < 0) all_closed = false;
@@ -174,7 +185,9 @@ static int start(struct program *program) {
     program->root = open(options->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (program->root < 0) return program_fail(-errno, "serve", options->directory);
     program->threads = calloc(options->loops, sizeof *program->threads);
-    if (program->threads == NULL) return program_fail(-ENOMEM, "open", "the loops");
+    program->traced = calloc(options->loops, sizeof *program->traced);
+    if (program->threads == NULL || program->traced == NULL)
+        return program_fail(-ENOMEM, "open", "the loops");
     return serve(program);
 }
 
@@ -195,5 +208,6 @@ int serve_main(int argc, char **argv) {
     policy_unload(&program.policy);
     if (program.root >= 0) close(program.root);
     free(program.threads);
+    free(program.traced);
     return status;
 }

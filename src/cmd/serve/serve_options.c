@@ -119,6 +119,10 @@ static bool set_quiet(void *to, const char *value) {
     return options->quiet = true;
 }
 
+static bool set_trace(void *to, const char *value) {
+    return trace_request_parse(&((struct options *)to)->trace, value);
+}
+
 static bool set_grace(void *to, const char *value) {
     struct options *options = to;
     return command_line_number(value, 0, 86400, &options->grace_s);
@@ -268,6 +272,11 @@ static const struct option_rule rules[] = {
      "append the lines to FILE, which SIGUSR1 opens anew" COMMAND_LINE_INDENT "(default: stdout)"},
     {"trust-proxy", NULL, "", set_trust_proxy,
      "log the last address of X-Forwarded-For as the client's"},
+    {"trace", "FILE[,SECONDS]", TRACE_WANTS, set_trace,
+     "write down what the loops do, from the start for so long" COMMAND_LINE_INDENT
+     "(default: until the end; 0: not before SIGPROF), which" COMMAND_LINE_INDENT
+     "SIGPROF ends or begins again; as text if FILE ends in" COMMAND_LINE_INDENT
+     ".txt, else for ui.perfetto.dev"},
     {"user", "USER[:GROUP]", "a user or USER:GROUP, by name or number", set_user,
      "once it listens, and its files are open, go on as this user" COMMAND_LINE_INDENT
      "and not as root"},

@@ -10,6 +10,7 @@
 
 #include "access_line.h"
 #include "policy_options.h"
+#include "trace_request.h"
 
 enum { HOSTS_MAX = 8, LOCALS_MAX = 8 };
 
@@ -36,6 +37,7 @@ struct options {
     bool cache;
     bool quiet;
     bool help;
+    struct trace_request trace;
     struct policy_options policy;
 };
 

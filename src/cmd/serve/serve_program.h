@@ -11,6 +11,7 @@
 #include "hosts.h"
 #include "policy_load.h"
 #include "serve_options.h"
+#include "serve_trace.h"
 #include "server.h"
 #include "sockets.h"
 #include "successor.h"
@@ -38,6 +39,8 @@ struct program {
     struct server_thread *threads; /* options.loops of them */
     unsigned opened, started;      /* how many have a server, and a thread */
     struct log_file log_file;
+    struct serve_trace trace;
+    struct serve_traced *traced;                               /* options.loops of them */
     eddy_signal interrupt, terminate, reopen, reload, restart; /* in the first loop */
     struct successor successor;                                /* the same */
     eddy_wake ended;               /* a server of another thread has ended */
