@@ -12,7 +12,8 @@
  *   queue.h   one function at a time
  *   file.h    file operations
  *   label.h   names for handles
- *   trace_writer.h  traces as text, and for Perfetto */
+ *   trace_writer.h  traces as text, and for Perfetto
+ *   histogram.h  how often which times were seen */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -20,6 +21,7 @@
 #include <eddy/child.h>
 #include <eddy/defer.h>
 #include <eddy/file.h>
+#include <eddy/histogram.h>
 #include <eddy/hook.h>
 #include <eddy/io.h>
 #include <eddy/label.h>

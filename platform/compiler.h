@@ -2,6 +2,8 @@
 #ifndef EDDY_PLATFORM_COMPILER_H
 #define EDDY_PLATFORM_COMPILER_H
 
+#include <stdint.h>
+
 /* APART: a function that stays out of its caller's body, which then saves fewer registers each
  * time. RARE: one that is seldom called, beside. PREFETCH begins to bring memory that is about to
  * be written. UNLIKELY: a condition that hardly ever holds, where a count of instructions asks for
@@ -17,5 +19,20 @@
 #define PREFETCH(address) ((void)(address))
 #define UNLIKELY(truth)   (truth)
 #endif
+
+/* The place of the highest bit of a word that is not 0. */
+static inline unsigned highest_bit(uint64_t word) {
+#if defined(__GNUC__) || defined(__clang__)
+    return 63 ^ (unsigned)__builtin_clzll(word);
+#else
+    unsigned place = 0;
+    for (unsigned half = 32; half > 0; half /= 2) {
+        if (word >> half == 0) continue;
+        word >>= half;
+        place += half;
+    }
+    return place;
+#endif
+}
 
 #endif
