@@ -14,39 +14,6 @@
 
 /* --- Figures --- */
 
-/* No time is told more than 1/16 off, from nothing to an hour. */
-START_TEST(a_histogram_keeps_times_to_a_sixteenth) {
-    for (int64_t time_ns = 0; time_ns < 3600 * EDDY_NS_PER_S; time_ns += time_ns / 7 + 1) {
-        struct bench_histogram it = {0};
-        bench_histogram_add(&it, time_ns);
-        int64_t off_ns = bench_histogram_at(&it, 0.5) - time_ns;
-        if (off_ns < 0) off_ns = -off_ns;
-        ck_assert_msg(16 * off_ns <= time_ns, "%lld is %lld off", (long long)time_ns,
-                      (long long)off_ns);
-    }
-}
-END_TEST
-
-START_TEST(a_histogram_knows_its_quantiles) {
-    struct bench_histogram it = {0}, other = {0};
-    ck_assert_int_eq(bench_histogram_at(&it, 0.5), 0);
-    for (int i = 0; i < 10; i++) bench_histogram_add(&it, i);
-    ck_assert_int_eq(bench_histogram_at(&it, 0), 0);
-    ck_assert_int_eq(bench_histogram_at(&it, 0.5), 5);
-    ck_assert_int_eq(bench_histogram_at(&it, 1), 9);
-    for (int i = 0; i < 90; i++) bench_histogram_add(&other, 15);
-    bench_histogram_merge(&it, &other);
-    ck_assert_uint_eq(it.total, 100);
-    ck_assert_int_eq(bench_histogram_at(&it, 0.5), 15);
-    ck_assert_int_eq(bench_histogram_at(&it, 0.05), 5);
-    /* What is out of range counts as the largest, or the least. */
-    bench_histogram_add(&other, -5);
-    ck_assert_int_eq(bench_histogram_at(&other, 0), 0);
-    bench_histogram_add(&other, INT64_MAX);
-    ck_assert_int_gt(bench_histogram_at(&other, 1), 3600 * EDDY_NS_PER_S);
-}
-END_TEST
-
 START_TEST(a_figure_is_the_median_between_the_quartiles) {
     double none[1] = {0}, one[] = {7}, five[] = {5, 1, 4, 2, 3}, four[] = {40, 10, 30, 20};
     struct bench_figure it = bench_figure_of(none, 0);
@@ -66,7 +33,7 @@ static void run_well(const struct bench_case *it, struct bench_sample *sample) {
     sample->operations = 10;
     sample->time_ns = it->numbers[0];
     sample->cpu_ns = 500;
-    bench_histogram_add(&sample->latency, it->numbers[0]);
+    eddy_histogram_record(&sample->latency, it->numbers[0]);
 }
 static void run_short_of(const struct bench_case *it, struct bench_sample *sample) {
     (void)it;
@@ -260,8 +227,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
-    ck_add(suite, "figures", a_histogram_keeps_times_to_a_sixteenth,
-           a_histogram_knows_its_quantiles, a_figure_is_the_median_between_the_quartiles);
+    ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles);
     ck_add(suite, "results", each_case_has_a_result, numbers_are_told_in_their_units,
            results_are_told_to_machines, a_plot_has_a_curve_for_each_subject);
     return suite;

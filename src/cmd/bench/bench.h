@@ -17,34 +17,20 @@
 
 /* --- Samples --- */
 
-/* Times, log-linear: 16 steps for each doubling, so that none is off by more than 1/16. Counts of
- * times from 0 to a good hour. */
-enum { BENCH_STEPS = 16, BENCH_BUCKETS = BENCH_STEPS * 40 };
-
-struct bench_histogram {
-    uint64_t total;
-    uint32_t counts[BENCH_BUCKETS];
-};
-
-void bench_histogram_add(struct bench_histogram *histogram, int64_t time_ns);
-void bench_histogram_merge(struct bench_histogram *into, const struct bench_histogram *from);
-/* The time below which `share` (0 to 1) of them lie; 0 if there are none. */
-int64_t bench_histogram_at(const struct bench_histogram *histogram, double share);
-
 /* What one run of a case found. A case that cannot run here says why. */
 struct bench_sample {
     int error; /* negative errno; else 0 */
     char why[96];
     uint64_t operations;
-    int64_t time_ns;      /* of all of them */
-    int64_t cpu_ns;       /* of the process, user and system, in that time; -1: not known */
-    int64_t calls;        /* system calls in that time; -1: not known */
-    int64_t memory_bytes; /* that the case has taken for what it holds; -1: not known */
-    int64_t before_bytes; /* that a server took before it had connections; -1: not known */
-    int64_t kernel_bytes; /* that its connections took in the kernel, both ends; -1: not known */
-    int64_t switches;     /* context switches in that time; -1: not known */
-    int64_t served;       /* how many of the case's connections got an answer; -1: has none */
-    struct bench_histogram latency; /* of single operations, if they were timed one by one */
+    int64_t time_ns;        /* of all of them */
+    int64_t cpu_ns;         /* of the process, user and system, in that time; -1: not known */
+    int64_t calls;          /* system calls in that time; -1: not known */
+    int64_t memory_bytes;   /* that the case has taken for what it holds; -1: not known */
+    int64_t before_bytes;   /* that a server took before it had connections; -1: not known */
+    int64_t kernel_bytes;   /* that its connections took in the kernel, both ends; -1: not known */
+    int64_t switches;       /* context switches in that time; -1: not known */
+    int64_t served;         /* how many of the case's connections got an answer; -1: has none */
+    eddy_histogram latency; /* of single operations, if they were timed one by one */
 };
 
 /* Fills in the error. `what` failed with `error`, a negative errno. */

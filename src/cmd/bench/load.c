@@ -54,7 +54,7 @@ static struct crowd {
 
 static void keep_latency(const struct client *client) {
     if (atomic_load_explicit(&crowd.shared->is_counting, memory_order_relaxed))
-        bench_histogram_add(&crowd.sample->latency, bench_now_ns() - client->since_ns);
+        eddy_histogram_record(&crowd.sample->latency, bench_now_ns() - client->since_ns);
 }
 
 /* A reset instead of an end leaves no port behind that could not be used for a minute. */

@@ -107,7 +107,7 @@ static void on_answer(struct client *client) {
     int phase = phase_of(load);
     if (phase == MODELS_MEASURING) {
         load->answers++;
-        bench_histogram_add(&load->job->sample->latency, now_ns - client->since_ns);
+        eddy_histogram_record(&load->job->sample->latency, now_ns - client->since_ns);
         if (!client->is_served) load->served++;
         client->is_served = true;
     }
@@ -178,7 +178,7 @@ static void end_measuring(struct load *load, int64_t now_ns) {
     atomic_store(&load->job->shared->phase, MODELS_OVER);
     for (unsigned i = 0; i < load->opened; i++)
         if (!load->clients[i].is_served)
-            bench_histogram_add(&sample->latency, now_ns - load->clients[i].since_ns);
+            eddy_histogram_record(&sample->latency, now_ns - load->clients[i].since_ns);
     sample->operations = load->answers;
     sample->time_ns = now_ns - load->since_ns;
     sample->served = load->served;

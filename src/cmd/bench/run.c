@@ -25,7 +25,7 @@ struct rounds {
     double memory_bytes[ROUNDS_MAX], before_bytes[ROUNDS_MAX], kernel_bytes[ROUNDS_MAX];
     double ratio[ROUNDS_MAX], served[ROUNDS_MAX];
     size_t count;
-    struct bench_histogram latency;
+    eddy_histogram latency;
     int error;
     char why[96];
 };
@@ -98,7 +98,7 @@ static void keep_sample(struct rounds *rounds, const struct rounds *first,
     rounds->kernel_bytes[i] = (double)sample->kernel_bytes;
     rounds->served[i] = (double)sample->served;
     rounds->ratio[i] = first->count > i ? rounds->time_ns[i] / first->time_ns[i] : -1;
-    bench_histogram_merge(&rounds->latency, &sample->latency);
+    eddy_histogram_merge(&rounds->latency, &sample->latency);
 }
 
 static void make_result(struct bench_result *result, const struct bench_case *it,
@@ -116,9 +116,9 @@ static void make_result(struct bench_result *result, const struct bench_case *it
     result->before_bytes = bench_figure_of(rounds->before_bytes, count).median;
     result->kernel_bytes = bench_figure_of(rounds->kernel_bytes, count).median;
     result->served = bench_figure_of(rounds->served, count).median;
-    result->p50_ns = bench_histogram_at(&rounds->latency, 0.5);
-    result->p99_ns = bench_histogram_at(&rounds->latency, 0.99);
-    result->p999_ns = bench_histogram_at(&rounds->latency, 0.999);
+    result->p50_ns = eddy_histogram_at_ns(&rounds->latency, 0.5);
+    result->p99_ns = eddy_histogram_at_ns(&rounds->latency, 0.99);
+    result->p999_ns = eddy_histogram_at_ns(&rounds->latency, 0.999);
     const struct bench_figure *time = &result->time_ns;
     result->is_wide = time->high - time->low > spread_max * time->median;
 }

@@ -28,7 +28,7 @@ struct queue {
     unsigned in_flight;
     int error;
     bool is_timed;
-    struct bench_histogram *latency;
+    eddy_histogram *latency;
 };
 
 static void do_nothing(eddy_work *work) {
@@ -60,7 +60,7 @@ static void on_done(struct job *job, int error) {
     queue->in_flight--;
     queue->done++;
     if (error < 0) queue->error = error;
-    if (queue->is_timed) bench_histogram_add(queue->latency, bench_now_ns() - job->since_ns);
+    if (queue->is_timed) eddy_histogram_record(queue->latency, bench_now_ns() - job->since_ns);
     if (queue->done + queue->in_flight < queue->limit && queue->error == 0) submit(job);
 }
 
