@@ -13,7 +13,8 @@
  *   file.h    file operations
  *   label.h   names for handles
  *   trace_writer.h  traces as text, and for Perfetto
- *   histogram.h  how often which times were seen */
+ *   histogram.h  how often which times were seen
+ *   stats.h   where a loop's time goes */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -32,6 +33,7 @@
 #include <eddy/queue.h>
 #include <eddy/reader.h>
 #include <eddy/signal.h>
+#include <eddy/stats.h>
 #include <eddy/stdio.h>
 #include <eddy/stream.h>
 #include <eddy/tcp.h>
