@@ -16,11 +16,14 @@
 
 #include <eddy/histogram.h>
 #include <eddy/loop.h>
+#include <eddy/pool.h>
 #include <eddy/walk.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* --- A loop --- */
 
 enum {
     EDDY_STATS_PHASES = 9, /* 1 to 8, see loop.h; 0: outside of them */
@@ -105,6 +108,33 @@ EDDY_API int eddy_loop_read_stats(const eddy_loop *loop, eddy_loop_stats *figure
 /* The slowest callbacks and the longest queues are those from here on, as nothing can be subtracted
  * from them. Nothing happens if the loop is not measured. Loop thread only. */
 EDDY_API void eddy_loop_reset_slowest(eddy_loop *loop);
+
+/* --- A pool --- */
+
+typedef struct eddy_lane_stats {
+    eddy_histogram wait; /* from the hand-over until a thread began with the job */
+    eddy_histogram run;
+} eddy_lane_stats;
+
+/* 30 KiB. */
+typedef struct eddy_pool_stats {
+    eddy_lane_stats lanes[EDDY_LANES];
+} eddy_pool_stats;
+
+/* From here on each job that begins is measured, by two looks at the clock: eddy_pool_metrics,
+ * which tells the sums and the queues, does with less. `*stats` is the pool's until
+ * eddy_pool_stats_stop or eddy_pool_close, begins at nothing, and is guarded by the pool's lock.
+ * Errors: -EBUSY (the pool is measured already), -ECHILD (in a forked child, and the pool is from
+ * before the fork). Any thread. */
+EDDY_API int eddy_pool_stats_start(eddy_pool *pool, eddy_pool_stats *stats);
+
+/* What was given to eddy_pool_stats_start is yours again. Nothing happens if the pool is not
+ * measured, or is from before a fork. Any thread. */
+EDDY_API void eddy_pool_stats_stop(eddy_pool *pool);
+
+/* Copies the figures, as eddy_loop_read_stats does, with the pool's lock held. Errors: -ENOENT (the
+ * pool is not measured), -ECHILD (as above). Any thread. */
+EDDY_API int eddy_pool_read_stats(eddy_pool *pool, eddy_pool_stats *figures, size_t size);
 
 #ifdef __cplusplus
 }

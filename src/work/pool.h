@@ -15,6 +15,7 @@
 #define EDDY_WORK_POOL_H
 
 #include <eddy/queue.h>
+#include <eddy/stats.h>
 
 #include "../core/handle.h"
 #include "../core/list.h"
@@ -57,6 +58,8 @@ struct worker {
     bool called; /* told to come; `call` is signalled soon */
     /* Its own: */
     int64_t now_ns;     /* when it read the clock last */
+    bool is_timed;      /* its job, as the pool is measured: */
+    int64_t began_ns;   /* when that did */
     int64_t settled_ns; /* up to when its lane knows its time */
     unsigned unread;    /* jobs until it reads the clock again */
     unsigned lane;      /* of its last job */
@@ -73,6 +76,8 @@ struct eddy_pool {
     size_t stack_bytes;
     eddy_os_condition quiet; /* for eddy_pool_drain and eddy_pool_close */
     struct lane lanes[EDDY_LANES];
+    /* NULL: it is not measured. */
+    eddy_pool_stats *stats;
     unsigned lane_next; /* whose turn it is */
     eddy_link idle;     /* the last one to fall idle is last, and called first */
     eddy_link spare;    /* places without a thread */

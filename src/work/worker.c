@@ -6,6 +6,7 @@
 #include "pool.h"
 
 #include "../core/callback.h"
+#include "../core/histogram.h"
 #include "file.h"
 
 #include <stdatomic.h>
@@ -41,6 +42,21 @@ static void worker_settle_now(struct worker *worker) {
     worker->unread = 0;
     worker->now_ns = eddy_os_clock_ns();
     worker_settle(worker);
+}
+
+/* The job of a pool that is measured: what it took is its own, and not shared with others. What lay
+ * between the last look at the clock and this one was the worker's, to tell of the job before. */
+RARE static void worker_begin_timed(struct worker *worker) {
+    worker->began_ns = eddy_os_clock_ns();
+    worker->unread = 0;
+}
+
+/* pool->lock. Whoever measured may have stopped meanwhile. */
+RARE static void worker_record(const struct worker *worker, const eddy_work *work) {
+    if (worker->pool->stats == NULL) return;
+    eddy_lane_stats *lane = &worker->pool->stats->lanes[worker->lane];
+    histogram_record(&lane->wait, worker->began_ns - work->since_ns);
+    histogram_record(&lane->run, worker->now_ns - worker->began_ns);
 }
 
 /* --- Jobs --- */
@@ -114,6 +130,7 @@ static void worker_take_from(struct worker *worker, unsigned number) {
     work->state = WORK_RUNNING;
     worker->work = work;
     worker->lane = number;
+    worker->is_timed = worker->pool->stats != NULL;
     lane->counts.queued--;
     lane->counts.running++;
     /* The worker's clock was read before it had the lock, maybe before the job was queued. */
@@ -148,6 +165,7 @@ static void worker_give_back(struct worker *worker) {
     lane->counts.running--;
     lane->counts.done++;
     worker_settle(worker);
+    if (worker->is_timed) worker_record(worker, work);
     if (pool->drains > 0 && eddy__pool_is_quiet(pool)) eddy_os_condition_broadcast(&pool->quiet);
     if (work->lane == LANE_OF_QUEUE)
         worker_release(worker, lane, work);
@@ -253,6 +271,7 @@ static void *worker_run(void *argument) {
         if (other != NULL) eddy_os_condition_signal(&other->call);
         if (worker_has_to_tell(worker)) worker_tell(worker);
         if (worker->work != NULL) {
+            if (worker->is_timed) worker_begin_timed(worker);
             worker_run_job(worker);
             worker_read_clock(worker);
         }
