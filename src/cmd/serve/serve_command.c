@@ -209,5 +209,6 @@ int serve_main(int argc, char **argv) {
     if (program.root >= 0) close(program.root);
     free(program.threads);
     free(program.traced);
+    free(program.board);
     return status;
 }

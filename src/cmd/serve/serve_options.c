@@ -128,6 +128,24 @@ static bool set_grace(void *to, const char *value) {
     return command_line_number(value, 0, 86400, &options->grace_s);
 }
 
+static bool set_stats(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 1, 86400, &options->stats_s);
+}
+
+/* As a path is after it has been decoded, so that there is one way to ask for it. */
+static bool set_metrics(void *to, const char *value) {
+    struct options *options = to;
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~/";
+    size_t length = strlen(value);
+    options->metrics = value;
+    if (value[0] != '/' || length < 2 || value[length - 1] == '/') return false;
+    for (const char *at = value; *at != '\0'; at++)
+        if (*at == '/' && (at[1] == '/' || at[1] == '.')) return false;
+    return value[strspn(value, plain)] == '\0';
+}
+
 /* Whether there is somebody of that name is found out later. */
 static bool set_user(void *to, const char *value) {
     struct options *options = to;
@@ -277,6 +295,13 @@ static const struct option_rule rules[] = {
      "(default: until the end; 0: not before SIGPROF), which" COMMAND_LINE_INDENT
      "SIGPROF ends or begins again; as text if FILE ends in" COMMAND_LINE_INDENT
      ".txt, else for ui.perfetto.dev"},
+    {"stats", "SECONDS", "a number from 1 to 86400", set_stats,
+     "say on stderr each so many seconds how all loops do: requests," COMMAND_LINE_INDENT
+     "lag, the slowest callback, what waits for the pool"},
+    {"metrics", "PATH", "a path as /metrics, of letters, digits, \"-\", \"_\", \"~\" and \"/\"",
+     set_metrics,
+     "answer this path with figures for Prometheus; whoever can" COMMAND_LINE_INDENT
+     "ask for a file can ask for them"},
     {"user", "USER[:GROUP]", "a user or USER:GROUP, by name or number", set_user,
      "once it listens, and its files are open, go on as this user" COMMAND_LINE_INDENT
      "and not as root"},

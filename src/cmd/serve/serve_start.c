@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/un.h>
@@ -99,6 +100,18 @@ int program_open_log(struct program *program) {
     return 0;
 }
 
+/* Of --stats and --metrics. */
+static int open_board(struct program *program) {
+    const struct options *options = &program->options;
+    if (options->stats_s == 0 && options->metrics == NULL) return 0;
+    program->board = calloc(1, sizeof *program->board);
+    if (program->board == NULL) return -ENOMEM;
+    program->board->path = options->metrics;
+    program->board->period_s = options->stats_s;
+    program->board->pool = program->pool;
+    return eddy_pool_stats_start(program->pool, &program->board->jobs);
+}
+
 int program_open_servers(struct program *program) {
     const struct options *options = &program->options;
     unsigned connections = options->connections_max;
@@ -120,6 +133,7 @@ int program_open_servers(struct program *program) {
         .threads = options->pool_threads + (options->log ? 1 : 0),
     };
     int err = eddy_pool_open(&program->pool, &pool_config);
+    if (err == 0) err = open_board(program);
     if (err < 0) return program_fail(err, "start", "the pool");
     for (unsigned i = 0; i < options->loops; i++) {
         struct server_config config = {
@@ -139,6 +153,7 @@ int program_open_servers(struct program *program) {
                 },
             .stays = i == 0 && options->loops > 1,
             .policy = &program->policy.policy,
+            .board = program->board,
             .grace_ns = options->grace_s > 0 ? options->grace_s * EDDY_NS_PER_S : 1,
         };
         err = server_open(&program->threads[i].server, &config);

@@ -107,9 +107,14 @@ int server_open(struct server *server, const struct server_config *config) {
     err = eddy_wake_start(&server->stop, on_stop);
     if (err < 0) goto close_context;
     err = open_http(server, config);
+    if (err < 0) goto stop_wake;
+    if (config->board == NULL) return 0;
+    err = monitor_open(&server->monitor, config->board, &server->context, server->http);
     if (err == 0) return 0;
-    eddy_wake_stop(&server->stop);
+    (void)eddy_http_close(server->http);
 
+stop_wake:
+    eddy_wake_stop(&server->stop);
 close_context:
     context_close(&server->context);
     context_free(&server->context);
@@ -123,6 +128,7 @@ int server_close(struct server *server) {
     eddy_timer_stop(&server->grace);
     int err = eddy_http_close(server->http);
     if (err < 0) return err;
+    monitor_close(server->monitor);
     context_close(&server->context);
     err = eddy_loop_close(server->context.loop);
     if (err < 0) return err;

@@ -5,6 +5,7 @@
  *     serve_command         from start to end, and threads; serve_start, serve_signals
  *     account, hosts, port, sockets, successor; serve_options, policy_load
  *     server                listening, stopping
+ *     monitor               figures of the loops: a line, a page
  *     file_handler          from a request to the file that answers it
  *     listing               the page of a directory
  *     survey                what is in a directory
@@ -16,8 +17,8 @@
  *     access_log            the lines of one loop
  *     log_writer            the one that writes those of all loops
  *     file_cache, known_files, free_list, page_memory; system; and pure functions: accept,
- *     access_line, conditional, etag, listing_order, listing_page, mime, multipart, page_frame,
- *     path_key, policy, range, status_page, text
+ *     access_line, conditional, etag, figures, listing_order, listing_page, metrics_page, mime,
+ *     multipart, page_frame, path_key, policy, range, stats_line, status_page, text
  *
  * Below them is the library's HTTP server (eddy/http.h), which has the connections.
  *
@@ -30,6 +31,7 @@
 #include <eddy/http.h>
 
 #include "context.h"
+#include "monitor.h"
 
 /* How much is to be stopped. */
 enum {
@@ -53,12 +55,14 @@ struct server_config {
     struct log_config log_config; /* zeros: the common format to stdout */
     bool stays;                   /* the loop ends after server_let_end, not before */
     const struct policy *policy;  /* what is served, and how; the caller's; NULL: policy_default */
+    struct monitor_board *board;  /* where its figures are shown; NULL: it is not measured */
 };
 
 struct server {
     struct server_config config;
     struct context context;
     eddy_http *http;
+    struct monitor *monitor; /* NULL: there is none */
     struct server_listener {
         eddy_http_listener http;
         struct server *server;
