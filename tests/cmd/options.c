@@ -29,6 +29,7 @@ START_TEST(nothing_given_means_the_defaults) {
     ck_assert_uint_eq(options.connections_max, 0);
     ck_assert_uint_eq(options.timeout_s, 60);
     ck_assert(!options.log && !options.quiet && !options.help);
+    ck_assert(options.stats_s == 0 && options.metrics == NULL);
 }
 END_TEST
 
@@ -63,6 +64,10 @@ START_TEST(every_option_is_taken_in_both_spellings) {
     ck_assert_int_eq(parse(&options, (const char *[]){"--log-file", "a", "--log", "json", NULL}),
                      0);
     ck_assert(options.log && options.log_format == ACCESS_JSON);
+    ck_assert_int_eq(parse(&options, (const char *[]){"--stats", "5", "--metrics=/-/a_b~1", NULL}),
+                     0);
+    ck_assert_uint_eq(options.stats_s, 5);
+    ck_assert_str_eq(options.metrics, "/-/a_b~1");
     ck_assert_int_eq(parse(&options, (const char *[]){"--", "-h", NULL}), 0);
     ck_assert_str_eq(options.directory, "-h");
     ck_assert(!options.help);
@@ -136,7 +141,8 @@ START_TEST(a_trace_has_a_file_and_seconds) {
 }
 END_TEST
 
-#define NO_HOST "is not an IPv4 or IPv6 address or a host's name; 8 at most"
+#define METRICS_WANTS "a path as /metrics, of letters, digits, \"-\", \"_\", \"~\" and \"/\""
+#define NO_HOST       "is not an IPv4 or IPv6 address or a host's name; 8 at most"
 
 static const struct {
     const char *arguments[6];
@@ -166,6 +172,15 @@ static const struct {
     {{"--user", "a:"}, "--user: \"a:\" is not a user or USER:GROUP, by name or number"},
     {{"--user", ":a"}, "--user: \":a\" is not a user or USER:GROUP, by name or number"},
     {{"--user", "a:b:c"}, "--user: \"a:b:c\" is not a user or USER:GROUP, by name or number"},
+    {{"--stats", "0"}, "--stats: \"0\" is not a number from 1 to 86400"},
+    {{"--stats"}, "--stats wants a number from 1 to 86400 behind it"},
+    {{"--metrics", "metrics"}, "--metrics: \"metrics\" is not " METRICS_WANTS},
+    {{"--metrics", "/"}, "--metrics: \"/\" is not " METRICS_WANTS},
+    {{"--metrics", "/a/"}, "--metrics: \"/a/\" is not " METRICS_WANTS},
+    {{"--metrics", "/a//b"}, "--metrics: \"/a//b\" is not " METRICS_WANTS},
+    {{"--metrics", "/../b"}, "--metrics: \"/../b\" is not " METRICS_WANTS},
+    {{"--metrics", "/a?b"}, "--metrics: \"/a?b\" is not " METRICS_WANTS},
+    {{"--metrics", "/%61"}, "--metrics: \"/%61\" is not " METRICS_WANTS},
     {{"--grace", "x"}, "--grace: \"x\" is not a number from 0 to 86400"},
     {{"--index", "a/b"}, "--index: \"a/b\" is not " POLICY_WANTS_INDEX},
     {{"--index", ".."}, "--index: \"..\" is not " POLICY_WANTS_INDEX},
@@ -285,7 +300,7 @@ START_TEST(help_and_version_are_told) {
         "--show-hidden",   "--follow-links",  "--mime",         "--header",
         "--cors",          "--cache-control", "--spa",          "--error-page",
         "--precompressed", "-p, --port",      "-h, --help",     "TLS",
-        "exit status"};
+        "exit status",     "--stats",         "--metrics"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ck_assert_ptr_nonnull(strstr(out, names[i]));
     ck_assert_str_eq(err, "");

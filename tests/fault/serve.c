@@ -211,6 +211,8 @@ static void visit(void) {
     close(visitors[1].fd);
 }
 
+static struct monitor_board board; /* nobody asks for its page */
+
 static void serve_with_pool(void) {
     struct server_config config = {
         .root = root,
@@ -221,7 +223,9 @@ static void serve_with_pool(void) {
         .log = true,
         .policy = has_policy ? &policy : NULL,
         .cached_files = has_policy ? 4 : 0,
+        .board = has_policy ? &board : NULL,
     };
+    board = (struct monitor_board){.path = "/metrics", .period_s = 1};
     if (server_open(&server, &config) < 0) {
         fault_assert(!fault_is_unhurt());
         return;

@@ -71,6 +71,14 @@ static void check_locals(const struct options *options) {
     FUZZ_CHECK(options->local_mode == -1 || options->local_count > 0);
 }
 
+/* A request's path may be it. */
+static void check_metrics(const char *path) {
+    if (path == NULL) return;
+    size_t length = strlen(path);
+    FUZZ_CHECK(length >= 2 && path[0] == '/' && path[length - 1] != '/');
+    FUZZ_CHECK(strstr(path, "//") == NULL && strpbrk(path, "%?#.\\ ") == NULL);
+}
+
 static void check_options(const struct options *options) {
     FUZZ_CHECK(options->directory != NULL && options->directory[0] != '\0');
     FUZZ_CHECK(options->host_count + options->local_count >= 1);
@@ -85,6 +93,8 @@ static void check_options(const struct options *options) {
     FUZZ_CHECK(options->connections_max == 0 || options->connections_max >= options->loops);
     FUZZ_CHECK(options->timeout_s >= 1 && options->timeout_s <= 86400);
     FUZZ_CHECK(options->grace_s <= 86400);
+    FUZZ_CHECK(options->stats_s <= 86400);
+    check_metrics(options->metrics);
     check_user(options->user);
     check_policy(&options->policy);
 }
