@@ -225,7 +225,7 @@ static void serve_with_pool(void) {
         .cached_files = has_policy ? 4 : 0,
         .board = has_policy ? &board : NULL,
     };
-    board = (struct monitor_board){.path = "/metrics", .period_s = 1};
+    board = (struct monitor_board){.path = "/metrics", .period_s = 3600};
     if (server_open(&server, &config) < 0) {
         fault_assert(!fault_is_unhurt());
         return;
