@@ -124,7 +124,7 @@ const void *eddy__trace_here(void) {
 
 static bool observe_trace_call(eddy_loop *loop, struct observed_call *call, uintptr_t fn) {
     eddy_trace *trace = trace_of(loop);
-    if (trace == NULL || (call->what & OBSERVE_INNER)) return false;
+    if (trace == NULL) return false;
     call->around = atomic_load_explicit(&trace->call, memory_order_relaxed);
     uint64_t number = trace_put(trace, loop, EDDY_TRACE_CALL, call->what, call->object, (int64_t)fn,
                                 call->began_ns);
@@ -132,12 +132,22 @@ static bool observe_trace_call(eddy_loop *loop, struct observed_call *call, uint
     return true;
 }
 
+/* Whether the first `depth` of those that run are the library's own. */
+static bool observe_is_outermost(const eddy_loop *loop, unsigned depth) {
+    for (unsigned i = 0; i < depth; i++)
+        if (!(loop->calls[i].what & OBSERVE_INNER)) return false;
+    return true;
+}
+
 void eddy__observe_call(eddy_loop *loop, unsigned what, const void *object, uintptr_t fn) {
     EDDY_ASSERT(loop->call_depth < LOOP_CALLS_MAX);
-    struct observed_call *call = &loop->calls[loop->call_depth++];
-    *call = (struct observed_call){eddy_os_clock_ns(), 0, object, what, false};
+    unsigned depth = loop->call_depth++;
+    struct observed_call *call = &loop->calls[depth];
+    *call = (struct observed_call){0, 0, object, what, false};
+    if (what & OBSERVE_INNER) return;
+    call->began_ns = eddy_os_clock_ns();
     call->is_traced = observe_trace_call(loop, call, fn);
-    if (loop->call_depth > 1) return;
+    if (!observe_is_outermost(loop, depth)) return;
     for (struct observer *at = loop->observers; at != NULL; at = at->next)
         if (at->call != NULL) at->call(at, (eddy_kind)(uint8_t)what, object, fn, call->began_ns);
 }
@@ -146,7 +156,7 @@ void eddy__observe_call(eddy_loop *loop, unsigned what, const void *object, uint
 void eddy__observe_return(eddy_loop *loop) {
     if (loop->call_depth == 0) return;
     const struct observed_call *call = &loop->calls[--loop->call_depth];
-    if (!loop_is_observed(loop)) return;
+    if ((call->what & OBSERVE_INNER) || !loop_is_observed(loop)) return;
     eddy_trace *trace = trace_of(loop);
     int64_t now_ns = eddy_os_clock_ns();
     if (call->is_traced && trace != NULL) {
@@ -154,7 +164,7 @@ void eddy__observe_return(eddy_loop *loop) {
                   now_ns);
         atomic_store_explicit(&trace->call, call->around, memory_order_relaxed);
     }
-    if (loop->call_depth > 0) return;
+    if (!observe_is_outermost(loop, loop->call_depth)) return;
     for (struct observer *at = loop->observers; at != NULL; at = loop->observer_next) {
         loop->observer_next = at->next;
         if (at->returned != NULL) at->returned(at, now_ns);

@@ -27,9 +27,10 @@ struct observer {
     /* Phase 3: the wait is over, or there was none. `count` as the backend's wait returned it. */
     void (*waited)(struct observer *observer, int count, int64_t now_ns);
 
-    /* A callback of the user begins, and has ended. Only the outermost one where one is called
-     * inside of another: what the library itself does in between is that callback's time. `fn` is
-     * the address of the function. `object` may be gone when it has ended. */
+    /* A callback of the user begins, and has ended: only the outermost one where one is called
+     * inside of another. What the library does around it, such as the system call that read what a
+     * stream's callback gets, is the phase's time. `fn` is the address of the function. `object`
+     * may be gone when it has ended. */
     void (*call)(struct observer *observer, eddy_kind what, const void *object, uintptr_t fn,
                  int64_t now_ns);
     void (*returned)(struct observer *observer, int64_t now_ns);
@@ -48,7 +49,7 @@ void eddy__observe_end(eddy_loop *loop, struct observer *observer);
 
 /* --- The places that are looked at --- */
 
-/* The library's own callbacks, whose user's are inside: nothing of them is in a trace. */
+/* The library's own callbacks, whose user's are inside: nobody is told of them. */
 enum { OBSERVE_INNER = 1 << 8 };
 /* The number of a thread that has none. */
 enum { OBSERVE_THREAD_OTHER = 255 };
