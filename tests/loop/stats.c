@@ -167,6 +167,46 @@ START_TEST(each_kind_is_told_by_its_own) {
 }
 END_TEST
 
+/* What the library has inside of a stream, a file request and the like is not told. */
+
+static void slow_read(eddy_stream *stream, void *data, ssize_t size) {
+    (void)data;
+    ck_assert_int_eq(size, 1);
+    eddy_stream_close(stream, NULL);
+    compute(SLOW_NS);
+}
+
+static void slow_file(eddy_file *file) {
+    ck_assert_int_eq(file->result, 0);
+    compute(SLOW_NS);
+}
+
+START_TEST(what_is_inside_is_told_by_the_outside) {
+    eddy_stream stream;
+    eddy_label label;
+    eddy_file file;
+    eddy_stat stat;
+    int ends[2];
+    eddy_loop *loop = open_measured();
+    test_socket_pair(ends);
+    eddy_label_init(&label, loop);
+    ck_assert_int_eq(eddy_label_set(&label, &stream, "client"), 0);
+    eddy_stream_init(&stream, loop);
+    ck_assert_int_eq(eddy_stream_attach(&stream, ends[0]), 0);
+    ck_assert_int_eq(eddy_stream_read_start(&stream, slow_read), 0);
+    put(ends[1], "x");
+    run_slow(loop);
+    check_slowest(EDDY_KIND_STREAM, &stream, (uintptr_t)slow_read, 5, "client");
+    eddy_label_clear(&label);
+
+    ck_assert_int_eq(eddy_file_fstat(loop, &file, ends[1], &stat, slow_file), 0);
+    run_slow(loop);
+    check_slowest(EDDY_KIND_FILE, &file, (uintptr_t)slow_file, 6, "");
+    close(ends[1]);
+    close_measured(loop);
+}
+END_TEST
+
 /* --- What was late --- */
 
 static void on_timer(eddy_timer *timer) {
@@ -331,8 +371,8 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("stats");
-    ck_add(suite, "slow", what_computes_is_the_slowest_with_its_label,
-           each_kind_is_told_by_its_own);
+    ck_add(suite, "slow", what_computes_is_the_slowest_with_its_label, each_kind_is_told_by_its_own,
+           what_is_inside_is_told_by_the_outside);
     ck_add(suite, "late", a_timer_behind_a_long_callback_is_late, sleep_is_no_lag);
     ck_add(suite, "queues", queues_tell_their_lengths, closing_streams_are_counted);
     ck_add(suite, "start", it_starts_and_stops_in_callbacks, a_turn_taken_apart_is_measured);
