@@ -1,5 +1,5 @@
 /* peer_eddy.c: eddy, on its best backend: with watchers; with streams; with file reads that only
- * the pool does; and woken by an eventfd instead of the pipe. */
+ * the pool does; woken by an eventfd instead of the pipe; and measured (stats.h). */
 #include "peer_eddy.h"
 
 #include <errno.h>
@@ -25,6 +25,14 @@ static int open_loops(bool has_threads) {
 
 static int open_with_eventfd(bool has_threads) {
     return open_woken_by(EDDY_WAKEUP_EVENTFD, has_threads);
+}
+
+static int open_measured(bool has_threads) {
+    static eddy_stats stats[PEERS_SIDES];
+    int err = open_loops(has_threads);
+    for (unsigned i = 0; i < PEERS_SIDES && err == 0; i++)
+        if (loops[i] != NULL) err = eddy_stats_start(&stats[i], loops[i]);
+    return err;
 }
 
 static int run(unsigned side) {
@@ -309,6 +317,32 @@ const struct peer peer_eddy = {
 const struct peer peer_eddy_stream = {
     .name = "eddy-stream",
     .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .serve = serve_streams,
+};
+
+const struct peer peer_eddy_stats = {
+    .name = "eddy-stats",
+    .open = open_measured,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .watch = watch,
+    .unwatch = unwatch,
+    .serve = serve,
+    .timers_make = timers_make,
+    .timers_start = timers_start,
+    .timers_stop = timers_stop,
+    .tick_start = tick_start,
+    .post_open = post_open,
+    .post = post,
+};
+
+const struct peer peer_eddy_stream_stats = {
+    .name = "eddy-stream-stats",
+    .open = open_measured,
     .run = run,
     .stop = stop,
     .turn = turn,

@@ -75,6 +75,7 @@ extern const struct peer *const peers_all[];
 
 extern const struct peer peer_epoll, peer_epoll_large, peer_pipe, peer_pread, peer_calls;
 extern const struct peer peer_eddy, peer_eddy_stream, peer_eddy_pool, peer_eddy_eventfd;
+extern const struct peer peer_eddy_stats, peer_eddy_stream_stats;
 extern const struct peer peer_ae;
 extern const struct peer peer_libev;
 extern const struct peer peer_libuv, peer_libuv_try, peer_libuv_poll;

@@ -12,6 +12,8 @@ const struct peer *const peers_all[] = {
     &peer_eddy_stream,
     &peer_eddy_pool,
     &peer_eddy_eventfd,
+    &peer_eddy_stats,
+    &peer_eddy_stream_stats,
 #ifdef PEERS_AE
     &peer_ae,
 #endif
