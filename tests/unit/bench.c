@@ -2,7 +2,7 @@
 #include "suite.h"
 
 #include "bench.h"
-#include "stats.h"
+#include "figure.h"
 
 #include <errno.h>
 #include <fcntl.h>

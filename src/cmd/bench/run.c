@@ -1,7 +1,7 @@
 /* run.c: takes the samples, in turn, each in a process of its own, and makes figures of them.
  * Threading: one; the children are waited for one at a time. */
 #include "bench.h"
-#include "stats.h"
+#include "figure.h"
 
 #include <errno.h>
 #include <signal.h>

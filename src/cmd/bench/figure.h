@@ -1,6 +1,6 @@
-/* stats.h: figures made of samples. */
-#ifndef EDDY_CMD_BENCH_STATS_H
-#define EDDY_CMD_BENCH_STATS_H
+/* figure.h: figures made of samples. */
+#ifndef EDDY_CMD_BENCH_FIGURE_H
+#define EDDY_CMD_BENCH_FIGURE_H
 
 #include "bench.h"
 

@@ -1,5 +1,5 @@
-/* stats.c: the figures made of samples. Without state. */
-#include "stats.h"
+/* figure.c: the figures made of samples. Without state. */
+#include "figure.h"
 #include "bench.h"
 
 #include <stdlib.h>
