@@ -1,6 +1,6 @@
 /* stats.c: a loop that is measured, and who holds it up. A clock ticks each millisecond, jobs run
  * on the pool, and a report is written in a callback that computes for 20 ms, on purpose: the
- * figures tell which one it is, and what it does to the others. Read beside it: docs/19-seeing.md
+ * figures tell which one it is, and what it does to the others. Read beside it: docs/02-turn.md
  * and include/eddy/stats.h.
  *     ./example_stats */
 #include <eddy.h>
