@@ -175,9 +175,9 @@ START_TEST(a_line_comes_each_period) {
                    &rate, &connections, lag[0], lag[1], lag[2], slowest, kind, &queued, wait);
         ck_assert_msg(read == 9, "%d of \"%s\"", read, line);
         requests += rate;
-        if (requests >= 40) break;
+        if (requests >= 10) break;
     }
-    ck_assert_uint_ge(requests, 40); /* of 50 in a little more than a second */
+    ck_assert_uint_ge(requests, 10); /* of 50, in a second or more */
     ck_assert_uint_le(requests, 50);
     ck_assert_uint_eq(connections, 1);
     client_close(client);

@@ -42,20 +42,29 @@ static void on_slow(eddy_defer *defer) {
     compute(SLOW_NS);
 }
 
-static void check_slowest(eddy_kind kind, const void *object, uintptr_t fn, unsigned phase,
-                          const char *label) {
-    const eddy_slow_call *it = &figures.slowest[0];
+/* On a busy machine any other call may have taken as long: it is one of the slowest. */
+static const eddy_slow_call *find_slow(uintptr_t fn) {
+    for (unsigned i = 0; i < figures.slow_count; i++) {
+        const eddy_slow_call *it = &figures.slowest[i];
+        if (i > 0) ck_assert_int_le(it->taken_ns, it[-1].taken_ns);
+        if (it->fn == fn) return it;
+    }
+    ck_abort_msg("none of the slowest is that function");
+}
+
+static void check_slow(eddy_kind kind, const void *object, uintptr_t fn, unsigned phase,
+                       const char *label) {
+    const eddy_slow_call *it = find_slow(fn);
     ck_assert_int_ge(it->taken_ns, SLOW_NS);
     ck_assert_int_ge(it->began_ns, figures.since_ns);
     ck_assert_int_le(it->began_ns + it->taken_ns, figures.now_ns);
     ck_assert_uint_eq(it->object, (uintptr_t)object);
     ck_assert_str_eq(eddy_kind_name((eddy_kind)it->kind), eddy_kind_name(kind));
-    ck_assert_uint_eq(it->fn, fn);
     ck_assert_uint_eq(it->phase, phase);
     ck_assert_str_eq(it->label, label);
 }
 
-START_TEST(what_computes_is_the_slowest_with_its_label) {
+START_TEST(what_computes_is_told_with_its_label) {
     eddy_defer quick[5], slow;
     eddy_label label;
     eddy_loop *loop = open_measured();
@@ -69,7 +78,7 @@ START_TEST(what_computes_is_the_slowest_with_its_label) {
     }
     ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
     read_figures(loop);
-    check_slowest(EDDY_KIND_DEFER, &slow, (uintptr_t)on_slow, 7, "report");
+    check_slow(EDDY_KIND_DEFER, &slow, (uintptr_t)on_slow, 7, "report");
     ck_assert_uint_eq(figures.calls.count, 6 + figures.turns); /* with the hook that verifies */
     ck_assert_uint_eq(figures.slow_count, figures.calls.count);
     ck_assert_int_ge(figures.calls.max_ns, SLOW_NS);
@@ -135,33 +144,33 @@ START_TEST(each_kind_is_told_by_its_own) {
     eddy_timer_init(&it.timer, loop);
     ck_assert_int_eq(eddy_timer_start(&it.timer, slow_timer, 0, 0), 0);
     run_slow(loop);
-    check_slowest(EDDY_KIND_TIMER, &it.timer, (uintptr_t)slow_timer, 4, "");
+    check_slow(EDDY_KIND_TIMER, &it.timer, (uintptr_t)slow_timer, 4, "");
 
     eddy_io_init(&it.io, loop);
     ck_assert_int_eq(eddy_io_start(&it.io, slow_io, it.ends[1], EDDY_WRITE), 0);
     run_slow(loop);
-    check_slowest(EDDY_KIND_IO, &it.io, (uintptr_t)slow_io, 5, "");
+    check_slow(EDDY_KIND_IO, &it.io, (uintptr_t)slow_io, 5, "");
 
     eddy_loop_post(loop, &it.post, slow_post);
     run_slow(loop);
-    check_slowest(EDDY_KIND_POST, &it.post, (uintptr_t)slow_post, 6, "");
+    check_slow(EDDY_KIND_POST, &it.post, (uintptr_t)slow_post, 6, "");
 
     eddy_wake_init(&it.wake, loop);
     ck_assert_int_eq(eddy_wake_start(&it.wake, slow_wake), 0);
     eddy_wake_send(&it.wake);
     run_slow(loop);
-    check_slowest(EDDY_KIND_WAKE, &it.wake, (uintptr_t)slow_wake, 6, "");
+    check_slow(EDDY_KIND_WAKE, &it.wake, (uintptr_t)slow_wake, 6, "");
 
     ck_assert_int_eq(eddy_work_submit(loop, &it.work, EDDY_LANE_CPU, no_work, slow_done), 0);
     run_slow(loop);
-    check_slowest(EDDY_KIND_WORK, &it.work, (uintptr_t)slow_done, 6, "");
+    check_slow(EDDY_KIND_WORK, &it.work, (uintptr_t)slow_done, 6, "");
 
     eddy_hook_init(&it.hook, loop);
     ck_assert_int_eq(eddy_hook_start(&it.hook, EDDY_HOOK_PREPARE, slow_hook), 0);
     eddy_loop_reset_slowest(loop);
     ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
     read_figures(loop);
-    check_slowest(EDDY_KIND_HOOK, &it.hook, (uintptr_t)slow_hook, 0, "");
+    check_slow(EDDY_KIND_HOOK, &it.hook, (uintptr_t)slow_hook, 0, "");
     close_both(it.ends);
     close_measured(loop);
 }
@@ -196,12 +205,12 @@ START_TEST(what_is_inside_is_told_by_the_outside) {
     ck_assert_int_eq(eddy_stream_read_start(&stream, slow_read), 0);
     put(ends[1], "x");
     run_slow(loop);
-    check_slowest(EDDY_KIND_STREAM, &stream, (uintptr_t)slow_read, 5, "client");
+    check_slow(EDDY_KIND_STREAM, &stream, (uintptr_t)slow_read, 5, "client");
     eddy_label_clear(&label);
 
     ck_assert_int_eq(eddy_file_fstat(loop, &file, ends[1], &stat, slow_file), 0);
     run_slow(loop);
-    check_slowest(EDDY_KIND_FILE, &file, (uintptr_t)slow_file, 6, "");
+    check_slow(EDDY_KIND_FILE, &file, (uintptr_t)slow_file, 6, "");
     close(ends[1]);
     close_measured(loop);
 }
@@ -377,7 +386,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("stats");
-    ck_add(suite, "slow", what_computes_is_the_slowest_with_its_label, each_kind_is_told_by_its_own,
+    ck_add(suite, "slow", what_computes_is_told_with_its_label, each_kind_is_told_by_its_own,
            what_is_inside_is_told_by_the_outside);
     ck_add(suite, "late", a_timer_behind_a_long_callback_is_late, sleep_is_no_lag);
     ck_add(suite, "queues", queues_tell_their_lengths, closing_streams_are_counted);

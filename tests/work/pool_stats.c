@@ -197,6 +197,7 @@ START_TEST(in_a_forked_child_it_is_the_parents) {
         child_assert(eddy_pool_stats_start(pool, &stats) == -ECHILD);
         child_assert(eddy_pool_read_stats(pool, &figures, sizeof figures) == -ECHILD);
         eddy_pool_stats_stop(pool);
+        child_assert(eddy_pool_close(pool) == 0);
         _exit(0);
     }
     child_is_content(child);
