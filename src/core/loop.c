@@ -90,7 +90,7 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
             loop->metrics.waits_empty++;
     }
     loop->now_ns = eddy_os_clock_ns(); /* phase 3 */
-    if (observed) eddy__observe_waited(loop, count);
+    if (observed) eddy__observe_waited(loop, count, loop->now_ns);
     return count;
 }
 
@@ -134,7 +134,7 @@ RARE static void loop_wait_again(eddy_loop *loop) {
         loop->metrics.events += (unsigned)count;
         loop->metrics.waits_empty += count == 0;
         if (loop->due & DUE_OBSERVED) {
-            eddy__observe_waited(loop, count);
+            eddy__observe_waited(loop, count, eddy_os_clock_ns());
             eddy__observe_phase(loop, 5);
         }
         ready_run(loop, count);

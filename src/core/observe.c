@@ -68,10 +68,16 @@ static inline uint64_t trace_note(eddy_loop *loop, eddy_trace_kind kind, unsigne
     return trace_put(trace, loop, kind, what, object, argument, now_ns);
 }
 
+static void observe_end_event(eddy_loop *loop) {
+    eddy_trace *trace = trace_of(loop);
+    if (trace != NULL) atomic_store_explicit(&trace->call, 0, memory_order_relaxed);
+}
+
 void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, const void *object,
                         int64_t argument) {
+    /* What comes of an event is inside it, until the next one comes. */
+    if (kind == EDDY_TRACE_EVENT) observe_end_event(loop);
     uint64_t number = trace_note(loop, kind, what, object, argument, 0);
-    /* What comes of a record is inside it, until the next one comes. */
     if (kind == EDDY_TRACE_EVENT && number != 0)
         atomic_store_explicit(&trace_of(loop)->call, number, memory_order_relaxed);
 }
@@ -178,11 +184,6 @@ void eddy__observe_timer(eddy_loop *loop, int64_t late_ns) {
 
 /* --- The turn --- */
 
-static void observe_end_event(eddy_loop *loop) {
-    eddy_trace *trace = trace_of(loop);
-    if (trace != NULL) atomic_store_explicit(&trace->call, 0, memory_order_relaxed);
-}
-
 static void observe_phase_at(eddy_loop *loop, int phase, int64_t now_ns) {
     loop->phase = (uint8_t)phase;
     observe_end_event(loop);
@@ -195,7 +196,9 @@ void eddy__observe_phase(eddy_loop *loop, int phase) {
     observe_phase_at(loop, phase, eddy_os_clock_ns());
 }
 
+/* The turn before may have gone no further than its wait. */
 void eddy__observe_turn(eddy_loop *loop) {
+    if (loop->phase != 0) eddy__observe_phase(loop, 0);
     trace_note(loop, EDDY_TRACE_TURN, EDDY_KINDS, NULL, (int64_t)(loop->turn + 1), 0);
 }
 
@@ -204,12 +207,12 @@ void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns) {
     trace_note(loop, EDDY_TRACE_WAIT, EDDY_KINDS, NULL, timeout_ns, 0);
 }
 
-void eddy__observe_waited(eddy_loop *loop, int count) {
-    int64_t now_ns = loop->now_ns;
+void eddy__observe_waited(eddy_loop *loop, int count, int64_t now_ns) {
     if (loop->phase == 2) trace_note(loop, EDDY_TRACE_WAITED, EDDY_KINDS, NULL, count, now_ns);
     loop->phase = 3;
     for (struct observer *at = loop->observers; at != NULL; at = at->next)
         if (at->waited != NULL) at->waited(at, count, now_ns);
+    if (count < 0) observe_phase_at(loop, 0, now_ns); /* that was all of this turn */
 }
 
 /* --- Observers --- */
@@ -243,6 +246,8 @@ void eddy__observe_end(eddy_loop *loop, struct observer *observer) {
 
 void eddy__observe_set_trace(eddy_loop *loop, eddy_trace *trace) {
     if (!(loop->due & DUE_OBSERVED)) observe_forget_calls(loop);
+    /* Calls that run began in no trace, or in one that knows nothing of their end. */
+    for (unsigned i = 0; i < loop->call_depth; i++) loop->calls[i].is_traced = false;
     atomic_store(&loop->trace, trace);
     observe_update_due(loop);
     unsigned rounds = 0;

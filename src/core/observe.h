@@ -60,7 +60,7 @@ RARE void eddy__observe_return(eddy_loop *loop);
 RARE void eddy__observe_phase(eddy_loop *loop, int phase);
 RARE void eddy__observe_turn(eddy_loop *loop);
 RARE void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns);
-RARE void eddy__observe_waited(eddy_loop *loop, int count); /* now_ns is that of phase 3 */
+RARE void eddy__observe_waited(eddy_loop *loop, int count, int64_t now_ns);
 RARE void eddy__observe_timer(eddy_loop *loop, int64_t late_ns);
 void eddy__observe_set_trace(eddy_loop *loop, eddy_trace *trace); /* NULL: none any more */
 void eddy__observe_close(eddy_loop *loop);

@@ -137,8 +137,8 @@ void eddy__signal_run(eddy_post *post) {
     eddy_signal *watcher = eddy_container_of(post, eddy_signal, post);
     /* Before the call, so that a signal during it gives another one. */
     atomic_exchange(&watcher->pending, SIGNAL_IDLE);
-    CALLBACK(watcher->handle.loop, EDDY_KIND_SIGNAL, watcher, watcher->fn, watcher,
-             watcher->number);
+    CALLBACK(watcher->handle.loop, handle_called(&watcher->handle, EDDY_KIND_SIGNAL), watcher,
+             watcher->fn, watcher, watcher->number);
 }
 
 int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {

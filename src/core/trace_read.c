@@ -141,15 +141,26 @@ static void read_count_dropped(eddy_trace_reader *reader) {
     reader->dropped = dropped;
 }
 
+/* What was lost may have been what asked: the links from before it are not to be trusted. */
+static void read_forget_links(eddy_trace_reader *reader, uint64_t *lost) {
+    memset(reader->links, 0, sizeof reader->links);
+    *lost = reader->lost;
+}
+
 int eddy_trace_read(eddy_trace_reader *reader, eddy_trace_record *records, int count) {
     eddy_trace_record own = {0}, other = {0};
     int found = 0;
     bool has_own = false, has_other = false;
+    uint64_t lost = reader->lost;
     read_count_dropped(reader);
     while (found < count) {
-        if (!has_own) has_own = read_own(reader, &own);
+        /* What led to a record is there before it. So the rings are looked at in turn until there
+         * is nothing that the one that was looked at first could lack. */
         if (!has_other) has_other = read_other(reader, &other);
+        if (!has_own) has_own = read_own(reader, &own);
         if (!has_own && !has_other) break;
+        if (!has_other) has_other = read_other(reader, &other);
+        if (reader->lost != lost) read_forget_links(reader, &lost);
         bool is_own = has_own && (!has_other || own.time_ns <= other.time_ns);
         records[found] = is_own ? own : other;
         read_find_cause(reader, &records[found++]);

@@ -36,4 +36,14 @@ bool eddy__file_attempt(eddy_work *work);
 /* Does the operation, in a thread of the pool. */
 void eddy__file_run(eddy_work *work);
 
+/* What a job is to the user, who knows a file request by its own address. */
+static inline eddy_kind work_what(const eddy_work *work) {
+    return work->fn == eddy__file_run ? EDDY_KIND_FILE : EDDY_KIND_WORK;
+}
+
+static inline const void *work_object(const eddy_work *work) {
+    if (work_what(work) == EDDY_KIND_WORK) return work;
+    return (const char *)work - offsetof(eddy_file, work);
+}
+
 #endif

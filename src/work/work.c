@@ -221,8 +221,8 @@ eddy_pool *eddy_loop_pool(eddy_loop *loop) {
 
 /* For the gate: the call for a file request is inside. */
 static unsigned work_called(const eddy_work *work) {
-    bool is_file = work->fn == eddy__file_run;
-    return is_file ? (unsigned)EDDY_KIND_FILE | OBSERVE_INNER : (unsigned)EDDY_KIND_WORK;
+    eddy_kind what = work_what(work);
+    return what == EDDY_KIND_FILE ? (unsigned)what | OBSERVE_INNER : (unsigned)what;
 }
 
 static void work_finish(eddy_work *work, int status) {
@@ -247,9 +247,9 @@ static void work_prepare(eddy_loop *loop, eddy_work *work, enum work_state state
     request_begin(loop);
 }
 
-static void work_note(eddy_work *work, eddy_trace_kind kind, int64_t argument) {
-    eddy_kind what = work->fn == eddy__file_run ? EDDY_KIND_FILE : EDDY_KIND_WORK;
-    observe_note(work->loop, kind, what, work, argument);
+static inline void work_note(eddy_work *work, eddy_trace_kind kind, int64_t argument) {
+    if (loop_is_observed(work->loop))
+        eddy__observe_note(work->loop, kind, work_what(work), work_object(work), argument);
 }
 
 /* Puts a prepared job into the loop's list. */

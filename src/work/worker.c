@@ -228,20 +228,17 @@ static void worker_leave(struct worker *worker) {
     if (has_left) eddy_os_thread_join(left);
 }
 
-static eddy_kind worker_kind_of(const eddy_work *work) {
-    return work->fn == eddy__file_run ? EDDY_KIND_FILE : EDDY_KIND_WORK;
-}
-
 RARE static void worker_run_traced(const struct worker *worker, eddy_work *work) {
     eddy_loop *loop = work->loop;
-    eddy_kind what = worker_kind_of(work);
+    eddy_kind what = work_what(work);
+    const void *object = work_object(work);
     unsigned thread = (unsigned)(worker - worker->pool->workers) + 1;
     if (thread >= OBSERVE_THREAD_OTHER) thread = OBSERVE_THREAD_OTHER - 1;
-    eddy__observe_send(loop, EDDY_TRACE_BEGIN, what, work, worker->lane, thread);
+    eddy__observe_send(loop, EDDY_TRACE_BEGIN, what, object, worker->lane, thread);
     int64_t began_ns = eddy_os_clock_ns();
     VISIT(work->fn, work);
     int64_t took_ns = eddy_os_clock_ns() - began_ns;
-    eddy__observe_send(loop, EDDY_TRACE_DONE, what, work, took_ns, thread);
+    eddy__observe_send(loop, EDDY_TRACE_DONE, what, object, took_ns, thread);
 }
 
 static inline void worker_run_job(const struct worker *worker) {
