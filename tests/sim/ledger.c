@@ -182,6 +182,7 @@ static void come(struct party *party) {
 static void go(struct party *party) {
     party->thread = NULL;
     sim_check(party->calls == 0, "%s: a call has not returned", party->name);
+    records_look(party->records);
 }
 
 static int alive_after(struct party *party, int result) {
@@ -227,9 +228,18 @@ int party_turn(struct party *party, bool may_wait) {
     return alive_after(party, result);
 }
 
+void party_flip_trace(struct party *party) {
+    if (party->records == NULL)
+        records_begin(&party->records, party->loop);
+    else
+        records_end(&party->records);
+}
+
+/* With its trace on, now and then. */
 void party_close(struct party *party) {
     int err = eddy_loop_close(party->loop);
     sim_check(err == 0, "%s: eddy_loop_close gives %d", party->name, err);
+    records_end(&party->records);
     party->loop = NULL;
 }
 
@@ -250,6 +260,7 @@ void party_callback(struct party *party, unsigned phases) {
     sim_check(party->calls == 0, "%s: a callback inside a call of the library", party->name);
     sim_check(party->thread == sim_self(), "%s: a callback in another thread", party->name);
     party->callbacks++;
+    records_look_in_callback(party->records, phases);
     uint64_t turn = party_turns(party) + ((phases & PHASE_PREPARE) != 0); /* the wait is to come */
     if (turn != party->turn) party->phase = 0;
     party->turn = turn;

@@ -11,6 +11,7 @@
 #ifndef EDDY_TESTS_SIM_LEDGER_H
 #define EDDY_TESTS_SIM_LEDGER_H
 
+#include "records.h"
 #include "sim.h"
 
 void ledger_begin(void);
@@ -56,7 +57,8 @@ struct party {
     unsigned phase;     /* the latest that a callback was seen in, */
     uint64_t turn;      /* in this turn */
     uint64_t callbacks;
-    uint64_t failed; /* waits, after which nothing was dispatched */
+    uint64_t failed;         /* waits, after which nothing was dispatched */
+    struct records *records; /* of its trace, or NULL */
 };
 
 /* Opens its loop; an error only when the weather is not fair. `config` may be NULL. */
@@ -70,6 +72,9 @@ void party_run_out(struct party *party);
 /* The same turn, taken apart. */
 int party_turn(struct party *party, bool may_wait);
 void party_close(struct party *party);
+
+/* Its trace is switched on, or off. In a callback or outside. */
+void party_flip_trace(struct party *party);
 
 /* Every callback begins here; `phases` are those in which it may come, 0: in any. */
 void party_callback(struct party *party, unsigned phases);

@@ -97,6 +97,7 @@ static void operate(struct desk *desk) {
         op_terminal(desk);
         break;
     case 13:
+        if (pick(4) == 0) party_flip_trace(&desk->party);
         look_around(desk);
         break;
     default:

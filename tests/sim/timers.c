@@ -12,7 +12,8 @@
 
 enum {
     TIMERS = 24,
-    BUSY_STEPS = 12, /* calls of the seam between two looks at the clock, at most */
+    BUSY_STEPS = 12,   /* calls of the seam between two looks at the clock, at most */
+    TRACED_STEPS = 12, /* so many more where each record takes one */
 };
 
 struct watch {
@@ -219,6 +220,7 @@ static void change_one(void) {
         CALL_VOID(&storm.party, eddy_loop_update_now(storm.party.loop));
         break;
     case 9:
+        if (sim_below(8) == 0) party_flip_trace(&storm.party);
         sim_sleep(some_delay_ns() % (10 * EDDY_NS_PER_MS));
         break; /* a long callback */
     default:
@@ -282,7 +284,8 @@ static void on_prepare(eddy_hook *hook) {
 static void check_delay(void) {
     int64_t now_ns = eddy_loop_now_ns(storm.party.loop), nearest = nearest_ns();
     int64_t latest_ns = nearest > storm.asleep_ns ? nearest : storm.asleep_ns;
-    int64_t grace_ns = BUSY_STEPS * sim_weather()->tick_ns;
+    int64_t steps = BUSY_STEPS + (storm.party.records != NULL ? TRACED_STEPS : 0);
+    int64_t grace_ns = steps * sim_weather()->tick_ns;
     sim_check(now_ns <= latest_ns || now_ns - latest_ns <= grace_ns,
               "the loop sleeps %lld ns past a deadline", (long long)(now_ns - latest_ns));
     if (storm.may_return || sim_weather()->interrupts > 0 || sim_weather()->spurious > 0) return;
