@@ -120,8 +120,8 @@ enum { EDDY_TRACE_LINKS = 1024 };
  * may read a trace. */
 typedef struct eddy_trace_reader {
     const eddy_trace *trace;
-    uint64_t own, others, dropped;
-    uint64_t lost; /* records that were replaced before they were read */
+    uint64_t own, others;
+    uint64_t lost; /* records that were replaced before they were read, or dropped */
     struct {
         uint64_t object, number;
     } links[EDDY_TRACE_LINKS]; /* what asked for the call of an object that comes next */

@@ -84,6 +84,15 @@ void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, c
 
 /* --- Records of any thread --- */
 
+/* Of several droppers the last index stays. */
+static void trace_drop(struct trace_place *place, uint64_t index) {
+    uint64_t last = atomic_load_explicit(&place->dropped, memory_order_relaxed);
+    while (last <= index &&
+           !atomic_compare_exchange_weak_explicit(&place->dropped, &last, index + 1,
+                                                  memory_order_release, memory_order_relaxed))
+        continue;
+}
+
 static void trace_send(eddy_trace *trace, uint64_t packed, const void *object, int64_t argument,
                        uint64_t cause) {
     uint64_t index = atomic_fetch_add_explicit(&trace->others_next, 1, memory_order_relaxed);
@@ -93,7 +102,7 @@ static void trace_send(eddy_trace *trace, uint64_t packed, const void *object, i
     if ((state & 1) || state > 2 * index ||
         !atomic_compare_exchange_strong_explicit(&place->state, &state, 2 * index + 1,
                                                  memory_order_acquire, memory_order_relaxed)) {
-        atomic_fetch_add_explicit(&trace->dropped, 1, memory_order_relaxed);
+        trace_drop(place, index);
         return;
     }
     atomic_thread_fence(memory_order_release);
@@ -260,8 +269,20 @@ void eddy__observe_close(eddy_loop *loop) {
     if (trace != NULL) trace->loop = NULL;
 }
 
+/* Places that were being written would stay so for ever. */
+static void trace_take_back(eddy_trace *trace) {
+    for (uint64_t i = 0; i <= trace->others_mask; i++) {
+        struct trace_place *place = &trace->others[i];
+        uint64_t state = atomic_load_explicit(&place->state, memory_order_relaxed);
+        if (!(state & 1)) continue;
+        trace_drop(place, state / 2);
+        atomic_store_explicit(&place->state, state - 1, memory_order_relaxed);
+    }
+}
+
 void eddy__observe_after_fork(eddy_loop *loop) {
     atomic_store(&loop->trace_senders, 0); /* they have stayed in the parent */
+    if (trace_of(loop) != NULL) trace_take_back(trace_of(loop));
     for (struct observer *at = loop->observers, *next; at != NULL; at = next) {
         next = at->next;
         if (at->after_fork != NULL) at->after_fork(at);

@@ -5,7 +5,7 @@
  * looks of a reader at `head`, or not counted by it. Other threads and signal handlers share a
  * second one: each takes a number, and claims the place of that number, which stays its own until
  * the record is whole. A record whose place is still being written by somebody who was held up for
- * a whole round is dropped.
+ * a whole round is dropped, and noted in the place: readers must not wait for it.
  *
  * Orders: the words of a record are relaxed. The head, or the state of a place, releases them, and
  * a reader acquires it. That a reader of overwritten words notices is the fence before them:
@@ -30,10 +30,12 @@ struct trace_words {
     EDDY_ATOMIC(uint64_t) packed;
 };
 
-/* Of the second ring. `state` is twice the record's index, and 1 more while it is written, 2 more
- * when it is; 0: never written. `cause` is the number of the call in which it was sent. */
+/* Of the second ring. `state` is twice the record's index, plus 1 while it is written, plus 2; 0:
+ * never written. `dropped` is the index of the last record that was dropped here, plus 1. `cause`
+ * is the number of the call in which it was sent. */
 struct trace_place {
     EDDY_ATOMIC(uint64_t) state;
+    EDDY_ATOMIC(uint64_t) dropped;
     EDDY_ATOMIC(uint64_t) cause;
     struct trace_words words;
 };
@@ -65,7 +67,6 @@ struct eddy_trace {
 
     /* Everybody's. */
     _Alignas(EDDY_TRACE_ALIGN) EDDY_ATOMIC(uint64_t) others_next;
-    EDDY_ATOMIC(uint64_t) dropped;
     EDDY_ATOMIC(uint64_t) call; /* the number of the call that runs, or of the event; or 0 */
 };
 

@@ -10,8 +10,6 @@
 void eddy_trace_reader_init(eddy_trace_reader *reader, const eddy_trace *trace) {
     memset(reader, 0, sizeof *reader);
     reader->trace = trace;
-    reader->dropped =
-        atomic_load_explicit(&((eddy_trace *)(uintptr_t)trace)->dropped, memory_order_relaxed);
 }
 
 static void read_words(const struct trace_words *from, eddy_trace_record *record) {
@@ -55,7 +53,10 @@ static enum place_state read_place(eddy_trace_reader *reader, eddy_trace_record 
     uint64_t whole = 2 * reader->others + 2;
     uint64_t before = atomic_load_explicit(&place->state, memory_order_acquire);
     if (before > whole) return PLACE_LOST;
-    if (before != whole) return PLACE_TO_COME;
+    if (before != whole) {
+        uint64_t dropped = atomic_load_explicit(&place->dropped, memory_order_acquire);
+        return dropped > reader->others ? PLACE_LOST : PLACE_TO_COME;
+    }
     record->number = trace_number_other(reader->others);
     read_words(&place->words, record);
     record->cause = atomic_load_explicit(&place->cause, memory_order_relaxed);
@@ -64,8 +65,7 @@ static enum place_state read_place(eddy_trace_reader *reader, eddy_trace_record 
     return after == whole ? PLACE_WHOLE : PLACE_LOST;
 }
 
-/* One that was never written, because its place was taken, is passed over when a round is through;
- * until then it may be that it is being written just now. */
+/* One that is being written is waited for, at most until a round is through. */
 static bool read_other(eddy_trace_reader *reader, eddy_trace_record *record) {
     eddy_trace *trace = (eddy_trace *)(uintptr_t)reader->trace;
     uint64_t next = atomic_load_explicit(&trace->others_next, memory_order_acquire);
@@ -134,13 +134,6 @@ static void read_find_cause(eddy_trace_reader *reader, eddy_trace_record *record
     }
 }
 
-static void read_count_dropped(eddy_trace_reader *reader) {
-    eddy_trace *trace = (eddy_trace *)(uintptr_t)reader->trace;
-    uint64_t dropped = atomic_load_explicit(&trace->dropped, memory_order_relaxed);
-    reader->lost += dropped - reader->dropped;
-    reader->dropped = dropped;
-}
-
 /* What was lost may have been what asked: the links from before it are not to be trusted. */
 static void read_forget_links(eddy_trace_reader *reader, uint64_t *lost) {
     memset(reader->links, 0, sizeof reader->links);
@@ -152,7 +145,6 @@ int eddy_trace_read(eddy_trace_reader *reader, eddy_trace_record *records, int c
     int found = 0;
     bool has_own = false, has_other = false;
     uint64_t lost = reader->lost;
-    read_count_dropped(reader);
     while (found < count) {
         /* What led to a record is there before it. So the rings are looked at in turn until there
          * is nothing that the one that was looked at first could lack. */
