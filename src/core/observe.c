@@ -293,6 +293,7 @@ const char *eddy__observe_verify(const eddy_loop *loop) {
     const eddy_trace *trace = atomic_load(&((eddy_loop *)(uintptr_t)loop)->trace);
     HOLDS(((loop->due & DUE_OBSERVED) != 0) == (loop->observers != NULL || trace != NULL));
     HOLDS(trace == NULL || trace->loop == loop);
+    HOLDS(loop->call_depth <= LOOP_CALLS_MAX);
     HOLDS(loop->is_quick == (loop->running && !(loop->due & DUE_OBSERVED)));
     return NULL;
 }

@@ -30,9 +30,9 @@ struct trace_words {
     EDDY_ATOMIC(uint64_t) packed;
 };
 
-/* Of the second ring. `state` is twice the record's index, plus 1 while it is written, plus 2; 0:
- * never written. `dropped` is the index of the last record that was dropped here, plus 1. `cause`
- * is the number of the call in which it was sent. */
+/* Of the second ring buffer. `state` is twice the record's index, plus 1 while it is written, plus
+ * 2; 0: never written. `dropped` is the index of the last record that was dropped here, plus 1.
+ * `cause` is the number of the call in which it was sent. */
 struct trace_place {
     EDDY_ATOMIC(uint64_t) state;
     EDDY_ATOMIC(uint64_t) dropped;

@@ -146,8 +146,8 @@ int eddy_trace_read(eddy_trace_reader *reader, eddy_trace_record *records, int c
     bool has_own = false, has_other = false;
     uint64_t lost = reader->lost;
     while (found < count) {
-        /* What led to a record is there before it. So the rings are looked at in turn until there
-         * is nothing that the one that was looked at first could lack. */
+        /* What led to a record is there before it. So the ring buffers are looked at in turn until
+         * there is nothing that the one that was looked at first could lack. */
         if (!has_other) has_other = read_other(reader, &other);
         if (!has_own) has_own = read_own(reader, &own);
         if (!has_own && !has_other) break;

@@ -1,5 +1,7 @@
 /* verify.c: each invariant of a loop, of its streams and of its pool, broken (broken.h). */
 #include "src/core/label.h"
+#include "src/core/observe.h"
+#include "src/core/trace.h"
 #include "src/net/net.h"
 #include "src/work/pool.h"
 
@@ -284,6 +286,27 @@ START_TEST(a_stream_is_what_its_state_says) {
 }
 END_TEST
 
+/* A loop that is looked at says so; its trace is its own. */
+START_TEST(who_looks_is_noted) {
+    static _Alignas(EDDY_TRACE_ALIGN) char memory[EDDY_TRACE_BYTES_MIN];
+    struct observer observer = {0};
+    eddy_trace *trace;
+    BREAKS(loop->due, loop->due | DUE_OBSERVED, "DUE_OBSERVED) != 0) ==");
+    eddy__observe_begin(loop, &observer);
+    BREAKS(loop->observers, NULL, "DUE_OBSERVED) != 0) ==");
+    BREAKS(loop->is_quick, true, "loop->is_quick ==");
+    eddy__observe_end(loop, &observer);
+    expect_whole();
+    ck_assert_int_eq(eddy_trace_open(&trace, memory, sizeof memory), 0);
+    ck_assert_int_eq(eddy_trace_start(trace, loop), 0);
+    BREAKS(loop->due, loop->due & ~(unsigned)DUE_OBSERVED, "DUE_OBSERVED) != 0) ==");
+    BREAKS(trace->loop, NULL, "trace->loop == loop");
+    BREAKS(loop->call_depth, LOOP_CALLS_MAX + 1, "loop->call_depth <= LOOP_CALLS_MAX");
+    eddy_trace_stop(trace);
+    expect_whole();
+}
+END_TEST
+
 START_TEST(what_is_active_is_counted) {
     eddy_timer timers[2];
     for (int i = 0; i < 2; i++) {
@@ -404,6 +427,7 @@ Suite *make_suite(void) {
                                   queues_know_their_ends,
                                   each_bit_of_due_stands_for_something,
                                   a_stream_is_what_its_state_says,
+                                  who_looks_is_noted,
                                   what_is_active_is_counted,
                                   what_was_submitted_is_the_loops,
                                   a_pool_counts_its_jobs_and_threads,

@@ -1,5 +1,6 @@
-/* trace_ring.c: the ring that threads and signal handlers share, when one of them is held up in the
- * middle of a record: the others go on, nothing is torn, and each record is read or counted. */
+/* trace_places.c: the ring buffer that threads and signal handlers share, when one of them is held
+ * up in the middle of a record: the others go on, nothing is torn, and each record is read or
+ * counted. */
 #include "src/core/observe.h"
 #include "src/core/trace.h"
 #include "suite.h"
@@ -141,14 +142,14 @@ START_TEST(a_fork_takes_places_back_from_threads_that_are_gone) {
 END_TEST
 
 Suite *make_suite(void) {
-    Suite *suite = suite_create("unit/trace_ring");
-    TCase *ring = tcase_create("ring");
-    tcase_add_checked_fixture(ring, setup, teardown);
-    tcase_add_test(ring, a_record_that_is_being_written_is_waited_for);
-    tcase_add_test(ring, who_is_held_up_for_a_round_keeps_its_place_and_nobody_waits_for_it);
-    tcase_add_test(ring, a_record_that_comes_a_round_late_is_dropped);
-    tcase_add_test(ring, all_is_read_or_counted_however_late_the_reader_comes);
-    tcase_add_test(ring, a_fork_takes_places_back_from_threads_that_are_gone);
-    suite_add_tcase(suite, ring);
+    Suite *suite = suite_create("unit/trace_places");
+    TCase *places_case = tcase_create("places");
+    tcase_add_checked_fixture(places_case, setup, teardown);
+    tcase_add_test(places_case, a_record_that_is_being_written_is_waited_for);
+    tcase_add_test(places_case, who_is_held_up_for_a_round_keeps_its_place_and_nobody_waits_for_it);
+    tcase_add_test(places_case, a_record_that_comes_a_round_late_is_dropped);
+    tcase_add_test(places_case, all_is_read_or_counted_however_late_the_reader_comes);
+    tcase_add_test(places_case, a_fork_takes_places_back_from_threads_that_are_gone);
+    suite_add_tcase(suite, places_case);
     return suite;
 }
