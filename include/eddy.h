@@ -9,7 +9,7 @@
  *   signal.h  signals                           terminal.h modes, sizes, pairs
  *   pool.h    threads for what can only block   child.h    programs that are started
  *   work.h    functions on those threads        walk.h     who keeps a loop alive
- *   queue.h   one function at a time
+ *   queue.h   one function at a time            watchdog.h callbacks that take too long
  *   file.h    file operations
  *   label.h   names for handles
  *   trace_writer.h  traces as text, and for Perfetto
@@ -42,6 +42,7 @@
 #include <eddy/trace_writer.h>
 #include <eddy/wake.h>
 #include <eddy/walk.h>
+#include <eddy/watchdog.h>
 #include <eddy/work.h>
 
 #define EDDY_VERSION_MAJOR 0

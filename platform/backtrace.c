@@ -1,0 +1,29 @@
+/* backtrace.c: where a thread is, and a signal to it. */
+#include "os.h"
+
+#include <errno.h>
+
+#include "eddy_config.h"
+
+#ifdef HAVE_BACKTRACE
+#include <execinfo.h>
+#endif
+
+int eddy_os_backtrace(void **frames, int room) {
+#ifdef HAVE_BACKTRACE
+    int count = backtrace(frames, room);
+    return count > 0 ? count : -ENOTSUP;
+#else
+    (void)frames;
+    (void)room;
+    return -ENOTSUP;
+#endif
+}
+
+eddy_os_thread eddy_os_thread_self(void) {
+    return pthread_self();
+}
+
+int eddy_os_thread_signal(eddy_os_thread thread, int number) {
+    return -pthread_kill(thread, number);
+}
