@@ -152,6 +152,11 @@ EDDY_API int eddy_guard_start(eddy_guard *guard, eddy_watchdog *watchdog, eddy_l
  * only. */
 EDDY_API void eddy_guard_stop(eddy_guard *guard);
 
+/* What is being called now is told by `text`, cut at 47 bytes, instead of its object's label, until
+ * it returns: a handler of HTTP says so which request it is about. Costs a copy. Nothing happens if
+ * nothing is being called. Loop thread only. */
+EDDY_API void eddy_guard_label(eddy_guard *guard, const char *text);
+
 /* From pause to resume the loop is held up on purpose: the time does not count. Nothing else of the
  * loop runs meanwhile. They nest. Loop thread only, also in an eddy_trace_fn (trace.h). */
 EDDY_API void eddy_guard_pause(eddy_guard *guard);

@@ -7,7 +7,7 @@
  *
  * Invariant: between a call and its return `depth` is at least 1, and stack[depth - 1] is what
  * runs. Threading: loop thread only, but for eddy__guard_look. */
-#include "callback.h"
+#include "check.h"
 #include "loop.h"
 #include "observe.h"
 #include "watchdog.h"
@@ -259,6 +259,14 @@ void eddy_guard_stop(eddy_guard *guard) {
     while (watchdog->telling == guard)
         (void)eddy_os_condition_wait(&watchdog->quiet, &watchdog->lock, -1);
     eddy_os_unlock(&watchdog->lock);
+}
+
+void eddy_guard_label(eddy_guard *guard, const char *text) {
+    unsigned depth = atomic_load_explicit(&guard->depth, RELAXED);
+    if (depth == 0) return;
+    unsigned version = guard_write_begin(guard);
+    guard_write_label(&guard->stack[depth - 1], text);
+    guard_write_end(guard, version);
 }
 
 void eddy_guard_pause(eddy_guard *guard) {

@@ -338,6 +338,19 @@ static int64_t do_thread(struct world *it) {
     if (err == 0) eddy_os_thread_join(thread);
     return err;
 }
+static int64_t do_thread_signal(struct world *it) {
+    (void)it;
+    signal(SIGUSR1, on_signal);
+    int err = eddy_os_thread_signal(eddy_os_thread_self(), SIGUSR1);
+    signal(SIGUSR1, SIG_DFL);
+    return err;
+}
+static int64_t do_backtrace(struct world *it) {
+    void *frames[4];
+    (void)it;
+    int count = eddy_os_backtrace(frames, 4);
+    return count > 0 ? 0 : count;
+}
 static int64_t do_mutex(struct world *it) {
     eddy_os_mutex mutex;
     (void)it;
@@ -563,6 +576,8 @@ static const struct operation operations[] = {
     {"send two", do_send_two, 11, NOT_NOW},
     {"signal", do_signal, 0, NEVER},
     {"thread", do_thread, 0, NEVER},
+    {"thread signal", do_thread_signal, 0, NEVER},
+    {"backtrace", do_backtrace, 0, NEVER},
     {"mutex", do_mutex, 0, NEVER},
     {"condition", do_condition, 0, NEVER},
     {"signal take", do_signal_take, 0, NEVER},

@@ -181,6 +181,8 @@ PASS_ON(terminal_name, (int fd, char *name, size_t size), (fd, name, size))
 PASS_ON(terminal_pair, (int *manager, int *terminal), (manager, terminal))
 PASS_ON(at_exit, (void (*fn)(void)), (fn))
 PASS_ON(signal_take, (int number, void (*handler)(int)), (number, handler))
+PASS_ON(thread_signal, (eddy_os_thread thread, int number), (thread, number))
+PASS_ON(backtrace, (void **frames, int room), (frames, room))
 
 /* --- Calls that fail, or are cut short --- */
 

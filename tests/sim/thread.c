@@ -4,6 +4,7 @@
  * Invariant: `locks` and `conditions` are open. */
 #include "world.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,26 @@ void eddy_os_thread_join(eddy_os_thread thread) {
     struct start *start = fiber->argument;
     sim_fiber_join(fiber);
     free(start);
+}
+
+eddy_os_thread eddy_os_thread_self(void) {
+    struct sim_fiber *self = sim_self();
+    eddy_os_thread thread;
+    memset(&thread, 0, sizeof thread);
+    memcpy(&thread, &self, sizeof self);
+    return thread;
+}
+
+/* A system without backtraces, as some are: so nobody sends a thread a signal for one. */
+int eddy_os_backtrace(void **frames, int room) {
+    (void)frames;
+    (void)room;
+    return -ENOTSUP;
+}
+
+int eddy_os_thread_signal(eddy_os_thread thread, int number) {
+    (void)thread;
+    sim_fail("a thread is sent signal %d", number);
 }
 
 /* How long it takes is the simulation's to say: sim_yield lets time pass when nobody else can go

@@ -75,6 +75,8 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(signal_install, EINVAL)                                                       \
     CALL(signal_restore, EINVAL)                                                       \
     CALL(thread_start, EAGAIN)                                                         \
+    CALL(thread_signal, EAGAIN, ESRCH)                                                 \
+    CALL(backtrace, ENOTSUP)                                                           \
     CALL(mutex_open, ENOMEM, EAGAIN)                                                   \
     CALL(condition_open, ENOMEM, EAGAIN)                                               \
     CALL(file_open, EAGAIN, EMFILE, ENFILE, ENOENT, EACCES, ELOOP, ENOMEM, EIO)        \
