@@ -5,6 +5,7 @@ EDDY_EXAMPLE_WRAPPER="valgrind -q --error-exitcode=99" runs each under that comm
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -170,6 +171,21 @@ class Trace(Example):
 
     def test_usage(self):
         self.refuses('x', 'y')
+
+
+class Stall(Example):
+    def test_it_is_told_of_while_it_lasts_and_when_it_is_over(self):
+        run = subprocess.run(self.command(), stderr=subprocess.PIPE, encoding='utf-8', timeout=PATIENCE_S)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        told = re.findall(r'^timer "daily report" in phase 4 (has been running for|is over, it took) (\d+) ms$',
+            run.stderr, re.M)
+        self.assertGreaterEqual(len(told), 2)
+        self.assertEqual([it[0][:2] for it in told], ['ha'] * (len(told) - 1) + ['is'])
+        for number, it in enumerate(told[:-1]):
+            self.assertGreaterEqual(int(it[1]), 100 << number)
+        self.assertGreaterEqual(int(told[-1][1]), 1000)
+        if 'no backtrace' not in run.stderr:
+            self.assertRegex(run.stderr, r'(?m)^    #\d+ .*stall\+0x[0-9a-f]+')
 
 
 if __name__ == '__main__':
