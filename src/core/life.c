@@ -169,7 +169,7 @@ int eddy_loop_close(eddy_loop *loop) {
      * or thread that is not there. */
     if (life_is_parents(loop) && loop->wakeup.error == 0) return -ECHILD;
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
-    if (loop->handles > loop->own_handles) return -EBUSY;
+    if (loop->handles > loop->own_handles || loop->observers != NULL) return -EBUSY;
     int err = eddy__part_close(loop);
     if (err < 0) return err;
     eddy__observe_close(loop);
