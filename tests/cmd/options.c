@@ -30,6 +30,7 @@ START_TEST(nothing_given_means_the_defaults) {
     ck_assert_uint_eq(options.timeout_s, 60);
     ck_assert(!options.log && !options.quiet && !options.help);
     ck_assert(options.stats_s == 0 && options.metrics == NULL);
+    ck_assert_uint_eq(options.watchdog_ms, 0);
 }
 END_TEST
 
@@ -68,6 +69,8 @@ START_TEST(every_option_is_taken_in_both_spellings) {
                      0);
     ck_assert_uint_eq(options.stats_s, 5);
     ck_assert_str_eq(options.metrics, "/-/a_b~1");
+    ck_assert_int_eq(parse(&options, (const char *[]){"--watchdog", "50", NULL}), 0);
+    ck_assert_uint_eq(options.watchdog_ms, 50);
     ck_assert_int_eq(parse(&options, (const char *[]){"--", "-h", NULL}), 0);
     ck_assert_str_eq(options.directory, "-h");
     ck_assert(!options.help);
@@ -181,6 +184,8 @@ static const struct {
     {{"--metrics", "/../b"}, "--metrics: \"/../b\" is not " METRICS_WANTS},
     {{"--metrics", "/a?b"}, "--metrics: \"/a?b\" is not " METRICS_WANTS},
     {{"--metrics", "/%61"}, "--metrics: \"/%61\" is not " METRICS_WANTS},
+    {{"--watchdog", "0"}, "--watchdog: \"0\" is not a number from 1 to 3600000"},
+    {{"--watchdog"}, "--watchdog wants a number from 1 to 3600000 behind it"},
     {{"--grace", "x"}, "--grace: \"x\" is not a number from 0 to 86400"},
     {{"--index", "a/b"}, "--index: \"a/b\" is not " POLICY_WANTS_INDEX},
     {{"--index", ".."}, "--index: \"..\" is not " POLICY_WANTS_INDEX},
@@ -300,7 +305,7 @@ START_TEST(help_and_version_are_told) {
         "--show-hidden",   "--follow-links",  "--mime",         "--header",
         "--cors",          "--cache-control", "--spa",          "--error-page",
         "--precompressed", "-p, --port",      "-h, --help",     "TLS",
-        "exit status",     "--stats",         "--metrics"};
+        "exit status",     "--stats",         "--metrics",     "--watchdog"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ck_assert_ptr_nonnull(strstr(out, names[i]));
     ck_assert_str_eq(err, "");

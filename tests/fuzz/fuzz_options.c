@@ -95,6 +95,7 @@ static void check_options(const struct options *options) {
     FUZZ_CHECK(options->grace_s <= 86400);
     FUZZ_CHECK(options->stats_s <= 86400);
     check_metrics(options->metrics);
+    FUZZ_CHECK(options->watchdog_ms <= 3600000);
     check_user(options->user);
     check_policy(&options->policy);
 }

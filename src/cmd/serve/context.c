@@ -1,6 +1,7 @@
 /* context.c: see context.h. */
 #include "context.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 static int open_log(struct context *context, const struct log_config *config) {
@@ -88,4 +89,15 @@ struct cached_file *context_keep_file(struct context *context, const struct path
         file_cache_add(&context->cache, key, fd, stat, eddy_loop_now_ns(context->loop));
     if (file != NULL) expect_expiry(context);
     return file;
+}
+
+/* As it came: what is escaped in a target cannot change the line that tells it. */
+void context_label(const struct context *context, const eddy_http_request *request) {
+    if (context->guard == NULL) return;
+    char text[EDDY_STALL_LABEL];
+    size_t length;
+    const char *target = eddy_http_target(request, &length);
+    if (length > sizeof text) length = sizeof text;
+    snprintf(text, sizeof text, "%s %.*s", eddy_http_method(request), (int)length, target);
+    eddy_guard_label(context->guard, text);
 }

@@ -5,6 +5,7 @@
 #define EDDY_CMD_SERVE_CONTEXT_H
 
 #include <eddy.h>
+#include <eddy/http.h>
 
 #include "access_log.h"
 #include "file_cache.h"
@@ -18,7 +19,8 @@ struct exchange;
 
 struct context {
     eddy_loop *loop;
-    int root; /* the directory that is served; the caller's */
+    eddy_guard *guard; /* of --watchdog; NULL: there is none */
+    int root;          /* the directory that is served; the caller's */
     const struct policy *policy;
     size_t path_room; /* behind the path of a request; policy_room() */
     struct free_list spare_exchanges;
@@ -52,6 +54,9 @@ struct context_config {
 int context_open(struct context *context, const struct context_config *config);
 void context_close(struct context *context); /* once the loop has ended … */
 void context_free(struct context *context);  /* … and once it has been closed */
+
+/* For the watchdog, if there is one: what the callback under way is about. */
+void context_label(const struct context *context, const eddy_http_request *request);
 
 /* How to resolve paths below the root (eddy_file_open), and how to open one of them for reading. */
 unsigned context_beneath(const struct context *context);

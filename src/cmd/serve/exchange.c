@@ -34,6 +34,7 @@ static void on_gone(eddy_http_request *request, void *context) {
 }
 
 bool exchange_landed(struct exchange *exchange) {
+    context_label(exchange->context, exchange->request);
     exchange->in_flight--;
     if (!exchange->is_gone) return true;
     if (exchange->in_flight == 0) eddy_http_abort(exchange->request);

@@ -118,6 +118,7 @@ static void on_found(struct exchange *exchange, int error) {
 }
 
 void file_handler(eddy_http_request *request, void *context) {
+    context_label(context, request);
     if (eddy_http_body_length(request) > BODY_BYTES_MAX) {
         answer_status(context, request, 413);
         return;

@@ -125,6 +125,8 @@ static int serve(struct program *program) {
     status = open_trace(program);
     if (status != 0) return status;
     if (!program->options.quiet) print_banner(program);
+    err = program_guard(program);
+    if (err < 0) return program_fail(err, "start", "the watchdog");
     err = start_threads(program);
     if (err < 0) return program_fail(err, "start", "a thread");
     if (program->sockets.ready >= 0) program_own_names(program);
@@ -140,6 +142,7 @@ static int serve(struct program *program) {
 static bool close_all(struct program *program) {
     bool all_closed = true;
     for (unsigned i = 1; i < program->started; i++) pthread_join(program->threads[i].id, NULL);
+    stalls_close(&program->stalls);
     if (program->opened > 0) {
         program_unwatch_signals(program);
         eddy_wake_stop(&program->ended);

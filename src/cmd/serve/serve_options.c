@@ -146,6 +146,11 @@ static bool set_metrics(void *to, const char *value) {
     return value[strspn(value, plain)] == '\0';
 }
 
+static bool set_watchdog(void *to, const char *value) {
+    struct options *options = to;
+    return command_line_number(value, 1, 3600000, &options->watchdog_ms);
+}
+
 /* Whether there is somebody of that name is found out later. */
 static bool set_user(void *to, const char *value) {
     struct options *options = to;
@@ -302,6 +307,9 @@ static const struct option_rule rules[] = {
      set_metrics,
      "answer this path with figures for Prometheus; whoever can" COMMAND_LINE_INDENT
      "ask for a file can ask for them"},
+    {"watchdog", "MS", "a number from 1 to 3600000", set_watchdog,
+     "say on stderr which callback has held up its loop for so long," COMMAND_LINE_INDENT
+     "while it still does: what it serves, and where it stands"},
     {"user", "USER[:GROUP]", "a user or USER:GROUP, by name or number", set_user,
      "once it listens, and its files are open, go on as this user" COMMAND_LINE_INDENT
      "and not as root"},

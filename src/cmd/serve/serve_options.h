@@ -36,6 +36,7 @@ struct options {
     unsigned grace_s;
     unsigned stats_s;    /* from one line of figures to the next; 0: none */
     const char *metrics; /* the path of the page for Prometheus; NULL: none */
+    unsigned watchdog_ms; /* what a callback may take; 0: nobody looks */
     bool cache;
     bool quiet;
     bool help;

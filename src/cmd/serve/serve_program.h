@@ -14,6 +14,7 @@
 #include "serve_trace.h"
 #include "server.h"
 #include "sockets.h"
+#include "stalls.h"
 #include "successor.h"
 
 struct program;
@@ -37,6 +38,7 @@ struct program {
     int root;
     eddy_pool *pool;
     struct monitor_board *board;   /* NULL: nothing is measured */
+    struct stalls stalls;
     struct server_thread *threads; /* options.loops of them */
     unsigned opened, started;      /* how many have a server, and a thread */
     struct log_file log_file;
@@ -59,6 +61,9 @@ int program_find_addresses(struct program *program);
 int program_open_log(struct program *program);
 int program_open_servers(struct program *program);
 int program_listen(struct program *program);
+
+/* The watchdog, for all loops, if it was asked for. Errors: as stalls_open. */
+int program_guard(struct program *program);
 
 /* The names of --unix whose sockets another process has handed on are this one's to remove from now
  * on. The other one leaves them once it hears that it has been taken over. */

@@ -284,6 +284,17 @@ int program_listen(struct program *program) {
     return program->sockets.count > 0 ? listen_inherited(program) : listen_anew(program);
 }
 
+int program_guard(struct program *program) {
+    const struct options *options = &program->options;
+    if (options->watchdog_ms == 0) return 0;
+    int err = stalls_open(&program->stalls, options->watchdog_ms, options->loops);
+    for (unsigned i = 0; err == 0 && i < program->opened; i++) {
+        struct context *context = &program->threads[i].server.context;
+        context->guard = stalls_guard(&program->stalls, context->loop);
+    }
+    return err;
+}
+
 /* --- Names --- */
 
 /* Whether the listener's address is one of --unix. What stands before the name differs: some

@@ -3,7 +3,7 @@
  * The files of the server stand in layers. Each includes the headers of lower layers only:
  *
  *     serve_command         from start to end, and threads; serve_start, serve_signals
- *     account, hosts, port, sockets, successor; serve_options, policy_load
+ *     account, hosts, port, sockets, stalls, successor; serve_options, policy_load
  *     server                listening, stopping
  *     monitor               figures of the loops: a line, a page
  *     file_handler          from a request to the file that answers it
