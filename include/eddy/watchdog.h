@@ -63,8 +63,7 @@ typedef struct eddy_watchdog_config {
     eddy_stall_fn *stalled;
 
     /* Called in the loop's thread, after each callback that took the budget or more, with
-     * `is_over`. It may call what a callback may, but start or stop nobody who looks at the loop.
-     */
+     * `is_over`. It may call what a callback may, and stop the guard. */
     eddy_stall_fn *over_budget;
 
     void *context; /* of both */

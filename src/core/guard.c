@@ -186,7 +186,7 @@ RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
     eddy_os_condition_signal(&watchdog->wake);
     eddy_os_unlock(&watchdog->lock);
     eddy_stall_fn *fn = watchdog->config.over_budget;
-    if (fn != NULL) fn(&stall, watchdog->config.context); /* the guard stays: see the header */
+    if (fn != NULL) fn(&stall, watchdog->config.context); /* the guard may be gone now */
 }
 
 /* The thread may end as soon as it is out of here, and must not be sent a signal then: either it

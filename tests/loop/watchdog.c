@@ -398,6 +398,22 @@ START_TEST(a_budget_needs_no_thread) {
 }
 END_TEST
 
+static void on_over_stop(const eddy_stall *stall, void *context) {
+    on_over(stall, context);
+    eddy_guard_stop(&guard);
+    memset(&guard, 0, sizeof guard);
+}
+
+START_TEST(who_is_told_may_stop_the_guard) {
+    ticks = 0;
+    begin_with((eddy_watchdog_config){.over_budget = on_over_stop});
+    ck_assert_int_eq(eddy_timer_start(&timer, compute, 0, 1), 0);
+    test_turn_until(loop, &done);
+    ck_assert_int_eq(over_count, 1);
+    end();
+}
+END_TEST
+
 static void say_and_stall(eddy_timer *it) {
     eddy_guard_label(&guard, "GET /a/path/that/is/longer/than/a/label/has/room/for");
     on_timer(it);
@@ -461,6 +477,32 @@ START_TEST(nothing_is_told_after_a_stop) {
     ck_assert_int_eq(atomic_load(&lasting_count), count);
     ck_assert_int_eq(over_count, 0);
     memset(&guard, 0, sizeof guard);
+    end();
+}
+END_TEST
+
+static atomic_bool is_telling;
+
+static void tell_slowly(const eddy_stall *stall, void *context) {
+    atomic_store(&is_telling, true);
+    on_stalled(stall, context);
+    sleep_ns(2 * budget_ns);
+    atomic_store(&is_telling, false);
+}
+
+static void stop_while_it_is_told(eddy_timer *it) {
+    (void)it;
+    await(1);
+    eddy_guard_stop(&guard);
+    ck_assert(!atomic_load(&is_telling));
+    done = true;
+}
+
+START_TEST(a_stop_waits_for_what_is_being_told) {
+    begin_with((eddy_watchdog_config){.stalled = tell_slowly});
+    ck_assert_int_eq(eddy_timer_start(&timer, stop_while_it_is_told, 0, 0), 0);
+    test_turn_until(loop, &done);
+    ck_assert_int_eq(atomic_load(&lasting_count), 1);
     end();
 }
 END_TEST
@@ -681,10 +723,10 @@ Suite *make_suite(void) {
     ck_add(suite, "when", a_second_is_told_of_at_each_doubling_and_measured,
            what_is_within_its_budget_is_not_told_of, while_the_loop_sleeps_the_watchdog_does,
            what_is_held_on_purpose_does_not_count, a_budget_needs_no_thread,
-           a_callback_says_itself_what_it_is_about);
+           who_is_told_may_stop_the_guard, a_callback_says_itself_what_it_is_about);
     ck_add(suite, "start and stop", a_guard_stops_and_starts_inside_a_callback,
-           nothing_is_told_after_a_stop, errors_leave_nothing_behind,
-           one_watchdog_guards_many_loops);
+           nothing_is_told_after_a_stop, a_stop_waits_for_what_is_being_told,
+           errors_leave_nothing_behind, one_watchdog_guards_many_loops);
     ck_add(suite, "backtrace", the_backtrace_shows_where_it_stands,
            a_thread_that_blocks_the_signal_gives_no_backtrace,
            without_a_signal_a_sleep_is_not_disturbed);
