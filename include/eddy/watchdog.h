@@ -56,10 +56,10 @@ typedef void eddy_stall_fn(const eddy_stall *stall, void *context);
 typedef struct eddy_watchdog_config {
     int64_t budget_ns; /* what a callback may take, at least 1 us; default 100 ms; at most a day */
 
-    /* Called in the watchdog's thread while a callback lasts, after 1, 2, 4, 8 … budgets, and once
-     * more when one that was told of is over. One at a time. NULL: there is no thread. While it
-     * runs nothing else is told, and who stops a guard may have to wait. It may call what is for
-     * any thread, as eddy_loop_post, and neither stop a guard nor wait for a loop. */
+    /* Called in the watchdog's thread while a callback lasts, after 1, 2, 4, 8 budgets and so on,
+     * and once more when one that was told of is over. One at a time. NULL: there is no thread.
+     * While it runs nothing else is told, and who stops a guard may have to wait. It may call what
+     * is for any thread, as eddy_loop_post, and neither stop a guard nor wait for a loop. */
     eddy_stall_fn *stalled;
 
     /* Called in the loop's thread, after each callback that took the budget or more, with

@@ -1,7 +1,7 @@
 /* guard.c: a watchdog's share in a loop's thread: what is being called is written down before each
  * callback, for another thread to read at any time.
  *
- * `version` is odd while a call is written. A field is stored with release and loaded with acquire,
+ * `version` is odd while a call is written. A field is stored with release and read with acquire,
  * so whoever finds a new field finds the odd version as well, or a later one, and looks again.
  * Labels are copied, as only this thread may look into the loop's tables.
  *
@@ -185,8 +185,8 @@ RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
     }
     eddy_os_condition_signal(&watchdog->wake);
     eddy_os_unlock(&watchdog->lock);
-    eddy_stall_fn *fn = watchdog->config.over_budget;
-    if (fn != NULL) fn(&stall, watchdog->config.context); /* the guard may be gone now */
+    if (watchdog->config.over_budget != NULL) /* the guard may be gone after it */
+        watchdog->config.over_budget(&stall, watchdog->config.context);
 }
 
 /* The thread may end as soon as it is out of here, and must not be sent a signal then: either it

@@ -1,7 +1,7 @@
 /* context.c: see context.h. */
 #include "context.h"
 
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static int open_log(struct context *context, const struct log_config *config) {
@@ -95,9 +95,13 @@ struct cached_file *context_keep_file(struct context *context, const struct path
 void context_label(const struct context *context, const eddy_http_request *request) {
     if (context->guard == NULL) return;
     char text[EDDY_STALL_LABEL];
-    size_t length;
-    const char *target = eddy_http_target(request, &length);
-    if (length > sizeof text) length = sizeof text;
-    snprintf(text, sizeof text, "%s %.*s", eddy_http_method(request), (int)length, target);
+    size_t length, room = sizeof text - 1;
+    const char *method = eddy_http_method(request), *target = eddy_http_target(request, &length);
+    size_t used = strnlen(method, room - 1);
+    memcpy(text, method, used);
+    text[used++] = ' ';
+    if (length > room - used) length = room - used;
+    memcpy(text + used, target, length);
+    text[used + length] = '\0';
     eddy_guard_label(context->guard, text);
 }
