@@ -1,0 +1,102 @@
+/* scenes.js: the load, the settings and the scenes, which the visitor changes, and what happened. */
+
+const LINES_MAX = 60;
+const scenes = new Map(); /* by id: {scene, button} */
+
+function makeScenes(hello) {
+    scenes.clear();
+    $('scene-list').textContent = '';
+    for (const scene of hello.scenes || []) {
+        const button = make('button', {type: 'button', 'aria-pressed': String(Boolean(scene.on)), id: 'scene-' + scene.id}, scene.title);
+        button.onclick = async () => {
+            const isOn = button.getAttribute('aria-pressed') === 'true';
+            addMark(isOn ? scene.id + ' off' : scene.id);
+            await act('scene', {id: scene.id, on: isOn ? 0 : 1});
+        };
+        const links = [guideLink(scene.guide, 'guide'), sourceLink(scene.source)].filter(it => it);
+        $('scene-list').append(make('li', {}, button, make('p', {}, scene.why), make('p', {class: 'links dim'},
+            ...links.flatMap((link, index) => index > 0 ? [' · ', link] : [link]))));
+        scenes.set(scene.id, {scene, button});
+    }
+}
+
+function makeBackends(hello) {
+    for (const label of $('backends').querySelectorAll('label')) label.remove();
+    for (const name of hello.backends || []) {
+        const input = make('input', {type: 'radio', name: 'backend', value: name});
+        input.onchange = () => {
+            addMark(name);
+            act('backend', {name});
+        };
+        $('backends').append(make('label', {class: 'check'}, input, ' ' + name));
+    }
+}
+
+/* What the visitor is typing is not overwritten. */
+function show(input, value) {
+    if (document.activeElement !== input && input.value !== String(value)) input.value = value;
+}
+function showSettings(state) {
+    for (const input of $('backends').querySelectorAll('input')) input.checked = input.value === state.backend;
+    if (state.pool) show($('pool-threads'), state.pool.max);
+    if (state.load && !$('load-form').dataset.touched) {
+        show($('load-clients'), state.load.clients);
+        show($('load-rate'), state.load.rate || 0);
+        $('load-open').checked = Boolean(state.load.open);
+    }
+    for (const [id, isOn] of Object.entries(state.scenes || {}))
+        if (scenes.has(id)) set(scenes.get(id).button, 'aria-pressed', String(Boolean(isOn)));
+}
+
+function makeLoad() {
+    const form = $('load-form');
+    for (const id of ['load-clients', 'load-rate', 'load-open']) $(id).addEventListener('input', () => { form.dataset.touched = 1; });
+    form.onsubmit = async event => {
+        event.preventDefault();
+        const fields = {clients: $('load-clients').value || 0, rate: $('load-rate').value || 0, open: $('load-open').checked ? 1 : 0};
+        addMark(several(Number(fields.clients), 'client', 'clients'));
+        await act('load', fields);
+        delete form.dataset.touched;
+    };
+    $('load-stop').onclick = async () => {
+        addMark('no load');
+        await act('load', {clients: 0, rate: 0, open: 0});
+        delete form.dataset.touched;
+    };
+    $('pool-threads').onchange = event => {
+        addMark(several(Number(event.target.value), 'thread', 'threads'));
+        act('pool', {threads: event.target.value});
+    };
+}
+
+/* --- What happened --- */
+
+function addLine(text, more, isBad) {
+    if (view.isSeeking && $('log').children.length >= LINES_MAX) return;
+    const time = view.recorded ? digits(view.now() / 1000) + ' s' : new Date().toLocaleTimeString('en-GB');
+    const item = make('li', {class: isBad ? 'bad' : null}, make('time', {class: 'dim'}, time), ' ' + text);
+    if (more) item.append(more);
+    $('log').prepend(item);
+    while ($('log').children.length > LINES_MAX) $('log').lastElementChild.remove();
+    showLine(text);
+}
+function showLine(text) {
+    put($('now-line'), text);
+    clearTimeout(showLine.timer);
+    showLine.timer = setTimeout(() => put($('now-line'), ''), 8000);
+}
+
+function onStall(stall) {
+    const who = [stall.label || stall.kind, stall.function ? 'in ' + stall.function : ''].filter(it => it).join(' ');
+    const text = stall.over ? `Stalled: ${who}, for ${duration(stall.ms * 1e6)}` : `Is stalling: ${who}, for ${duration(stall.ms * 1e6)} up to now`;
+    const frames = (stall.frames || []).slice(0, 64);
+    addLine(text, frames.length > 0 ? make('details', {}, make('summary', {}, 'where the thread was'), make('pre', {}, frames.join('\n'))) : null, true);
+}
+
+on('hello', hello => {
+    makeScenes(hello);
+    makeBackends(hello);
+});
+on('state', showSettings);
+on('said', said => addLine(said.text || ''));
+on('stall', onStall);
