@@ -5,11 +5,11 @@ const SECONDS = 60;
 const POINTS = 1200; /* more than a minute of them */
 const marks = [];    /* what was pressed, and when: {at, text} */
 
-function makeChart(canvas, lines) {
-    return {canvas, lines, points: [], low: 1, high: 3};
+function makeChart(canvas, lines, empty) {
+    return {canvas, lines, empty, points: [], low: 1, high: 3};
 }
-const latencyChart = makeChart($('latency'), [['p50', 'link', []], ['p99', 'second', [5, 3]]]);
-const lateChart = makeChart($('late'), [['last', 'link', []], ['max', 'second', [5, 3]]]);
+const latencyChart = makeChart($('latency'), [['p50', 'link', []], ['p99', 'second', [5, 3]]], 'no load: give it some clients');
+const lateChart = makeChart($('late'), [['last', 'link', []], ['max', 'second', [5, 3]]], 'no figures yet');
 
 function addPoint(chart, at, values, isBlocked) {
     chart.points.push({at, values, isBlocked});
@@ -54,10 +54,10 @@ function drawChart(chart) {
     drawBlocked(pen, points, frame);
     drawMarks(pen, now, frame);
     drawLines(pen, chart, points, frame);
-    if (points.length === 0) {
+    if (!points.some(point => point.values[0] > 0)) {
         pen.fillStyle = colors.dim;
         pen.textAlign = 'center';
-        pen.fillText('no figures yet', (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2);
+        pen.fillText(chart.empty, (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2);
     }
 }
 

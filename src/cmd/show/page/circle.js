@@ -17,8 +17,8 @@ function makeCircle() {
     const svg = $('circle');
     for (let phase = 1; phase <= 8; phase++) {
         const from = (phase - 1) / 8, middle = (from + 1 / 16 - 0.25) * 2 * Math.PI;
-        const path = draw('path', {d: arc(95, 156, from + 0.003, from + 0.122), fill: `var(--p${phase})`});
-        const x = 126 * Math.cos(middle), y = 126 * Math.sin(middle);
+        const path = draw('path', {d: arc(93, 157, from + 0.003, from + 0.122), fill: `var(--p${phase})`});
+        const x = 125.5 * Math.cos(middle), y = 125.5 * Math.sin(middle);
         const figure = draw('text', {x, y: y + 13, class: 'figure'});
         const segment = draw('g', {class: 'phase', role: 'button', tabindex: 0, 'aria-pressed': 'false'}, path,
             draw('text', {x, y: y - 2}, phaseName(phase)), figure);
@@ -87,7 +87,7 @@ function drawShares(shares) {
     circle.shares.forEach((part, phase) => {
         const share = total > 0 ? (shares[phase] || 0) / total : 0;
         /* An arc of all the circle would end where it begins, and be none. */
-        set(part, 'd', share > 0.0005 ? arc(83, 91, at, at + Math.min(share, 0.9999)) : 'M0 0');
+        set(part, 'd', share > 0.0005 ? arc(81, 89, at, at + Math.min(share, 0.9999)) : 'M0 0');
         at += share;
     });
 }

@@ -40,27 +40,26 @@ function drawRuler() {
             const at = x(decade + Math.log10(part));
             if (at < 0 || at > width || (part > 1 && perDecade < 60)) continue;
             svg.append(draw('line', {x1: at, x2: at, y1: base, y2: base + (part === 1 ? 9 : 4), class: 'axis'}));
-            if ((part === 1 && perDecade > 30) || (perDecade > 300 && decade + Math.log10(part) <= 9))
+            if ((part === 1 && (perDecade > 45 || decade % 3 === 0)) || (perDecade > 300 && decade + Math.log10(part) <= 9))
                 svg.append(draw('text', {x: at, y: base + 21, class: 'tick'}, duration(part * 10 ** decade)));
         }
     drawCosts(svg, x, width, base);
     showCostList();
 }
 
-/* Each name on the lowest row where it has room. */
+/* Each name on the lowest row where it has room; without any, it is in the list below. */
 function drawCosts(svg, x, width, base) {
     const ends = new Array(RULER_ROWS).fill(-Infinity);
     ruler.costs.forEach((cost, index) => {
         const at = x(Math.log10(cost.ns));
         if (at < -2 || at > width + 2) return;
-        const text = cost.name + ' · ' + duration(cost.ns), size = Math.min(text.length * 6.4, width - 8);
+        const text = cost.name + ' · ' + duration(cost.ns), size = Math.min(text.length * 6.6, width - 8);
         const left = Math.max(2, Math.min(at - 4, width - size - 2));
-        let row = ends.findIndex(end => end < left);
-        if (row < 0) row = RULER_ROWS - 1;
-        ends[row] = left + size + 12;
-        const y = base - 14 - row * 24;
+        const row = ends.findIndex(end => end < left), y = base - 14 - row * 24;
+        if (row >= 0) ends[row] = left + size + 12;
         svg.append(draw('g', {class: index === ruler.chosen ? 'cost chosen' : 'cost'},
-            draw('line', {x1: at, x2: at, y1: y + 3, y2: base}), draw('circle', {cx: at, cy: base, r: 4}), draw('text', {x: left, y}, text)));
+            row < 0 ? null : draw('line', {x1: at, x2: at, y1: y + 3, y2: base}), draw('circle', {cx: at, cy: base, r: 4.5}),
+            row < 0 ? null : draw('text', {x: left, y}, text)));
         svg.lastChild.onclick = () => choose(index);
     });
 }

@@ -4,9 +4,9 @@ const MODEL_NAMES = {'one': 'one at a time', 'fork': 'a process each', 'thread':
     'loop': 'event loop', 'loop-pool': 'loop with pool'};
 const METRICS = [
     {title: 'Requests/s', hint: 'more is better', value: it => it.done_per_s, text: it => count(it.done_per_s)},
-    {title: 'Latency, p99', hint: 'less is better; each third of the bar is ten times', value: it => it.p99_us, text: it => duration(it.p99_us * 1000), isLog: true},
+    {title: 'Latency, p99', hint: 'less is better; logarithmic', value: it => it.p99_us, text: it => duration(it.p99_us * 1000), isLog: true},
     {title: 'Memory', hint: 'less is better', value: it => it.memory_kb, text: it => memory(it.memory_kb)},
-    {title: 'Threads', hint: 'of all its processes', value: it => it.threads, text: it => count(it.threads) + (it.processes > 1 ? ' in ' + count(it.processes) : '')},
+    {title: 'Threads', hint: 'and in how many processes', value: it => it.threads, text: it => count(it.threads) + (it.processes > 1 ? ' in ' + count(it.processes) : '')},
 ];
 const models = {names: [], latest: new Map(), running: null};
 

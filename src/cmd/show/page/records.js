@@ -1,6 +1,7 @@
 /* records.js: the records of the trace that are kept, each in words, and what led to what. */
 
 const RECORDS_MAX = 20000; /* of a live loop; a recording may have more, as it ends */
+const CHAIN_MAX = 8;       /* a timer that starts itself has no first cause */
 const records = {all: [], places: new Map(), lost: 0};
 
 function recordOf(row) {
@@ -32,10 +33,10 @@ function addRecords(rows, most) {
 }
 const placeOf = number => records.places.has(number) ? records.places.get(number) : -1;
 
-/* The places of what led to the record, from the first cause on, and the record itself. */
+/* The places of what led to the record, from the first cause on or CHAIN_MAX back, and the record itself. */
 function causesOf(place) {
     const chain = [];
-    for (let at = place; at >= 0 && chain.length < 32; ) {
+    for (let at = place; at >= 0 && chain.length < CHAIN_MAX; ) {
         chain.unshift(at);
         const next = placeOf(records.all[at].cause);
         if (next >= at) break;

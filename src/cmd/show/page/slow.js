@@ -5,7 +5,8 @@ const RECORDED_ENOUGH = 8000; /* or until there are so many records */
 
 const slow = {at: 0, isPlaying: false, isRecording: false, timer: 0, stop: 0, pace: 4};
 
-const windowSize = () => $('tape').parentElement.clientWidth < 560 ? 28 : 64;
+/* How many records there is room for. */
+const windowSize = () => Math.max(24, Math.min(72, Math.round($('tape').parentElement.clientWidth / 16)));
 
 function setMode(mode) {
     if (view.mode === mode) return;
@@ -13,6 +14,7 @@ function setMode(mode) {
     view.mode = mode;
     for (const name of ['live', 'slow', 'held']) set($('mode-' + name), 'aria-pressed', name === mode);
     $('slow').hidden = mode === 'live';
+    document.body.classList.toggle('stepping', mode !== 'live');
     for (const part of document.querySelectorAll('#slow-controls [data-mode]')) part.hidden = part.dataset.mode !== mode;
     setPlaying(false);
     if (before === 'held') act('hold', {on: 0});
@@ -108,9 +110,8 @@ function showRecord() {
     });
     showText(record, turn);
     showChain(chain);
-    const label = record.kind === 'call' || record.thread !== 0 ? record.label : record.kind;
     drawStep(record.thread === 0 ? record.phase : 0, turn >= 0 ? 'turn ' + count(all[turn].argument) : '',
-        record.thread === 0 ? (record.phase > 0 ? PHASES[record.phase][0] : 'outside') : 'pool', cut(record.kind, 22), cut(label, 24));
+        record.thread === 0 ? (record.phase > 0 ? PHASES[record.phase][0] : 'outside') : 'pool', cut(record.kind, 22), cut(record.label, 24));
 }
 
 function showText(record, turn) {
@@ -140,7 +141,7 @@ function showWhy() {
         (held ? 'The loop stands still before ' + (held.what || 'what comes next') + (held.phase ? ', in phase ' + phaseName(held.phase) : '') + '. Its clients wait.' :
             'The loop stops at the next record …') :
         slow.isRecording ? 'The loop is being recorded: ' + count(records.all.length) + ' records so far.' :
-            count(records.all.length) + ' records of what the loop did, one after another' + (records.lost > 0 ? '; ' + count(records.lost) + ' came too fast and are missing' : '') + '. The loop itself runs on.');
+            count(records.all.length) + ' records of what the loop did, one after another' + (records.lost > 0 ? '; ' + count(records.lost) + ' came too fast and are missing' : '') + (view.recorded ? '.' : '. The loop itself runs on.'));
 }
 
 function onRecords(message) {

@@ -38,6 +38,7 @@ function connect() {
             stream.wasConnected = true;
             stream.retries = 0;
             setConnection('up', 'live');
+            document.body.classList.remove('stale');
             if (data.recorded) playServed();
         }
         if (!player.messages) receive(event, data);
@@ -52,6 +53,7 @@ function lose(why) {
     const delay = RETRY_MS[Math.min(stream.retries, RETRY_MS.length - 1)];
     if (stream.retries++ === 0 && stream.wasConnected) addLine(why[0].toUpperCase() + why.slice(1) + '; trying again.', null, true);
     setConnection('down', why + '; trying again');
+    document.body.classList.add('stale');
     if (!document.hidden) stream.timer = setTimeout(connect, delay);
 }
 
@@ -116,6 +118,7 @@ function startPlayer(messages) {
     }
     setConnection('up', 'recorded session');
     document.body.classList.add('recorded');
+    put($('mode-live'), 'As it was');
     $('mode-held').hidden = true;
     $('mode-slow').hidden = records.all.length === 0;
     $('slow-again').hidden = true;

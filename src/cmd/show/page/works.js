@@ -13,7 +13,7 @@ function drawStrip(timers) {
     svg.textContent = '';
     svg.append(draw('line', {x1: 6, x2: width - 16, y1: 12, y2: 12, class: 'line'}));
     for (const ms of STRIP_MS) svg.append(draw('line', {x1: x(ms), x2: x(ms), y1: 7, y2: 17, class: 'line'}),
-        draw('text', {x: x(ms), y: 30}, ms === 0 ? 'now' : ms < 1000 ? ms + ' ms' : ms / 1000 + ' s'));
+        draw('text', {x: x(ms), y: 30}, ms === 0 ? 'now' : ms === 1 ? '' : ms < 1000 ? ms + ' ms' : ms / 1000 + ' s'));
     for (const timer of timers) svg.append(draw('circle', {cx: x(timer.due_ms), cy: 12, r: 5, fill: 'var(--p4)', class: 'dot'}));
 }
 
@@ -85,7 +85,11 @@ function showFigures(state) {
         put(item.lastChild, value);
     });
     set($('now'), 'class', state.held ? 'held' : isBlocked ? 'blocked' : null);
-    if (isBlocked && !state.held) {
+    if (state.held) {
+        put($('now-line'), 'The loop is held' + (state.held.phase ? ' in phase ' + phaseName(state.held.phase) : ''));
+        clearTimeout(showLine.timer);
+        showLine.timer = setTimeout(() => put($('now-line'), ''), 1000);
+    } else if (isBlocked) {
         const by = state.blocked || {};
         put($('now-line'), `Blocked for ${duration(state.blocked_ms * 1e6)}` + (by.label || by.function ? ` by ${[by.label, by.function].filter(it => it).join(', ')}` : ''));
     }
