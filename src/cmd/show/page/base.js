@@ -69,6 +69,10 @@ const view = {
     now: () => performance.now(), /* ms; of a recording: its own */
 };
 
+/* A callback lasts: longer than any should, and not because somebody holds the loop. */
+const BLOCKED_MS = 20;
+const isBlockedIn = state => state.blocked_ms >= BLOCKED_MS && !state.held;
+
 const handlers = {};
 function on(event, handler) {
     (handlers[event] = handlers[event] || []).push(handler);

@@ -150,9 +150,9 @@ function drawLines(pen, chart, points, frame) {
 }
 
 function addState(state) {
-    const at = view.now(), isBlocked = state.blocked_ms >= 20;
+    const at = view.now(), isBlocked = isBlockedIn(state);
     /* While a callback lasts nothing is measured; the timer is late by as long at least. */
-    const least = state.blocked_ms >= 20 ? state.blocked_ms * 1000 : 0;
+    const least = isBlocked ? state.blocked_ms * 1000 : 0;
     const load = state.load || {}, late = state.late_us || {};
     addPoint(latencyChart, at, load.clients > 0 ? [load.p50_us, load.p99_us] : [0, 0], isBlocked);
     addPoint(lateChart, at, [Math.max(late.last || 0, least), Math.max(late.max || 0, least)], isBlocked);

@@ -78,7 +78,7 @@ function cut(text, length) {
 }
 
 function blockedPhase(state) {
-    return state.blocked_ms > 0 && state.blocked ? PHASE_OF[state.blocked.kind] || 0 : 0;
+    return state.blocked ? PHASE_OF[state.blocked.kind] || 0 : 0;
 }
 
 function drawShares(shares) {
@@ -93,7 +93,7 @@ function drawShares(shares) {
 }
 
 function drawLive(state) {
-    const isBlocked = state.blocked_ms >= 20, blocked = isBlocked ? blockedPhase(state) : 0;
+    const rates = state.rates || {}, isBlocked = isBlockedIn(state), blocked = isBlocked ? blockedPhase(state) : 0;
     const shares = state.shares || [];
     circle.segments.forEach((segment, index) => {
         const share = shares[index + 1] || 0, phase = index + 1;
@@ -108,7 +108,7 @@ function drawLive(state) {
         const by = state.blocked || {};
         setCenter('blocked for', duration(state.blocked_ms * 1e6), cut(by.label || by.kind || '', 22), cut(by.function || '', 22));
     } else {
-        setCenter('turn ' + count(state.turn), count(state.rates.turns) + '/s', 'turns', count(state.rates.events) + ' events/s');
+        setCenter('turn ' + count(state.turn), count(rates.turns) + '/s', 'turns', count(rates.events) + ' events/s');
     }
 }
 
@@ -127,6 +127,8 @@ function drawStep(phase, over, big, under, last) {
 }
 
 on('state', state => {
-    if (view.mode === 'live') drawLive(state);
+    if (document.hidden || view.isSeeking || view.mode !== 'live') return;
+    if (state.held) drawStep(state.held.phase || 0, 'turn ' + count(state.turn), 'held', cut(state.held.what || '', 24), '');
+    else drawLive(state);
 });
 on('hello', () => showPhase(0));

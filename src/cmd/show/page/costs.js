@@ -18,7 +18,7 @@ async function measureCosts() {
     $('costs-measure').disabled = true;
     try {
         ruler.costs = readCosts(view.costs || await (await ask('/costs')).json());
-        put($('costs-text'), ruler.costs.length > 0 ? 'Choose a mark to see what else would have gone into that time.' : 'Nothing could be measured.');
+        put($('costs-text'), ruler.costs.length > 0 ? 'Choose one to compare the others with it. Once the ruler has the focus, the wheel, + and − zoom it.' : 'Nothing could be measured.');
     } catch (error) {
         put($('costs-text'), 'Not measured: ' + error.message);
     }
@@ -92,25 +92,30 @@ function moveRuler(from, size = ruler.to - ruler.from) {
     drawRuler();
 }
 
+const rulerX = event => event.clientX - $('ruler').getBoundingClientRect().left;
+
+/* One pointer moves the ruler, two zoom it. What hardly moves is a click. */
 function onRulerPointer(event) {
-    const pointers = ruler.pointers, before = pointers.get(event.pointerId);
-    if (!before) return;
-    const others = [...pointers.entries()].filter(([id]) => id !== event.pointerId).map(([, x]) => x), size = ruler.to - ruler.from;
-    pointers.set(event.pointerId, event.offsetX);
-    if (others.length === 0) return moveRuler(ruler.from - (event.offsetX - before) / ruler.width * size);
-    const was = Math.abs(before - others[0]), is = Math.abs(event.offsetX - others[0]);
-    if (was > 8 && is > 8) zoom(was / is, (event.offsetX + others[0]) / 2 / ruler.width);
+    const pointer = ruler.pointers.get(event.pointerId), x = rulerX(event);
+    if (!pointer || (!pointer.isDragged && Math.abs(x - pointer.x) < 4)) return;
+    if (!pointer.isDragged) $('ruler').setPointerCapture(event.pointerId);
+    pointer.isDragged = true;
+    const before = pointer.x, other = [...ruler.pointers.values()].find(it => it !== pointer);
+    pointer.x = x;
+    if (!other) return moveRuler(ruler.from - (x - before) / ruler.width * (ruler.to - ruler.from));
+    const was = Math.abs(before - other.x), is = Math.abs(x - other.x);
+    if (was > 8 && is > 8) zoom(was / is, (x + other.x) / 2 / ruler.width);
 }
 
 function makeRuler() {
     const svg = $('ruler'), size = () => ruler.to - ruler.from;
     svg.addEventListener('wheel', event => {
-        /* The page scrolls when there is nothing to zoom any more. */
-        if ((event.deltaY > 0 && size() >= 9) || ruler.costs.length === 0) return;
+        /* Who only scrolls past is not held up; a pinch on a touchpad comes as a wheel with Ctrl. */
+        if (document.activeElement !== svg && !event.ctrlKey) return;
         event.preventDefault();
-        zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, event.offsetX / ruler.width);
+        zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, rulerX(event) / ruler.width);
     }, {passive: false});
-    svg.addEventListener('pointerdown', event => ruler.pointers.set(event.pointerId, event.offsetX));
+    svg.addEventListener('pointerdown', event => ruler.pointers.set(event.pointerId, {x: rulerX(event), isDragged: false}));
     svg.addEventListener('pointermove', onRulerPointer);
     for (const name of ['pointerup', 'pointercancel', 'pointerleave']) svg.addEventListener(name, event => ruler.pointers.delete(event.pointerId));
     svg.addEventListener('keydown', event => {

@@ -22,7 +22,7 @@ function setMode(mode) {
     put($('slow-title'), mode === 'held' ? 'The loop is held' : 'Slow motion');
     if (mode === 'slow') beginSlow();
     if (mode === 'held') beginHeld();
-    if (mode === 'live' && view.state) drawLive(view.state);
+    if (mode === 'live' && view.state) drawLive({...view.state, held: null});
 }
 
 function beginSlow() {

@@ -75,7 +75,7 @@ function showPool(state) {
 /* The line that stays in sight. */
 let announced = 0;
 function showFigures(state) {
-    const rates = state.rates || {}, load = state.load || {}, isBlocked = state.blocked_ms >= 20;
+    const rates = state.rates || {}, load = state.load || {}, isBlocked = isBlockedIn(state);
     const figures = [['turns/s', count(rates.turns)], ['calls/s', count(rates.calls)], ['system calls/s', count(rates.system_calls)],
         ['requests/s', load.clients > 0 ? count(load.done_per_s) : '–'], ['p99', load.clients > 0 ? duration(load.p99_us * 1000) : '–'],
         ['timer late', duration(Math.max((state.late_us || {}).last || 0, isBlocked ? state.blocked_ms * 1000 : 0) * 1000)],
@@ -99,7 +99,7 @@ function showFigures(state) {
         put($('announce'), 'The loop goes on, after ' + duration(announced * 1e6));
         showLine('It goes on, after ' + duration(announced * 1e6));
     }
-    announced = isBlocked && !state.held ? state.blocked_ms : 0;
+    announced = isBlocked ? state.blocked_ms : 0;
 }
 
 on('state', state => {
