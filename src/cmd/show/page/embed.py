@@ -1,20 +1,15 @@
-"""embed.py OUT PAGE [FILE…]: puts the page of `eddy show` together, into OUT.
+"""embed.py [--recorded FILE] PAGE OUT [DEPFILE]: puts the page of `eddy show` together.
 
-PAGE is HTML with a line <!-- style --> and one <!-- script -->, in whose places the files that end in
-.css and .js come, in the order given. OUT is a C file that defines show_page, or, where its name ends in
-.html, the page itself.
-
---recorded FILE in front: a session that `eddy show --record` kept goes into the page, which then plays it
-without a server."""
+PAGE is HTML with a line <!-- style: … --> and one <!-- script: … -->, which name files beside it, in whose
+places these come. OUT is a C file that defines show_page, or, where its name ends in .html, the page itself.
+DEPFILE tells ninja what was read. --recorded: a session that `eddy show --record` kept goes into the page,
+which then plays it without a server."""
 import json
+import re
 import sys
 from pathlib import Path
 
 BYTES_MAX = 150 * 1024  # without a recording
-
-
-def text_of(files, ending):
-    return ''.join(Path(name).read_text(encoding='utf-8') for name in files if name.endswith(ending))
 
 
 def recorded_of(name):
@@ -25,24 +20,26 @@ def recorded_of(name):
             json.loads(line)
         except ValueError as error:
             sys.exit(f'embed.py: {name}:{number}: {error}')
-    text = '[' + ',\n'.join(lines) + ']'
-    return text.replace('<', '\\u003c')
+    return ('[' + ',\n'.join(lines) + ']').replace('<', '\\u003c')
 
 
-def page_of(page, files, recorded):
-    text = Path(page).read_text(encoding='utf-8')
-    script = text_of(files, '.js')
-    for name, inner in (('style', text_of(files, '.css')), ('script', "'use strict';\n(() => {\n" + script + '})();\n')):
-        mark = f'<!-- {name} -->\n'
-        if text.count(mark) != 1 or f'</{name}' in inner:
-            sys.exit(f'embed.py: {page}: not one {mark.strip()}, or it would end early')
-        text = text.replace(mark, f'<{name}>\n{inner}</{name}>\n')
+def page_of(page, read):
+    """The page in one piece; what it was made of is added to `read`."""
+    def inside(match):
+        paths = [page.parent / name for name in match[2].split()]
+        read.extend(paths)
+        text = ''.join(path.read_text(encoding='utf-8') for path in paths)
+        if f'</{match[1]}' in text:
+            sys.exit(f'embed.py: {match[2]}: </{match[1]} would end it early')
+        if match[1] == 'script':
+            text = "'use strict';\n(() => {\n" + text + '})();\n'
+        return f'<{match[1]}>\n{text}</{match[1]}>\n'
+
+    read.append(page)
+    text = re.sub(r'<!-- (style|script): (.*) -->\n', inside, page.read_text(encoding='utf-8'))
     if len(text.encode()) > BYTES_MAX:
         sys.exit(f'embed.py: the page has {len(text.encode())} bytes; {BYTES_MAX} is the limit')
-    if recorded:
-        text = text.replace('<!-- recorded -->\n',
-            f'<script type="application/json" id="recorded">\n{recorded_of(recorded)}\n</script>\n')
-    return text.replace('<!-- recorded -->\n', '')
+    return text
 
 
 def c_of(text):
@@ -56,14 +53,19 @@ def c_of(text):
 
 
 def main(arguments):
-    recorded = None
+    recorded = ''
     if arguments[:1] == ['--recorded']:
-        recorded, arguments = arguments[1], arguments[2:]
-    if len(arguments) < 2:
-        sys.exit(__doc__)
-    out, page, *files = arguments
-    text = page_of(page, files, recorded)
+        recorded = f'<script type="application/json" id="recorded">\n{recorded_of(arguments[1])}\n</script>\n'
+        arguments = arguments[2:]
+    if len(arguments) not in (2, 3):
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+    page, out, *depfile = arguments
+    read = [Path(__file__)]
+    text = page_of(Path(page), read).replace('<!-- recorded -->\n', recorded)
     Path(out).write_text(text if out.endswith('.html') else c_of(text), encoding='utf-8')
+    for name in depfile:
+        Path(name).write_text(f'{out}: ' + ' '.join(str(path).replace(' ', '\\ ') for path in read) + '\n', encoding='utf-8')
 
 
 main(sys.argv[1:])
