@@ -3,6 +3,7 @@ nothing complains, on a desktop and on a phone. Without Chromium, or without the
 
 --picture FILE: makes the picture for the README instead."""
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,9 @@ class Page(unittest.TestCase):
         self.set_load(4, 200)
         self.browser.until('/[1-9].*\\/s/.test(document.getElementById("latency-now").textContent)')
         self.assertLess(self.longest_ms('compute-pool', 1.5), BLOCKED_MS)
+        self.scene('sleep', True)
+        self.browser.until(f'{of("now")}.className === "blocked" && {of("circle")}.getAttribute("class") === "blocked" && '
+            f'/timer late([4-9]\\d\\d ms|[1-9][\\d.]* s)/.test({of("figures")}.textContent)')
         self.assertGreaterEqual(self.longest_ms('sleep', 4), BLOCKED_MS)
         self.browser.until(f'{of("now")}.className !== "blocked"')
         self.browser.until('/tall/.test(document.getElementById("log").textContent)')
@@ -197,8 +201,10 @@ class Page(unittest.TestCase):
         whole = self.browser.do(ticks)
         self.browser.do(of('ruler') + '.focus()')
         self.browser.key('+')
+        near = self.browser.do(ticks)
+        self.assertNotEqual(near, whole)
         self.browser.key('ArrowRight')
-        self.assertNotEqual(self.browser.do(ticks), whole)
+        self.assertNotEqual(self.browser.do(ticks), near)
         self.click('costs-all')
         self.assertEqual(self.browser.do(ticks), whole)
         self.choose('#cost-list li:nth-child(2) button')
@@ -279,6 +285,7 @@ def main():
     if chromium is None:
         print('there is no Chromium')
         sys.exit(77)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended'))  # what was started is ended on the way out
     if subprocess.run([sys.argv[1], 'show', '--help'], capture_output=True, check=False).returncode != 0:
         print('this program has no command show')
         sys.exit(77)
