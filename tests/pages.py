@@ -23,6 +23,7 @@ class Page(html.parser.HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.open, self.ids, self.links, self.wrong, self.text = [], set(), [], [], ''
+        self.is_show = path.name == 'show.html'  # the page of eddy show, which is made by one
         self.steps = {}  # prev and next
         self.feed(path.read_text(encoding='utf-8'))
         self.close()
@@ -37,7 +38,7 @@ class Page(html.parser.HTMLParser):
             if values['id'] in self.ids:
                 self.wrong.append(f'{values["id"]} twice')
             self.ids.add(values['id'])
-        if tag == 'script' or any(name.startswith('on') for name in values):
+        if (tag == 'script' and not self.is_show) or any(name.startswith('on') for name in values):
             self.wrong.append('a script')
         if tag == 'a' and self.open.count('a') > 1:
             self.wrong.append('a link in a link')

@@ -3,6 +3,7 @@
     index.html, 02-turn.html …     docs/README.md, docs/02-turn.md …
     source/src/core/io.c.html …    what the chapters lead to: each source with its lines numbered, and
     source/src/core/index.html …   each directory with what its files are for
+    show.html                      a session of `eddy show`, recorded
 
 CMARK is cmark-gfm; without it a chapter is its Markdown, with the same links. DEPFILE tells ninja what
 was read. A page of a source that is newer than what it was made from is left as it is."""
@@ -21,6 +22,8 @@ TREES = {'include': 'the public headers, which are the reference', 'src': 'the l
     'platform': 'the backends, and all else that is asked of the system', 'tests': '', 'docs/examples': ''}
 ENDINGS = ('.c', '.h', '.cpp', '.in', '.sh', '.py', '.txt', 'meson.build')
 STYLE = 'src/cmd/serve/page_frame.c'
+RECORDED = 'docs/show.jsonl'  # a session of `eddy show`, which is a page without a server here
+SHOW = 'src/cmd/show/page'
 escape = html.escape
 
 
@@ -94,6 +97,8 @@ class Guide:
             return posixpath.join('source', path, 'index.html')
         if re.fullmatch(r'docs/plots/[^/]+', path):
             return path[5:]
+        if path == RECORDED:
+            return 'show.html'
         return None
 
     def link_of(self, href, chapter):
@@ -271,8 +276,15 @@ class Guide:
         self.written.add(page)
         (self.out / page).parent.mkdir(parents=True, exist_ok=True)
         part = self.out / (page + '.part')  # whole or not at all: its time says whether it is made again
-        part.write_text(text, encoding='utf-8')
+        part.write_bytes(text if isinstance(text, bytes) else text.encode())
         part.replace(self.out / page)
+
+    def write_recorded(self):
+        made, embed = self.out / 'show.html', self.root / SHOW / 'embed.py'
+        subprocess.run([sys.executable, embed, '--recorded', self.root / RECORDED, '--guide', './',
+            self.root / SHOW / 'page.html', made], check=True)
+        self.written.add('show.html')
+        self.read += [self.root / RECORDED, *(it for it in (self.root / SHOW).iterdir() if it.is_file())]
 
     def write_style(self):
         """That of eddy serve's own pages, and what a guide has beside it."""
@@ -291,8 +303,10 @@ class Guide:
         for path in self.directories:
             self.write_directory(path)
         for plot in (self.root / 'docs/plots').iterdir():
-            self.put('plots/' + plot.name, plot.read_text(encoding='utf-8'))
+            self.put('plots/' + plot.name, plot.read_bytes())
             self.read.append(plot)
+        if (self.root / RECORDED).is_file():
+            self.write_recorded()
         for path in self.out.rglob('*'):  # of a source that is no more
             if path.is_file() and path.relative_to(self.out).as_posix() not in self.written:
                 path.unlink()

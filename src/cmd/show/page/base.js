@@ -102,18 +102,20 @@ async function ask(path) {
     return answer;
 }
 
-/* The guide is there if the server was given it; else the name alone is. */
+/* Where the guide is, if the server was given it or this page is a part of it; else names are text. */
+function guideAt() {
+    const embedded = $('recorded');
+    return embedded ? embedded.dataset.guide || null : view.hello && view.hello.guide ? '/guide/' : null;
+}
 function guideLink(path, text) {
-    const hasGuide = view.hello && view.hello.guide;
     if (!path) return null;
-    if (!hasGuide && !path.startsWith('/guide/')) return make('span', {class: 'dim'}, text);
-    return make('a', {href: path.startsWith('/') ? path : '/guide/' + path}, text);
+    const name = path.replace(/^\/?guide\//, '');
+    return guideAt() === null ? make('span', {}, text) : make('a', {href: guideAt() + name}, text);
 }
 function sourceLink(source) {
     if (!source) return null;
-    const [path, line] = source.split(':');
-    if (!view.hello || !view.hello.guide) return make('code', {}, source);
-    return make('a', {href: '/guide/source/' + path + '.html' + (line ? '#L' + line : '')}, make('code', {}, source));
+    const [path, line] = source.split(':'), name = make('code', {}, source);
+    return guideAt() === null ? name : make('a', {href: guideAt() + 'source/' + path + '.html' + (line ? '#L' + line : '')}, name);
 }
 
 const isCalm = matchMedia('(prefers-reduced-motion: reduce)');

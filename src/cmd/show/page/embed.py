@@ -1,9 +1,10 @@
-"""embed.py [--recorded FILE] PAGE OUT [DEPFILE]: puts the page of `eddy show` together.
+"""embed.py [--recorded FILE [--guide URL]] PAGE OUT [DEPFILE]: puts the page of `eddy show` together.
 
 PAGE is HTML with a line <!-- style: … --> and one <!-- script: … -->, which name files beside it, in whose
 places these come. OUT is a C file that defines show_page, or, where its name ends in .html, the page itself.
 DEPFILE tells ninja what was read. --recorded: a session that `eddy show --record` kept goes into the page,
-which then plays it without a server."""
+which then plays it without a server; --guide: where the guide is, with a slash at the end."""
+import html
 import json
 import re
 import sys
@@ -53,14 +54,18 @@ def c_of(text):
 
 
 def main(arguments):
-    recorded = ''
-    if arguments[:1] == ['--recorded']:
-        recorded = f'<script type="application/json" id="recorded">\n{recorded_of(arguments[1])}\n</script>\n'
-        arguments = arguments[2:]
+    options = {}
+    while arguments[:1] in (['--recorded'], ['--guide']) and len(arguments) > 1:
+        options[arguments[0]], arguments = arguments[1], arguments[2:]
     if len(arguments) not in (2, 3):
         print(__doc__, file=sys.stderr)
         sys.exit(2)
     page, out, *depfile = arguments
+    recorded = ''
+    if '--recorded' in options:
+        guide = html.escape(options.get('--guide', ''))
+        recorded = (f'<script type="application/json" id="recorded" data-guide="{guide}">\n'
+            f'{recorded_of(options["--recorded"])}\n</script>\n')
     read = [Path(__file__)]
     text = page_of(Path(page), read).replace('<!-- recorded -->\n', recorded)
     Path(out).write_text(text if out.endswith('.html') else c_of(text), encoding='utf-8')

@@ -7,7 +7,7 @@ const stream = {source: null, retries: 0, timer: 0, silent: 0, hidden: 0, wasCon
 
 function setConnection(kind, text) {
     set($('connection'), 'class', kind);
-    put($('connection').lastChild, text);
+    put($('connection'), text);
 }
 
 function receive(event, data) {
