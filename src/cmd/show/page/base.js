@@ -6,7 +6,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 /* Text goes into elements as text, never as HTML: labels come from programs. */
 function fill(element, attributes, children) {
     for (const [name, value] of Object.entries(attributes || {}))
-        if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : value);
+        if (value !== null && value !== undefined && value !== false)
+            element.setAttribute(name, value === true ? '' : value);
     element.append(...children.filter(child => child !== null));
     return element;
 }
@@ -42,8 +43,8 @@ function duration(ns) {
     if (size >= 999.5) return digits(ns / 1e3) + ' µs';
     return digits(ns) + ' ns';
 }
-const count = value => value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en');
-const memory = kb => kb >= 1024 ? digits(kb / 1024) + ' MiB' : count(kb) + ' KiB';
+const count = value => (value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en'));
+const memory = kb => (kb >= 1024 ? digits(kb / 1024) + ' MiB' : count(kb) + ' KiB');
 const several = (number, one, many) => count(number) + ' ' + (number === 1 ? one : many);
 
 const PHASES = [
@@ -55,18 +56,33 @@ const PHASES = [
     ['ready', 'Descriptors that are ready: accepts, reads, writes.'],
     ['inbox', 'What others sent: jobs that the pool has done, posted calls, wake-ups; signals last.'],
     ['deferred', 'Calls put off until later in the turn, and the writes that streams gathered.'],
-    ['closing', 'The last callbacks of what was closed. Then its memory is free.'],
+    ['closing', 'The last callbacks of what was closed. Then its memory is free.']
 ];
 const phaseName = phase => phase + ' ' + PHASES[phase][0];
 /* In which phase a callback of such an object runs. */
-const PHASE_OF = {timer: 4, io: 5, stream: 5, listener: 5, connect: 5, write: 7, wake: 6, signal: 6, post: 6, work: 6,
-    file: 6, child: 6, defer: 7, close: 8};
+const PHASE_OF = {
+    timer: 4,
+    io: 5,
+    stream: 5,
+    listener: 5,
+    connect: 5,
+    write: 7,
+    wake: 6,
+    signal: 6,
+    post: 6,
+    work: 6,
+    file: 6,
+    child: 6,
+    defer: 7,
+    close: 8
+};
 
 const view = {
-    hello: null, state: null,
-    mode: 'live',     /* or 'slow', 'held' */
-    recorded: false,  /* the session is a recording: nothing can be asked for */
-    now: () => performance.now(), /* ms; of a recording: its own */
+    hello: null,
+    state: null,
+    mode: 'live' /* or 'slow', 'held' */,
+    recorded: false /* the session is a recording: nothing can be asked for */,
+    now: () => performance.now() /* ms; of a recording: its own */
 };
 
 /* A callback lasts: longer than any should, and not because somebody holds the loop. */
@@ -114,14 +130,34 @@ function guideLink(path, text) {
 }
 function sourceLink(source) {
     if (!source) return null;
-    const [path, line] = source.split(':'), name = make('code', {}, source);
-    return guideAt() === null ? name : make('a', {href: guideAt() + 'source/' + path + '.html' + (line ? '#L' + line : '')}, name);
+    const [path, line] = source.split(':'),
+        name = make('code', {}, source);
+    return guideAt() === null
+        ? name
+        : make('a', {href: guideAt() + 'source/' + path + '.html' + (line ? '#L' + line : '')}, name);
 }
 
 const isCalm = matchMedia('(prefers-reduced-motion: reduce)');
 const colors = {};
 function readColors() {
     const style = getComputedStyle(document.documentElement);
-    for (const name of ['fg', 'dim', 'line', 'bg', 'link', 'second', 'bad', 'p0', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8'])
+    for (const name of [
+        'fg',
+        'dim',
+        'line',
+        'bg',
+        'link',
+        'second',
+        'bad',
+        'p0',
+        'p1',
+        'p2',
+        'p3',
+        'p4',
+        'p5',
+        'p6',
+        'p7',
+        'p8'
+    ])
         colors[name] = style.getPropertyValue('--' + name).trim();
 }

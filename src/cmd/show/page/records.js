@@ -1,7 +1,7 @@
 /* records.js: the records of the trace that are kept, each in words, and what led to what. */
 
 const RECORDS_MAX = 20000; /* of a live loop; a recording may have more, as it ends */
-const CHAIN_MAX = 8;       /* a timer that starts itself has no first cause */
+const CHAIN_MAX = 8; /* a timer that starts itself has no first cause */
 const records = {all: [], places: new Map(), lost: 0};
 
 function recordOf(row) {
@@ -17,7 +17,8 @@ function clearRecords() {
 
 /* Those of other threads may come later than their time. Returns how many of the oldest had to go. */
 function addRecords(rows, most) {
-    const all = records.all, from = all.length;
+    const all = records.all,
+        from = all.length;
     for (const row of rows) {
         const record = recordOf(row);
         let at = all.length;
@@ -31,12 +32,12 @@ function addRecords(rows, most) {
     for (let i = first; i < all.length; i++) records.places.set(all[i].number, i);
     return gone;
 }
-const placeOf = number => records.places.has(number) ? records.places.get(number) : -1;
+const placeOf = number => (records.places.has(number) ? records.places.get(number) : -1);
 
 /* The places of what led to the record, from the first cause on or CHAIN_MAX back, and the record itself. */
 function causesOf(place) {
     const chain = [];
-    for (let at = place; at >= 0 && chain.length < CHAIN_MAX; ) {
+    for (let at = place; at >= 0 && chain.length < CHAIN_MAX;) {
         chain.unshift(at);
         const next = placeOf(records.all[at].cause);
         if (next >= at) break;
@@ -65,15 +66,28 @@ function interest(bits) {
     if (bits & 8) words.push('hang-up');
     return words.join(', ') || 'nothing';
 }
-const bytesOrError = value => value < 0 ? (value === -11 ? 'nothing there just now (EAGAIN)' : 'error ' + -value) : several(value, 'byte', 'bytes');
+const bytesOrError = value =>
+    value < 0
+        ? value === -11
+            ? 'nothing there just now (EAGAIN)'
+            : 'error ' + -value
+        : several(value, 'byte', 'bytes');
 const LANES = ['file', 'look-up', 'CPU'];
 
 /* What each kind tells, given the record. */
 const SENTENCES = {
     'turn': r => 'Turn ' + count(r.argument) + ' begins',
     'phase': r => 'Phase ' + phaseName(r.phase) + ' begins',
-    'wait': r => r.argument < 0 ? 'Waits, without a time-out' : r.argument === 0 ? 'Looks, without waiting' : 'Waits, at most ' + duration(r.argument),
-    'waited': r => r.argument < 0 ? 'The wait failed: error ' + -r.argument : several(r.argument, 'descriptor is', 'descriptors are') + ' ready',
+    'wait': r =>
+        r.argument < 0
+            ? 'Waits, without a time-out'
+            : r.argument === 0
+              ? 'Looks, without waiting'
+              : 'Waits, at most ' + duration(r.argument),
+    'waited': r =>
+        r.argument < 0
+            ? 'The wait failed: error ' + -r.argument
+            : several(r.argument, 'descriptor is', 'descriptors are') + ' ready',
     'event': r => `${r.label} is ready: ${interest(r.argument)}`,
     'stale': r => `An event of ${r.label} is dropped: it has another owner now`,
     'call': r => `Calls ${r.label}`,
@@ -97,8 +111,14 @@ const SENTENCES = {
     'begin': r => `Thread ${r.thread} of the pool begins ${r.label}`,
     'done': r => `Thread ${r.thread} has done ${r.label} in ${duration(r.argument)}`,
     'cancel': r => `Cancels ${r.label}`,
-    'mark': r => `A mark of the program: ${r.label} ${r.argument}`,
+    'mark': r => `A mark of the program: ${r.label} ${r.argument}`
 };
 const sentence = record => (SENTENCES[record.kind] || (r => r.kind + ' ' + r.label))(record);
-const place = record => record.thread === 0 ? (record.phase > 0 ? 'phase ' + phaseName(record.phase) : 'outside of the phases') :
-    record.thread === 255 ? 'another thread' : 'thread ' + record.thread + ' of the pool';
+const place = record =>
+    record.thread === 0
+        ? record.phase > 0
+            ? 'phase ' + phaseName(record.phase)
+            : 'outside of the phases'
+        : record.thread === 255
+          ? 'another thread'
+          : 'thread ' + record.thread + ' of the pool';

@@ -7,15 +7,30 @@ function makeScenes(hello) {
     scenes.clear();
     $('scene-list').textContent = '';
     for (const scene of hello.scenes || []) {
-        const button = make('button', {type: 'button', 'aria-pressed': String(Boolean(scene.on)), id: 'scene-' + scene.id}, scene.title);
+        const button = make(
+            'button',
+            {type: 'button', 'aria-pressed': String(Boolean(scene.on)), id: 'scene-' + scene.id},
+            scene.title
+        );
         button.onclick = async () => {
             const isOn = button.getAttribute('aria-pressed') === 'true';
             addMark(isOn ? scene.id + ' off' : scene.id);
             await act('scene', {id: scene.id, on: isOn ? 0 : 1});
         };
         const links = [guideLink(scene.guide, 'guide'), sourceLink(scene.source)].filter(it => it);
-        $('scene-list').append(make('li', {}, button, make('p', {}, scene.why), make('p', {class: 'links dim'},
-            ...links.flatMap((link, index) => index > 0 ? [' · ', link] : [link]))));
+        $('scene-list').append(
+            make(
+                'li',
+                {},
+                button,
+                make('p', {}, scene.why),
+                make(
+                    'p',
+                    {class: 'links dim'},
+                    ...links.flatMap((link, index) => (index > 0 ? [' · ', link] : [link]))
+                )
+            )
+        );
         scenes.set(scene.id, {scene, button});
     }
 }
@@ -50,10 +65,17 @@ function showSettings(state) {
 
 function makeLoad() {
     const form = $('load-form');
-    for (const id of ['load-clients', 'load-rate', 'load-open']) $(id).addEventListener('input', () => { form.dataset.touched = 1; });
+    for (const id of ['load-clients', 'load-rate', 'load-open'])
+        $(id).addEventListener('input', () => {
+            form.dataset.touched = 1;
+        });
     form.onsubmit = async event => {
         event.preventDefault();
-        const fields = {clients: $('load-clients').value || 0, rate: $('load-rate').value || 0, open: $('load-open').checked ? 1 : 0};
+        const fields = {
+            clients: $('load-clients').value || 0,
+            rate: $('load-rate').value || 0,
+            open: $('load-open').checked ? 1 : 0
+        };
         addMark(several(Number(fields.clients), 'client', 'clients'));
         await act('load', fields);
         delete form.dataset.touched;
@@ -87,10 +109,20 @@ function showLine(text) {
 }
 
 function onStall(stall) {
-    const who = [stall.label || stall.kind, stall.function ? 'in ' + stall.function : ''].filter(it => it).join(' ');
-    const text = stall.over ? `Stalled: ${who}, for ${duration(stall.ms * 1e6)}` : `Is stalling: ${who}, for ${duration(stall.ms * 1e6)} up to now`;
+    const who = [stall.label || stall.kind, stall.function ? 'in ' + stall.function : '']
+        .filter(it => it)
+        .join(' ');
+    const text = stall.over
+        ? `Stalled: ${who}, for ${duration(stall.ms * 1e6)}`
+        : `Is stalling: ${who}, for ${duration(stall.ms * 1e6)} up to now`;
     const frames = (stall.frames || []).slice(0, 64);
-    addLine(text, frames.length > 0 ? make('details', {}, make('summary', {}, 'where the thread was'), make('pre', {}, frames.join('\n'))) : null, true);
+    addLine(
+        text,
+        frames.length > 0
+            ? make('details', {}, make('summary', {}, 'where the thread was'), make('pre', {}, frames.join('\n')))
+            : null,
+        true
+    );
 }
 
 on('hello', hello => {

@@ -1,6 +1,6 @@
 /* slow.js: slow motion, which plays what was recorded, and the held loop, which really stands still. */
 
-const RECORD_MS = 1000;      /* so long the loop is recorded for slow motion, */
+const RECORD_MS = 1000; /* so long the loop is recorded for slow motion, */
 const RECORDED_ENOUGH = 8000; /* or until there are so many records */
 
 const slow = {at: 0, isPlaying: false, isRecording: false, timer: 0, stop: 0, pace: 4};
@@ -15,7 +15,8 @@ function setMode(mode) {
     for (const name of ['live', 'slow', 'held']) set($('mode-' + name), 'aria-pressed', name === mode);
     $('slow').hidden = mode === 'live';
     document.body.classList.toggle('stepping', mode !== 'live');
-    for (const part of document.querySelectorAll('#slow-controls [data-mode]')) part.hidden = part.dataset.mode !== mode;
+    for (const part of document.querySelectorAll('#slow-controls [data-mode]'))
+        part.hidden = part.dataset.mode !== mode;
     setPlaying(false);
     if (before === 'held') act('hold', {on: 0});
     if (before === 'slow') stopRecording();
@@ -28,7 +29,7 @@ function setMode(mode) {
 function beginSlow() {
     if (view.recorded) {
         slow.at = view.recordAt ? view.recordAt() : 0;
-        setPlaying(true);
+        setPlaying(!isCalm.matches);
         return showRecord();
     }
     recordAgain();
@@ -42,8 +43,8 @@ async function recordAgain() {
     showRecord();
     clearTimeout(slow.stop);
     slow.stop = setTimeout(stopRecording, RECORD_MS);
-    if (!await act('record', {on: 1})) stopRecording();
-    setPlaying(true);
+    if (!(await act('record', {on: 1}))) stopRecording();
+    setPlaying(!isCalm.matches);
 }
 function stopRecording() {
     clearTimeout(slow.stop);
@@ -57,7 +58,7 @@ async function beginHeld() {
     clearRecords();
     slow.at = 0;
     showRecord();
-    if (!await act('hold', {on: 1}) && view.mode === 'held') setMode('live');
+    if (!(await act('hold', {on: 1})) && view.mode === 'held') setMode('live');
 }
 
 function setPlaying(isPlaying) {
@@ -93,55 +94,108 @@ function stepHeld(what) {
 function showRecord() {
     if (view.mode === 'live') return;
     slow.at = Math.max(0, Math.min(slow.at, records.all.length - 1));
-    const record = records.all[slow.at], all = records.all;
+    const record = records.all[slow.at],
+        all = records.all;
     showWhy();
     if (!record) {
-        put($('record-text'), view.mode === 'held' ? 'The loop stops at the next boundary …' : slow.isRecording ? 'Recording …' : 'Nothing was recorded.');
+        put(
+            $('record-text'),
+            view.mode === 'held'
+                ? 'The loop stops at the next boundary …'
+                : slow.isRecording
+                  ? 'Recording …'
+                  : 'Nothing was recorded.'
+        );
         $('chain').textContent = '';
         drawTape($('tape'), [], 0, new Set(), null);
         return drawStep(0, '', view.mode === 'held' ? 'held' : '…', '', '');
     }
-    const size = windowSize(), from = Math.max(0, Math.min(slow.at - Math.floor(size / 2), all.length - size));
-    const chain = causesOf(slow.at), turn = turnPlace(slow.at);
-    drawTape($('tape'), all.slice(from, from + size), record.number, new Set(chain.map(it => all[it].number)), index => {
-        setPlaying(false);
-        slow.at = from + index;
-        showRecord();
-    });
+    const size = windowSize(),
+        from = Math.max(0, Math.min(slow.at - Math.floor(size / 2), all.length - size));
+    const chain = causesOf(slow.at),
+        turn = turnPlace(slow.at);
+    drawTape(
+        $('tape'),
+        all.slice(from, from + size),
+        record.number,
+        new Set(chain.map(it => all[it].number)),
+        index => {
+            setPlaying(false);
+            slow.at = from + index;
+            showRecord();
+        }
+    );
     showText(record, turn);
     showChain(chain);
-    drawStep(record.thread === 0 ? record.phase : 0, turn >= 0 ? 'turn ' + count(all[turn].argument) : '',
-        record.thread === 0 ? (record.phase > 0 ? PHASES[record.phase][0] : 'outside') : 'pool', cut(record.kind, 22), cut(record.label, 24));
+    drawStep(
+        record.thread === 0 ? record.phase : 0,
+        turn >= 0 ? 'turn ' + count(all[turn].argument) : '',
+        record.thread === 0 ? (record.phase > 0 ? PHASES[record.phase][0] : 'outside') : 'pool',
+        cut(record.kind, 22),
+        cut(record.label, 24)
+    );
 }
 
 function showText(record, turn) {
-    const text = $('record-text'), since = turn >= 0 ? duration(record.time - records.all[turn].time) + ' into the turn' : '';
+    const text = $('record-text'),
+        since = turn >= 0 ? duration(record.time - records.all[turn].time) + ' into the turn' : '';
     text.textContent = '';
-    text.append(make('b', {}, sentence(record)), make('span', {class: 'dim'}, ' ' + [place(record), since,
-        'record ' + count(record.number), count(slow.at + 1) + ' of ' + count(records.all.length)].filter(it => it).join(' · ')));
+    text.append(
+        make('b', {}, sentence(record)),
+        make(
+            'span',
+            {class: 'dim'},
+            ' ' +
+                [
+                    place(record),
+                    since,
+                    'record ' + count(record.number),
+                    count(slow.at + 1) + ' of ' + count(records.all.length)
+                ]
+                    .filter(it => it)
+                    .join(' · ')
+        )
+    );
 }
 
 function showChain(chain) {
-    list($('chain'), chain.length > 1 ? chain : [], () => make('li', {}, make('button', {type: 'button'})), (item, at) => {
-        const record = records.all[at], button = item.firstChild;
-        put(button, sentence(record));
-        set(button, 'aria-current', at === slow.at ? 'step' : null);
-        button.style.borderLeftColor = record.thread === 0 ? `var(--p${record.phase})` : 'var(--thread)';
-        button.onclick = () => {
-            setPlaying(false);
-            slow.at = at;
-            showRecord();
-        };
-    });
+    list(
+        $('chain'),
+        chain.length > 1 ? chain : [],
+        () => make('li', {}, make('button', {type: 'button'})),
+        (item, at) => {
+            const record = records.all[at],
+                button = item.firstChild;
+            put(button, sentence(record));
+            set(button, 'aria-current', at === slow.at ? 'step' : null);
+            button.style.borderLeftColor = record.thread === 0 ? `var(--p${record.phase})` : 'var(--thread)';
+            button.onclick = () => {
+                setPlaying(false);
+                slow.at = at;
+                showRecord();
+            };
+        }
+    );
 }
 
 function showWhy() {
     const held = view.state && view.state.held;
-    put($('slow-why'), view.mode === 'held' ?
-        (held ? 'The loop stands still before ' + (held.what || 'what comes next') + (held.phase ? ', in phase ' + phaseName(held.phase) : '') + '. Its clients wait.' :
-            'The loop stops at the next record …') :
-        slow.isRecording ? 'The loop is being recorded: ' + count(records.all.length) + ' records so far.' :
-            count(records.all.length) + ' records of what the loop did, one after another' + (records.lost > 0 ? '; ' + count(records.lost) + ' came too fast and are missing' : '') + (view.recorded ? '.' : '. The loop itself runs on.'));
+    put(
+        $('slow-why'),
+        view.mode === 'held'
+            ? held
+                ? 'The loop stands still before ' +
+                  (held.what || 'what comes next') +
+                  (held.phase ? ', in phase ' + phaseName(held.phase) : '') +
+                  '. Its clients wait.'
+                : 'The loop stops at the next record …'
+            : slow.isRecording
+              ? 'The loop is being recorded: ' + count(records.all.length) + ' records so far.'
+              : count(records.all.length) +
+                ' records of what the loop did, one after another' +
+                (records.lost > 0 ? '; ' + count(records.lost) + ' came too fast and are missing' : '') +
+                (view.recorded ? '.' : '. The loop itself runs on.')
+    );
 }
 
 function onRecords(message) {
@@ -156,26 +210,36 @@ function onRecords(message) {
 
 function setPace() {
     slow.pace = 10 ** Number($('pace').value);
-    put($('pace-text'), slow.pace >= 1 ? several(Math.round(slow.pace), 'record/s', 'records/s') : '1 record in ' + digits(1 / slow.pace, 2) + ' s');
+    put(
+        $('pace-text'),
+        slow.pace >= 1
+            ? several(Math.round(slow.pace), 'record/s', 'records/s')
+            : '1 record in ' + digits(1 / slow.pace, 2) + ' s'
+    );
 }
 
 /* Keys of the page: not while something that has keys of its own has the focus. */
 function onKey(event) {
     if (view.mode === 'live' || event.ctrlKey || event.altKey || event.metaKey) return;
-    const target = event.target, isForm = target.closest('input, select, textarea, #ruler');
+    const target = event.target,
+        isForm = target.closest('input, select, textarea, #ruler');
     if (isForm || (event.key === ' ' && target.closest('button, a, summary, [role=button]'))) return;
     const isHeld = view.mode === 'held';
     if (event.key === ' ') isHeld ? stepHeld('phase') : setPlaying(!slow.isPlaying);
-    else if (event.key === 'ArrowRight') isHeld ? stepHeld(event.shiftKey ? 'turn' : 'call') : stepTo(event.shiftKey ? '+turn' : '+record');
+    else if (event.key === 'ArrowRight')
+        isHeld ? stepHeld(event.shiftKey ? 'turn' : 'call') : stepTo(event.shiftKey ? '+turn' : '+record');
     else if (event.key === 'ArrowLeft') stepTo(event.shiftKey ? '-turn' : '-record');
     else return;
     event.preventDefault();
 }
 
 function makeSlow() {
-    for (const name of ['live', 'slow', 'held']) $('mode-' + name).onclick = () => setMode(view.mode === name ? 'live' : name);
-    for (const button of document.querySelectorAll('[data-step]')) button.onclick = () => stepTo(button.dataset.step);
-    for (const button of document.querySelectorAll('[data-held]')) button.onclick = () => stepHeld(button.dataset.held);
+    for (const name of ['live', 'slow', 'held'])
+        $('mode-' + name).onclick = () => setMode(view.mode === name ? 'live' : name);
+    for (const button of document.querySelectorAll('[data-step]'))
+        button.onclick = () => stepTo(button.dataset.step);
+    for (const button of document.querySelectorAll('[data-held]'))
+        button.onclick = () => stepHeld(button.dataset.held);
     $('slow-play').onclick = () => {
         if (slow.at >= records.all.length - 1) slow.at = 0;
         setPlaying(!slow.isPlaying);
@@ -193,7 +257,8 @@ function makeSlow() {
 
 on('records', onRecords);
 on('state', state => {
-    if (view.mode === 'held' && !state.held && state.held !== undefined && slow.wasHeld) setMode('live'); /* somebody else let it go */
+    if (view.mode === 'held' && !state.held && state.held !== undefined && slow.wasHeld)
+        setMode('live'); /* somebody else let it go */
     slow.wasHeld = Boolean(state.held);
     if (view.mode === 'held') showWhy();
     set($('mode-held'), 'class', state.held && view.mode !== 'held' ? 'elsewhere' : null);

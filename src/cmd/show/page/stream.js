@@ -2,7 +2,9 @@
  * files: it uses all the others. */
 
 const EVENTS = ['hello', 'state', 'records', 'stall', 'model', 'said'];
-const RETRY_MS = [500, 1000, 2000, 4000], HIDDEN_MS = 20000, SILENT_MS = 5000;
+const RETRY_MS = [500, 1000, 2000, 4000],
+    HIDDEN_MS = 20000,
+    SILENT_MS = 5000;
 const stream = {source: null, retries: 0, timer: 0, silent: 0, hidden: 0, wasConnected: false};
 
 function setConnection(kind, text) {
@@ -14,7 +16,10 @@ function receive(event, data) {
     if (event === 'hello') {
         view.hello = data;
         view.recorded = Boolean(data.recorded);
-        put($('version'), `eddy ${data.version || ''} · ${several(data.processors || 1, 'processor', 'processors')}`);
+        put(
+            $('version'),
+            `eddy ${data.version || ''} · ${several(data.processors || 1, 'processor', 'processors')}`
+        );
         if (view.mode === 'held') setMode('live'); /* it is another server, and holds nothing */
     }
     if (event === 'state') view.state = data;
@@ -23,26 +28,27 @@ function receive(event, data) {
 
 function connect() {
     clearTimeout(stream.timer);
-    const source = stream.source = new EventSource('/events');
-    for (const event of EVENTS) source.addEventListener(event, message => {
-        clearTimeout(stream.silent);
-        stream.silent = setTimeout(() => lose('the server is silent'), SILENT_MS);
-        let data;
-        try {
-            data = JSON.parse(message.data);
-        } catch {
-            return addLine('A message of the server could not be read: ' + event, null, true);
-        }
-        if (event === 'hello') {
-            if (stream.wasConnected && stream.retries > 0) addLine('The server is back.');
-            stream.wasConnected = true;
-            stream.retries = 0;
-            setConnection('up', 'live');
-            document.body.classList.remove('stale');
-            if (data.recorded) playServed();
-        }
-        if (!player.messages) receive(event, data);
-    });
+    const source = (stream.source = new EventSource('/events'));
+    for (const event of EVENTS)
+        source.addEventListener(event, message => {
+            clearTimeout(stream.silent);
+            stream.silent = setTimeout(() => lose('the server is silent'), SILENT_MS);
+            let data;
+            try {
+                data = JSON.parse(message.data);
+            } catch {
+                return addLine('A message of the server could not be read: ' + event, null, true);
+            }
+            if (event === 'hello') {
+                if (stream.wasConnected && stream.retries > 0) addLine('The server is back.');
+                stream.wasConnected = true;
+                stream.retries = 0;
+                setConnection('up', 'live');
+                document.body.classList.remove('stale');
+                if (data.recorded) playServed();
+            }
+            if (!player.messages) receive(event, data);
+        });
     source.onerror = () => lose(stream.wasConnected ? 'the server went away' : 'no server answers');
 }
 /* The browser's own way of trying again ends for good after some answers. */
@@ -51,7 +57,8 @@ function lose(why) {
     clearTimeout(stream.timer);
     stream.source.close();
     const delay = RETRY_MS[Math.min(stream.retries, RETRY_MS.length - 1)];
-    if (stream.retries++ === 0 && stream.wasConnected) addLine(why[0].toUpperCase() + why.slice(1) + '; trying again.', null, true);
+    if (stream.retries++ === 0 && stream.wasConnected)
+        addLine(why[0].toUpperCase() + why.slice(1) + '; trying again.', null, true);
     setConnection('down', why + '; trying again');
     document.body.classList.add('stale');
     if (!document.hidden) stream.timer = setTimeout(connect, delay);
@@ -83,7 +90,10 @@ function readRecording(text) {
         messages = JSON.parse(text);
         if (!Array.isArray(messages)) messages = [messages];
     } catch {
-        messages = text.split('\n').filter(line => line.trim()).map(line => JSON.parse(line));
+        messages = text
+            .split('\n')
+            .filter(line => line.trim())
+            .map(line => JSON.parse(line));
     }
     return messages.filter(it => it && EVENTS.concat('costs', 'way').includes(it.event));
 }
@@ -122,7 +132,10 @@ function startPlayer(messages) {
     $('mode-held').hidden = true;
     $('mode-slow').hidden = records.all.length === 0;
     $('slow-again').hidden = true;
-    for (const input of document.querySelectorAll('#load-form input, #load-form button, #models-form input, #models-form button, #scene-list button')) input.disabled = true;
+    for (const input of document.querySelectorAll(
+        '#load-form input, #load-form button, #models-form input, #models-form button, #scene-list button'
+    ))
+        input.disabled = true;
     $('player').hidden = false;
     $('player-at').max = player.end;
     $('player-play').onclick = () => runPlayer(!player.isPlaying);
@@ -147,7 +160,10 @@ function runPlayer(isPlaying) {
 }
 function playMore() {
     const now = performance.now();
-    player.at = Math.min(player.end, player.at + Math.min(500, now - player.last) * Number($('player-speed').value));
+    player.at = Math.min(
+        player.end,
+        player.at + Math.min(500, now - player.last) * Number($('player-speed').value)
+    );
     player.last = now;
     deliver();
     if (player.at >= player.end) runPlayer(false);
