@@ -26,7 +26,7 @@ function makeCircle() {
         const figure = draw('text', {x, y: y + 13, class: 'figure'});
         const segment = draw(
             'g',
-            {class: 'phase', role: 'button', tabindex: 0, 'aria-label': phaseName(phase), 'aria-label': phaseName(phase), 'aria-pressed': 'false'},
+            {class: 'phase', role: 'button', tabindex: 0, 'aria-label': phaseName(phase), 'aria-pressed': 'false'},
             path,
             draw('text', {x, y: y - 2}, phaseName(phase)),
             figure

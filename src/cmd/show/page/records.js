@@ -90,7 +90,7 @@ const SENTENCES = {
             : several(r.argument, 'descriptor is', 'descriptors are') + ' ready',
     'event': r => `${r.label} is ready: ${interest(r.argument)}`,
     'stale': r => `An event of ${r.label} is dropped: it has another owner now`,
-    'call': r => `Calls ${r.label}`,
+    'call': r => `Calls ${r.label}` + (typeof r.argument === 'string' ? `, ${r.argument}` : ''),
     'return': r => `${r.label || 'The callback'} returns after ${duration(r.argument)}`,
     'add': r => `Watches ${r.label}: ${interest(r.argument)}`,
     'modify': r => `Now watches ${r.label}: ${interest(r.argument)}`,
