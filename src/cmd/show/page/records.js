@@ -4,9 +4,15 @@ const RECORDS_MAX = 20000; /* of a live loop; a recording may have more, as it e
 const CHAIN_MAX = 8; /* a timer that starts itself has no first cause */
 const records = {all: [], places: new Map(), lost: 0};
 
+/* A descriptor has no label of its own: that of what it belongs to is known from the state. */
+function labelOf(object, label) {
+    const fd = /^fd (\d+)$/.exec(object || '');
+    const owner = fd && !label && view.state && (view.state.fds || []).find(it => it.fd === Number(fd[1]));
+    return label || (owner && owner.label ? `${owner.label} (${object})` : object) || '';
+}
 function recordOf(row) {
     const [number, cause, time, kind, what, phase, thread, object, argument, label] = row;
-    return {number, cause, time, kind, what, phase, thread, object, argument, label: label || object || ''};
+    return {number, cause, time, kind, what, phase, thread, object, argument, label: labelOf(object, label)};
 }
 
 function clearRecords() {
@@ -90,7 +96,7 @@ const SENTENCES = {
             : several(r.argument, 'descriptor is', 'descriptors are') + ' ready',
     'event': r => `${r.label} is ready: ${interest(r.argument)}`,
     'stale': r => `An event of ${r.label} is dropped: it has another owner now`,
-    'call': r => `Calls ${r.label}` + (typeof r.argument === 'string' ? `, ${r.argument}` : ''),
+    'call': r => `Calls ${r.label}` + (/^[a-z_]\w*$/i.test(r.argument) ? `, ${r.argument}` : ''),
     'return': r => `${r.label || 'The callback'} returns after ${duration(r.argument)}`,
     'add': r => `Watches ${r.label}: ${interest(r.argument)}`,
     'modify': r => `Now watches ${r.label}: ${interest(r.argument)}`,

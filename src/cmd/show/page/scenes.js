@@ -94,13 +94,18 @@ function makeLoad() {
 /* --- What happened --- */
 
 function addLine(text, more, isBad) {
-    if (view.isSeeking && $('log').children.length >= LINES_MAX) return;
     const time = view.recorded ? digits(view.now() / 1000) + ' s' : new Date().toLocaleTimeString('en-GB');
-    const item = make('li', {class: isBad ? 'bad' : null}, make('time', {class: 'dim'}, time), ' ' + text);
+    const item = make(
+        'li',
+        {class: isBad ? 'bad' : null},
+        make('time', {class: 'dim'}, time),
+        make('span', {}, text)
+    );
     if (more) item.append(more);
     $('log').prepend(item);
     while ($('log').children.length > LINES_MAX) $('log').lastElementChild.remove();
     showLine(text);
+    return item;
 }
 function showLine(text) {
     put($('now-line'), text);
@@ -108,21 +113,19 @@ function showLine(text) {
     showLine.timer = setTimeout(() => put($('now-line'), ''), 8000);
 }
 
+/* One line for a stall, which tells more as it lasts; the frames are those of the first look. */
+let lasting = null; /* {who, item} */
 function onStall(stall) {
-    const who = [stall.label || stall.kind, stall.function ? 'in ' + stall.function : '']
-        .filter(it => it)
-        .join(' ');
-    const text = stall.over
-        ? `Stalled: ${who}, for ${duration(stall.ms * 1e6)}`
-        : `Is stalling: ${who}, for ${duration(stall.ms * 1e6)} up to now`;
+    const who = [stall.label || stall.kind, stall.function && 'in ' + stall.function].filter(it => it).join(' ');
+    const text = (stall.over ? 'Stalled: ' : 'Is stalling: ') + who + ', for ' + duration(stall.ms * 1e6);
+    if (!lasting || lasting.who !== who) lasting = {who, item: addLine(text, null, true)};
+    else put(lasting.item.children[1], text);
     const frames = (stall.frames || []).slice(0, 64);
-    addLine(
-        text,
-        frames.length > 0
-            ? make('details', {}, make('summary', {}, 'where the thread was'), make('pre', {}, frames.join('\n')))
-            : null,
-        true
-    );
+    if (frames.length > 0 && lasting.item.children.length === 2)
+        lasting.item.append(
+            make('details', {}, make('summary', {}, 'where the thread was'), make('pre', {}, frames.join('\n')))
+        );
+    if (stall.over) lasting = null;
 }
 
 on('hello', hello => {

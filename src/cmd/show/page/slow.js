@@ -178,30 +178,31 @@ function showChain(chain) {
     );
 }
 
-function showWhy() {
-    const held = view.state && view.state.held;
-    put(
-        $('slow-why'),
-        view.mode === 'held'
-            ? held
-                ? 'The loop stands still before ' +
-                  (held.what || 'what comes next') +
-                  (held.phase ? ', in phase ' + phaseName(held.phase) : '') +
-                  '. Its clients wait.'
-                : 'The loop stops at the next record …'
-            : slow.isRecording
-              ? 'The loop is being recorded: ' + count(records.all.length) + ' records so far.'
-              : count(records.all.length) +
-                ' records of what the loop did, one after another' +
-                (records.lost > 0 ? '; ' + count(records.lost) + ' came too fast and are missing' : '') +
-                (view.recorded ? '.' : '. The loop itself runs on.')
+function whyHeld(held) {
+    if (!held) return 'The loop stops at the next record …';
+    const where = held.phase ? ', in phase ' + phaseName(held.phase) : '';
+    return 'The loop stands still before ' + (held.what || 'what comes next') + where + '. Its clients wait.';
+}
+function whySlow() {
+    const many = count(records.all.length) + ' records';
+    if (slow.isRecording) return 'The loop is being recorded: ' + many + ' so far.';
+    const lost = records.lost > 0 ? '; ' + count(records.lost) + ' came too fast and are missing' : '';
+    return (
+        many +
+        ' of what the loop did, one after another' +
+        lost +
+        (view.recorded ? '.' : '. The loop itself runs on.')
     );
+}
+function showWhy() {
+    put($('slow-why'), view.mode === 'held' ? whyHeld(view.state && view.state.held) : whySlow());
 }
 
 function onRecords(message) {
     if (view.recorded || (view.mode !== 'held' && !slow.isRecording)) return;
+    /* What was lost before the first is not missing. */
+    if (records.all.length > 0) records.lost += message.lost || 0;
     const gone = addRecords(message.records || [], RECORDS_MAX);
-    records.lost += message.lost || 0;
     slow.at = Math.max(0, slow.at - gone);
     if (view.mode === 'held') slow.at = records.all.length - 1;
     else if (records.all.length >= RECORDED_ENOUGH) stopRecording();

@@ -149,7 +149,7 @@ function showFigures(state) {
         ['calls/s', count(rates.calls)],
         ['system calls/s', count(rates.system_calls)],
         ['requests/s', load.clients > 0 ? count(load.done_per_s) : '–'],
-        ['p99', load.clients > 0 ? duration(load.p99_us * 1000) : '–'],
+        ['p99', load.p99_us > 0 ? duration(load.p99_us * 1000) : '–'],
         [
             'timer late',
             duration(Math.max((state.late_us || {}).last || 0, isBlocked ? state.blocked_ms * 1000 : 0) * 1000)
