@@ -3,6 +3,7 @@
 #include "backends_command.h"
 #include "bench_command.h"
 #include "serve_command.h"
+#include "show_command.h"
 
 #include <eddy.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@ struct command {
 static const struct command commands[] = {
     {"serve", serve_main, "serve a directory over HTTP"},
     {"bench", bench_main, "measure what the backends, and models of servers, cost"},
+    {"show", show_main, "show an event loop turning, on a page"},
     {"backends", backends_main, "list the backends of this binary and what each can do"},
 };
 
