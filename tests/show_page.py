@@ -1,7 +1,7 @@
 """show_page.py EDDY [--picture FILE]: the page of `eddy show`, in Chromium: every button does what it says,
 nothing complains, on a desktop and on a phone. Without Chromium, or without the command: exit status 77.
 
---picture FILE: makes the picture for the README instead."""
+--picture FILE: makes the picture for the README (docs/plots/show.png) instead, in a minute."""
 import re
 import signal
 import subprocess
@@ -263,14 +263,14 @@ def picture(eddy, chromium, path):
     server = Server(eddy, '--port', '0')
     browser = show_browser.Browser(chromium)
     try:
-        browser.show(server.url, height=1000)
+        browser.show(server.url, height=890)
         browser.until('document.querySelectorAll("#scene-list button").length >= 12')
         browser.do(f'''{of("load-clients")}.value = 50; {of("load-rate")}.value = 2000; {of("load-open")}.checked = true;
             {of("load-form")}.requestSubmit()''')
         for seconds, name in ((12, 'compute-pool'), (10, 'compute-pool'), (4, 'sleep'), (5, 'sleep'), (10, 'compute'), (4, 'compute'), (6, 'sleep')):
             time.sleep(seconds)
             browser.do(of('scene-' + name) + '.click()')
-        browser.until('/Blocked for [5-9]/.test(document.getElementById("now-line").textContent)', 30)
+        browser.until('/Blocked for [5-9]\\d\\d ms/.test(document.getElementById("now-line").textContent)', 30)
         browser.picture(path)
     finally:
         browser.close()

@@ -128,10 +128,11 @@ function guideLink(path, text) {
     const name = path.replace(/^\/?guide\//, '');
     return guideAt() === null ? make('span', {}, text) : make('a', {href: guideAt() + name}, text);
 }
-function sourceLink(source) {
+/* `isShort`: only the last part of the path is shown. */
+function sourceLink(source, isShort) {
     if (!source) return null;
-    const [path, line] = source.split(':'),
-        name = make('code', {}, source);
+    const [path, line] = source.split(':');
+    const name = make('code', {title: source}, isShort ? source.replace(/.*\//, '') : source);
     return guideAt() === null
         ? name
         : make('a', {href: guideAt() + 'source/' + path + '.html' + (line ? '#L' + line : '')}, name);

@@ -21,8 +21,8 @@ function makeCircle() {
         const from = (phase - 1) / 8,
             middle = (from + 1 / 16 - 0.25) * 2 * Math.PI;
         const path = draw('path', {d: arc(93, 157, from + 0.003, from + 0.122), fill: `var(--p${phase})`});
-        const x = 125.5 * Math.cos(middle),
-            y = 125.5 * Math.sin(middle);
+        const x = 122.5 * Math.cos(middle),
+            y = 122.5 * Math.sin(middle);
         const figure = draw('text', {x, y: y + 13, class: 'figure'});
         const segment = draw(
             'g',

@@ -46,8 +46,14 @@ function causesOf(place) {
     for (let at = place; at >= 0 && chain.length < CHAIN_MAX;) {
         chain.unshift(at);
         const next = placeOf(records.all[at].cause);
-        if (next >= at) break;
+        if (next < 0 || next >= at) break;
+        /* A call that caused itself, as of a timer with a period: once is enough. */
+        const isAgain = records.all[at].kind === 'call' && records.all[next].object === records.all[at].object;
         at = next;
+        if (isAgain && records.all[at].kind === 'call') {
+            chain.unshift(at);
+            break;
+        }
     }
     return chain;
 }

@@ -17,7 +17,9 @@ function makeScenes(hello) {
             addMark(isOn ? scene.id + ' off' : scene.id);
             await act('scene', {id: scene.id, on: isOn ? 0 : 1});
         };
-        const links = [guideLink(scene.guide, 'guide'), sourceLink(scene.source)].filter(it => it);
+        const links = [guideAt() && guideLink(scene.guide, 'guide'), sourceLink(scene.source, true)].filter(
+            it => it
+        );
         $('scene-list').append(
             make(
                 'li',
@@ -33,6 +35,8 @@ function makeScenes(hello) {
         );
         scenes.set(scene.id, {scene, button});
     }
+    if (location.hash.startsWith('#scene-') && $(location.hash.slice(1)))
+        $(location.hash.slice(1)).scrollIntoView();
 }
 
 function makeBackends(hello) {

@@ -15,6 +15,7 @@ function setMode(mode) {
     for (const name of ['live', 'slow', 'held']) set($('mode-' + name), 'aria-pressed', name === mode);
     $('slow').hidden = mode === 'live';
     document.body.classList.toggle('stepping', mode !== 'live');
+    drawCharts(); /* they have another size now */
     for (const part of document.querySelectorAll('#slow-controls [data-mode]'))
         part.hidden = part.dataset.mode !== mode;
     setPlaying(false);
