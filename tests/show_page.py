@@ -149,6 +149,9 @@ class Page(unittest.TestCase):
         self.click('mode-slow')
         self.browser.until(f'/ of [1-9][\\d,]+$/.test({of("record-text")}.textContent)')
         self.browser.until('/does what|did/.test(document.getElementById("slow-why").textContent)')
+        for shown in ('Play', 'Pause'):  # the button has the focus
+            self.browser.key(' ')
+            self.assertEqual(self.browser.do(of('slow-play') + '.textContent'), shown)
         self.browser.do('document.activeElement.blur()')
         self.browser.key(' ')
         self.assertEqual(self.browser.do(of('slow-play') + '.textContent'), 'Play')

@@ -237,7 +237,12 @@ function onKey(event) {
 
 function makeSlow() {
     for (const name of ['live', 'slow', 'held'])
-        $('mode-' + name).onclick = () => setMode(view.mode === name ? 'live' : name);
+        $('mode-' + name).onclick = () => {
+            setMode(name);
+            /* So that the next press of space is one of the player's. */
+            if (view.mode === 'slow') $('slow-play').focus({preventScroll: true});
+            if (view.mode === 'held') document.querySelector('[data-held]').focus({preventScroll: true});
+        };
     for (const button of document.querySelectorAll('[data-step]'))
         button.onclick = () => stepTo(button.dataset.step);
     for (const button of document.querySelectorAll('[data-held]'))
