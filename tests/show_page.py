@@ -176,8 +176,11 @@ class Page(unittest.TestCase):
     def test_the_held_loop_stands_still(self):
         self.click('mode-held')
         self.browser.until(f'{of("now")}.className === "held"')
-        self.choose('[data-held=turn]')
         self.browser.until('document.querySelectorAll("#tape circle").length > 1')
+        time.sleep(0.3)  # what was recorded before it was held has been told by then
+        before = self.held_turn()
+        self.choose('[data-held=turn]')
+        self.browser.until(f'(/[Tt]urn ([\\d,]+)/.exec(document.querySelector("#circle").textContent) || [])[1] !== "{before}"')
         first = self.held_turn()
         time.sleep(0.3)  # it does not go on by itself
         self.assertEqual(self.held_turn(), first)
