@@ -60,12 +60,12 @@ enum { OBSERVE_INNER = 1 << 8 };
 enum { OBSERVE_THREAD_OTHER = 255 };
 
 /* With DUE_OBSERVED only. `what` is an eddy_kind, maybe with OBSERVE_INNER. */
-RARE void eddy__observe_call(eddy_loop *loop, unsigned what, const void *object, uintptr_t fn);
-RARE void eddy__observe_return(eddy_loop *loop);
-RARE void eddy__observe_phase(eddy_loop *loop, int phase);
-RARE void eddy__observe_turn(eddy_loop *loop);
-RARE void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns);
-RARE void eddy__observe_waited(eddy_loop *loop, int count, int64_t now_ns);
+APART void eddy__observe_call(eddy_loop *loop, unsigned what, const void *object, uintptr_t fn);
+APART void eddy__observe_return(eddy_loop *loop);
+APART void eddy__observe_phase(eddy_loop *loop, int phase);
+APART void eddy__observe_turn(eddy_loop *loop);
+APART void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns);
+APART void eddy__observe_waited(eddy_loop *loop, int count, int64_t now_ns);
 RARE void eddy__observe_timer(eddy_loop *loop, int64_t late_ns);
 void eddy__observe_set_trace(eddy_loop *loop, eddy_trace *trace); /* NULL: none any more */
 void eddy__observe_close(eddy_loop *loop);
@@ -73,10 +73,10 @@ void eddy__observe_after_fork(eddy_loop *loop);
 const char *eddy__observe_verify(const eddy_loop *loop);
 
 /* A record of the loop's thread. */
-RARE void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
+APART void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
                              const void *object, int64_t argument);
 /* And one of any thread, which knows its number, or OBSERVE_THREAD_OTHER. */
-RARE void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
+APART void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
                              const void *object, int64_t argument, unsigned thread);
 
 static inline bool loop_is_observed(const eddy_loop *loop) {
