@@ -76,7 +76,7 @@ typedef struct eddy_loop_stats {
     eddy_slow_call slowest[EDDY_STATS_SLOWEST]; /* the slowest one first */
 } eddy_loop_stats;
 
-/* All fields are private. 56 KiB, all zeros at first: then it is not started. */
+/* All fields are private. 62 KiB, all zeros at first: then it is not started. */
 typedef struct eddy_stats {
     void *observer[16];
     eddy_loop *loop;
