@@ -60,12 +60,17 @@ static void look_at_phase(struct records *it, const eddy_trace_record *record) {
     it->phase = record->phase;
 }
 
+/* Streams have file requests of their own, and readers are called by their streams. */
+static bool is_programs(uint8_t what) {
+    return what != EDDY_KIND_FILE && what != EDDY_KIND_STREAM;
+}
+
 static void look_at_own(struct records *it, const eddy_trace_record *record) {
     sim_check((it->kind == EDDY_TRACE_WAIT) == (record->kind == EDDY_TRACE_WAITED), "%s after %s",
               eddy_trace_kind_name(record->kind), eddy_trace_kind_name(it->kind));
     if (record->kind == EDDY_TRACE_CALL) {
         it->depth++;
-        it->calls += record->what != EDDY_KIND_FILE; /* streams have file requests of their own */
+        it->calls += is_programs(record->what);
         it->call_what = record->what;
         it->call_phase = record->phase;
     } else if (record->kind == EDDY_TRACE_RETURN) {
@@ -114,7 +119,7 @@ static unsigned phase_bit(unsigned phase) {
 void records_look_in_callback(struct records *it, unsigned phases) {
     if (it == NULL) return;
     read_all(it);
-    it->callbacks += it->call_what != EDDY_KIND_FILE;
+    it->callbacks += is_programs(it->call_what);
     if (it->lost > 0 || !it->is_on) return;
     sim_check(it->calls == it->callbacks, "%llu calls are in the trace, and there were %llu",
               (unsigned long long)it->calls, (unsigned long long)it->callbacks);
