@@ -65,7 +65,7 @@ struct desk {
     struct op_timer *guard; /* ends a run */
     uint64_t hook_order, hook_turn;
     unsigned hook_kind;
-    uint64_t defer_next, post_next, post_done;
+    uint64_t defer_next, post_next, post_floor, post_done;
     unsigned posts;                /* under way */
     uint64_t job_last[EDDY_LANES]; /* that began, in a pool of one thread */
     bool is_closing;
