@@ -130,7 +130,10 @@ RARE static void loop_wait_again(eddy_loop *loop) {
         if (loop->due & DUE_OBSERVED) eddy__observe_wait(loop, 0);
         loop->waits_again++;
         count = loop->backend->wait(loop->backend_state, loop->records, capacity, 0);
-        if (count < 0) return;
+        if (count < 0) {
+            if (loop->due & DUE_OBSERVED) eddy__observe_waited(loop, count, eddy_os_clock_ns());
+            return;
+        }
         loop->metrics.events += (unsigned)count;
         loop->metrics.waits_empty += count == 0;
         if (loop->due & DUE_OBSERVED) {
