@@ -23,9 +23,8 @@ static void begin_recording(struct serve_traced *it) {
 static void end_recording(struct serve_traced *it) {
     struct serve_trace *trace = it->trace;
     eddy_trace_stop(trace_file_trace(trace->file, it->number));
-    if (atomic_fetch_sub(&trace->recording, 1) > 1) return;
-    trace_file_finish(trace->file);
-    eddy_wake_send(&trace->news); /* it may be over already */
+    /* The main thread may free the file from here on. */
+    if (atomic_fetch_sub(&trace->recording, 1) == 1) eddy_wake_send(&trace->news);
 }
 
 /* Once for each end of a round, however many wakes there were. */
@@ -94,13 +93,17 @@ static void say_result(const struct trace_file_result *result) {
                (unsigned long long)result->records, (unsigned long long)result->lost);
 }
 
-/* The file is ready; or over, as its round has ended, or it could not be written. */
+/* The file is ready; or no loop records any more; or the file is over, as it has been finished, or
+ * could not be written. */
 static void on_news(eddy_wake *wake) {
     struct serve_trace *trace = eddy_container_of(wake, struct serve_trace, news);
     struct trace_file_result result;
     if (trace->file == NULL) return;
     if (!trace_file_is_over(trace->file)) {
-        if (trace_file_is_ready(trace->file) && !trace->has_begun) begin_round(trace);
+        if (trace->has_begun && atomic_load(&trace->recording) == 0)
+            trace_file_finish(trace->file);
+        else if (!trace->has_begun && trace_file_is_ready(trace->file))
+            begin_round(trace);
         return;
     }
     end_round(trace);
