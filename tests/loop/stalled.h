@@ -11,10 +11,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { BUDGET_MS = 10, TOLD_MAX = 64 };
-static const int64_t budget_ns = BUDGET_MS * EDDY_NS_PER_MS;
+enum { TOLD_MAX = 64 };
+static int64_t budget_ns = 20 * EDDY_NS_PER_MS; /* far more than what does not stall takes */
 
 /* What was told, by either thread. */
 struct told {
@@ -52,10 +53,15 @@ static inline bool is_in_stand_still(const eddy_stall *stall) {
     return false;
 }
 
+/* The hook that verifies the loop takes its time under valgrind. */
+static inline bool is_ours(const eddy_stall *stall) {
+    return stall->kind == EDDY_KIND_HOOK;
+}
+
 static inline void on_stalled(const eddy_stall *stall, void *context) {
     ck_assert_ptr_eq(context, &lasting);
     int count = atomic_load(&lasting_count);
-    if (count == TOLD_MAX) return;
+    if (count == TOLD_MAX || is_ours(stall)) return;
     keep(&lasting[count], stall);
     lasting[count].is_in_handler = is_in_stand_still(stall);
     atomic_store(&lasting_count, count + 1);
@@ -63,7 +69,7 @@ static inline void on_stalled(const eddy_stall *stall, void *context) {
 
 static inline void on_over(const eddy_stall *stall, void *context) {
     ck_assert_ptr_eq(context, &lasting);
-    if (over_count < TOLD_MAX) keep(&over[over_count++], stall);
+    if (over_count < TOLD_MAX && !is_ours(stall)) keep(&over[over_count++], stall);
 }
 
 static inline void begin_with(eddy_watchdog_config config) {
@@ -71,6 +77,7 @@ static inline void begin_with(eddy_watchdog_config config) {
     over_count = 0;
     done = false;
     loop_thread = pthread_self();
+    if (getenv("EDDY_TEST_SLOW") != NULL) budget_ns = 300 * EDDY_NS_PER_MS;
     loop = test_loop_open();
     eddy_timer_init(&timer, loop);
     config.context = &lasting;

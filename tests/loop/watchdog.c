@@ -243,6 +243,7 @@ END_TEST
 
 static void on_over_stop(const eddy_stall *stall, void *context) {
     on_over(stall, context);
+    if (is_ours(stall)) return;
     eddy_guard_stop(&guard);
     memset(&guard, 0, sizeof guard);
 }

@@ -235,7 +235,7 @@ START_TEST(a_thread_that_blocks_the_signal_gives_no_backtrace) {
 END_TEST
 
 static void sleep_undisturbed(eddy_timer *it) {
-    struct timespec rest = {.tv_nsec = 50000000};
+    struct timespec rest = {.tv_nsec = (long)(3 * budget_ns)};
     (void)it;
     ck_assert_int_eq(nanosleep(&rest, NULL), 0);
     done = true;
