@@ -83,7 +83,7 @@ static void on_closed(eddy_stream *stream) {
 static void on_read(eddy_stream *stream, void *data, ssize_t size) {
     struct op_stream *at = stream_of(stream);
     struct desk *desk = at->desk;
-    op_enter(desk, PHASE_TIMERS | (at->is_shared ? PHASE_DEFERRED : PHASE_READY));
+    op_enter(desk, PHASE_TIMERS | PHASE_READY | (at->is_shared ? PHASE_DEFERRED : 0));
     sim_check(at->is_reading, "a stream reads that has stopped");
     if (size > 0) {
         op_hear(data, &at->heard, (size_t)size);
