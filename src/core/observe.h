@@ -74,10 +74,10 @@ const char *eddy__observe_verify(const eddy_loop *loop);
 
 /* A record of the loop's thread. */
 APART void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
-                             const void *object, int64_t argument);
+                              const void *object, int64_t argument);
 /* And one of any thread, which knows its number, or OBSERVE_THREAD_OTHER. */
 APART void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
-                             const void *object, int64_t argument, unsigned thread);
+                              const void *object, int64_t argument, unsigned thread);
 
 static inline bool loop_is_observed(const eddy_loop *loop) {
     return UNLIKELY((loop->due & DUE_OBSERVED) != 0);
