@@ -9,12 +9,10 @@
  *   signal.h  signals                           terminal.h modes, sizes, pairs
  *   pool.h    threads for what can only block   child.h    programs that are started
  *   work.h    functions on those threads        walk.h     who keeps a loop alive
- *   queue.h   one function at a time            watchdog.h callbacks that take too long
- *   file.h    file operations
- *   label.h   names for handles
- *   trace_writer.h  traces as text, and for Perfetto
- *   histogram.h  how often which times were seen
- *   stats.h   where a loop's time goes */
+ *   queue.h   one function at a time            trace.h    what a loop did, and why
+ *   file.h    file operations                   trace_writer.h  that as text, or for Perfetto
+ *   label.h   names for handles                 stats.h    where a loop's time goes
+ *   watchdog.h  which callback holds it up      histogram.h  how often which times were seen */
 #ifndef EDDY_H
 #define EDDY_H
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # usdt.sh BINARY: it has a USDT note for each kind of record, with five arguments, and one semaphore for all, so
 # that nothing is done for them while nobody listens. Needs readelf.
-cd "$(dirname "$0")/.." || exit 2
+binary=$(realpath "$1") && cd "$(dirname "$0")/.." || exit 2
 command -v readelf > /dev/null || exit 77
-notes=$(readelf -n "$1") || exit 1
+notes=$(readelf -n "$binary") || exit 1
 fail() { echo "usdt: $1" >&2; exit 1; }
 
 kinds=$(sed -n 's/^    EDDY_TRACE_\([A-Z_]*\),.*/\1/p' include/eddy/trace.h | tr '[:upper:]' '[:lower:]' | sort)

@@ -30,9 +30,7 @@ enum {
     EDDY_STALL_FRAMES = 64,
 };
 
-/* A callback that has run for longer than the budget. Of one that is called inside of another, as a
- * stream's in its watcher's, the time is that of the outermost, and all the rest the innermost's.
- * It is lent to the function that is told. */
+/* A callback that has run for longer than the budget. It is lent to the function that is told. */
 typedef struct eddy_stall {
     const eddy_loop *loop;
     const void *object;  /* it may be gone when it is over: an address, not to be looked at */
@@ -109,8 +107,6 @@ struct eddy_guard_call {
     EDDY_ATOMIC(uintptr_t) label[EDDY_STALL_LABEL / sizeof(uintptr_t)];
 };
 
-enum { EDDY_GUARD_DEPTH = 4 };
-
 /* All fields are private; zero, or started. Until stop it must not be moved. */
 typedef struct eddy_guard {
     void *observer[10];
@@ -120,14 +116,13 @@ typedef struct eddy_guard {
     /* The loop's thread: */
     int64_t start_ns, pause_ns, resumed_ns;
     int phase;
-    unsigned nested; /* calls that are deeper than there is room for */
-    unsigned last;   /* the place of the one that was called last */
     bool is_parents;
     /* Told by the loop's thread, read by the watchdog's: */
-    EDDY_ATOMIC(unsigned) version, calls, depth, paused, called_phase;
+    EDDY_ATOMIC(unsigned) version, calls, paused, called_phase;
+    EDDY_ATOMIC(bool) is_calling;
     EDDY_ATOMIC(uint32_t) start_low, start_high;
     EDDY_ATOMIC(uintptr_t) thread;
-    struct eddy_guard_call stack[EDDY_GUARD_DEPTH];
+    struct eddy_guard_call call;
     /* Of the watchdog: */
     EDDY_ATOMIC(bool) asleep, signalling;
     struct eddy_guard *next;

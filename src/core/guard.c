@@ -5,8 +5,8 @@
  * so whoever finds a new field finds the odd version as well, or a later one, and looks again.
  * Labels are copied, as only this thread may look into the loop's tables.
  *
- * Invariant: between a call and its return `depth` is at least 1, and stack[depth - 1] is what
- * runs. Threading: loop thread only, but for eddy__guard_look. */
+ * Invariant: between a call and its return `is_calling` is true, and `call` is what runs.
+ * Threading: loop thread only, but for eddy__guard_look. */
 #include "check.h"
 #include "loop.h"
 #include "observe.h"
@@ -57,9 +57,8 @@ static void guard_write_label(struct eddy_guard_call *call, const char *label) {
         atomic_store_explicit(&call->label[i], words[i], RELEASE);
 }
 
-static void guard_write_call(eddy_guard *guard, unsigned place, eddy_kind what, const void *object,
-                             uintptr_t fn) {
-    struct eddy_guard_call *call = &guard->stack[place];
+static void guard_write_call(eddy_guard *guard, eddy_kind what, const void *object, uintptr_t fn) {
+    struct eddy_guard_call *call = &guard->call;
     const char *label = eddy__part_label(guard->loop, object);
     atomic_store_explicit(&call->object, (uintptr_t)object, RELEASE);
     atomic_store_explicit(&call->function, fn, RELEASE);
@@ -68,8 +67,7 @@ static void guard_write_call(eddy_guard *guard, unsigned place, eddy_kind what, 
         guard_write_label(call, label);
     else
         atomic_store_explicit(&call->label[0], 0, RELEASE);
-    atomic_store_explicit(&guard->depth, place + 1, RELEASE);
-    guard->last = place;
+    atomic_store_explicit(&guard->is_calling, true, RELEASE);
 }
 
 /* --- Reading --- */
@@ -90,14 +88,14 @@ bool eddy__guard_look(const eddy_guard *guard, struct guard_view *view) {
     for (int i = 0; i < TRIES; i++) {
         unsigned version = atomic_load_explicit(&guard->version, ACQUIRE);
         if (version % 2 != 0) continue;
-        unsigned depth = atomic_load_explicit(&guard->depth, ACQUIRE);
+        bool is_calling = atomic_load_explicit(&guard->is_calling, ACQUIRE);
         view->call = atomic_load_explicit(&guard->calls, ACQUIRE);
         view->phase = (int)atomic_load_explicit(&guard->called_phase, ACQUIRE);
         view->is_paused = atomic_load_explicit(&guard->paused, ACQUIRE) > 0;
-        view->is_running = depth > 0 && !view->is_paused;
+        view->is_running = is_calling && !view->is_paused;
         uint64_t high = atomic_load_explicit(&guard->start_high, ACQUIRE);
         view->start_ns = (int64_t)(high << 32 | atomic_load_explicit(&guard->start_low, ACQUIRE));
-        guard_read_call(&guard->stack[depth > 0 ? depth - 1 : 0], view);
+        guard_read_call(&guard->call, view);
         if (atomic_load_explicit(&guard->version, RELAXED) == version) return true;
     }
     return false;
@@ -124,7 +122,7 @@ static void guard_call(struct observer *observer, eddy_kind what, const void *ob
     atomic_store_explicit(&guard->calls, calls + 1, RELEASE);
     atomic_store_explicit(&guard->called_phase, (unsigned)guard->phase, RELEASE);
     guard_write_start(guard, guard_now_ns(guard, now_ns));
-    guard_write_call(guard, 0, what, object, fn);
+    guard_write_call(guard, what, object, fn);
     if (guard->watchdog->has_frames) {
         eddy_os_thread self = eddy_os_thread_self();
         uintptr_t thread = 0;
@@ -137,35 +135,11 @@ static void guard_call(struct observer *observer, eddy_kind what, const void *ob
         eddy__watchdog_wake(guard->watchdog, guard);
 }
 
-static void guard_inner(struct observer *observer, eddy_kind what, const void *object,
-                        uintptr_t fn) {
-    eddy_guard *guard = guard_of(observer);
-    unsigned depth = atomic_load_explicit(&guard->depth, RELAXED);
-    if (depth == 0) return; /* started inside of the outer one, or a child's */
-    if (depth == EDDY_GUARD_DEPTH) {
-        guard->nested++;
-        return;
-    }
-    unsigned version = guard_write_begin(guard);
-    guard_write_call(guard, depth, what, object, fn);
-    guard_write_end(guard, version);
-}
-
-static void guard_inner_returned(struct observer *observer) {
-    eddy_guard *guard = guard_of(observer);
-    unsigned depth = atomic_load_explicit(&guard->depth, RELAXED);
-    if (guard->nested > 0)
-        guard->nested--;
-    else if (depth > 1)
-        atomic_store_explicit(&guard->depth, depth - 1, RELEASE);
-}
-
-/* What was running when it was told of, and else what was called last, is said to have taken the
- * time. */
+/* What was told of while it lasted is told with the label that it had then. */
 RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
     eddy_watchdog *watchdog = guard->watchdog;
     struct guard_view view;
-    guard_read_call(&guard->stack[guard->last], &view);
+    guard_read_call(&guard->call, &view);
     eddy_stall stall = {.loop = guard->loop,
                         .object = (const void *)view.object,
                         .function = view.function,
@@ -193,7 +167,7 @@ RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
  * sees that one is being sent, and waits for the lock, or the watchdog sees that the call is over.
  */
 static void guard_leave(eddy_guard *guard) {
-    atomic_store(&guard->depth, 0);
+    atomic_store(&guard->is_calling, false);
     if (!atomic_load(&guard->signalling)) return;
     eddy_os_lock(&guard->watchdog->lock);
     eddy_os_unlock(&guard->watchdog->lock);
@@ -201,12 +175,11 @@ static void guard_leave(eddy_guard *guard) {
 
 static void guard_returned(struct observer *observer, int64_t now_ns) {
     eddy_guard *guard = guard_of(observer);
-    if (atomic_load_explicit(&guard->depth, RELAXED) == 0) return;
-    guard->nested = 0;
+    if (!atomic_load_explicit(&guard->is_calling, RELAXED)) return;
     if (guard->watchdog->has_frames)
         guard_leave(guard);
     else
-        atomic_store_explicit(&guard->depth, 0, RELEASE);
+        atomic_store_explicit(&guard->is_calling, false, RELEASE);
     int64_t duration_ns = guard_now_ns(guard, now_ns) - guard->start_ns;
     if (UNLIKELY(duration_ns >= guard->budget_ns)) guard_over(guard, duration_ns);
 }
@@ -215,7 +188,7 @@ static void guard_returned(struct observer *observer, int64_t now_ns) {
 static void guard_after_fork(struct observer *observer) {
     eddy_guard *guard = guard_of(observer);
     guard->is_parents = true;
-    atomic_store_explicit(&guard->depth, 0, RELAXED);
+    atomic_store_explicit(&guard->is_calling, false, RELAXED);
 }
 
 /* --- The public functions --- */
@@ -233,8 +206,6 @@ int eddy_guard_start(eddy_guard *guard, eddy_watchdog *watchdog, eddy_loop *loop
     *guard_observer(guard) = (struct observer){.phase = guard_phase,
                                                .call = guard_call,
                                                .returned = guard_returned,
-                                               .inner = guard_inner,
-                                               .inner_returned = guard_inner_returned,
                                                .after_fork = guard_after_fork};
     eddy_os_lock(&watchdog->lock);
     guard->next = watchdog->guards;
@@ -251,7 +222,7 @@ void eddy_guard_stop(eddy_guard *guard) {
     eddy__observe_end(guard->loop, guard_observer(guard));
     guard->watchdog = NULL;
     if (eddy__watchdog_is_parents(watchdog)) return;
-    atomic_store(&guard->depth, 0);
+    atomic_store(&guard->is_calling, false);
     eddy_os_lock(&watchdog->lock);
     eddy_guard **at = &watchdog->guards;
     while (*at != guard) at = &(*at)->next;
@@ -262,10 +233,9 @@ void eddy_guard_stop(eddy_guard *guard) {
 }
 
 void eddy_guard_label(eddy_guard *guard, const char *text) {
-    unsigned depth = atomic_load_explicit(&guard->depth, RELAXED);
-    if (depth == 0) return;
+    if (!atomic_load_explicit(&guard->is_calling, RELAXED)) return;
     unsigned version = guard_write_begin(guard);
-    guard_write_label(&guard->stack[depth - 1], text);
+    guard_write_label(&guard->call, text);
     guard_write_end(guard, version);
 }
 

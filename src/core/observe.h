@@ -35,11 +35,6 @@ struct observer {
                  int64_t now_ns);
     void (*returned)(struct observer *observer, int64_t now_ns);
 
-    /* The same of one that is called inside of that one, as a stream's in its watcher's, or a
-     * job's in its post's, without a look at the clock. */
-    void (*inner)(struct observer *observer, eddy_kind what, const void *object, uintptr_t fn);
-    void (*inner_returned)(struct observer *observer);
-
     /* A timer is about to be called, so long after its deadline. */
     void (*timer)(struct observer *observer, int64_t late_ns);
 

@@ -34,7 +34,7 @@ static struct {
  * it was, and nothing is told of it. */
 static int frames_take(void) {
     bool is_running =
-        atomic_load_explicit(&frames.guard->depth, memory_order_relaxed) > 0 &&
+        atomic_load_explicit(&frames.guard->is_calling, memory_order_relaxed) &&
         atomic_load_explicit(&frames.guard->calls, memory_order_relaxed) == frames.call;
     return is_running ? eddy_os_backtrace(frames.frames, EDDY_STALL_FRAMES) : -EAGAIN;
 }
@@ -82,7 +82,7 @@ void eddy__frames_close(void) {
 int eddy__frames_ask(eddy_guard *guard, unsigned call) {
     int err = -EAGAIN;
     atomic_store(&guard->signalling, true);
-    if (atomic_load(&guard->depth) > 0 && atomic_load(&guard->calls) == call) {
+    if (atomic_load(&guard->is_calling) && atomic_load(&guard->calls) == call) {
         uintptr_t thread = atomic_load(&guard->thread);
         memcpy(&frames.thread, &thread, sizeof frames.thread);
         frames.guard = guard;

@@ -52,9 +52,10 @@ void eddy_wake_send(eddy_wake *wake) {
      * lose wake-ups: it may be done before the sender's own data is visible and find the old 1,
      * while the loop clears that and looks too early. It would need a fence on both sides, which
      * costs what it spares. */
-    if (atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) != 0) return;
-    observe_send(wake->handle.loop, EDDY_TRACE_WAKE, EDDY_KIND_WAKE, wake, 0);
-    eddy__inbox_push(wake->handle.loop, &wake->post);
+    if (atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) == 0) {
+        observe_send(wake->handle.loop, EDDY_TRACE_WAKE, EDDY_KIND_WAKE, wake, 0);
+        eddy__inbox_push(wake->handle.loop, &wake->post);
+    }
 }
 
 void eddy_wake_stop(eddy_wake *wake) {

@@ -335,6 +335,7 @@ const struct peer peer_eddy_stats = {
     .timers_make = timers_make,
     .timers_start = timers_start,
     .timers_stop = timers_stop,
+    .timers_push = timers_push,
     .tick_start = tick_start,
     .post_open = post_open,
     .post = post,

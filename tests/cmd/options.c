@@ -305,7 +305,7 @@ START_TEST(help_and_version_are_told) {
         "--show-hidden",   "--follow-links",  "--mime",         "--header",
         "--cors",          "--cache-control", "--spa",          "--error-page",
         "--precompressed", "-p, --port",      "-h, --help",     "TLS",
-        "exit status",     "--stats",         "--metrics",     "--watchdog"};
+        "exit status",     "--stats",         "--metrics",      "--watchdog"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ck_assert_ptr_nonnull(strstr(out, names[i]));
     ck_assert_str_eq(err, "");

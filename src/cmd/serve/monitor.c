@@ -54,6 +54,7 @@ static struct gathering *gather(struct monitor *monitor) {
     struct monitor_board *board = monitor->board;
     struct gathering *it = system_take_pages(sizeof *it);
     if (it == NULL) return NULL;
+    memset(it, 0, sizeof *it);
     show(monitor);
     int64_t now_ns = monitor->own.oldest_ns;
     struct metrics *all = &it->all;
@@ -183,6 +184,7 @@ int monitor_open(struct monitor **result, struct monitor_board *board, struct co
                  eddy_http *http) {
     struct monitor *monitor = system_take_pages(sizeof *monitor);
     if (monitor == NULL) return -ENOMEM;
+    memset(monitor, 0, sizeof *monitor);
     monitor->board = board;
     monitor->context = context;
     monitor->http = http;

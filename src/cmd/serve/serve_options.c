@@ -370,11 +370,11 @@ int options_parse(struct options *options, int argc, char **argv, char *error, s
     if (options->directory == NULL) options->directory = ".";
     if (options->host_count == 0 && (options->names_port || options->local_count == 0))
         options->hosts[options->host_count++] = "127.0.0.1";
-    if (options->connections_max != 0 && options->connections_max < options->loops) {
+    unsigned max = options->connections_max, loops = options->loops;
+    if (max != 0 && max < loops) {
         snprintf(error, error_size,
-                 "--max-connections: \"%u\" is not at least one for each of the "
-                 "%u loops",
-                 options->connections_max, options->loops);
+                 "--max-connections: \"%u\" is not at least one for each of the %u loops", max,
+                 loops);
         return -EINVAL;
     }
     err = check_unix(options, error, error_size);
@@ -387,17 +387,16 @@ void options_help(FILE *out) {
           "Serves the files below DIR (default: the current directory) over HTTP/1.1.\n"
           "SIGINT and SIGTERM let running transfers finish, see --grace; a second one cuts them\n"
           "off. The exit status is 0 after a stop by signal, 1 if the system refuses something\n"
-          "(a port in use, no such DIR), 2 if the command line, or a file that it names, is "
+          "(a port in use, no such DIR), 2 if the command line, or a file that it names, is\n"
           "wrong.\n"
-          "SIGUSR1 opens the file of the log anew, and SIGHUP DIR as well. SIGUSR2 starts the "
-          "program\n"
-          "anew, on the same sockets, and ends this process once that serves. Sockets of systemd\n"
-          "(LISTEN_FDS) are listened on in place of --host, --port and --unix.\n\n"
+          "SIGUSR1 opens the file of the log anew, and SIGHUP DIR as well. SIGUSR2 starts the\n"
+          "program anew, on the same sockets, and ends this process once that serves. Sockets of\n"
+          "systemd (LISTEN_FDS) are listened on in place of --host, --port and --unix.\n\n"
           "options:\n",
           out);
     command_line_help(&line, out);
-    fputs("\nTLS, HTTP/2, passwords, scripts and rewriting are not here, and will not be. Put a "
-          "proxy\n"
-          "in front for them (Caddy, nginx, HAProxy) and let this listen on 127.0.0.1 or --unix.\n",
+    fputs("\nTLS, HTTP/2, passwords, scripts and rewriting are not here, and will not be. Put a\n"
+          "proxy in front for them (Caddy, nginx, HAProxy) and let this listen on 127.0.0.1 or "
+          "--unix.\n",
           out);
 }

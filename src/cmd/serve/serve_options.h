@@ -34,8 +34,8 @@ struct options {
     bool trust_proxy;
     const char *user; /* NULL: whoever starts it */
     unsigned grace_s;
-    unsigned stats_s;    /* from one line of figures to the next; 0: none */
-    const char *metrics; /* the path of the page for Prometheus; NULL: none */
+    unsigned stats_s;     /* from one line of figures to the next; 0: none */
+    const char *metrics;  /* the path of the page for Prometheus; NULL: none */
     unsigned watchdog_ms; /* what a callback may take; 0: nobody looks */
     bool cache;
     bool quiet;

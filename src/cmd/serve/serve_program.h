@@ -37,7 +37,7 @@ struct program {
     struct sockets sockets; /* that listen; to be handed on */
     int root;
     eddy_pool *pool;
-    struct monitor_board *board;   /* NULL: nothing is measured */
+    struct monitor_board *board; /* NULL: nothing is measured */
     struct stalls stalls;
     struct server_thread *threads; /* options.loops of them */
     unsigned opened, started;      /* how many have a server, and a thread */
