@@ -297,12 +297,10 @@ static const struct option_rule rules[] = {
      "log the last address of X-Forwarded-For as the client's"},
     {"trace", "FILE[,SECONDS]", TRACE_WANTS, set_trace,
      "write down what the loops do, from the start for so long" COMMAND_LINE_INDENT
-     "(default: until the end; 0: not before SIGPROF), which" COMMAND_LINE_INDENT
-     "SIGPROF ends or begins again; as text if FILE ends in" COMMAND_LINE_INDENT
-     ".txt, else for ui.perfetto.dev"},
+     "(else to the end; 0: not before SIGPROF, which ends it or" COMMAND_LINE_INDENT
+     "begins anew), as text (FILE.txt) or for ui.perfetto.dev"},
     {"stats", "SECONDS", "a number from 1 to 86400", set_stats,
-     "say on stderr each so many seconds how all loops do: requests," COMMAND_LINE_INDENT
-     "lag, the slowest callback, what waits for the pool"},
+     "say on stderr each so many seconds how all loops do"},
     {"metrics", "PATH", "a path as /metrics, of letters, digits, \"-\", \"_\", \"~\" and \"/\"",
      set_metrics,
      "answer this path with figures for Prometheus; whoever can" COMMAND_LINE_INDENT
