@@ -73,7 +73,7 @@ static void guard_write_call(eddy_guard *guard, eddy_kind what, const void *obje
 /* --- Reading --- */
 
 static void guard_read_call(const struct eddy_guard_call *call, struct guard_view *view) {
-    uintptr_t words[EDDY_STALL_LABEL / sizeof(uintptr_t)];
+    uintptr_t words[EDDY_STALL_LABEL / sizeof(uintptr_t)] = {0};
     view->object = atomic_load_explicit(&call->object, ACQUIRE);
     view->function = atomic_load_explicit(&call->function, ACQUIRE);
     view->kind = (eddy_kind)atomic_load_explicit(&call->kind, ACQUIRE);
