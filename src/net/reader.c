@@ -306,6 +306,7 @@ void eddy_reader_init(eddy_reader *reader, eddy_loop *loop, void *buffer, size_t
     EDDY_ASSERT(buffer != NULL && size > 0);
     *reader = (eddy_reader){.buffer = buffer, .size = size, .due_ns = NEVER_NS};
     eddy_stream_init(&reader->stream, loop);
+    handle_set_relays(&reader->stream.io.handle);
     eddy_defer_init(&reader->later, loop);
     handle_set_inner(&reader->later.handle);
 }
@@ -313,6 +314,9 @@ void eddy_reader_init(eddy_reader *reader, eddy_loop *loop, void *buffer, size_t
 void eddy_reader_stop(eddy_reader *reader) {
     if (reader->is_over != NULL) *reader->is_over = true;
     reader->is_over = NULL;
+    /* A line's remainder that was asked for, and not taken, is still to be skipped. */
+    if (reader->fn != NULL && reader->kind == READER_SOME && reader->done > 0)
+        reader->kind = READER_FULL;
     reader->fn = NULL;
     reader->due_ns = NEVER_NS;
     eddy_defer_stop(&reader->later);
