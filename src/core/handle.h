@@ -15,7 +15,8 @@ enum {
     HANDLE_KIND_SHIFT = 2,
     HANDLE_WHAT = 15 << 4, /* an eddy_kind, for eddy_loop_walk */
     HANDLE_WHAT_SHIFT = 4,
-    HANDLE_INNER = 1 << 8, /* a part of another handle, or of the loop: nobody is told of it */
+    HANDLE_INNER = 1 << 8,  /* a part of another handle, or of the loop: nobody is told of it */
+    HANDLE_RELAYS = 1 << 9, /* its function is the library's, which calls the user's */
     /* The mark of each: neither zeros nor what memory is filled with is it. */
     HANDLE_MARK = 0x5EAD,
 };
@@ -45,7 +46,7 @@ static inline void handle_init(eddy_handle *handle, eddy_loop *loop, eddy_kind w
  * or one of the loop's own, is called for the library. */
 static inline unsigned handle_called(const eddy_handle *handle, eddy_kind plain) {
     eddy_kind what = handle_what(handle);
-    bool is_inner = what != plain || (handle->flags & HANDLE_INNER);
+    bool is_inner = what != plain || (handle->flags & (HANDLE_INNER | HANDLE_RELAYS));
     return is_inner ? (unsigned)what | OBSERVE_INNER : (unsigned)what;
 }
 
@@ -57,6 +58,10 @@ static inline void handle_set_what(eddy_handle *handle, eddy_kind what) {
 
 static inline void handle_set_inner(eddy_handle *handle) {
     handle->flags |= HANDLE_INNER;
+}
+
+static inline void handle_set_relays(eddy_handle *handle) {
+    handle->flags |= HANDLE_RELAYS;
 }
 
 static inline void handle_start(eddy_handle *handle) {

@@ -129,8 +129,8 @@ void eddy__channel_read(eddy_stream *stream) {
         }
         bool is_full = (size_t)size == stream->read_size;
         total += (size_t)size;
-        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
-                 channel_of(stream)->data, size);
+        CALLBACK(stream_loop(stream), handle_called(&stream->io.handle, EDDY_KIND_STREAM), stream,
+                 stream->read_fn, stream, channel_of(stream)->data, size);
         if (!is_full) return;
     }
 }

@@ -177,8 +177,8 @@ ssize_t eddy__pass_receive(const eddy_stream *stream) {
 void eddy__pass_tell(eddy_stream *stream, ssize_t size) {
     struct net_passed *passed = net_part_of(stream)->passed;
     passed->stream = stream;
-    CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
-             stream->read_data, size);
+    CALLBACK(stream_loop(stream), handle_called(&stream->io.handle, EDDY_KIND_STREAM), stream,
+             stream->read_fn, stream, stream->read_data, size);
     passed->stream = NULL;
     pass_drop(passed);
 }

@@ -70,6 +70,11 @@ int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn) {
     return 0;
 }
 
+/* For the gate: a reader's function calls its user's. */
+static unsigned read_called(const eddy_stream *stream) {
+    return handle_called(&stream->io.handle, EDDY_KIND_STREAM);
+}
+
 void eddy__stream_hangup_end(eddy_stream *stream, int status) {
     eddy_stream_read_stop(stream);
     CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->hangup_fn, stream, status);
@@ -80,7 +85,8 @@ void eddy__stream_read_end(eddy_stream *stream, ssize_t verdict) {
     /* The error of a socket is given out once: if a write got it, the read only sees an end. */
     if (verdict == 0 && stream->error != 0) verdict = stream->error;
     eddy_stream_read_stop(stream);
-    CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream, NULL, verdict);
+    CALLBACK(stream_loop(stream), read_called(stream), stream, stream->read_fn, stream, NULL,
+             verdict);
 }
 
 void eddy__stream_tell_loss(eddy_stream *stream) {
@@ -124,7 +130,7 @@ RARE static void read_on(eddy_stream *stream, ssize_t size) {
     while (size > 0) {
         bool is_full = (size_t)size == stream->read_size;
         total += (size_t)size;
-        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+        CALLBACK(stream_loop(stream), read_called(stream), stream, stream->read_fn, stream,
                  stream->read_data, size);
         if (!is_full || total >= budget) return;
         /* A callback may have given it something else to read. */
@@ -182,7 +188,7 @@ static bool read_rest(eddy_stream *stream, int64_t now_ns, size_t most, size_t *
         if (passes)
             eddy__pass_tell(stream, size);
         else
-            CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
+            CALLBACK(stream_loop(stream), read_called(stream), stream, stream->read_fn, stream,
                      read_where(stream), size);
         if (!(stream->state & STREAM_READING) || stream->read_due_ns > now_ns) return true;
     }

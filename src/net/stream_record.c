@@ -24,8 +24,8 @@ void eddy__record_read(eddy_stream *stream) {
             return;
         }
         total += (size_t)size;
-        CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->read_fn, stream,
-                 stream->read_data, size);
+        CALLBACK(stream_loop(stream), handle_called(&stream->io.handle, EDDY_KIND_STREAM), stream,
+                 stream->read_fn, stream, stream->read_data, size);
         const unsigned ways = STREAM_READING | STREAM_RECORDS;
         if ((stream->state & ways) != ways || eddy__pass_receives(stream)) return;
     }

@@ -37,6 +37,7 @@ static bool size_is_same(const eddy_terminal_size *one, const eddy_terminal_size
 
 void eddy_resize_init(eddy_resize *resize, eddy_loop *loop) {
     eddy_signal_init(&resize->signal, loop);
+    handle_set_relays(&resize->signal.handle);
     resize->fn = NULL;
     resize->size = (eddy_terminal_size){0};
     resize->fd = -1;

@@ -60,10 +60,9 @@ static void look_at_phase(struct records *it, const eddy_trace_record *record) {
     it->phase = record->phase;
 }
 
-/* Streams have file requests of their own, readers are called by their streams, and watchers of a
- * size by their signals. */
+/* Streams have file requests of their own. */
 static bool is_programs(uint8_t what) {
-    return what != EDDY_KIND_FILE && what != EDDY_KIND_STREAM && what != EDDY_KIND_SIGNAL;
+    return what != EDDY_KIND_FILE;
 }
 
 static void look_at_own(struct records *it, const eddy_trace_record *record) {
