@@ -230,13 +230,14 @@ class Trace(unittest.TestCase):
         served.says('t.txt has [1-9]')
         self.until(lambda: os.path.exists(self.path('t-2.txt')))
         served.ask()
-        successors = [int(name) for name in os.listdir('/proc') if name.isdigit() and self.is_ours(name)
-            and int(name) != served.process.pid] # which may not have ended yet
-        self.assertEqual(len(successors), 1)
-        os.kill(successors[0], signal.SIGTERM)
+        self.until(lambda: len(self.ours()) == 1) # the one before ends
+        os.kill(self.ours()[0], signal.SIGTERM)
         served.says('t-2.txt has [1-9]')
         self.assertIn('turn', [it[2] for it in self.records('t.txt')])
         self.assertIn('read', [it[2] for it in self.records('t-2.txt')])
+
+    def ours(self):
+        return [int(name) for name in os.listdir('/proc') if name.isdigit() and self.is_ours(name)]
 
     def is_ours(self, pid):
         try:
