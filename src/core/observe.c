@@ -186,7 +186,8 @@ void eddy__observe_return(eddy_loop *loop) {
     }
 }
 
-void eddy__observe_timer(eddy_loop *loop, int64_t late_ns) {
+void eddy__observe_timer(eddy_loop *loop, int64_t due_ns) {
+    int64_t late_ns = loop->observers != NULL ? eddy_os_clock_ns() - due_ns : 0;
     for (struct observer *at = loop->observers; at != NULL; at = at->next)
         if (at->timer != NULL) at->timer(at, late_ns);
 }

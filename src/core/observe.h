@@ -61,7 +61,7 @@ APART void eddy__observe_phase(eddy_loop *loop, int phase);
 APART void eddy__observe_turn(eddy_loop *loop);
 APART void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns);
 APART void eddy__observe_waited(eddy_loop *loop, int count, int64_t now_ns);
-RARE void eddy__observe_timer(eddy_loop *loop, int64_t late_ns);
+RARE void eddy__observe_timer(eddy_loop *loop, int64_t due_ns);
 void eddy__observe_set_trace(eddy_loop *loop, eddy_trace *trace); /* NULL: none any more */
 void eddy__observe_close(eddy_loop *loop);
 void eddy__observe_after_fork(eddy_loop *loop);

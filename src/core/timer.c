@@ -281,7 +281,7 @@ static inline void timer_run(eddy_loop *loop, bool observed) {
         /* A timer that a callback started is due now or later, so behind all that were due before:
          * when one is at the top, this phase is over. */
         if (timer->order > last_order) break;
-        if (observed) eddy__observe_timer(loop, now_ns - timer->due_ns);
+        if (observed) eddy__observe_timer(loop, timer->due_ns);
         if (timer->repeat_ns > 0) {
             timer->due_ns = timer_next_tick_ns(timer, now_ns);
             timer->order = ++heap->order;

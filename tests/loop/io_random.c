@@ -175,7 +175,7 @@ static void run_seed(unsigned long long with_seed, bool inside) {
         watchers[i].place = -1;
         eddy_io_init(&watchers[i].io, loop);
     }
-    int steps = getenv("EDDY_TEST_SLOW") != NULL ? STEPS / 20 : IS_SANITIZED ? STEPS / 5 : STEPS;
+    int steps = getenv("EDDY_TEST_SLOW") != NULL ? STEPS / 50 : IS_SANITIZED ? STEPS / 5 : STEPS;
     for (int step = 0; step < steps; step++) {
         act_inside = false;
         for (unsigned i = pick(4); i > 0; i--) act();

@@ -9,8 +9,8 @@
 enum {
     TIMERS = 10000,
     FEW = 300,
-    ROUNDS = 60,
-    FEW_ROUNDS = 1500,
+    ROUNDS = 30,
+    FEW_ROUNDS = 750,
     SLOWER = 5, /* where somebody looks on */
 };
 

@@ -133,7 +133,7 @@ START_TEST(a_timer_is_started_fires_and_is_stopped) {
     ck_assert_int_eq(find(EDDY_TRACE_MARK, &timer)->argument, 77);
     ck_assert_int_eq(count(EDDY_TRACE_CALL, &other_timer), 0);
     const eddy_trace_record *wait = find(EDDY_TRACE_WAIT, NULL);
-    ck_assert_int_gt(wait->argument, 0);
+    ck_assert_int_ge(wait->argument, 0); /* on a busy machine it was due by then */
     ck_assert_int_le(wait->argument, EDDY_NS_PER_MS);
     test_loop_close(loop);
 }

@@ -48,6 +48,7 @@ START_TEST(pages_are_given_back_at_once) {
     }
     for (int i = 1; i < COUNT; i += 2) {
         ck_assert_ptr_null(resize(blocks[i], bytes, 0));
+        if (getenv("EDDY_TEST_SLOW") != NULL) continue; /* valgrind would see a fault in asking */
         ck_assert_int_eq(msync(blocks[i], bytes, MS_ASYNC), -1);
         ck_assert_int_eq(errno, ENOMEM); /* nothing is mapped there */
     }
