@@ -83,7 +83,8 @@ EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 /* Frees the loop and its descriptors, and its own pool with its threads. Waits for a sender in
  * another thread that has just woken the loop and not returned: it yields a few times, and then
  * sleeps, at most 1 ms at a time, so that any thread can go on. Errors: -EBUSY (a handle is active,
- * a request is in flight, or the loop is running), and then nothing has happened: stop what is
+ * a request is in flight, statistics or a watchdog's guard are not stopped, or the loop is
+ * running), and then nothing has happened: stop what is
  * left, which eddy_loop_walk tells (walk.h), and run the loop once more; -ECHILD (in a forked
  * child: eddy_loop_after_fork comes first, whatever it says), and nothing has happened. Loop thread
  * only.

@@ -8,9 +8,9 @@
  *     eddy_loop_read_stats(loop, &figures, sizeof figures);
  *     eddy_histogram_at_ns(&figures.lag, 0.99);
  *
- * It is made to stay on: a callback and a phase cost a look at the clock each, and no system call
- * or memory. docs/examples/stats.c prints the figures; what they cost, and what to do about them,
- * is in the guide. */
+ * It is made to stay on: a callback costs two looks at the clock, a timer's three, a phase one, and
+ * no system call or memory. docs/examples/stats.c prints the figures; what they cost, and what to
+ * do about them, is in the guide. */
 #ifndef EDDY_STATS_H
 #define EDDY_STATS_H
 

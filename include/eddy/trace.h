@@ -109,7 +109,8 @@ typedef void eddy_trace_fn(const eddy_trace_record *record, void *context);
 /* `fn` NULL: nothing is called, as at first. Loop thread only; before start, any. */
 EDDY_API void eddy_trace_watch(eddy_trace *trace, eddy_trace_fn *fn, void *context);
 
-/* Records EDDY_TRACE_MARK with `argument`, if `loop` has a trace. Loop thread only. */
+/* Records EDDY_TRACE_MARK with `argument`, and with `object`, any address or NULL, which is not
+ * looked at; does nothing if `loop` has no trace. Loop thread only. */
 EDDY_API void eddy_trace_mark(eddy_loop *loop, const void *object, int64_t argument);
 
 /* --- Reading --- */

@@ -5,7 +5,8 @@
  * off its plain way, so that most places are found without a question of their own.
  *
  * An observer is a struct of its module that begins with this one. The core calls it, and names no
- * module. Each function may be NULL. None may start, stop or call anything of the loop.
+ * module. Each function may be NULL. None may start, stop or call anything of the loop,
+ * but that in `returned` any observer may end.
  * Threading: loop thread only. */
 #ifndef EDDY_CORE_OBSERVE_H
 #define EDDY_CORE_OBSERVE_H

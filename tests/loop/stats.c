@@ -249,6 +249,27 @@ START_TEST(a_timer_behind_a_long_callback_is_late) {
 }
 END_TEST
 
+static void on_slow_timer(eddy_timer *timer) {
+    (void)timer;
+    compute(SLOW_NS);
+}
+
+/* Both are due in one phase: what the first one takes is the second one's lateness. */
+START_TEST(a_timer_behind_a_long_one_is_late) {
+    eddy_timer first, second;
+    eddy_loop *loop = open_measured();
+    eddy_timer_init(&first, loop);
+    eddy_timer_init(&second, loop);
+    ck_assert_int_eq(eddy_timer_start(&first, on_slow_timer, 0, 0), 0);
+    ck_assert_int_eq(eddy_timer_start_at(&second, on_timer, eddy_timer_due_ns(&first), 0), 0);
+    ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
+    read_figures(loop);
+    ck_assert_uint_eq(figures.late.count, 2);
+    ck_assert_int_ge(figures.late.max_ns, SLOW_NS);
+    close_measured(loop);
+}
+END_TEST
+
 /* What sleeps is not at work: the time of its wait is that of phase 2, and no lag. */
 START_TEST(sleep_is_no_lag) {
     eddy_timer timer;
@@ -395,7 +416,8 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("stats");
     ck_add(suite, "slow", what_computes_is_told_with_its_label, each_kind_is_told_by_its_own,
            what_is_inside_is_told_by_the_outside);
-    ck_add(suite, "late", a_timer_behind_a_long_callback_is_late, sleep_is_no_lag);
+    ck_add(suite, "late", a_timer_behind_a_long_callback_is_late, a_timer_behind_a_long_one_is_late,
+           sleep_is_no_lag);
     ck_add(suite, "queues", queues_tell_their_lengths, closing_streams_are_counted);
     ck_add(suite, "start", it_starts_and_stops_in_callbacks, a_turn_taken_apart_is_measured);
     return suite;
