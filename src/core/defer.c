@@ -26,8 +26,8 @@ void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
 void eddy__defer_add(eddy_defer *defer, eddy_defer_fn *fn) {
     eddy_loop *loop = defer->handle.loop;
     defer->fn = fn;
-    if (loop_is_observed(loop) && !(defer->handle.flags & HANDLE_INNER))
-        eddy__observe_note(loop, EDDY_TRACE_DEFER, EDDY_KIND_DEFER, defer, 0);
+    if (loop_has_trace(loop) && !(defer->handle.flags & HANDLE_INNER))
+        eddy__observe_note(loop, observe_packed(EDDY_TRACE_DEFER, EDDY_KIND_DEFER), defer, 0);
     handle_start(&defer->handle);
     link_add_last(&loop->deferred.queued, &defer->link);
     loop->due |= DUE_DEFERRED;

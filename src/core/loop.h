@@ -35,6 +35,7 @@ enum {
     DUE_SPLIT = 1 << 11,    /* the backend gives READ and WRITE in two records: always there */
     DUE_STOP = 1 << 12,     /* the run under way, or the next one, is to end */
     DUE_OBSERVED = 1 << 13, /* somebody looks at what the loop does: observe.h */
+    DUE_TRACED = 1 << 14,   /* and it has a trace */
 
     /* Work that needs no event to go on: the wait does not wait. */
     DUE_AT_HAND = DUE_LOST | DUE_INBOX | DUE_DEFERRED | DUE_CLOSING,
@@ -54,7 +55,7 @@ enum { LOOP_CALLS_MAX = 6 };
 /* A callback that was told to begin: what its end needs. */
 struct observed_call {
     int64_t began_ns;
-    uint64_t around; /* the number of the call around it */
+    uint64_t around; /* as in the trace, before */
     const void *object;
     unsigned what;
     bool is_traced;

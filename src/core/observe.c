@@ -1,6 +1,7 @@
 /* observe.c: what is told to those who look at a loop, and the records of its trace.
- * Invariant: DUE_OBSERVED is set exactly while there is an observer or a trace. Threading: the
- * loop's thread; eddy__observe_send from any thread and from signal handlers. */
+ * Invariant: DUE_OBSERVED is set exactly while there is an observer or a trace, and DUE_TRACED
+ * while there is a trace. Threading: the loop's thread; eddy__observe_send from any thread and from
+ * signal handlers. */
 #include "observe.h"
 
 #include "callback.h"
@@ -10,76 +11,75 @@
 
 /* --- Records --- */
 
-static uint64_t trace_packed(eddy_trace_kind kind, unsigned what, unsigned phase, unsigned thread) {
-    return (unsigned)kind | (what & UINT8_MAX) << 8 | phase << 16 | thread << 24;
-}
-
-static void trace_store(struct trace_words *words, int64_t time_ns, const void *object,
-                        int64_t argument, uint64_t packed) {
-    atomic_store_explicit(&words->time_ns, time_ns, memory_order_relaxed);
+static void trace_store(struct trace_words *words, const void *object, int64_t argument,
+                        uint64_t packed) {
     atomic_store_explicit(&words->object, (uintptr_t)object, memory_order_relaxed);
     atomic_store_explicit(&words->argument, argument, memory_order_relaxed);
     atomic_store_explicit(&words->packed, packed, memory_order_relaxed);
 }
 
-RARE static void trace_show(const eddy_trace *trace, uint64_t number, int64_t time_ns,
-                            const void *object, int64_t argument, uint64_t packed, uint64_t call) {
-    const eddy_trace_record record = {
-        .number = number,
-        .cause = call,
-        .time_ns = time_ns,
-        .object = (uintptr_t)object,
-        .argument = argument,
-        .kind = (uint8_t)packed,
-        .what = (uint8_t)(packed >> 8),
-        .phase = (uint8_t)(packed >> 16),
-        .thread = (uint8_t)(packed >> 24),
-    };
-    VISIT(trace->fn, &record, trace->context);
-}
-
-/* Returns its number. */
-static inline uint64_t trace_put(eddy_trace *trace, const eddy_loop *loop, eddy_trace_kind kind,
-                                 unsigned what, const void *object, int64_t argument,
-                                 int64_t time_ns) {
-    uint64_t index = atomic_load_explicit(&trace->head, memory_order_relaxed);
-    uint64_t number = trace_number_own(index);
-    uint64_t call = atomic_load_explicit(&trace->call, memory_order_relaxed);
-    uint64_t packed = trace_packed(kind, what, loop->phase, 0);
-    if (call != 0) packed |= (number - call) << 31; /* both are even */
-    atomic_thread_fence(memory_order_release);
-    trace_store(&trace->own[index & trace->mask], time_ns, object, argument, packed);
-    atomic_store_explicit(&trace->head, index + 1, memory_order_release);
-    probe(kind, number, (uintptr_t)object, argument, what & UINT8_MAX, loop->phase);
-    if (trace->fn != NULL) trace_show(trace, number, time_ns, object, argument, packed, call);
-    return number;
+/* What else is told of a record: to a probe, and to whoever watches the trace. */
+RARE static void trace_show(const eddy_trace *trace, uint64_t index) {
+    eddy_trace_record record = {.number = trace_number_own(index)};
+    trace_unpack(&trace->own[index & trace->mask], &record);
+    probe(record.kind, record.number, record.object, record.argument, record.what, record.phase);
+    if (trace->fn != NULL) VISIT(trace->fn, &record, trace->context);
 }
 
 static eddy_trace *trace_of(eddy_loop *loop) {
     return atomic_load_explicit(&loop->trace, memory_order_relaxed);
 }
 
-/* `now_ns` 0: the clock is read if need be. */
-static inline uint64_t trace_note(eddy_loop *loop, eddy_trace_kind kind, unsigned what,
-                                  const void *object, int64_t argument, int64_t now_ns) {
-    eddy_trace *trace = trace_of(loop);
-    if (trace == NULL) return 0;
-    if (now_ns == 0) now_ns = eddy_os_clock_ns();
-    return trace_put(trace, loop, kind, what, object, argument, now_ns);
+/* All of the next record but its time. */
+static inline struct trace_words *trace_begin(eddy_trace *trace, unsigned packed,
+                                              const void *object, int64_t argument) {
+    uint64_t index = atomic_load_explicit(&trace->head, memory_order_relaxed);
+    uint64_t around = atomic_load_explicit(&trace->around, memory_order_relaxed);
+    struct trace_words *words = &trace->own[index & trace->mask];
+    atomic_thread_fence(memory_order_release);
+    trace_store(words, object, argument, packed | around);
+    return words;
 }
 
-static void observe_end_event(eddy_loop *loop) {
-    eddy_trace *trace = trace_of(loop);
-    if (trace != NULL) atomic_store_explicit(&trace->call, 0, memory_order_relaxed);
+static inline void trace_end(eddy_trace *trace, struct trace_words *words, int64_t time_ns) {
+    uint64_t index = atomic_load_explicit(&trace->head, memory_order_relaxed);
+    atomic_store_explicit(&words->time_ns, time_ns, memory_order_relaxed);
+    atomic_store_explicit(&trace->head, index + 1, memory_order_release);
+    if (UNLIKELY(probe_is_wanted() || trace->fn != NULL)) trace_show(trace, index);
 }
 
-void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, const void *object,
-                        int64_t argument) {
-    /* What comes of an event is inside it, until the next one comes. */
-    if (kind == EDDY_TRACE_EVENT) observe_end_event(loop);
-    uint64_t number = trace_note(loop, kind, what, object, argument, 0);
-    if (kind == EDDY_TRACE_EVENT && number != 0)
-        atomic_store_explicit(&trace_of(loop)->call, number, memory_order_relaxed);
+/* What follows is inside the record that was written last. */
+static void trace_enter(eddy_trace *trace) {
+    uint64_t next = atomic_load_explicit(&trace->head, memory_order_relaxed);
+    uint64_t around = atomic_load_explicit(&trace->around, memory_order_relaxed);
+    atomic_store_explicit(&trace->around, (uint32_t)around | next << TRACE_AROUND_SHIFT,
+                          memory_order_relaxed);
+}
+
+/* What follows is of this phase, and inside of nothing. */
+static void trace_enter_phase(eddy_trace *trace, int phase) {
+    atomic_store_explicit(&trace->around, (uint64_t)(unsigned)phase << TRACE_PHASE_SHIFT,
+                          memory_order_relaxed);
+}
+
+/* The clock is looked at when the rest is written, so that nothing is kept meanwhile. */
+void eddy__observe_note(eddy_loop *loop, unsigned packed, const void *object, int64_t argument) {
+    eddy_trace *trace = trace_of(loop);
+    struct trace_words *words = trace_begin(trace, packed, object, argument);
+    trace_end(trace, words, eddy_os_clock_ns());
+}
+
+/* With a look at the clock that has been. */
+static inline void trace_note_at(eddy_loop *loop, eddy_trace_kind kind, int64_t argument,
+                                 int64_t now_ns) {
+    eddy_trace *trace = trace_of(loop);
+    trace_end(trace, trace_begin(trace, observe_packed(kind, EDDY_KINDS), NULL, argument), now_ns);
+}
+
+void eddy__observe_event(eddy_loop *loop, int fd, int64_t argument) {
+    trace_enter_phase(trace_of(loop), loop->phase);
+    observe_fd(loop, EDDY_TRACE_EVENT, fd, argument);
+    trace_enter(trace_of(loop));
 }
 
 /* --- Records of any thread --- */
@@ -107,7 +107,8 @@ static void trace_send(eddy_trace *trace, uint64_t packed, const void *object, i
     }
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&place->cause, cause, memory_order_relaxed);
-    trace_store(&place->words, eddy_os_clock_ns(), object, argument, packed);
+    atomic_store_explicit(&place->words.time_ns, eddy_os_clock_ns(), memory_order_relaxed);
+    trace_store(&place->words, object, argument, packed);
     atomic_store_explicit(&place->state, 2 * index + 2, memory_order_release);
     probe((uint8_t)packed, trace_number_other(index), (uintptr_t)object, argument,
           (uint8_t)(packed >> 8), 0);
@@ -123,9 +124,11 @@ void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, c
         uint64_t cause = 0;
         if (thread == OBSERVE_THREAD_OTHER && trace->thread == eddy__trace_here()) {
             thread = 0;
-            cause = atomic_load_explicit(&trace->call, memory_order_relaxed);
+            cause = trace_call_around(atomic_load_explicit(&trace->around, memory_order_relaxed),
+                                      atomic_load_explicit(&trace->head, memory_order_relaxed));
         }
-        trace_send(trace, trace_packed(kind, what, 0, thread), object, argument, cause);
+        trace_send(trace, observe_packed(kind, what) | thread << TRACE_THREAD_SHIFT, object,
+                   argument, cause);
     }
     atomic_fetch_sub(&loop->trace_senders, 1);
 }
@@ -137,34 +140,48 @@ const void *eddy__trace_here(void) {
 
 /* --- Callbacks --- */
 
-static bool observe_trace_call(eddy_loop *loop, struct observed_call *call, uintptr_t fn) {
-    eddy_trace *trace = trace_of(loop);
-    if (trace == NULL) return false;
-    call->around = atomic_load_explicit(&trace->call, memory_order_relaxed);
-    uint64_t number = trace_put(trace, loop, EDDY_TRACE_CALL, call->what, call->object, (int64_t)fn,
-                                call->began_ns);
-    atomic_store_explicit(&trace->call, number, memory_order_relaxed);
-    return true;
-}
-
-/* Whether the first `depth` of those that run are the library's own. */
+/* Whether those that run around the innermost one are the library's own. */
 static bool observe_is_outermost(const eddy_loop *loop, unsigned depth) {
     for (unsigned i = 0; i < depth; i++)
         if (!(loop->calls[i].what & OBSERVE_INNER)) return false;
     return true;
 }
 
+APART static void observe_tell_call(eddy_loop *loop, const struct observed_call *call,
+                                    uintptr_t fn) {
+    if (!observe_is_outermost(loop, loop->call_depth - 1)) return;
+    for (struct observer *at = loop->observers; at != NULL; at = at->next)
+        if (at->call != NULL) at->call(at, (eddy_kind)call->what, call->object, fn, call->began_ns);
+}
+
 void eddy__observe_call(eddy_loop *loop, unsigned what, const void *object, uintptr_t fn) {
     EDDY_ASSERT(loop->call_depth < LOOP_CALLS_MAX);
-    unsigned depth = loop->call_depth++;
-    struct observed_call *call = &loop->calls[depth];
-    *call = (struct observed_call){0, 0, object, what, false};
+    struct observed_call *call = &loop->calls[loop->call_depth++];
+    call->object = object;
+    call->what = what;
     if (what & OBSERVE_INNER) return;
-    call->began_ns = eddy_os_clock_ns();
-    call->is_traced = observe_trace_call(loop, call, fn);
-    if (!observe_is_outermost(loop, depth)) return;
-    for (struct observer *at = loop->observers; at != NULL; at = at->next)
-        if (at->call != NULL) at->call(at, (eddy_kind)(uint8_t)what, object, fn, call->began_ns);
+    call->is_traced = loop_has_trace(loop);
+    if (call->is_traced) {
+        eddy_trace *trace = trace_of(loop);
+        call->around = atomic_load_explicit(&trace->around, memory_order_relaxed);
+        struct trace_words *words =
+            trace_begin(trace, observe_packed(EDDY_TRACE_CALL, what), object, (int64_t)fn);
+        call->began_ns = eddy_os_clock_ns();
+        trace_end(trace, words, call->began_ns);
+        trace_enter(trace);
+        if (loop->observers == NULL) return;
+    } else {
+        call->began_ns = eddy_os_clock_ns();
+    }
+    observe_tell_call(loop, call, fn);
+}
+
+APART static void observe_tell_return(eddy_loop *loop, int64_t now_ns) {
+    if (!observe_is_outermost(loop, loop->call_depth)) return;
+    for (struct observer *at = loop->observers; at != NULL; at = loop->observer_next) {
+        loop->observer_next = at->next;
+        if (at->returned != NULL) at->returned(at, now_ns);
+    }
 }
 
 /* Those that began to look in the call have not seen it begin. */
@@ -172,18 +189,16 @@ void eddy__observe_return(eddy_loop *loop) {
     if (loop->call_depth == 0) return;
     const struct observed_call *call = &loop->calls[--loop->call_depth];
     if ((call->what & OBSERVE_INNER) || !loop_is_observed(loop)) return;
-    eddy_trace *trace = trace_of(loop);
     int64_t now_ns = eddy_os_clock_ns();
-    if (call->is_traced && trace != NULL) {
-        trace_put(trace, loop, EDDY_TRACE_RETURN, call->what, call->object, now_ns - call->began_ns,
+    if (call->is_traced) {
+        eddy_trace *trace = trace_of(loop);
+        trace_end(trace,
+                  trace_begin(trace, observe_packed(EDDY_TRACE_RETURN, call->what), call->object,
+                              now_ns - call->began_ns),
                   now_ns);
-        atomic_store_explicit(&trace->call, call->around, memory_order_relaxed);
+        atomic_store_explicit(&trace->around, call->around, memory_order_relaxed);
     }
-    if (!observe_is_outermost(loop, loop->call_depth)) return;
-    for (struct observer *at = loop->observers; at != NULL; at = loop->observer_next) {
-        loop->observer_next = at->next;
-        if (at->returned != NULL) at->returned(at, now_ns);
-    }
+    if (loop->observers != NULL) observe_tell_return(loop, now_ns);
 }
 
 void eddy__observe_timer(eddy_loop *loop, int64_t due_ns) {
@@ -194,12 +209,18 @@ void eddy__observe_timer(eddy_loop *loop, int64_t due_ns) {
 
 /* --- The turn --- */
 
-static void observe_phase_at(eddy_loop *loop, int phase, int64_t now_ns) {
-    loop->phase = (uint8_t)phase;
-    observe_end_event(loop);
-    if (phase != 0) trace_note(loop, EDDY_TRACE_PHASE, EDDY_KINDS, NULL, 0, now_ns);
+APART static void observe_tell_phase(const eddy_loop *loop, int phase, int64_t now_ns) {
     for (struct observer *at = loop->observers; at != NULL; at = at->next)
         if (at->phase != NULL) at->phase(at, phase, now_ns);
+}
+
+static inline void observe_phase_at(eddy_loop *loop, int phase, int64_t now_ns) {
+    loop->phase = (uint8_t)phase;
+    if (loop_has_trace(loop)) {
+        trace_enter_phase(trace_of(loop), phase);
+        if (phase != 0) trace_note_at(loop, EDDY_TRACE_PHASE, 0, now_ns);
+    }
+    if (loop->observers != NULL) observe_tell_phase(loop, phase, now_ns);
 }
 
 void eddy__observe_phase(eddy_loop *loop, int phase) {
@@ -209,17 +230,19 @@ void eddy__observe_phase(eddy_loop *loop, int phase) {
 /* The turn before may have gone no further than its wait. */
 void eddy__observe_turn(eddy_loop *loop) {
     if (loop->phase != 0) eddy__observe_phase(loop, 0);
-    trace_note(loop, EDDY_TRACE_TURN, EDDY_KINDS, NULL, (int64_t)(loop->turn + 1), 0);
+    observe_note(loop, EDDY_TRACE_TURN, EDDY_KINDS, NULL, (int64_t)(loop->turn + 1));
 }
 
 void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns) {
     eddy__observe_phase(loop, 2);
-    trace_note(loop, EDDY_TRACE_WAIT, EDDY_KINDS, NULL, timeout_ns, 0);
+    observe_note(loop, EDDY_TRACE_WAIT, EDDY_KINDS, NULL, timeout_ns);
 }
 
 void eddy__observe_waited(eddy_loop *loop, int count, int64_t now_ns) {
-    if (loop->phase == 2) trace_note(loop, EDDY_TRACE_WAITED, EDDY_KINDS, NULL, count, now_ns);
+    if (loop->phase == 2 && loop_has_trace(loop))
+        trace_note_at(loop, EDDY_TRACE_WAITED, count, now_ns);
     loop->phase = 3;
+    if (loop_has_trace(loop)) trace_enter_phase(trace_of(loop), 3);
     for (struct observer *at = loop->observers; at != NULL; at = at->next)
         if (at->waited != NULL) at->waited(at, count, now_ns);
     if (count < 0) observe_phase_at(loop, 0, now_ns); /* that was all of this turn */
@@ -228,8 +251,9 @@ void eddy__observe_waited(eddy_loop *loop, int count, int64_t now_ns) {
 /* --- Observers --- */
 
 static void observe_update_due(eddy_loop *loop) {
-    loop->due &= ~(unsigned)DUE_OBSERVED;
-    if (loop->observers != NULL || trace_of(loop) != NULL) loop->due |= DUE_OBSERVED;
+    loop->due &= ~(unsigned)(DUE_OBSERVED | DUE_TRACED);
+    if (trace_of(loop) != NULL) loop->due |= DUE_OBSERVED | DUE_TRACED;
+    if (loop->observers != NULL) loop->due |= DUE_OBSERVED;
     loop_set_running(loop, loop->running);
 }
 
@@ -258,6 +282,7 @@ void eddy__observe_set_trace(eddy_loop *loop, eddy_trace *trace) {
     if (!(loop->due & DUE_OBSERVED)) observe_forget_calls(loop);
     /* Calls that run began in no trace, or in one that knows nothing of their end. */
     for (unsigned i = 0; i < loop->call_depth; i++) loop->calls[i].is_traced = false;
+    if (trace != NULL) trace_enter_phase(trace, loop->phase);
     atomic_store(&loop->trace, trace);
     observe_update_due(loop);
     unsigned rounds = 0;
@@ -293,6 +318,7 @@ void eddy__observe_after_fork(eddy_loop *loop) {
 const char *eddy__observe_verify(const eddy_loop *loop) {
     const eddy_trace *trace = atomic_load(&((eddy_loop *)(uintptr_t)loop)->trace);
     HOLDS(((loop->due & DUE_OBSERVED) != 0) == (loop->observers != NULL || trace != NULL));
+    HOLDS(((loop->due & DUE_TRACED) != 0) == (trace != NULL));
     HOLDS(trace == NULL || trace->loop == loop);
     HOLDS(loop->call_depth <= LOOP_CALLS_MAX);
     HOLDS(loop->is_quick == (loop->running && !(loop->due & DUE_OBSERVED)));

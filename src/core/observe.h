@@ -1,8 +1,8 @@
 /* observe.h: who looks at a loop: a trace (trace.h), statistics (stats.h), a watchdog (watchdog.h).
  *
- * While nobody looks, loop->observers is empty, loop->trace NULL and DUE_OBSERVED not set, and that
- * is all that the turn, the gate (callback.h) and the other places ask. DUE_OBSERVED takes the turn
- * off its plain way, so that most places are found without a question of their own.
+ * While nobody looks, loop->observers is empty, loop->trace NULL, DUE_OBSERVED and DUE_TRACED not
+ * set, and that is all that the turn, the gate (callback.h) and the other places ask. DUE_OBSERVED
+ * takes the turn off its plain way, so that most places are found without a question of their own.
  *
  * An observer is a struct of its module that begins with this one. The core calls it, and names no
  * module. Each function may be NULL. None may start, stop or call anything of the loop,
@@ -68,9 +68,15 @@ void eddy__observe_close(eddy_loop *loop);
 void eddy__observe_after_fork(eddy_loop *loop);
 const char *eddy__observe_verify(const eddy_loop *loop);
 
-/* A record of the loop's thread. */
-APART void eddy__observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
-                              const void *object, int64_t argument);
+static inline unsigned observe_packed(eddy_trace_kind kind, unsigned what) {
+    return (unsigned)kind | (what & UINT8_MAX) << 8;
+}
+
+/* A record of the loop's thread; with DUE_TRACED only. What comes of an event is inside it, until
+ * the next one comes, or the phase ends. */
+APART void eddy__observe_event(eddy_loop *loop, int fd, int64_t argument);
+APART void eddy__observe_note(eddy_loop *loop, unsigned packed, const void *object,
+                              int64_t argument);
 /* And one of any thread, which knows its number, or OBSERVE_THREAD_OTHER. */
 APART void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
                               const void *object, int64_t argument, unsigned thread);
@@ -79,9 +85,15 @@ static inline bool loop_is_observed(const eddy_loop *loop) {
     return UNLIKELY((loop->due & DUE_OBSERVED) != 0);
 }
 
+/* The loop's thread. */
+static inline bool loop_has_trace(const eddy_loop *loop) {
+    return UNLIKELY((loop->due & DUE_TRACED) != 0);
+}
+
 static inline void observe_note(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what,
                                 const void *object, int64_t argument) {
-    if (loop_is_observed(loop)) eddy__observe_note(loop, kind, what, object, argument);
+    if (loop_has_trace(loop))
+        eddy__observe_note(loop, observe_packed(kind, what), object, argument);
 }
 
 /* A descriptor stands for itself. */

@@ -11,14 +11,22 @@
 /* All notes have it as their semaphore: how many listen, which the kernel counts. */
 extern volatile unsigned short eddy__probes_wanted;
 
+static inline bool probe_is_wanted(void) {
+    return eddy__probes_wanted != 0;
+}
+
 void eddy__probe(unsigned kind, uint64_t number, uint64_t object, int64_t argument, unsigned what,
                  unsigned phase);
 
 static inline void probe(unsigned kind, uint64_t number, uint64_t object, int64_t argument,
                          unsigned what, unsigned phase) {
-    if (eddy__probes_wanted) eddy__probe(kind, number, object, argument, what, phase);
+    if (probe_is_wanted()) eddy__probe(kind, number, object, argument, what, phase);
 }
 #else
+static inline bool probe_is_wanted(void) {
+    return false;
+}
+
 static inline void probe(unsigned kind, uint64_t number, uint64_t object, int64_t argument,
                          unsigned what, unsigned phase) {
     (void)kind, (void)number, (void)object, (void)argument, (void)what, (void)phase;

@@ -136,12 +136,13 @@ RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *rec
 RARE int eddy__ready_begin(eddy_loop *loop, int count) {
     if (loop->due & DUE_LOST) ready_tell_lost(loop);
     if (loop->due & DUE_SPLIT) count = ready_merge(loop, count);
-    if (!(loop->due & DUE_OBSERVED)) return count;
+    if (!loop_is_observed(loop)) return count;
     for (int i = 0; i < count; i++) {
         const struct eddy_record *record = &loop->records[i];
         int fd = (int)(uint32_t)record->token;
-        observe_fd(loop, EDDY_TRACE_EVENT, fd,
-                   record->error != 0 ? record->error : (int64_t)record->events);
+        if (loop_has_trace(loop))
+            eddy__observe_event(loop, fd,
+                                record->error != 0 ? record->error : (int64_t)record->events);
         eddy__ready_run_special(loop, record);
     }
     return 0;

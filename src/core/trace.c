@@ -110,7 +110,6 @@ int eddy_trace_start(eddy_trace *trace, eddy_loop *loop) {
     trace->loop = loop;
     trace->thread = eddy__trace_here();
     trace->set_label = trace_set_label;
-    atomic_store_explicit(&trace->call, 0, memory_order_relaxed);
     eddy__label_each(loop, trace_copy_label, trace);
     eddy__observe_set_trace(loop, trace);
     return 0;

@@ -21,8 +21,8 @@
 
 enum { TRACE_LABEL_BYTES = 48 };
 
-/* `packed`: kind, what, phase, thread (8 bits each, from the lowest), and from which record on it
- * counts back to the one of the call around it: 0 if there is none. */
+/* `packed`: kind, what, phase, thread (8 bits each, from the lowest), and the lower 32 bits of the
+ * index, plus 1, of the record of the call around it: 0 if there is none. */
 struct trace_words {
     EDDY_ATOMIC(int64_t) time_ns;
     EDDY_ATOMIC(uint64_t) object;
@@ -67,8 +67,10 @@ struct eddy_trace {
 
     /* Everybody's. */
     _Alignas(EDDY_TRACE_ALIGN) EDDY_ATOMIC(uint64_t) others_next;
-    EDDY_ATOMIC(uint64_t) call; /* the number of the call that runs, or of the event; or 0 */
+    EDDY_ATOMIC(uint64_t) around; /* phase, and call that runs or event, as in `packed` */
 };
+
+enum { TRACE_PHASE_SHIFT = 16, TRACE_THREAD_SHIFT = 24, TRACE_AROUND_SHIFT = 32 };
 
 /* Numbers of records: those of the loop's thread are even. */
 static inline uint64_t trace_number_own(uint64_t index) {
@@ -77,6 +79,28 @@ static inline uint64_t trace_number_own(uint64_t index) {
 
 static inline uint64_t trace_number_other(uint64_t index) {
     return 2 * index + 3;
+}
+
+/* The number of the call that a record of this index, or one that follows it, says to be around it.
+ */
+static inline uint64_t trace_call_around(uint64_t packed, uint64_t index) {
+    uint32_t call = (uint32_t)(packed >> TRACE_AROUND_SHIFT);
+    return call != 0 ? trace_number_own(index - (uint32_t)((uint32_t)index + 1 - call)) : 0;
+}
+
+/* All of a record but its number, which is there. */
+static inline void trace_unpack(const struct trace_words *from, eddy_trace_record *record) {
+    struct trace_words *words = (struct trace_words *)(uintptr_t)from;
+    uint64_t packed = atomic_load_explicit(&words->packed, memory_order_relaxed);
+    record->time_ns = atomic_load_explicit(&words->time_ns, memory_order_relaxed);
+    record->object = atomic_load_explicit(&words->object, memory_order_relaxed);
+    record->argument = atomic_load_explicit(&words->argument, memory_order_relaxed);
+    record->kind = (uint8_t)packed;
+    record->what = (uint8_t)(packed >> 8);
+    record->phase = (uint8_t)(packed >> 16);
+    record->thread = (uint8_t)(packed >> 24);
+    record->reserved = 0;
+    record->cause = trace_call_around(packed, record->number / 2 - 1);
 }
 
 /* The same on every thread, and no two threads have the same. */

@@ -12,20 +12,6 @@ void eddy_trace_reader_init(eddy_trace_reader *reader, const eddy_trace *trace) 
     reader->trace = trace;
 }
 
-static void read_words(const struct trace_words *from, eddy_trace_record *record) {
-    struct trace_words *words = (struct trace_words *)(uintptr_t)from;
-    uint64_t packed = atomic_load_explicit(&words->packed, memory_order_relaxed);
-    record->time_ns = atomic_load_explicit(&words->time_ns, memory_order_relaxed);
-    record->object = atomic_load_explicit(&words->object, memory_order_relaxed);
-    record->argument = atomic_load_explicit(&words->argument, memory_order_relaxed);
-    record->kind = (uint8_t)packed;
-    record->what = (uint8_t)(packed >> 8);
-    record->phase = (uint8_t)(packed >> 16);
-    record->thread = (uint8_t)(packed >> 24);
-    record->reserved = 0;
-    record->cause = packed >> 32 != 0 ? record->number - 2 * (packed >> 32) : 0;
-}
-
 /* The next record of the loop's thread, or false if there is none yet. */
 static bool read_own(eddy_trace_reader *reader, eddy_trace_record *record) {
     eddy_trace *trace = (eddy_trace *)(uintptr_t)reader->trace;
@@ -38,7 +24,7 @@ static bool read_own(eddy_trace_reader *reader, eddy_trace_record *record) {
             reader->own = head - trace->mask;
         }
         record->number = trace_number_own(reader->own);
-        read_words(&trace->own[reader->own & trace->mask], record);
+        trace_unpack(&trace->own[reader->own & trace->mask], record);
         atomic_thread_fence(memory_order_acquire);
         head = atomic_load_explicit(&trace->head, memory_order_relaxed);
         if (head - reader->own <= trace->mask) return true;
@@ -58,7 +44,7 @@ static enum place_state read_place(eddy_trace_reader *reader, eddy_trace_record 
         return dropped > reader->others ? PLACE_LOST : PLACE_TO_COME;
     }
     record->number = trace_number_other(reader->others);
-    read_words(&place->words, record);
+    trace_unpack(&place->words, record);
     record->cause = atomic_load_explicit(&place->cause, memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
     uint64_t after = atomic_load_explicit(&place->state, memory_order_relaxed);

@@ -248,8 +248,9 @@ static void work_prepare(eddy_loop *loop, eddy_work *work, enum work_state state
 }
 
 static inline void work_note(eddy_work *work, eddy_trace_kind kind, int64_t argument) {
-    if (loop_is_observed(work->loop))
-        eddy__observe_note(work->loop, kind, work_what(work), work_object(work), argument);
+    if (loop_has_trace(work->loop))
+        eddy__observe_note(work->loop, observe_packed(kind, work_what(work)), work_object(work),
+                           argument);
 }
 
 /* Puts a prepared job into the loop's list. */
