@@ -3,7 +3,8 @@
  * Below 16 ns each number has a bucket of its own; above, each doubling has 16, so that a bucket is
  * at most 1/16 as wide as the times in it are long, and its middle, which is what is told, is off
  * by at most 1/32. Half of the buckets would be off by 1/16, which hides what a change of one tenth
- * does to a 99th percentile. The last bucket has all from 2.3 hours on.
+ * does to a 99th percentile. The last bucket has all from 2.3 hours on, and its middle says no more
+ * than that.
  *
  * One that is all zeros is empty. Counts have 64 bits, and so has the sum, which is enough for 584
  * years. Nothing here allocates. One thread at a time uses a histogram. */
@@ -37,12 +38,15 @@ EDDY_API void eddy_histogram_record(eddy_histogram *histogram, int64_t time_ns);
 EDDY_API void eddy_histogram_merge(eddy_histogram *histogram, const eddy_histogram *other);
 
 /* Takes away what `earlier`, a copy of the same histogram, had seen: what is left was seen since.
+ * Not looked at is whether it is one: of statistics that were started anew since, or the other way
+ * round, there is no difference, and the counts wrap.
  * Its least and its longest time are as near as the buckets tell, unless they are new ones. */
 EDDY_API void eddy_histogram_subtract(eddy_histogram *histogram, const eddy_histogram *earlier);
 
 /* The time that `share` of all times do not exceed: the k-th in order, where k is share * count
- * rounded up, and at least 1. 0.5 is the median; 0 and less is the least time, 1 and more the
- * longest, both as they were seen. Of an empty one: 0. */
+ * rounded up, and at least 1; 0.07 of 100 is the 7th, though no double is 0.07. 0.5 is the median;
+ * 0 and less is the least time, 1 and more the longest, both as they were seen. Of an empty one: 0.
+ */
 EDDY_API int64_t eddy_histogram_at_ns(const eddy_histogram *histogram, double share);
 
 /* The mean, rounded down. Of an empty one: 0. */

@@ -161,9 +161,25 @@ START_TEST(shares_out_of_range) {
 }
 END_TEST
 
+/* 7 of 100 times are short: 0.07 of all are, whatever double that is, and not one more. */
+START_TEST(a_share_of_hundredths_is_exact) {
+    static eddy_histogram it;
+    for (int count = 100; count <= 1000; count += 100) {
+        for (int hundredths = 1; hundredths < 100; hundredths++) {
+            int at_most = hundredths * count / 100;
+            memset(&it, 0, sizeof it);
+            for (int i = 1; i <= count; i++) eddy_histogram_record(&it, i <= at_most ? 1 : 10);
+            ck_assert_int_eq(eddy_histogram_at_ns(&it, hundredths / 100.0), 1);
+            ck_assert_int_eq(eddy_histogram_at_ns(&it, (hundredths + 0.001) / 100.0), 10);
+        }
+    }
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("histogram");
     ck_add(suite, "histogram", each_time_is_told_to_one_in_32, buckets_join,
-           figures_are_those_of_the_times, an_empty_one_is_zeros, shares_out_of_range);
+           figures_are_those_of_the_times, an_empty_one_is_zeros, shares_out_of_range,
+           a_share_of_hundredths_is_exact);
     return suite;
 }
