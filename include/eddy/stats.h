@@ -91,7 +91,7 @@ typedef struct eddy_stats {
 
 /* From here on `loop` is measured: in a callback, from the next phase on. `*stats` is the loop's
  * until eddy_stats_stop, and its figures begin at nothing. Errors: -EBUSY (the loop is measured
- * already). Loop thread only. */
+ * already, or `*stats` measures another one). Loop thread only. */
 EDDY_API int eddy_stats_start(eddy_stats *stats, eddy_loop *loop);
 
 /* `*stats` is yours again. Nothing happens if it is not started. To be called before the loop is

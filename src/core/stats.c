@@ -175,7 +175,7 @@ static void stats_begin(struct observer *observer) {
 
 int eddy_stats_start(eddy_stats *stats, eddy_loop *loop) {
     CHECK_CHANGE(loop);
-    if (stats_of(loop) != NULL) return -EBUSY;
+    if (stats_of(loop) != NULL || stats->loop != NULL) return -EBUSY;
     struct observer *observer = (struct observer *)(void *)stats->observer;
     memset(stats, 0, sizeof *stats);
     observer->phase = stats_phase;

@@ -197,7 +197,11 @@ END_TEST
 
 START_TEST(a_loop_is_measured_once_at_a_time) {
     static eddy_stats other;
+    eddy_loop *another;
     open_measured();
+    ck_assert_int_eq(eddy_loop_open(&another, NULL), 0);
+    ck_assert_int_eq(eddy_stats_start(&stats, another), -EBUSY); /* nor two by one */
+    ck_assert_int_eq(eddy_loop_close(another), 0);
     observer->timer(observer, 5);
     ck_assert_int_eq(eddy_stats_start(&other, loop), -EBUSY);
     eddy_stats_stop(&other); /* which is not started */
