@@ -59,8 +59,10 @@ typedef struct eddy_loop_stats {
     eddy_histogram lag;
 
     /* The time that each phase took, by its number. [2] is the time that the loop slept: the rest
-     * it was at work. [0] is what lies between turns: hooks before the wait, and the program
-     * between two runs. A phase that had nothing to do is not counted. */
+     * it was at work. A look at the backend that does not wait, as a busy loop takes, is work of
+     * the phase before it, [1] as a rule. [0] is what lies between turns: hooks before the wait,
+     * and the program between two runs. Who waits outside of a turn taken apart does so in [1]. A
+     * phase that had nothing to do is not counted. */
     eddy_histogram phases[EDDY_STATS_PHASES];
 
     eddy_histogram calls; /* callbacks: of those inside of another, the outer one */

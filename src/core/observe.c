@@ -214,12 +214,15 @@ APART static void observe_tell_phase(const eddy_loop *loop, int phase, int64_t n
         if (at->phase != NULL) at->phase(at, phase, now_ns);
 }
 
-static inline void observe_phase_at(eddy_loop *loop, int phase, int64_t now_ns) {
+static inline void observe_enter(eddy_loop *loop, int phase, int64_t now_ns) {
     loop->phase = (uint8_t)phase;
-    if (loop_has_trace(loop)) {
-        trace_enter_phase(trace_of(loop), phase);
-        if (phase != 0) trace_note_at(loop, EDDY_TRACE_PHASE, 0, now_ns);
-    }
+    if (!loop_has_trace(loop)) return;
+    trace_enter_phase(trace_of(loop), phase);
+    if (phase != 0) trace_note_at(loop, EDDY_TRACE_PHASE, 0, now_ns);
+}
+
+static inline void observe_phase_at(eddy_loop *loop, int phase, int64_t now_ns) {
+    observe_enter(loop, phase, now_ns);
     if (loop->observers != NULL) observe_tell_phase(loop, phase, now_ns);
 }
 
@@ -233,8 +236,13 @@ void eddy__observe_turn(eddy_loop *loop) {
     observe_note(loop, EDDY_TRACE_TURN, EDDY_KINDS, NULL, (int64_t)(loop->turn + 1));
 }
 
+/* A busy loop only looks at the backend, which is work and no sleep. Test: a_look_is_no_sleep. */
 void eddy__observe_wait(eddy_loop *loop, int64_t timeout_ns) {
-    eddy__observe_phase(loop, 2);
+    int64_t now_ns = eddy_os_clock_ns();
+    if (timeout_ns != 0)
+        observe_phase_at(loop, 2, now_ns);
+    else
+        observe_enter(loop, 2, now_ns);
     observe_note(loop, EDDY_TRACE_WAIT, EDDY_KINDS, NULL, timeout_ns);
 }
 

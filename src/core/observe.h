@@ -22,7 +22,8 @@ struct observer {
 
     /* A phase begins, 1 to 8; 0: the turn has ended, and what follows until phase 1 belongs to
      * none (hooks before the wait, or whatever the program does between two runs). Phases without
-     * work are left out. `now_ns` is the clock, read just now, for all that look. */
+     * work are left out, and so is phase 2 where the wait does not wait. `now_ns` is the clock,
+     * read just now, for all that look. */
     void (*phase)(struct observer *observer, int phase, int64_t now_ns);
 
     /* Phase 3: the wait is over, or there was none. `count` as the backend's wait returned it. */
