@@ -136,8 +136,9 @@ EDDY_API void eddy_trace_reader_init(eddy_trace_reader *reader, const eddy_trace
  * is torn, and the loop is not held up. Any thread. */
 EDDY_API int eddy_trace_read(eddy_trace_reader *reader, eddy_trace_record *records, int count);
 
-/* The label of an object, as it was set last while the trace was on, cut at 47 bytes: its length
- * (0: none), with `text` ended by a NUL, for which `size` must have room. Any thread. */
+/* The label of an object, as it was set last while the trace was on, or was set when it was
+ * started, cut at 47 bytes: its length (0: none, or it has been cleared since, or there was no room
+ * for it), with `text` ended by a NUL; more than `size` holds is cut. Any thread. */
 EDDY_API size_t eddy_trace_label(const eddy_trace *trace, uint64_t object, char *text, size_t size);
 
 #ifdef __cplusplus

@@ -114,6 +114,17 @@ static void trace_send(eddy_trace *trace, uint64_t packed, const void *object, i
           (uint8_t)(packed >> 8), 0);
 }
 
+static bool trace_is_of_this_thread(const eddy_trace *trace) {
+    eddy_trace *it = (eddy_trace *)(uintptr_t)trace;
+    return atomic_load_explicit(&it->thread, memory_order_relaxed) == eddy__trace_here();
+}
+
+/* A loop may be set up by one thread, trace included, and run by another. */
+static void trace_note_thread(eddy_trace *trace) {
+    if (trace_is_of_this_thread(trace)) return;
+    atomic_store_explicit(&trace->thread, eddy__trace_here(), memory_order_relaxed);
+}
+
 /* Sequentially consistent: a sender counts itself and then looks for the trace, a stop takes the
  * trace away and then looks at the count. */
 void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, const void *object,
@@ -122,7 +133,7 @@ void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, c
     eddy_trace *trace = atomic_load(&loop->trace);
     if (trace != NULL) {
         uint64_t cause = 0;
-        if (thread == OBSERVE_THREAD_OTHER && trace->thread == eddy__trace_here()) {
+        if (thread == OBSERVE_THREAD_OTHER && trace_is_of_this_thread(trace)) {
             thread = 0;
             cause = trace_call_around(atomic_load_explicit(&trace->around, memory_order_relaxed),
                                       atomic_load_explicit(&trace->head, memory_order_relaxed));
@@ -233,6 +244,8 @@ void eddy__observe_phase(eddy_loop *loop, int phase) {
 /* The turn before may have gone no further than its wait. */
 void eddy__observe_turn(eddy_loop *loop) {
     if (loop->phase != 0) eddy__observe_phase(loop, 0);
+    if (!loop_has_trace(loop)) return;
+    trace_note_thread(trace_of(loop));
     observe_note(loop, EDDY_TRACE_TURN, EDDY_KINDS, NULL, (int64_t)(loop->turn + 1));
 }
 

@@ -47,13 +47,24 @@ int eddy_trace_open(eddy_trace **opened, void *memory, size_t bytes) {
 
 /* --- Labels --- */
 
-/* Open addressing; nothing is ever taken out, but its text may be empty. */
-static struct trace_label *trace_find_label(const eddy_trace *trace, uint64_t object) {
+enum { TRACE_LABEL_TRIES = 32 }; /* a full table is not gone through for each label */
+
+static bool trace_label_is_empty(const struct trace_label *label) {
+    return atomic_load_explicit(&label->text[0], memory_order_relaxed) == 0;
+}
+
+/* Open addressing. A place that had an object has one for ever, so that what is behind it is found;
+ * whose text is empty is gone, and another may take its place: the first such one is left in
+ * `*vacant` (may be NULL). */
+static struct trace_label *trace_find_label(const eddy_trace *trace, uint64_t object,
+                                            struct trace_label **vacant) {
     uint64_t at = object * UINT64_C(0x9E3779B97F4A7C15) >> 32;
-    for (uint64_t tries = 0; tries <= trace->labels_mask; tries++, at++) {
+    for (uint64_t tries = 0; tries < TRACE_LABEL_TRIES; tries++, at++) {
         struct trace_label *label = &trace->labels[at & trace->labels_mask];
         uint64_t found = atomic_load_explicit(&label->object, memory_order_relaxed);
-        if (found == object || found == 0) return label;
+        if (found == object) return label;
+        if (vacant != NULL && *vacant == NULL && trace_label_is_empty(label)) *vacant = label;
+        if (found == 0) return NULL;
     }
     return NULL;
 }
@@ -70,12 +81,21 @@ static void trace_write_label(struct trace_label *label, uint64_t object, const 
     atomic_store_explicit(&label->version, version + 2, memory_order_release);
 }
 
-/* A full table keeps what it has: which of them are still used, nobody knows. */
+/* Where the table is full it keeps what it has. */
 static void trace_set_label(eddy_trace *trace, const void *object, const char *text) {
-    struct trace_label *label = trace_find_label(trace, (uintptr_t)object);
-    if (label == NULL) return;
-    bool is_new = atomic_load_explicit(&label->object, memory_order_relaxed) == 0;
-    if (text != NULL || !is_new) trace_write_label(label, (uintptr_t)object, text);
+    struct trace_label *vacant = NULL;
+    struct trace_label *label = trace_find_label(trace, (uintptr_t)object, &vacant);
+    if (label == NULL && text != NULL) label = vacant;
+    if (label != NULL) trace_write_label(label, (uintptr_t)object, text);
+}
+
+/* What was cleared while the trace was off is not the label of what has its address now. */
+static void trace_forget_labels(eddy_trace *trace) {
+    for (uint64_t i = 0; i <= trace->labels_mask; i++) {
+        struct trace_label *label = &trace->labels[i];
+        uint64_t object = atomic_load_explicit(&label->object, memory_order_relaxed);
+        if (!trace_label_is_empty(label)) trace_write_label(label, object, NULL);
+    }
 }
 
 static void trace_copy_label(void *context, const void *object, const char *text) {
@@ -86,7 +106,7 @@ size_t eddy_trace_label(const eddy_trace *trace, uint64_t object, char *text, si
     uint64_t words[TRACE_LABEL_BYTES / sizeof(uint64_t)], before, after;
     if (size == 0) return 0;
     text[0] = '\0';
-    struct trace_label *label = trace_find_label(trace, object);
+    struct trace_label *label = trace_find_label(trace, object, NULL);
     if (label == NULL) return 0;
     do {
         before = atomic_load_explicit(&label->version, memory_order_acquire);
@@ -108,8 +128,9 @@ size_t eddy_trace_label(const eddy_trace *trace, uint64_t object, char *text, si
 int eddy_trace_start(eddy_trace *trace, eddy_loop *loop) {
     if (trace->loop != NULL || eddy_loop_trace(loop) != NULL) return -EBUSY;
     trace->loop = loop;
-    trace->thread = eddy__trace_here();
+    atomic_store_explicit(&trace->thread, eddy__trace_here(), memory_order_relaxed);
     trace->set_label = trace_set_label;
+    trace_forget_labels(trace);
     eddy__label_each(loop, trace_copy_label, trace);
     eddy__observe_set_trace(loop, trace);
     return 0;

@@ -55,7 +55,7 @@ struct eddy_trace {
     eddy_loop *loop; /* NULL: it is not started */
     eddy_trace_fn *fn;
     void *context;
-    const void *thread; /* the loop's */
+    EDDY_ATOMIC(const void *) thread; /* the loop's, in its last turn; relaxed; read by all */
     /* NULL takes it away. So label.c need not link trace.c. */
     void (*set_label)(eddy_trace *trace, const void *object, const char *text);
 
