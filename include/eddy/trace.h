@@ -80,10 +80,12 @@ enum {
     EDDY_TRACE_BYTES_MIN = 8192,
 };
 
-/* Makes a trace of `memory`, which is the trace's from here on, until nobody uses it any more:
- * there is nothing to close. A quarter is for the records of other threads than the loop's, and an
- * eighth for labels (label.h). Errors: -EINVAL (not aligned, or fewer than EDDY_TRACE_BYTES_MIN).
- * Any thread. */
+/* Makes an empty trace of `memory`, which is the trace's from here on, until nobody uses it any
+ * more: there is nothing to close. Memory of a trace that is stopped, and that nobody reads, may be
+ * opened anew. It must not be shared between processes that record, as what a fork shares is: a
+ * forked child (eddy_loop_after_fork) goes on in its own copy. A quarter is for the records of
+ * other threads than the loop's, and an eighth for labels (label.h). Errors: -EINVAL (not aligned,
+ * or fewer than EDDY_TRACE_BYTES_MIN). Any thread. */
 EDDY_API int eddy_trace_open(eddy_trace **trace, void *memory, size_t bytes);
 
 /* From here on what `loop` does is recorded; until the next phase begins, as of none. Labels that
@@ -92,8 +94,10 @@ EDDY_API int eddy_trace_open(eddy_trace **trace, void *memory, size_t bytes);
 EDDY_API int eddy_trace_start(eddy_trace *trace, eddy_loop *loop);
 
 /* Nothing is recorded any more; waits for a thread that is just writing a record. What is there can
- * still be read, and the trace be started again, also on another loop. Nothing happens if it is not
- * started. To be called before the loop is closed. Loop thread only. */
+ * still be read, and the trace be started again, also on another loop: then records go on behind
+ * those that are there, which a reader that begins anew reads again. Of a callback that runs no
+ * return is recorded. Nothing happens if it is not started. To be called before the loop is closed,
+ * which does the same. Loop thread only. */
 EDDY_API void eddy_trace_stop(eddy_trace *trace);
 
 /* Whether it is started. Loop thread only. */

@@ -21,8 +21,9 @@
 extern "C" {
 #endif
 
-/* Takes all of the bytes, whole lines or packets, at most 4 KiB at once. Returns 0, or a negative
- * errno, which is the end: the writer calls it no more. */
+/* Takes all of the bytes, whole lines or packets, at most 4 KiB at once. Returns 0, not the count
+ * as write(2) does, which is told as -EINVAL; or a negative errno. That is the end: the writer
+ * calls it no more. When a function that writes has returned, all that it had is with the sink. */
 typedef int eddy_trace_sink_fn(void *context, const void *data, size_t size);
 
 /* A name for an address: its length (0: there is none), with `text` ended by a NUL, for which
@@ -67,7 +68,7 @@ typedef struct eddy_trace_source {
     struct eddy_trace_source *pool; /* whose threads are its pool's too, of the same writer; NULL:
                                      * it has a pool of its own */
     uint64_t lost; /* records, as in the reader; may be set again at any time: what has come since
-                    * is told */
+                    * is told before the next record, as a comment or an instant of the loop's */
 
     eddy_trace_writer *writer;
     char name[32];
@@ -88,7 +89,9 @@ typedef struct eddy_trace_source {
 EDDY_API void eddy_trace_writer_init(eddy_trace_writer *writer, const char *process,
                                      eddy_trace_sink_fn *sink, void *context);
 
-/* `name` is what its thread is called, cut at 31 bytes: "loop", "loop 2". Cannot fail. */
+/* `name` is what its thread is called, cut at 31 bytes: "loop", "loop 2". A writer has at most 256
+ * of them. One that goes on with a trace that was opened anew is to be initialised anew, since the
+ * numbers of records begin again. Cannot fail. */
 EDDY_API void eddy_trace_source_init(eddy_trace_source *source, eddy_trace_writer *writer,
                                      const char *name);
 
@@ -103,7 +106,8 @@ EDDY_API int eddy_trace_write_text(eddy_trace_source *source, const eddy_trace_r
 EDDY_API int eddy_trace_write_perfetto(eddy_trace_source *source, const eddy_trace_record *records,
                                        int count);
 
-/* Ends what is still open of the source. Errors: the same. */
+/* Ends what is still open of the source: when its trace is stopped, or what was under way would
+ * last until it is started again. More records may follow. Errors: the same. */
 EDDY_API int eddy_trace_end_perfetto(eddy_trace_source *source);
 
 #ifdef __cplusplus

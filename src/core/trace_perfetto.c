@@ -312,14 +312,32 @@ static int perfetto_put_pools(eddy_trace_source *source, const eddy_trace_record
     return *running > 0 && err == 0 ? perfetto_put(source, record, SLICE_BEGINS) : err;
 }
 
+/* Slices whose ends may be among what was lost end here; the trace says why. */
+static int perfetto_tell_lost(eddy_trace_source *source, int64_t time_ns) {
+    eddy_trace_writer *writer = source->writer;
+    uint64_t lost = eddy__trace_take_lost(source);
+    if (lost == 0) return 0;
+    int err = perfetto_end_loops(source, time_ns, true, true);
+    if (err == 0) err = eddy__trace_reserve(writer);
+    if (err < 0) return err;
+    uint32_t track = perfetto_track(source, 0);
+    struct perfetto_event it = perfetto_open_event(writer, track, INSTANT, time_ns);
+    perfetto_text(writer, EVENT_CATEGORY, "lost");
+    size_t name = perfetto_open(writer, EVENT_NAME);
+    eddy__trace_put_number(writer, lost);
+    eddy__trace_put(writer, " records were lost");
+    perfetto_close(writer, name);
+    perfetto_close_event(writer, it);
+    return 0;
+}
+
 static int perfetto_put_record(eddy_trace_source *source, const eddy_trace_record *record) {
     eddy_trace_writer *writer = source->writer;
     int err = eddy__trace_reserve(writer);
     if (err < 0) return err;
     perfetto_begin(writer, record->time_ns);
     writer->last_ns = perfetto_later(writer->last_ns, record->time_ns);
-    if (eddy__trace_take_lost(source) > 0)
-        err = perfetto_end_loops(source, record->time_ns, true, true);
+    err = perfetto_tell_lost(source, record->time_ns);
     if (err < 0) return err;
     if (record->thread == 0) return perfetto_put_loops(source, record);
     if (record->thread != TRACE_THREAD_OTHER) return perfetto_put_pools(source, record);
@@ -338,6 +356,7 @@ int eddy_trace_write_perfetto(eddy_trace_source *source, const eddy_trace_record
 int eddy_trace_end_perfetto(eddy_trace_source *source) {
     int64_t last_ns = source->writer->last_ns;
     int err = perfetto_end_loops(source, last_ns, true, true);
+    if (err == 0 && source->writer->has_begun) err = perfetto_tell_lost(source, last_ns);
     for (unsigned i = 0; i < sizeof source->threads / sizeof source->threads[0]; i++) {
         if (source->threads[i].running == 0 || err < 0) continue;
         err = perfetto_put_end(source, source->threads[i].track, last_ns, NULL);

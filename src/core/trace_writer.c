@@ -42,6 +42,8 @@ void eddy_trace_source_init(eddy_trace_source *source, eddy_trace_writer *writer
 int eddy__trace_flush(eddy_trace_writer *writer) {
     if (writer->error == 0 && writer->used > 0)
         writer->error = writer->sink(writer->context, writer->buffer, writer->used);
+    if (writer->error > 0)
+        writer->error = -EINVAL; /* a count, as write(2) has it: not what is asked */
     writer->used = 0;
     return writer->error;
 }

@@ -17,7 +17,7 @@ static int sink_calls, sink_error;
 static int keep(void *context, const void *data, size_t size) {
     ck_assert_ptr_eq(context, written);
     sink_calls++;
-    if (sink_error < 0) return sink_error;
+    if (sink_error != 0) return sink_error;
     ck_assert_uint_le(size, 4096);
     ck_assert_uint_lt(written_bytes + size, sizeof written);
     memcpy(written + written_bytes, data, size);
@@ -253,6 +253,49 @@ START_TEST(a_sink_that_fails_is_the_end) {
 }
 END_TEST
 
+/* A sink that is write(2): that some bytes were taken is not what it was asked. */
+START_TEST(a_sink_that_returns_a_count_is_an_error) {
+    const eddy_trace_record record = {1, 0, 0, 0, 0, EDDY_TRACE_TURN, NONE, 0, 0, 0};
+    begin();
+    sink_error = 17;
+    ck_assert_int_eq(eddy_trace_write_text(&source, &record, 1), -EINVAL);
+    ck_assert_int_eq(eddy_trace_write_text(&source, &record, 1), -EINVAL);
+    ck_assert_int_eq(sink_calls, 1);
+}
+END_TEST
+
+static bool was_written(const char *text) {
+    size_t size = strlen(text);
+    for (size_t at = 0; at + size <= written_bytes; at++)
+        if (memcmp(written + at, text, size) == 0) return true;
+    return false;
+}
+
+/* Also where no record comes after them; once each. */
+START_TEST(lost_records_are_instants) {
+    const eddy_trace_record records[] = {
+        {2, 0, 0, 0x10, 0, EDDY_TRACE_CALL, EDDY_KIND_TIMER, 4, 0, 0},
+        {40, 0, 9, 0x10, 0, EDDY_TRACE_TIMER_STOP, EDDY_KIND_TIMER, 4, 0, 0},
+    };
+    begin();
+    source.lost = 3;
+    ck_assert_int_eq(eddy_trace_end_perfetto(&source), 0);
+    ck_assert_uint_eq(written_bytes, 0);
+    ck_assert_int_eq(eddy_trace_write_perfetto(&source, &records[0], 1), 0);
+    ck_assert(was_written("3 records were lost"));
+    source.lost = 21;
+    ck_assert_int_eq(eddy_trace_write_perfetto(&source, &records[1], 1), 0);
+    ck_assert(was_written("18 records were lost"));
+    source.lost = 26;
+    written_bytes = 0;
+    ck_assert_int_eq(eddy_trace_end_perfetto(&source), 0);
+    ck_assert(was_written("5 records were lost"));
+    written_bytes = 0;
+    ck_assert_int_eq(eddy_trace_end_perfetto(&source), 0);
+    ck_assert(!was_written("records were lost"));
+}
+END_TEST
+
 /* Nothing comes of nothing, and a trace that is ended twice has ended. */
 START_TEST(an_end_is_written_once) {
     const eddy_trace_record record = {1, 0, 0, 0, 0, EDDY_TRACE_TURN, NONE, 0, 0, 0};
@@ -274,6 +317,7 @@ Suite *make_suite(void) {
     ck_add(suite, "text", lines_tell_a_turn, each_kind_has_its_words,
            requests_are_numbered_each_time, numbers_do_not_depend_on_addresses,
            labels_are_made_printable, lost_records_are_told_once, threads_have_names);
-    ck_add(suite, "sink", a_sink_that_fails_is_the_end, an_end_is_written_once);
+    ck_add(suite, "sink", a_sink_that_fails_is_the_end, a_sink_that_returns_a_count_is_an_error,
+           lost_records_are_instants, an_end_is_written_once);
     return suite;
 }
