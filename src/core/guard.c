@@ -135,10 +135,13 @@ static void guard_call(struct observer *observer, eddy_kind what, const void *ob
         eddy__watchdog_wake(guard->watchdog, guard);
 }
 
-/* What was told of while it lasted is told with the label that it had then. */
+/* What was told of while it lasted is told with the label that it had then. In a child that was
+ * forked in this callback nothing is: a thread of the parent's may have had the lock at the fork.
+ */
 RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
     eddy_watchdog *watchdog = guard->watchdog;
     struct guard_view view;
+    if (eddy__watchdog_is_parents(watchdog)) return;
     guard_read_call(&guard->call, &view);
     eddy_stall stall = {.loop = guard->loop,
                         .object = (const void *)view.object,
@@ -168,7 +171,7 @@ RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
  */
 static void guard_leave(eddy_guard *guard) {
     atomic_store(&guard->is_calling, false);
-    if (!atomic_load(&guard->signalling)) return;
+    if (!atomic_load(&guard->signalling) || eddy__watchdog_is_parents(guard->watchdog)) return;
     eddy_os_lock(&guard->watchdog->lock);
     eddy_os_unlock(&guard->watchdog->lock);
 }
@@ -257,5 +260,5 @@ void eddy_guard_resume(eddy_guard *guard) {
     guard_write_start(guard, guard->start_ns + guard->resumed_ns - guard->pause_ns);
     atomic_store_explicit(&guard->paused, 0, RELEASE);
     guard_write_end(guard, version);
-    if (guard->watchdog != NULL && !guard->is_parents) eddy__watchdog_wake(guard->watchdog, guard);
+    if (guard->watchdog != NULL) eddy__watchdog_wake(guard->watchdog, guard);
 }

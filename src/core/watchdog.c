@@ -157,6 +157,7 @@ bool eddy__watchdog_is_parents(const eddy_watchdog *watchdog) {
 }
 
 void eddy__watchdog_wake(eddy_watchdog *watchdog, eddy_guard *guard) {
+    if (eddy__watchdog_is_parents(watchdog)) return; /* the lock may be taken, by nobody here */
     eddy_os_lock(&watchdog->lock);
     atomic_store_explicit(&guard->asleep, false, memory_order_relaxed);
     eddy_os_condition_signal(&watchdog->wake);

@@ -294,6 +294,52 @@ START_TEST(a_forked_child_is_not_guarded) {
 }
 END_TEST
 
+/* Holds the watchdog's lock, as its own thread does now and then, until it is told to let go. */
+static void *hold_lock(void *argument) {
+    atomic_int *state = argument;
+    pthread_mutex_lock(&watchdog.lock);
+    atomic_store(state, 1);
+    while (atomic_load(state) == 1) nap();
+    pthread_mutex_unlock(&watchdog.lock);
+    return NULL;
+}
+
+static pid_t forked;
+
+static void fork_and_stall(eddy_timer *it) {
+    static atomic_int state;
+    pthread_t holder;
+    (void)it;
+    ck_assert_int_eq(pthread_create(&holder, NULL, hold_lock, &state), 0);
+    while (atomic_load(&state) != 1) nap();
+    forked = fork();
+    if (forked == 0) {
+        alarm(20);
+        sleep_ns(2 * budget_ns);
+        return;
+    }
+    atomic_store(&state, 2);
+    ck_assert_int_eq(pthread_join(holder, NULL), 0);
+}
+
+/* Its callback ends, and so does the turn, whatever the parent's threads were at. */
+START_TEST(a_child_that_is_forked_in_a_callback_goes_on) {
+    begin();
+    ck_assert_int_eq(eddy_timer_start(&timer, fork_and_stall, 0, 0), 0);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    ck_assert_int_ge(forked, 0);
+    if (forked == 0) {
+        child_assert(over_count == 0);
+        child_assert(eddy_loop_after_fork(loop) == 0);
+        eddy_guard_stop(&guard);
+        child_assert(eddy_watchdog_stop(&watchdog) == 0);
+        _exit(0);
+    }
+    child_is_content(forked);
+    end();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("watchdog life");
     ck_add(suite, "start and stop", a_guard_stops_and_starts_inside_a_callback,
@@ -302,6 +348,7 @@ Suite *make_suite(void) {
     ck_add(suite, "backtrace", the_backtrace_shows_where_it_stands,
            a_thread_that_blocks_the_signal_gives_no_backtrace,
            without_a_signal_a_sleep_is_not_disturbed);
-    ck_add(suite, "fork", a_forked_child_is_not_guarded);
+    ck_add(suite, "fork", a_forked_child_is_not_guarded,
+           a_child_that_is_forked_in_a_callback_goes_on);
     return suite;
 }
