@@ -7,17 +7,19 @@
 /* APART: a function that stays out of its caller's body, which then saves fewer registers each
  * time. RARE: one that is seldom called, beside. PREFETCH begins to bring memory that is about to
  * be written. UNLIKELY: a condition that hardly ever holds, where a count of instructions asks for
- * it. */
+ * it. RETURN_ADDRESS(): where the function goes back to; NULL: nobody tells. */
 #if defined(__GNUC__) || defined(__clang__)
 #define APART             __attribute__((noinline))
 #define RARE              __attribute__((noinline, cold))
 #define PREFETCH(address) __builtin_prefetch(address, 1)
 #define UNLIKELY(truth)   __builtin_expect((truth), 0)
+#define RETURN_ADDRESS()  __builtin_return_address(0)
 #else
 #define APART
 #define RARE
 #define PREFETCH(address) ((void)(address))
 #define UNLIKELY(truth)   (truth)
+#define RETURN_ADDRESS()  ((void *)0)
 #endif
 
 /* The place of the highest bit of a word that is not 0. */

@@ -42,7 +42,8 @@ typedef struct eddy_stall {
     int64_t duration_ns; /* until now, or until it was over */
     bool is_over;
     int frame_count;     /* 0 without a backtrace, and when it is over */
-    void *const *frames; /* return addresses, the innermost first: for dladdr, backtrace_symbols */
+    void *const *frames; /* return addresses, the innermost first, without those of the signal's
+                          * handler. One less is an address in the call: for dladdr, addr2line */
     int frames_error; /* why there are none: -ENOTSUP (the system has no backtraces), -EAGAIN (the
                        * thread has not taken the signal in 100 ms, or the callback was over by
                        * then); 0: none were asked for */

@@ -15,6 +15,9 @@
 
 enum { FRAMES_FREE, FRAMES_ASKED, FRAMES_TAKING, FRAMES_TAKEN };
 
+/* The handler's own frames and the system's below it. */
+enum { FRAMES_OURS = 16 };
+
 static const int64_t frames_patience_ns = 100 * EDDY_NS_PER_MS;
 
 static struct {
@@ -26,17 +29,35 @@ static struct {
     eddy_os_thread thread;
     const eddy_guard *guard;
     unsigned call;
-    int count;
-    void *frames[EDDY_STALL_FRAMES];
+    int first, count; /* of `frames`: those that are told; or `count` is an error */
+    void *frames[EDDY_STALL_FRAMES + FRAMES_OURS];
 } frames;
+
+/* The handler goes back to a piece of code of the system's, which ends the signal: the next frame
+ * is where the thread was interrupted. That is no return address, but the others are: one more
+ * makes it as one of them, of which one less is in the call. */
+static void frames_find(int count, void *handler_return) {
+    int at = 0;
+    while (at < count && frames.frames[at] != handler_return) at++;
+    frames.first = at + 1 < count ? at + 1 : 0;
+    frames.count = count - frames.first;
+    if (frames.first > 0) {
+        uintptr_t interrupted = (uintptr_t)frames.frames[frames.first] + 1;
+        memcpy(&frames.frames[frames.first], &interrupted, sizeof interrupted);
+    }
+    if (frames.count > EDDY_STALL_FRAMES) frames.count = EDDY_STALL_FRAMES;
+}
 
 /* The call may have ended since the signal was sent: what runs now is to be disturbed no more than
  * it was, and nothing is told of it. */
-static int frames_take(void) {
+static void frames_take(void *handler_return) {
     bool is_running =
         atomic_load_explicit(&frames.guard->is_calling, memory_order_relaxed) &&
         atomic_load_explicit(&frames.guard->calls, memory_order_relaxed) == frames.call;
-    return is_running ? eddy_os_backtrace(frames.frames, EDDY_STALL_FRAMES) : -EAGAIN;
+    int count = -EAGAIN;
+    if (is_running)
+        count = eddy_os_backtrace(frames.frames, sizeof frames.frames / sizeof frames.frames[0]);
+    frames_find(count, handler_return);
 }
 
 /* Somebody else's signal, in another thread, leaves the request to the one that is meant. */
@@ -45,7 +66,7 @@ static void frames_handle(int number) {
     (void)number;
     if (!atomic_compare_exchange_strong(&frames.state, &asked, FRAMES_TAKING)) return;
     if (pthread_equal(frames.thread, eddy_os_thread_self())) {
-        frames.count = frames_take();
+        frames_take(RETURN_ADDRESS());
         atomic_store(&frames.state, FRAMES_TAKEN);
     } else {
         atomic_store(&frames.state, FRAMES_ASKED);
@@ -109,6 +130,6 @@ int eddy__frames_wait(void *const **found) {
         eddy_os_back_off(&rounds);
     }
     atomic_store(&frames.state, FRAMES_FREE);
-    *found = frames.frames;
+    *found = frames.frames + frames.first;
     return frames.count;
 }

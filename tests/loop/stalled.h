@@ -23,6 +23,7 @@ struct told {
     char label[EDDY_STALL_LABEL];
     bool is_here;       /* in the thread of the loop */
     bool is_in_handler; /* the frames lead through stand_still() */
+    uintptr_t first;    /* an address in the first frame's call */
 };
 
 static eddy_loop *loop;
@@ -64,6 +65,7 @@ static inline void on_stalled(const eddy_stall *stall, void *context) {
     if (count == TOLD_MAX || is_ours(stall)) return;
     keep(&lasting[count], stall);
     lasting[count].is_in_handler = is_in_stand_still(stall);
+    lasting[count].first = stall->frame_count > 0 ? (uintptr_t)stall->frames[0] - 1 : 0;
     atomic_store(&lasting_count, count + 1);
 }
 

@@ -205,6 +205,27 @@ START_TEST(the_backtrace_shows_where_it_stands) {
 }
 END_TEST
 
+__attribute__((noinline)) static void spin(eddy_timer *it) {
+    (void)it;
+    while (atomic_load(&lasting_count) < 1) continue;
+    done = true;
+}
+
+/* Neither the signal's handler is in it nor what the system puts below that. */
+START_TEST(the_backtrace_begins_where_the_thread_was) {
+    begin_with((eddy_watchdog_config){.stalled = on_stalled, .signal = SIGURG});
+    ck_assert_int_eq(eddy_timer_start(&timer, spin, 0, 0), 0);
+    test_turn_until(loop, &done);
+    /* ThreadSanitizer has handlers wait until the thread calls something of the C library. */
+    if (has_backtraces() && !IS_SANITIZED) {
+        uintptr_t from = (uintptr_t)spin;
+        ck_assert_int_eq(lasting[0].stall.frames_error, 0);
+        ck_assert(lasting[0].first >= from && lasting[0].first < from + 512);
+    }
+    end();
+}
+END_TEST
+
 static void stand_still_unreachable(eddy_timer *it) {
     sigset_t urgent;
     sigemptyset(&urgent);
@@ -346,6 +367,7 @@ Suite *make_suite(void) {
            nothing_is_told_after_a_stop, a_stop_waits_for_what_is_being_told,
            errors_leave_nothing_behind, one_watchdog_guards_many_loops);
     ck_add(suite, "backtrace", the_backtrace_shows_where_it_stands,
+           the_backtrace_begins_where_the_thread_was,
            a_thread_that_blocks_the_signal_gives_no_backtrace,
            without_a_signal_a_sleep_is_not_disturbed);
     ck_add(suite, "fork", a_forked_child_is_not_guarded,
