@@ -1,23 +1,17 @@
-/* show_window.h: percentiles of the last second. Threading: the caller's. */
+/* show_window.h: percentiles of the last second: what a histogram has seen since it was as it was a
+ * second ago. Threading: the caller's. */
 #ifndef EDDY_CMD_SHOW_WINDOW_H
 #define EDDY_CMD_SHOW_WINDOW_H
 
-#include <stdint.h>
+#include <eddy/histogram.h>
 
-enum {
-    WINDOW_STEPS = 16, /* buckets a doubling: an error of a sixteenth at most */
-    WINDOW_BUCKETS = 40 * WINDOW_STEPS,
-    WINDOW_PARTS = 8,
-    WINDOW_PART_MS = 125,
-};
+enum { WINDOW_PARTS = 8, WINDOW_PART_MS = 125 };
 
+/* All zeros: nothing was seen. */
 struct show_window {
-    struct show_window_part {
-        int64_t place; /* in time, in parts */
-        uint32_t count;
-        int64_t max_ns;
-        uint32_t buckets[WINDOW_BUCKETS];
-    } parts[WINDOW_PARTS];
+    eddy_histogram all;
+    eddy_histogram before[WINDOW_PARTS]; /* `all`, when each part began */
+    int64_t place;                       /* in time, in parts */
 };
 
 struct show_figures {
@@ -26,7 +20,6 @@ struct show_figures {
 };
 
 void show_window_add(struct show_window *window, int64_t now_ns, int64_t value_ns);
-void show_window_read(const struct show_window *window, int64_t now_ns,
-                      struct show_figures *figures);
+void show_window_read(struct show_window *window, int64_t now_ns, struct show_figures *figures);
 
 #endif
