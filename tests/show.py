@@ -4,6 +4,7 @@ nobody who looks holds up the loop that is shown. Waits for conditions; what tak
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -155,13 +156,31 @@ def check_blocked(show, visitor):
     since = len(visitor.events)
     show.do("action=scene&id=sleep&on=1")
     state = visitor.wait("state", lambda it: it["blocked_ms"] >= 400, "a blocked loop", since)
-    assert state["blocked"] == {"kind": "timer", "label": "sleep(1)", "function": "on_sleep"}, state
+    assert state["blocked"] == {"kind": "timer", "label": "sleep(1)", "function": "on_sleep", "phase": 4}, state
+    lasting = visitor.wait("stall", lambda it: it["label"] == "sleep(1)" and it["ms"] >= 100, "a stall", since)
+    assert not lasting["over"] and lasting["phase"] == 4 and lasting["function"] == "on_sleep", lasting
     show.do("action=scene&id=sleep&on=0")
     stall = visitor.wait("stall", lambda it: it["over"] and it["label"] == "sleep(1)", "the end of the stall", since)
-    assert stall["ms"] >= 500, stall
+    assert stall["ms"] >= 1000 and stall["number"] == lasting["number"], stall
+    check_frames(visitor, stall, since)
     visitor.wait("state", lambda it: it["late_us"]["max"] >= 800000, "a late ticker", since)
     visitor.wait("state", lambda it: it["load"]["p50_us"] >= 100000, "the latency of an open loop", since)
     visitor.wait("said", lambda it: "slept for a second" in it["text"], "a line", since)
+
+
+def check_frames(visitor, stall, since):
+    """The backtrace begins in the sleep and leads through its callback, by name and line where the system can tell
+    and addr2line is there; no frame is the signal's handler."""
+    if stall["no_frames"]:
+        return
+    named = visitor.wait("stall", lambda it: it["number"] == stall["number"] and
+                         (not shutil.which("addr2line") or any("show_scenes.c:" in at for at in it["frames"])),
+                         "names of its frames", since)
+    frames = named["frames"]
+    assert len(frames) > 4 and not any("frames_handle" in it or "backtrace" in it for it in frames), frames
+    if shutil.which("addr2line"):
+        place = next(index for index, it in enumerate(frames) if it.startswith("on_sleep src/cmd/show/show_scenes.c:"))
+        assert place <= 3 and any(it.startswith("eddy_loop_run src/core/loop.c:") for it in frames[place:]), frames
 
 
 def check_scenes(show, visitor):

@@ -177,6 +177,7 @@ static int run(struct show *show) {
     eddy_timer_init(&show->state_timer, show->loop);
     eddy_timer_init(&show->records_timer, show->loop);
     show_board_init(&show->board);
+    show_frames_init(&show->frames, show->loop, show->options.self);
     show_measure_init(&show->measure, show->loop, show->options.self, &show->board,
                       show_serving_tell, show);
     err = run_parts(show);

@@ -161,10 +161,12 @@ static int open_loop(struct show_observed *observed, eddy_loop **opened) {
     eddy_loop_config config = {.backend = observed->backend, .pool = observed->pool};
     err = eddy_loop_open(&loop, &config);
     if (err < 0) goto close_pool;
+    err = show_stalls_guard(&observed->stalls, loop);
+    if (err < 0) goto close_loop;
     eddy_timer_init(&observed->ticker, loop);
     err = eddy_timer_start(&observed->ticker, on_tick, TICK_MS * EDDY_NS_PER_MS,
                            TICK_MS * EDDY_NS_PER_MS);
-    if (err < 0) goto close_loop;
+    if (err < 0) goto stop_guard;
     start_trace(observed, loop); /* before the listener, so that its interest is known */
     err = start_server(observed, loop);
     if (err < 0) goto stop_trace;
@@ -175,6 +177,8 @@ static int open_loop(struct show_observed *observed, eddy_loop **opened) {
 stop_trace:
     if (observed->trace != NULL) eddy_trace_stop(observed->trace);
     eddy_timer_stop(&observed->ticker);
+stop_guard:
+    show_stalls_leave(&observed->stalls);
 close_loop:
     (void)eddy_loop_close(loop);
 close_pool:
@@ -199,6 +203,7 @@ static int close_loop(struct show_observed *observed, eddy_loop *loop) {
     show_scenes_end(&observed->scenes);
     for (size_t i = 0; i < sizeof observed->labels / sizeof observed->labels[0]; i++)
         eddy_label_clear(&observed->labels[i]);
+    show_stalls_leave(&observed->stalls);
     int err = eddy_http_close(observed->http);
     if (err == 0) err = eddy_loop_close(loop);
     if (err == 0) err = eddy_pool_close(observed->pool);
@@ -289,6 +294,7 @@ static int listen_socket(struct show_observed *observed) {
 }
 
 static void free_memory(struct show_observed *observed) {
+    show_stalls_end(&observed->stalls);
     show_watch_end(&observed->watch);
     pthread_mutex_destroy(&observed->trace_lock);
     pthread_cond_destroy(&observed->changed);
@@ -307,7 +313,12 @@ int show_observed_start(struct show_observed *observed, struct show_board *board
     observed->threads = THREADS;
     int err = listen_socket(observed);
     if (err < 0) return err;
-    show_watch_init(&observed->watch);
+    err = show_stalls_init(&observed->stalls);
+    if (err < 0) {
+        close(observed->socket);
+        return err;
+    }
+    show_watch_init(&observed->watch, &observed->stalls.guard);
     pthread_mutex_init(&observed->trace_lock, NULL);
     pthread_cond_init(&observed->changed, NULL);
     pthread_mutex_init(&observed->lock, NULL);

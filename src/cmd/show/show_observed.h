@@ -12,6 +12,7 @@
 
 #include "show_look.h"
 #include "show_scenes.h"
+#include "show_stalls.h"
 #include "show_watch.h"
 
 enum {
@@ -38,6 +39,7 @@ struct show_observed {
     struct sockaddr_storage address;
     socklen_t address_length;
     struct show_watch watch;
+    struct show_stalls stalls;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `opened` or `error` */
@@ -76,7 +78,8 @@ struct show_observed {
 };
 
 /* Starts the thread and waits until its loop is open. `backend` may be NULL. Errors: as
- * eddy_loop_open, eddy_http_open, eddy_trace_open, of sockets and threads. Serving thread. */
+ * eddy_loop_open, eddy_http_open, eddy_trace_open, eddy_watchdog_start, of sockets and threads.
+ * Serving thread. */
 int show_observed_start(struct show_observed *observed, struct show_board *board,
                         const char *backend, const char *postgres);
 /* Ends it, also while it is held, and waits for its thread. Serving thread. */

@@ -1,8 +1,9 @@
 /* show_scenes.c: see show_scenes.h. */
 #include "show_scenes.h"
 
+#include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 enum { SLEEP_EVERY_MS = 2000, COMPUTE_EVERY_MS = 1000, COMPUTE_MS = 200, PIECE_MS = 1 };
 
@@ -21,7 +22,8 @@ static void tell_once(struct show_scenes *scenes, enum show_scene scene, const c
 
 static void on_sleep(eddy_timer *timer) {
     struct show_scenes *scenes = eddy_container_of(timer, struct show_scenes, sleep);
-    sleep(1);
+    struct timespec left = {.tv_sec = 1};
+    while (nanosleep(&left, &left) < 0 && errno == EINTR) continue; /* the watchdog's signal */
     tell_once(scenes, SHOW_SLEEP, "A callback has slept for a second: nobody was served.");
 }
 

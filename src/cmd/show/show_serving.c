@@ -9,7 +9,7 @@
 
 #include "page.h"
 
-enum { STATE_MS = 100, RECORDS_MS = 50, STALL_MS = 100 };
+enum { STATE_MS = 100, RECORDS_MS = 50 };
 
 /* --- Who may ask --- */
 
@@ -187,32 +187,6 @@ static void tell_lines(struct show *show) {
     }
 }
 
-/* A callback that takes long is told after 100 ms, twice that and so on, and when it is over. */
-static void tell_stall(struct show *show) {
-    const struct show_state *state = &show->state;
-    char text[512], function[64];
-    bool is_over = state->blocked_ms < show->stall_ms;
-    if (is_over && show->stall_ms < STALL_MS) show->stall_ms = 0;
-    bool is_due = is_over ? show->stall_ms >= STALL_MS : state->blocked_ms >= show->stall_next_ms;
-    if (!is_over) show->stall_ms = state->blocked_ms;
-    if (!is_due) return;
-    show_function(is_over ? show->stall_function : state->call.function, function, sizeof function);
-    show->stall_function = is_over ? 0 : state->call.function;
-    struct json json;
-    json_begin(&json, text, sizeof text);
-    json_add(&json, "{\"label\":");
-    json_add_text(&json, state->blocked_label);
-    json_add(&json, ",\"kind\":\"%s\",\"function\":",
-             eddy_kind_name((eddy_kind)(is_over ? show->stall_kind : state->call.kind)));
-    json_add_text(&json, function);
-    json_add(&json, ",\"ms\":%" PRId64 ",\"over\":%s,\"frames\":[]}", show->stall_ms,
-             is_over ? "true" : "false");
-    show->stall_kind = state->call.kind;
-    show->stall_next_ms = is_over ? STALL_MS : 2 * show->stall_ms;
-    if (is_over) show->stall_ms = 0;
-    tell(show, "stall", text, json.used);
-}
-
 static void on_state(eddy_timer *timer) {
     struct show *show = eddy_container_of(timer, struct show, state_timer);
     char text[STATE_BYTES];
@@ -220,7 +194,7 @@ static void on_state(eddy_timer *timer) {
     json_begin(&json, text, sizeof text);
     show_state_write(&show->state, &json);
     if (!json.is_cut) tell(show, "state", text, json.used);
-    tell_stall(show);
+    show_stalls_tell(&show->observed.stalls, &show->frames, tell, show);
     tell_lines(show);
     if (show->had_visitors && show->visitors.count == 0) show_controls_leave(&show->controls);
     show->had_visitors = show->visitors.count > 0;
@@ -295,7 +269,6 @@ int show_serving_start(struct show *show) {
     if (err == 0)
         err = eddy_timer_start(&show->records_timer, is_live ? on_records : on_play,
                                RECORDS_MS * EDDY_NS_PER_MS, RECORDS_MS * EDDY_NS_PER_MS);
-    show->stall_next_ms = STALL_MS;
     return err;
 }
 
@@ -308,6 +281,7 @@ void show_serving_stop(struct show *show) {
     if (show->options.opens) eddy_child_stop(&show->browser);
     if (show->options.file == NULL) show_way_stop(&show->way);
     show_measure_stop(&show->measure);
+    show_frames_stop(&show->frames);
     show_visitors_close(&show->visitors);
     eddy_http_cut(show->http);
     (void)eddy_http_stop(show->http, NULL, NULL);

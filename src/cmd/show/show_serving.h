@@ -31,6 +31,7 @@ struct show {
     struct show_observed observed;
     struct show_load load;
     struct show_state state;
+    struct show_frames frames;
     struct show_records records;
     struct show_way way;
     struct show_measure measure;
@@ -45,9 +46,6 @@ struct show {
 
     char hello[STATE_BYTES];
     size_t hello_bytes;
-    int64_t stall_next_ms, stall_ms; /* when a stall is told next, and how long it has been */
-    uint64_t stall_function;
-    unsigned stall_kind;
     unsigned copies; /* of the recording, under way */
     int status;      /* of the program */
 };

@@ -7,10 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-    BLOCKED_MS = 20, /* a callback that takes less is nothing to tell */
-    LATE_MS = 150,   /* a look that takes longer */
-};
+enum { LATE_MS = 150 }; /* a look that takes longer */
 
 static const char *const lanes[EDDY_LANES] = {"file", "lookup", "cpu"};
 
@@ -106,24 +103,20 @@ static void add_shares(struct show_state *state, struct json *json, bool is_held
 /* --- What blocks it --- */
 
 static void add_blocked(struct show_state *state, struct json *json, bool is_held, int64_t now_ns) {
-    struct show_call call = {0};
+    struct show_stall stall;
     char function[64];
-    if (!is_held) show_watch_read_call(&state->observed->watch, &call);
-    state->blocked_ms = call.since_ns != 0 ? ms(now_ns - call.since_ns) : 0;
-    state->call = call;
-    if (state->blocked_ms < BLOCKED_MS) {
-        state->blocked_ms = 0;
+    show_stalls_read(&state->observed->stalls, &stall);
+    if (stall.number == 0 || is_held) {
         json_add(json, ",\"blocked_ms\":0,\"blocked\":null");
         return;
     }
-    show_label(state->observed, call.object, state->blocked_label, sizeof state->blocked_label);
-    show_function(call.function, function, sizeof function);
+    show_function(stall.function, function, sizeof function);
     json_add(json, ",\"blocked_ms\":%" PRId64 ",\"blocked\":{\"kind\":\"%s\",\"label\":",
-             state->blocked_ms, eddy_kind_name((eddy_kind)call.kind));
-    json_add_text(json, state->blocked_label);
+             ms(now_ns - stall.start_ns), eddy_kind_name(stall.kind));
+    json_add_text(json, stall.label);
     json_add(json, ",\"function\":");
     json_add_text(json, function);
-    json_add(json, "}");
+    json_add(json, ",\"phase\":%d}", stall.phase);
 }
 
 static void add_held(struct show_state *state, struct json *json, bool is_held,

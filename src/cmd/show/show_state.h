@@ -19,10 +19,6 @@ struct show_state {
     int64_t asked_ns;
     int64_t phase_ns[WATCH_PHASES];
     double rates[6];
-    /* Of the last one: for how long a callback has been under way, and which. */
-    int64_t blocked_ms;
-    struct show_call call;
-    char blocked_label[48];
 };
 
 void show_state_init(struct show_state *state, struct show_observed *observed,

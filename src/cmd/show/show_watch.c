@@ -9,8 +9,9 @@
 #define READ(place)         atomic_load_explicit(&(place), memory_order_relaxed)
 #define WRITE(place, value) atomic_store_explicit(&(place), (value), memory_order_relaxed)
 
-void show_watch_init(struct show_watch *watch) {
+void show_watch_init(struct show_watch *watch, eddy_guard *guard) {
     memset(watch, 0, sizeof *watch);
+    watch->guard = guard;
     pthread_mutex_init(&watch->lock, NULL);
     pthread_cond_init(&watch->changed, NULL);
 }
@@ -20,35 +21,7 @@ void show_watch_end(struct show_watch *watch) {
     pthread_mutex_destroy(&watch->lock);
 }
 
-/* --- The call under way --- */
-
-static void write_call(struct show_watch *watch, const struct show_call *call) {
-    unsigned version = READ(watch->version);
-    WRITE(watch->version, version + 1);
-    atomic_thread_fence(memory_order_release);
-    WRITE(watch->call_since_ns, call->since_ns);
-    WRITE(watch->call_object, call->object);
-    WRITE(watch->call_function, call->function);
-    WRITE(watch->call_kind, call->kind);
-    atomic_store_explicit(&watch->version, version + 2, memory_order_release);
-}
-
-void show_watch_read_call(struct show_watch *watch, struct show_call *call) {
-    for (int i = 0; i < 100; i++) {
-        unsigned version = atomic_load_explicit(&watch->version, memory_order_acquire);
-        call->since_ns = READ(watch->call_since_ns);
-        call->object = READ(watch->call_object);
-        call->function = READ(watch->call_function);
-        call->kind = READ(watch->call_kind);
-        atomic_thread_fence(memory_order_acquire);
-        if (version % 2 == 0 && READ(watch->version) == version) return;
-    }
-    *call = (struct show_call){0}; /* they are that short: none of them blocks */
-}
-
 void show_watch_reset(struct show_watch *watch) {
-    write_call(watch, &(struct show_call){0});
-    watch->depth = 0;
     WRITE(watch->phase, 0);
     WRITE(watch->phase_since_ns, show_now_ns());
     watch->served_since_ns = 0;
@@ -73,17 +46,6 @@ static void end_serving(struct show_watch *watch, int64_t now_ns) {
     if (watch->served_since_ns != 0)
         show_window_add(&watch->lag, now_ns, now_ns - watch->served_since_ns);
     watch->served_since_ns = 0;
-}
-
-static void note_call(struct show_watch *watch, const eddy_trace_record *record) {
-    if (watch->depth++ > 0) return;
-    write_call(watch, &(struct show_call){record->time_ns, record->object,
-                                          (uint64_t)record->argument, record->what});
-}
-
-static void note_return(struct show_watch *watch) {
-    if (watch->depth == 0 || --watch->depth > 0) return;
-    write_call(watch, &(struct show_call){0});
 }
 
 static void note(struct show_watch *watch, const eddy_trace_record *record) {
@@ -111,12 +73,6 @@ static void note(struct show_watch *watch, const eddy_trace_record *record) {
         break;
     case EDDY_TRACE_REMOVE:
         if (has_fd) WRITE(watch->interest[record->object], 0);
-        break;
-    case EDDY_TRACE_CALL:
-        note_call(watch, record);
-        break;
-    case EDDY_TRACE_RETURN:
-        note_return(watch);
         break;
     default:
         break;
@@ -146,15 +102,11 @@ static bool ends_step(enum show_hold hold, unsigned kind) {
 static void skip_time(struct show_watch *watch, int64_t held_ns) {
     WRITE(watch->phase_since_ns, READ(watch->phase_since_ns) + held_ns);
     if (watch->served_since_ns != 0) watch->served_since_ns += held_ns;
-    struct show_call call;
-    show_watch_read_call(watch, &call);
-    if (call.since_ns == 0) return;
-    call.since_ns += held_ns;
-    write_call(watch, &call);
 }
 
 static void be_held(struct show_watch *watch, const eddy_trace_record *record) {
     int64_t since_ns = show_now_ns();
+    eddy_guard_pause(watch->guard);
     pthread_mutex_lock(&watch->lock);
     if (ends_step((enum show_hold)atomic_load(&watch->hold), record->kind)) {
         watch->record = *record;
@@ -163,6 +115,7 @@ static void be_held(struct show_watch *watch, const eddy_trace_record *record) {
             pthread_cond_wait(&watch->changed, &watch->lock);
     }
     pthread_mutex_unlock(&watch->lock);
+    eddy_guard_resume(watch->guard);
     skip_time(watch, show_now_ns() - since_ns);
 }
 

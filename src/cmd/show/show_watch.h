@@ -1,10 +1,11 @@
-/* show_watch.h: what the observed loop's trace tells of it while it turns: which callback is under
- * way, the time in each phase, what is ready; and holding the loop between two steps.
+/* show_watch.h: what the observed loop's trace tells of it while it turns: the time in each phase,
+ * what is ready; and holding the loop between two steps.
  * Threading: show_watch_record is the observed thread's, the rest as it says. */
 #ifndef EDDY_CMD_SHOW_WATCH_H
 #define EDDY_CMD_SHOW_WATCH_H
 
 #include <eddy/trace.h>
+#include <eddy/watchdog.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -21,13 +22,6 @@ enum show_hold {
     HOLD_HELD,
 };
 
-/* A callback under way. */
-struct show_call {
-    int64_t since_ns; /* 0: there is none */
-    uint64_t object, function;
-    unsigned kind; /* eddy_kind */
-};
-
 struct show_watch {
     /* Written by the observed thread alone; relaxed. */
     _Atomic(int64_t) phase_ns[WATCH_PHASES]; /* without the one under way: */
@@ -35,16 +29,11 @@ struct show_watch {
     _Atomic(unsigned) phase;
     _Atomic(unsigned char) interest[WATCH_FDS]; /* EDDY_READ, EDDY_WRITE */
     _Atomic(unsigned char) ready[WATCH_FDS];    /* since it was taken */
-    /* The outermost call under way; odd while it is being written. */
-    _Atomic(unsigned) version;
-    _Atomic(int64_t) call_since_ns;
-    _Atomic(uint64_t) call_object, call_function;
-    _Atomic(unsigned) call_kind;
 
     /* The observed thread's. */
     struct show_window lag;
     int64_t served_since_ns;
-    unsigned depth;
+    eddy_guard *guard; /* of the loop: the time that it is held does not count */
 
     _Atomic(int) hold; /* enum show_hold; written under the lock */
     pthread_mutex_t lock;
@@ -54,7 +43,7 @@ struct show_watch {
 };
 
 /* Before any other thread has it. */
-void show_watch_init(struct show_watch *watch);
+void show_watch_init(struct show_watch *watch, eddy_guard *guard);
 void show_watch_end(struct show_watch *watch);
 
 /* For a loop that is new. Observed thread. */
@@ -62,9 +51,8 @@ void show_watch_reset(struct show_watch *watch);
 /* eddy_trace_fn, with the watch as its context. Blocks while the loop is held. */
 void show_watch_record(const eddy_trace_record *record, void *context);
 
-/* Any thread. */
-void show_watch_read_call(struct show_watch *watch, struct show_call *call);
-/* `how` is one of HOLD_NONE to HOLD_TURN; steps count only while it is held: -EINVAL. */
+/* Any thread, as the rest. `how` is one of HOLD_NONE to HOLD_TURN; steps count only while it is
+ * held: -EINVAL. */
 int show_watch_hold(struct show_watch *watch, enum show_hold how);
 /* The loop goes on, and cannot be held any more. */
 void show_watch_release(struct show_watch *watch);

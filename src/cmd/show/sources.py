@@ -3,7 +3,7 @@ by what it says, so that it stays right when lines move; one that is gone ends t
 import sys
 
 LINES = {
-    "SLEEP": ("src/cmd/show/show_scenes.c", "    sleep(1);"),
+    "SLEEP": ("src/cmd/show/show_scenes.c", "while (nanosleep(&left"),
     "COMPUTE": ("src/cmd/show/show_scenes.c", "    compute(COMPUTE_MS * EDDY_NS_PER_MS);"),
     "PIECES": ("src/cmd/show/show_scenes.c", "        (void)eddy_defer_start(defer, on_piece);"),
     "POOL": ("src/cmd/show/show_scenes.c", "eddy_work_submit(scenes->loop"),

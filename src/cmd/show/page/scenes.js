@@ -117,22 +117,42 @@ function showLine(text) {
     showLine.timer = setTimeout(() => put($('now-line'), ''), 8000);
 }
 
-/* One line for a stall, which tells more as it lasts; the frames are those of the first look. */
-let lasting = null; /* {who, item} */
+/* "on_sleep src/cmd/show/show_scenes.c:24": the line leads to the source, where there is the guide. */
+function frameLine(frame) {
+    const [, name, place] = /^(.*) (\S+:\d+)$/.exec(frame) || [];
+    return make('li', {}, ...(place ? [make('span', {}, name + ' '), sourceLink(place)] : [frame]));
+}
+
+/* Where the thread was at the last look; names come when somebody knows them. */
+function showFrames(item, stall) {
+    const frames = (stall.frames || []).slice(0, 64).map(frameLine);
+    if (frames.length === 0 && stall.no_frames) frames.push(make('li', {}, 'nobody knows: ' + stall.no_frames));
+    if (frames.length === 0) return;
+    if (item.children.length === 2)
+        item.append(make('details', {}, make('summary', {}, 'where the thread was'), make('ol', {class: 'frames'})));
+    item.querySelector('ol').replaceChildren(...frames);
+}
+
+/* One line for a stall, which tells more as it lasts, and once more with names of its frames. */
+const stalls = []; /* {key, item, isOver} */
 function onStall(stall) {
     const who = [stall.label || stall.kind, stall.function && 'in ' + stall.function].filter(it => it).join(' ');
-    const text = (stall.over ? 'Stalled: ' : 'Is stalling: ') + who + ', for ' + duration(stall.ms * 1e6);
-    if (!lasting || lasting.who !== who) lasting = {who, item: addLine(text, null, true)};
-    else put(lasting.item.children[1], text);
-    const frames = (stall.frames || []).slice(0, 64);
-    if (frames.length > 0 && lasting.item.children.length === 2)
-        lasting.item.append(
-            make('details', {}, make('summary', {}, 'where the thread was'), make('pre', {}, frames.join('\n')))
-        );
-    if (stall.over) lasting = null;
+    const phase = stall.phase ? ', phase ' + phaseName(stall.phase) : '';
+    const text = (stall.over ? 'Stalled: ' : 'Is stalling: ') + who + phase + ', for ' + duration(stall.ms * 1e6);
+    const key = stall.number || who;
+    let known = stalls.find(it => it.key === key && (stall.number || !it.isOver));
+    if (!known) {
+        known = {key, item: addLine(text, null, true)};
+        stalls.unshift(known);
+        stalls.length = Math.min(stalls.length, 8);
+    }
+    known.isOver = stall.over;
+    put(known.item.children[1], text);
+    showFrames(known.item, stall);
 }
 
 on('hello', hello => {
+    stalls.length = 0; /* another server numbers anew */
     makeScenes(hello);
     makeBackends(hello);
 });
