@@ -25,7 +25,7 @@ class Socket:
 
     def __init__(self, url):
         parts = urllib.parse.urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=20)
+        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=90)
         self.data = b''
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall((f'GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n'
@@ -72,7 +72,7 @@ class Socket:
 class Browser:
     """Chromium without a window, and a page in it. Its complaints gather in `complaints`."""
 
-    def __init__(self, program, seconds=30):
+    def __init__(self, program, seconds=60):
         self.directory = tempfile.mkdtemp(prefix='eddy-browser-')
         self.number, self.complaints, self.socket = 0, [], None
         self.process = subprocess.Popen([program, '--headless=new', '--no-sandbox', '--disable-gpu',
@@ -132,7 +132,7 @@ class Browser:
             raise AssertionError(f'{script}: {answer["exceptionDetails"]["exception"]["description"]}')
         return answer['result'].get('value')
 
-    def until(self, script, seconds=10):
+    def until(self, script, seconds=40):
         """Waits for an expression to be true."""
         end = time.monotonic() + seconds
         while not self.do(f'Boolean({script})'):

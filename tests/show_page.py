@@ -196,13 +196,16 @@ class Page(unittest.TestCase):
     def test_the_models_run(self):
         self.browser.do(f'{of("models-clients")}.value = 4')
         self.click('models-start')
-        self.browser.until('/[1-9]/.test(document.querySelector("#model-grid dl").textContent)', 15)
+        self.browser.until('/[1-9]/.test(document.querySelector("#model-grid dl").textContent)', 60)
+        points = 'document.querySelector("#model-grid .curve").getAttribute("d").split("L").length'
+        first = self.browser.do(points)
+        self.browser.until(f'{points} > {first}')  # it draws as it goes
         self.click('models-stop')
         self.browser.until(of('models-stop') + '.disabled')
 
     def test_the_ruler_zooms(self):
         self.click('costs-measure')
-        self.browser.until('document.querySelectorAll("#cost-list li").length > 5', 30)
+        self.browser.until('document.querySelectorAll("#cost-list li").length > 5', 60)
         ticks = '[...document.querySelectorAll("#ruler .tick")].map(it => it.textContent).join()'
         whole = self.browser.do(ticks)
         self.browser.do(of('ruler') + '.focus()')
@@ -259,7 +262,7 @@ class Page(unittest.TestCase):
         self.browser.until(of('connection') + '.className === "down"')
         type(self).server = Server(self.eddy, '--port', port)
         self.addClassCleanup(self.server.close)
-        self.browser.until(of('connection') + '.className === "up"', 15)
+        self.browser.until(of('connection') + '.className === "up"', 60)
         self.browser.do('0')
         others = [it for it in self.browser.complaints if 'ERR_' not in it or '/events' not in it]
         self.browser.complaints = others  # the browser itself tells of a server that is not there
@@ -276,7 +279,7 @@ def picture(eddy, chromium, path):
         for seconds, name in ((12, 'compute-pool'), (10, 'compute-pool'), (4, 'sleep'), (5, 'sleep'), (10, 'compute'), (4, 'compute'), (6, 'sleep')):
             time.sleep(seconds)
             browser.do(of('scene-' + name) + '.click()')
-        browser.until('/Blocked for [5-9]\\d\\d ms/.test(document.getElementById("now-line").textContent)', 30)
+        browser.until('/Blocked for [5-9]\\d\\d ms/.test(document.getElementById("now-line").textContent)', 60)
         browser.picture(path)
     finally:
         browser.close()

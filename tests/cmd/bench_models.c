@@ -126,6 +126,22 @@ START_TEST(a_pool_of_threads_comes_in_several_sizes) {
 }
 END_TEST
 
+/* Each model begins and is told of while it runs; what cannot run says why. */
+START_TEST(a_live_run_tells_how_it_goes) {
+    const char *const arguments[] = {
+        "bench",     "models", "--live",    "10", "--sample-ms",   "60", "--threads", "2",
+        "--wait-ms", "1",      "--burn-us", "10", "--connections", "4",  NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_str_eq(err, "");
+    ck_assert_uint_eq(count(out, "\"begins\": true}\n"), MODELS);
+    ck_assert_uint_ge(count(out, "\"answers_a_second\": "), MODELS);
+    ck_assert_uint_eq(count(out, "\"error\""), 0);
+    const char *loop = strstr(out, "{\"model\": \"event-loop\", \"after_ms\": ");
+    ck_assert_ptr_nonnull(loop);
+    ck_assert_ptr_nonnull(strstr(loop, "\"served\": 4, \"memory_bytes\": "));
+}
+END_TEST
+
 /* Killed in the middle of a long sample, it cannot clean up: its processes end by themselves. */
 START_TEST(nothing_outlives_a_bench_that_is_killed) {
     static const char *const models[] = {"fork", "thread", "event-loop-pool"};
@@ -208,7 +224,7 @@ Suite *make_suite(void) {
     ck_add(suite, "models", every_model_serves_requests_that_wait_and_compute,
            every_model_serves_requests_that_do_neither, a_model_is_told_as_json_and_as_a_table,
            waits_are_random_or_fixed, a_pool_of_threads_comes_in_several_sizes,
-           nothing_outlives_a_bench_that_is_killed);
+           a_live_run_tells_how_it_goes, nothing_outlives_a_bench_that_is_killed);
     ck_add(suite, "costs", costs_are_told_and_leave_no_file,
            a_cost_that_cannot_be_measured_says_why, help_and_mistakes_are_told);
     return suite;

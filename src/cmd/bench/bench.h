@@ -78,9 +78,13 @@ void bench_start(struct bench_meter *meter);
 void bench_stop(const struct bench_meter *meter, struct bench_sample *sample);
 /* Private memory of this process, in bytes; -1 where the system does not tell. */
 int64_t bench_memory_bytes(void);
-/* Memory of a process and its children, in bytes, pages that several processes have in common
- * shared out among them (proportional set size); -1 where the system does not tell. */
-int64_t bench_family_memory_bytes(pid_t parent);
+/* A process and its children. */
+struct bench_family {
+    int64_t memory_bytes; /* pages that several processes have in common shared out among them
+                           * (proportional set size); -1: the system does not tell */
+    int processes, threads;
+};
+void bench_read_family(pid_t parent, struct bench_family *family);
 /* What the kernel of this system needs for itself, in bytes: slabs, page tables, stacks, and what
  * it has for each processor; -1 where the system does not tell. */
 int64_t bench_kernel_memory_bytes(void);
@@ -99,6 +103,7 @@ void bench_write_trace(const struct bench_case *it, struct bench_sample *sample)
 
 struct bench_plan {
     unsigned rounds;    /* that count */
+    bool is_cold;       /* without one before them to warm up */
     int64_t time_ns;    /* of a sample */
     bool show_progress; /* on stderr */
     /* Of each case one sample more, which counts for nothing, and whose loop is traced; NULL: no.

@@ -66,31 +66,45 @@ static int64_t read_memory(const char *process, const char *name) {
     return kib * 1024;
 }
 
-/* The name in /proc/PID/stat stands in brackets and may hold anything. */
-static bool is_child_of(const char *process, pid_t parent) {
+/* Whose child it is and how many threads it has; false: it has ended. The name in /proc/PID/stat
+ * stands in brackets and may hold anything. */
+static bool read_stat(const char *process, int *parent, int *threads) {
     char path[64], text[512];
-    int of = -1;
     snprintf(path, sizeof path, "/proc/%.16s/stat", process);
     FILE *file = fopen(path, "r");
     if (file == NULL) return false;
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     const char *behind = strrchr(text, ')');
-    return behind != NULL && sscanf(behind, ") %*c %d", &of) == 1 && of == parent;
+    return behind != NULL && sscanf(behind,
+                                    ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+                                    "%*d %*d %d",
+                                    parent, threads) == 2;
 }
 
-int64_t bench_family_memory_bytes(pid_t parent) {
+static void add_process(struct bench_family *family, const char *process, int threads) {
+    int64_t bytes = read_memory(process, "Pss:");
+    family->memory_bytes += bytes;
+    family->processes += bytes > 0;
+    family->threads += bytes > 0 ? threads : 0;
+}
+
+void bench_read_family(pid_t parent, struct bench_family *family) {
     char name[16];
+    int of, threads;
     snprintf(name, sizeof name, "%d", (int)parent);
-    int64_t sum = read_memory(name, "Pss:");
-    DIR *directory = sum > 0 ? opendir("/proc") : NULL;
-    if (directory == NULL) return -1;
+    *family = (struct bench_family){0};
+    if (read_stat(name, &of, &threads)) add_process(family, name, threads);
+    DIR *directory = family->processes > 0 ? opendir("/proc") : NULL;
+    if (directory == NULL) {
+        family->memory_bytes = -1;
+        return;
+    }
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
         if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
-            is_child_of(entry->d_name, parent))
-            sum += read_memory(entry->d_name, "Pss:");
+            read_stat(entry->d_name, &of, &threads) && of == parent)
+            add_process(family, entry->d_name, threads);
     closedir(directory);
-    return sum;
 }
 
 int64_t bench_kernel_memory_bytes(void) {

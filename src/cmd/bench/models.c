@@ -31,7 +31,7 @@ struct options {
     unsigned connections[CHOSEN_MAX];
     unsigned threads[CHOSEN_MAX];
     size_t model_count, connections_count, threads_count;
-    unsigned wait_ms, burn_us, requests;
+    unsigned wait_ms, burn_us, requests, live_ms;
     bool is_fixed;
 };
 
@@ -78,6 +78,10 @@ static bool set_threads(void *to, const char *value) {
            command_line_number(value, 1, 1024, &options->threads[options->threads_count++]);
 }
 
+static bool set_live_ms(void *to, const char *value) {
+    return command_line_number(value, 10, 10000, &((struct options *)to)->live_ms);
+}
+
 static const struct option_rule rules[] = {
     {"model", "NAME", "a model of \"eddy bench models --help\"", set_model,
      "compare this model; may be given several times (default: all)"},
@@ -101,6 +105,9 @@ static const struct option_rule rules[] = {
     {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
      "measure for so many milliseconds each, longer if few answers" COMMAND_LINE_INDENT
      "come (default 250)"},
+    {"live", "MS", "a number from 10 to 10000", set_live_ms,
+     "one sample of each, without one to warm up, and no report, but, while" COMMAND_LINE_INDENT
+     "it is measured, a line of JSON so often: how it went since the last one"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
@@ -185,6 +192,7 @@ static size_t make_subjects(struct models_subject *subjects, const struct option
         .is_fixed = options->is_fixed,
         .burn_steps = (uint64_t)(options->burn_us * steps_per_us()),
         .requests = options->requests,
+        .live_ms = options->live_ms,
     };
     size_t count = 0;
     for (size_t i = 0; i < models_count; i++) {
@@ -226,6 +234,26 @@ static size_t make_cases(struct bench_case *cases, const struct models_subject *
     return count;
 }
 
+/* What cannot be measured says so in a line of its own. */
+static int run_live(const struct options *options, const struct bench_case *cases, size_t count,
+                    struct bench_result *results) {
+    struct bench_plan plan = {
+        .rounds = 1, .is_cold = true, .time_ns = options->common.sample_ms * EDDY_NS_PER_MS};
+    char text[64];
+    for (size_t i = 0; i < count; i++) {
+        const struct models_subject *subject = cases[i].extra;
+        int err = bench_run(&cases[i], 1, &plan, &results[i]);
+        if (err < 0) {
+            fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
+            return 1;
+        }
+        if (results[i].error == 0) continue;
+        printf("{\"model\": \"%s\", \"error\": \"%s\"}\n", subject->model->name, results[i].why);
+        fflush(stdout);
+    }
+    return 0;
+}
+
 int bench_models_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
     static struct bench_result results[CASES_MAX];
@@ -254,5 +282,6 @@ int bench_models_main(int argc, char **argv) {
         options.threads_count = sizeof usual_threads / sizeof usual_threads[0];
     }
     size_t count = make_cases(cases, subjects, make_subjects(subjects, &options), &options);
+    if (options.live_ms > 0) return run_live(&options, cases, count, results);
     return bench_execute(&options.common, cases, count, results);
 }

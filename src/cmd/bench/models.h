@@ -46,6 +46,7 @@ struct models_settings {
     uint64_t burn_steps; /* of models_burn() */
     unsigned requests;   /* of a connection, before it makes place for the next one */
     unsigned threads;    /* of the pool */
+    unsigned live_ms;    /* how often to tell how it goes, while it is measured; 0: never */
 };
 
 /* bench_case.extra; the size is the number of connections. */
@@ -63,6 +64,13 @@ struct models_usage {
     unsigned cpu_us, switches;
 };
 
+/* How it went since it was told before. */
+struct models_live {
+    _Atomic(int64_t) after_ns, time_ns; /* since measuring began, since it was told before */
+    _Atomic(int64_t) answers, p50_ns, p99_ns;
+    _Atomic(unsigned) served; /* so far */
+};
+
 /* Shared by all processes of a sample. */
 struct models_shared {
     _Atomic(int) phase;      /* set by the load; the last one by the server */
@@ -70,6 +78,7 @@ struct models_shared {
                                 `error` */
     _Atomic(int) error;
     char why[64];
+    struct models_live live;   /* written by the load before it tells */
     unsigned port;             /* written before models_ready() tells */
     struct models_usage usage; /* of the server while measuring; written before it tells */
     /* What children of the server have used: while measuring, and, once they end, all of it. */

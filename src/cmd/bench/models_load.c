@@ -44,6 +44,10 @@ struct load {
     uint64_t answers; /* while measuring */
     uint64_t random;
     int64_t since_ns; /* of the phase under way */
+    /* --live: as it was when it was told before. */
+    int64_t told_ns;
+    uint64_t told_answers;
+    eddy_histogram told;
     bool is_warm, has_ended;
 };
 
@@ -162,7 +166,7 @@ static void open_client(struct client *client) {
 
 /* The clients that have had their first answer go on; the others wait for it already. */
 static void begin_measuring(struct load *load) {
-    load->since_ns = bench_now_ns();
+    load->since_ns = load->told_ns = bench_now_ns();
     atomic_store(&load->job->shared->phase, MODELS_MEASURING);
     for (unsigned i = 0; i < load->opened; i++) {
         struct client *client = &load->clients[i];
@@ -173,12 +177,33 @@ static void begin_measuring(struct load *load) {
 }
 
 /* A client that has got no answer in all this time counts as one that waits. */
+static void record_waiting(const struct load *load, int64_t now_ns, eddy_histogram *latency) {
+    for (unsigned i = 0; i < load->opened; i++)
+        if (!load->clients[i].is_served)
+            eddy_histogram_record(latency, now_ns - load->clients[i].since_ns);
+}
+
+static void tell_live(struct load *load, int64_t now_ns) {
+    struct models_live *live = &load->job->shared->live;
+    eddy_histogram latency = load->job->sample->latency;
+    eddy_histogram_subtract(&latency, &load->told);
+    record_waiting(load, now_ns, &latency);
+    atomic_store(&live->after_ns, now_ns - load->since_ns);
+    atomic_store(&live->time_ns, now_ns - load->told_ns);
+    atomic_store(&live->answers, (int64_t)(load->answers - load->told_answers));
+    atomic_store(&live->p50_ns, eddy_histogram_at_ns(&latency, 0.5));
+    atomic_store(&live->p99_ns, eddy_histogram_at_ns(&latency, 0.99));
+    atomic_store(&live->served, load->served);
+    load->told = load->job->sample->latency;
+    load->told_answers = load->answers;
+    load->told_ns = now_ns;
+    tell(load, 't');
+}
+
 static void end_measuring(struct load *load, int64_t now_ns) {
     struct bench_sample *sample = load->job->sample;
     atomic_store(&load->job->shared->phase, MODELS_OVER);
-    for (unsigned i = 0; i < load->opened; i++)
-        if (!load->clients[i].is_served)
-            eddy_histogram_record(&sample->latency, now_ns - load->clients[i].since_ns);
+    record_waiting(load, now_ns, &sample->latency);
     sample->operations = load->answers;
     sample->time_ns = now_ns - load->since_ns;
     sample->served = load->served;
@@ -209,6 +234,8 @@ static void on_tick(eddy_timer *timer) {
         look_whether_warm(load, now_ns);
     } else if (phase_of(load) == MODELS_MEASURING) {
         int64_t late_ns = now_ns - load->since_ns - load->job->time_ns;
+        int64_t live_ns = load->job->settings.live_ms * EDDY_NS_PER_MS;
+        if (live_ns > 0 && now_ns - load->told_ns >= live_ns) tell_live(load, now_ns);
         if (late_ns >= 0 && (load->answers >= ANSWERS_MIN * (uint64_t)load->job->at_once ||
                              late_ns > LATE_S * EDDY_NS_PER_S))
             end_measuring(load, now_ns);

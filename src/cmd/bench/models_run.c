@@ -1,8 +1,8 @@
 /* models_run.c: a sample of a model: starts the server and the load, looks at the memory while all
  * connections are open, tells both when to measure, and ends them.
  * The messages are letters. The server says r (it listens), k (done) and x (it failed); it is told
- * m (begin to measure) and e (enough). The load says r, w (all have been served), d (measured) and
- * x; it is told c (connect) and m. The end of the socket means: end. */
+ * m (begin to measure) and e (enough). The load says r, w (all have been served), t (how it goes),
+ * d (measured) and x; it is told c (connect) and m. The end of the socket means: end. */
 #include "models.h"
 
 #include <errno.h>
@@ -138,16 +138,20 @@ static bool start(struct process *process, struct models_job *job, void (*run)(s
     return false;
 }
 
-/* Waits for a letter; false if it is another one, or no further one comes. */
-static bool hears(const struct process *process, char wanted) {
+/* Waits for a letter; '\0' if no further one comes. */
+static char hear(const struct process *process) {
     enum { LOOK_MS = 100 };
     struct pollfd ready = {process->fd, POLLIN, 0};
     char letter = 0;
     while (getppid() == process->runner) {
         if (poll(&ready, 1, LOOK_MS) != 1) continue;
-        return read(process->fd, &letter, 1) == 1 && letter == wanted;
+        return read(process->fd, &letter, 1) == 1 ? letter : '\0';
     }
-    return false;
+    return '\0';
+}
+
+static bool hears(const struct process *process, char wanted) {
+    return hear(process) == wanted;
 }
 
 static bool tells(const struct process *process, char letter) {
@@ -160,19 +164,69 @@ static void end(struct process *process) {
     while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) continue;
 }
 
+/* What was found, when to look again: looking takes its time where there are many processes, and
+ * theirs as well, so it is done for a twentieth of the time at most. */
+struct view {
+    struct bench_family family;
+    int64_t next_ns;
+};
+
+static void look(struct view *view, const struct process *server) {
+    enum { REST = 20 };
+    int64_t since_ns = bench_now_ns();
+    if (since_ns < view->next_ns) return;
+    bench_read_family(server->pid, &view->family);
+    int64_t now_ns = bench_now_ns();
+    view->next_ns = now_ns + REST * (now_ns - since_ns);
+}
+
+/* --live: a line of JSON. One thread of the server is there for the measurement. */
+static void tell_live(const struct models_job *job, const struct bench_family *family,
+                      int64_t after_ns) {
+    const struct models_live *live = &job->shared->live;
+    double seconds = (double)atomic_load(&live->time_ns) / (double)EDDY_NS_PER_S;
+    printf("{\"model\": \"%s\", \"after_ms\": %lld, \"answers_a_second\": %.0f, "
+           "\"p50_ns\": %lld, \"p99_ns\": %lld, \"served\": %u, \"memory_bytes\": %lld, "
+           "\"processes\": %d, \"threads\": %d}\n",
+           job->model->name, (long long)(after_ns / EDDY_NS_PER_MS),
+           seconds > 0 ? (double)atomic_load(&live->answers) / seconds : 0,
+           (long long)atomic_load(&live->p50_ns), (long long)atomic_load(&live->p99_ns),
+           atomic_load(&live->served), (long long)family->memory_bytes, family->processes,
+           family->threads - 1);
+    fflush(stdout);
+}
+
+/* Of what is told faster than it is written only the last is. */
+static bool watch_load(const struct models_job *job, const struct process *server,
+                       const struct process *load, struct view *view) {
+    int64_t told_ns = 0;
+    char letter;
+    while ((letter = hear(load)) == 't') {
+        int64_t after_ns = atomic_load(&job->shared->live.after_ns);
+        if (after_ns != told_ns) tell_live(job, &view->family, after_ns);
+        told_ns = after_ns;
+        look(view, server);
+    }
+    return letter == 'd';
+}
+
 /* Returns whether all went well. The memory is looked at while the clients are connected and all is
  * quiet: looking takes its time where there are thousands of processes. Before, the load must be
  * there: the share of a page goes down with every process that has it. */
 static bool measure(struct models_job *job, struct process *server, struct process *load) {
     if (!start(server, job, run_server, -1) || !hears(server, 'r')) return false;
     if (!start(load, job, models_load, server->fd) || !hears(load, 'r')) return false;
-    job->sample->before_bytes = bench_family_memory_bytes(server->pid);
+    struct view view = {.next_ns = 0};
+    look(&view, server);
+    job->sample->before_bytes = view.family.memory_bytes;
     int64_t kernel_bytes = bench_kernel_memory_bytes();
     if (!tells(load, 'c') || !hears(load, 'w')) return false;
     if (kernel_bytes >= 0) job->sample->kernel_bytes = bench_kernel_memory_bytes() - kernel_bytes;
-    job->sample->memory_bytes = bench_family_memory_bytes(server->pid);
+    view.next_ns = 0;
+    look(&view, server);
+    job->sample->memory_bytes = view.family.memory_bytes;
     if (!tells(server, 'm') || !hears(server, 'k')) return false;
-    if (!tells(load, 'm') || !hears(load, 'd')) return false;
+    if (!tells(load, 'm') || !watch_load(job, server, load, &view)) return false;
     return tells(server, 'e') && hears(server, 'k');
 }
 
@@ -196,6 +250,10 @@ void models_run(const struct bench_case *it, struct bench_sample *sample) {
         return;
     }
     struct process server = {0, -1, it->runner}, load = server;
+    if (job.settings.live_ms > 0) {
+        printf("{\"model\": \"%s\", \"begins\": true}\n", job.model->name);
+        fflush(stdout);
+    }
     bool is_well = measure(&job, &server, &load);
     end(&load); /* first: with it go the connections that the server's children wait on */
     end(&server);

@@ -137,7 +137,7 @@ static void tell_progress(const struct bench_plan *plan, const struct bench_case
 
 static void run_group(const struct bench_case *cases, size_t count, const struct bench_plan *plan,
                       struct rounds *rounds, struct bench_sample *sample) {
-    for (unsigned round = 0; round <= plan->rounds; round++) {
+    for (unsigned round = plan->is_cold ? 1 : 0; round <= plan->rounds; round++) {
         for (size_t i = 0; i < count; i++) {
             if (rounds[i].error != 0) continue;
             struct bench_case it = cases[i];

@@ -71,13 +71,16 @@ static char *take_line(char **text) {
     return line;
 }
 
-/* Of "../src/core/timer.c:12 (discriminator 2)" what stands behind the last "../"; "??:0", or a
+/* Of "…/../src/core/timer.c:12 (discriminator 2)" what it is called in the project; "??:0", or a
  * line that is not known, is no place. */
 static const char *place_of(char *line) {
+    static const char *const parts[] = {"/src/", "/platform/"};
     line[strcspn(line, " ")] = '\0';
-    for (char *at; (at = strstr(line, "../")) != NULL;) line = at + 3;
-    const char *number = strrchr(line, ':');
-    return number != NULL && number[1] > '0' && number[1] <= '9' ? line : "";
+    const char *number = strrchr(line, ':'), *place = line;
+    if (number == NULL || number[1] < '1' || number[1] > '9') return "";
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        for (const char *at = place; (at = strstr(at, parts[i])) != NULL;) place = ++at;
+    return place;
 }
 
 static void add_function(struct show_frame *frame, const char *name, const char *place) {
@@ -120,7 +123,7 @@ void show_frames_ask(struct show_frames *frames) {
         snprintf(addresses[i], sizeof addresses[i], "0x%" PRIxPTR, frames->asked[i]);
         arguments[5 + i] = addresses[i];
     }
-    int err = show_program_start(&frames->program, arguments, on_answer);
+    int err = show_program_start(&frames->program, arguments, NULL, on_answer);
     if (err == -ENOENT) frames->path[0] = '\0';
     frames->asked_count = 0;
 }

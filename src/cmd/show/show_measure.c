@@ -1,11 +1,10 @@
 /* show_measure.c: see show_measure.h. */
 #include "show_measure.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { SECONDS = 5, THREADS = 32, POOL_THREADS = 4 };
 
 /* What the page calls a model, and `eddy bench models` does. */
 static const struct {
@@ -14,7 +13,6 @@ static const struct {
     {"one", "one-at-a-time"},       {"fork", "fork"},       {"thread", "thread"},
     {"thread-pool", "thread-pool"}, {"loop", "event-loop"}, {"loop-pool", "event-loop-pool"},
 };
-enum { ONE, FORK, THREAD, THREAD_POOL, LOOP, LOOP_POOL, MODELS };
 
 void show_measure_init(struct show_measure *measure, eddy_loop *loop, const char *self,
                        struct show_board *board,
@@ -31,88 +29,79 @@ void show_measure_init(struct show_measure *measure, eddy_loop *loop, const char
 
 /* --- The models --- */
 
-/* The number behind `name` in what the bench has printed; 0: there is none. */
-static double number_of(const char *text, const char *name) {
-    const char *at = strstr(text, name);
-    return at != NULL ? strtod(at + strlen(name), NULL) : 0;
+/* The number behind `name` in a line of the bench; -1: there is none. */
+static double number_of(const char *line, const char *name) {
+    const char *at = strstr(line, name);
+    return at != NULL ? strtod(at + strlen(name), NULL) : -1;
 }
 
-static unsigned threads_of(unsigned model, unsigned clients) {
-    return model == THREAD        ? clients + 1
-           : model == THREAD_POOL ? THREADS + 1
-           : model == LOOP_POOL   ? POOL_THREADS + 1
-                                  : 1;
+/* The page's name of the model that a line is about, or NULL. */
+static const char *model_of(const char *line) {
+    static const char head[] = "{\"model\": \"";
+    if (strncmp(line, head, sizeof head - 1) != 0) return NULL;
+    const char *name = line + sizeof head - 1;
+    size_t length = strcspn(name, "\"");
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+        if (strlen(models[i].bench) == length && memcmp(models[i].bench, name, length) == 0)
+            return models[i].name;
+    return NULL;
 }
 
-static void tell_model(struct show_measure *measure, const char *text, bool is_end) {
+static void tell_model(struct show_measure *measure, const char *name, const char *line) {
     char event[512];
-    double each_ns = number_of(text, "\"time_ns\": {\"median\": ");
-    unsigned processes = measure->model == FORK ? measure->clients + 1 : 1;
+    double memory = number_of(line, "\"memory_bytes\": ");
     int length = snprintf(
         event, sizeof event,
-        "{\"model\":\"%s\",\"second\":%u,\"done_per_s\":%.0f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
-        "\"memory_kb\":%.0f,\"threads\":%u,\"processes\":%u,\"clients\":%u,\"served\":%.0f,"
-        "\"end\":%s}",
-        models[measure->model].name, measure->second, each_ns > 0 ? 1e9 / each_ns : 0,
-        number_of(text, "\"p50_ns\": ") / 1e3, number_of(text, "\"p99_ns\": ") / 1e3,
-        number_of(text, "\"memory_bytes\": ") / 1024,
-        threads_of(measure->model, measure->clients) * processes, processes, measure->clients,
-        number_of(text, "\"served\": "), is_end ? "true" : "false");
+        "{\"model\":\"%s\",\"clients\":%u,\"after_ms\":%.0f,\"done_per_s\":%.0f,\"p50_us\":%.1f,"
+        "\"p99_us\":%.1f,\"served\":%.0f,\"memory_kb\":%.0f,\"threads\":%.0f,\"processes\":%.0f}",
+        name, measure->clients, number_of(line, "\"after_ms\": "),
+        number_of(line, "\"answers_a_second\": "), number_of(line, "\"p50_ns\": ") / 1e3,
+        number_of(line, "\"p99_ns\": ") / 1e3, number_of(line, "\"served\": "),
+        memory < 0 ? -1 : memory / 1024, number_of(line, "\"threads\": "),
+        number_of(line, "\"processes\": "));
     measure->tell(measure->context, "model", event, (size_t)length);
 }
 
-static void on_sample(struct show_program *program, const char *text, int error);
-
-static int begin_sample(struct show_measure *measure) {
-    char clients[16], threads[16];
-    const char *const arguments[] = {measure->self,
-                                     "bench",
-                                     "models",
-                                     "--model",
-                                     models[measure->model].bench,
-                                     "--connections",
-                                     clients,
-                                     "--threads",
-                                     threads,
-                                     "--rounds",
-                                     "1",
-                                     "--sample-ms",
-                                     "400",
-                                     "--wait-ms",
-                                     "5",
-                                     "--burn-us",
-                                     "50",
-                                     "--json",
-                                     NULL};
-    snprintf(clients, sizeof clients, "%u", measure->clients);
-    snprintf(threads, sizeof threads, "%d", THREADS);
-    return show_program_start(&measure->models, arguments, on_sample);
+static void tell_step(struct show_measure *measure, const char *name, const char *step) {
+    char event[128];
+    int length = snprintf(event, sizeof event, "{\"model\":\"%s\",\"clients\":%u,\"%s\":true}",
+                          name, measure->clients, step);
+    measure->tell(measure->context, "model", event, (size_t)length);
 }
 
-static void end_models(struct show_measure *measure, const char *why) {
-    measure->is_on = false;
-    show_say(measure->board, "%s", why);
-}
-
-static void on_sample(struct show_program *program, const char *text, int error) {
+static void on_line(struct show_program *program, const char *line) {
     struct show_measure *measure = eddy_container_of(program, struct show_measure, models);
+    static const char error[] = "\"error\": \"";
+    const char *name = model_of(line);
+    if (name == NULL || !measure->is_on) return;
+    if (strstr(line, "\"begins\": true") != NULL)
+        tell_step(measure, name, "begins");
+    else if (strstr(line, error) != NULL)
+        show_say(measure->board, "The model \"%s\" could not be measured with %u clients: %.*s.",
+                 name, measure->clients, (int)strcspn(strstr(line, error) + sizeof error - 1, "\""),
+                 strstr(line, error) + sizeof error - 1);
+    else
+        tell_model(measure, name, line);
+}
+
+static void on_models_end(struct show_program *program, const char *text, int error) {
+    struct show_measure *measure = eddy_container_of(program, struct show_measure, models);
+    (void)text;
+    tell_step(measure, "", "end");
     if (!measure->is_on) return;
-    if (error < 0) {
-        show_say(measure->board, "The model \"%s\" could not be measured with %u clients.",
-                 models[measure->model].name, measure->clients);
-        measure->second = SECONDS;
-        text = "";
-    }
-    bool is_over = ++measure->second >= SECONDS;
-    tell_model(measure, text, is_over);
-    if (is_over) {
-        measure->second = 0;
-        measure->model++;
-    }
-    if (measure->model == MODELS)
-        end_models(measure, "All models have been measured.");
-    else if (begin_sample(measure) < 0)
-        end_models(measure, "The models cannot be measured: no process can be started.");
+    measure->is_on = false;
+    show_say(measure->board, error == 0 ? "All models have been measured."
+                                        : "The models could not be measured to the end.");
+}
+
+static int begin_models(struct show_measure *measure) {
+    char clients[16];
+    const char *const arguments[] = {measure->self, "bench",       "models", "--connections",
+                                     clients,       "--threads",   "32",     "--live",
+                                     "250",         "--sample-ms", "5000",   "--wait-ms",
+                                     "5",           "--burn-us",   "50",     NULL};
+    snprintf(clients, sizeof clients, "%u", measure->clients);
+    return show_program_start(&measure->models, arguments, on_line, on_models_end);
 }
 
 int show_measure_models(struct show_measure *measure, bool on, unsigned clients) {
@@ -122,9 +111,8 @@ int show_measure_models(struct show_measure *measure, bool on, unsigned clients)
         return 0;
     }
     if (measure->is_on || show_program_runs(&measure->models)) return -EALREADY;
-    measure->model = measure->second = 0;
     measure->clients = clients;
-    int err = begin_sample(measure);
+    int err = begin_models(measure);
     measure->is_on = err == 0;
     return err;
 }
@@ -170,7 +158,7 @@ void show_measure_costs(struct show_measure *measure, eddy_http_request *request
     while (waiter < measure->waiters + MEASURE_WAITERS && waiter->request != NULL) waiter++;
     bool has_place = waiter < measure->waiters + MEASURE_WAITERS;
     bool runs = has_place && (show_program_runs(&measure->costs) ||
-                              show_program_start(&measure->costs, arguments, on_costs) == 0);
+                              show_program_start(&measure->costs, arguments, NULL, on_costs) == 0);
     if (!runs) {
         answer(measure, request);
         return;

@@ -1,5 +1,5 @@
 /* show_measure.h: what `eddy bench` measures for the page: the models of a server, one after the
- * other, and what waiting costs. Threading: the serving thread's. */
+ * other in one run, told as it goes, and what waiting costs. Threading: the serving thread's. */
 #ifndef EDDY_CMD_SHOW_MEASURE_H
 #define EDDY_CMD_SHOW_MEASURE_H
 
@@ -15,7 +15,7 @@ struct show_measure {
     struct show_board *board;
     struct show_program models;
     bool is_on;
-    unsigned model, second, clients;
+    unsigned clients;
     void (*tell)(void *context, const char *type, const char *data, size_t size);
     void *context;
     struct show_program costs;

@@ -30,12 +30,24 @@ static void on_closed(eddy_stream *stream) {
     finish(program);
 }
 
+static void tell_lines(struct show_program *program) {
+    char *begin = program->text, *end;
+    while ((end = strchr(begin, '\n')) != NULL) {
+        *end = '\0';
+        program->line(program, begin);
+        begin = end + 1;
+    }
+    program->used -= (size_t)(begin - program->text);
+    memmove(program->text, begin, program->used + 1);
+}
+
 static void on_output(eddy_stream *stream, void *data, ssize_t size) {
     struct show_program *program = eddy_container_of(stream, struct show_program, output);
     if (size > 0 && program->used + (size_t)size < PROGRAM_OUTPUT_MAX) {
         memcpy(program->text + program->used, data, (size_t)size);
         program->used += (size_t)size;
         program->text[program->used] = '\0';
+        if (program->line != NULL) tell_lines(program);
         return;
     }
     if (size != 0) program->is_bad = true;
@@ -50,7 +62,7 @@ static void on_ended(eddy_child *child, const eddy_exit *exit) {
 }
 
 int show_program_start(struct show_program *program, const char *const *arguments,
-                       show_program_fn *fn) {
+                       show_program_line_fn *line, show_program_fn *fn) {
     const eddy_child_fd fds[] = {
         {.number = 0, .source = EDDY_CHILD_NULL},
         {.number = 1, .source = EDDY_CHILD_WRITES, .stream = &program->output},
@@ -68,6 +80,7 @@ int show_program_start(struct show_program *program, const char *const *argument
     program->text[0] = '\0';
     program->used = 0;
     program->is_bad = false;
+    program->line = line;
     program->fn = fn;
     eddy_stream_init(&program->output, eddy_handle_loop(&program->child.handle));
     int err = eddy_child_spawn(&program->child, &options, on_ended);
