@@ -12,10 +12,12 @@
  *   queue.h   one function at a time            trace.h    what a loop did, and why
  *   file.h    file operations                   trace_writer.h  that as text, or for Perfetto
  *   label.h   names for handles                 stats.h    where a loop's time goes
- *   watchdog.h  which callback holds it up      histogram.h  how often which times were seen */
+ *   watchdog.h  which callback holds it up      histogram.h  how often which times were seen
+ *   arena.h   a loop without a heap */
 #ifndef EDDY_H
 #define EDDY_H
 
+#include <eddy/arena.h>
 #include <eddy/base.h>
 #include <eddy/child.h>
 #include <eddy/defer.h>

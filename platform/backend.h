@@ -74,6 +74,14 @@ struct eddy_backend {
     int (*open)(void *state, const eddy_allocator *memory, int capacity);
     void (*close)(void *state);
 
+    /* Makes room for descriptors below that number, 1 to `fd_max` + 1, so that adding
+     * them, also after a reopen, takes no memory. -ENOMEM: there may be a part of it. NULL: adding
+     * never does. */
+    int (*reserve)(void *state, unsigned descriptors);
+
+    /* Of the memory: what reserve takes in all for a descriptor, and open for a record. */
+    size_t descriptor_bytes, record_bytes;
+
     /* In a forked child: leaves the parent's kernel object alone, and begins anew with nothing
      * registered. On an error the state is as after open failed: only close may follow, and it
      * must be harmless, or another reopen. */

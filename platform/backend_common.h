@@ -42,20 +42,26 @@ static inline int backend_check_watchable(int fd) {
     return 0;
 }
 
-/* `array`, of `*capacity` items, made to hold at least `needed` of them, the new ones zero. NULL if
- * there is no memory: then nothing has changed. */
+/* `array`, of `*capacity` items, made to hold `needed` of them, if it does not yet, the new ones
+ * zero. NULL if there is no memory: then nothing has changed. */
+static inline void *backend_reserve(const eddy_allocator *memory, void *array, unsigned *capacity,
+                                    size_t needed, size_t item_bytes) {
+    if (needed <= *capacity) return array;
+    if (needed > UINT_MAX || needed > SIZE_MAX / item_bytes) return NULL;
+    size_t old_bytes = *capacity * item_bytes;
+    char *grown = memory->resize(memory->context, array, old_bytes, needed * item_bytes);
+    if (grown == NULL) return NULL;
+    memset(grown + old_bytes, 0, needed * item_bytes - old_bytes);
+    *capacity = (unsigned)needed;
+    return grown;
+}
+
+/* The same with room for more, so that growing by ones is not quadratic. */
 static inline void *backend_grow(const eddy_allocator *memory, void *array, unsigned *capacity,
                                  size_t needed, size_t item_bytes) {
     if (needed <= *capacity) return array;
     size_t larger = *capacity < 32 ? 32 : (size_t)*capacity * 2;
-    if (larger < needed) larger = needed;
-    if (larger > UINT_MAX || larger > SIZE_MAX / item_bytes) return NULL;
-    size_t old_bytes = *capacity * item_bytes;
-    char *grown = memory->resize(memory->context, array, old_bytes, larger * item_bytes);
-    if (grown == NULL) return NULL;
-    memset(grown + old_bytes, 0, larger * item_bytes - old_bytes);
-    *capacity = (unsigned)larger;
-    return grown;
+    return backend_reserve(memory, array, capacity, larger < needed ? needed : larger, item_bytes);
 }
 
 static inline void backend_free(const eddy_allocator *memory, void *array, unsigned capacity,

@@ -161,6 +161,7 @@ const struct eddy_backend eddy_backend_epoll = {
     .state_bytes = sizeof(struct epoll_state),
     .open = epoll_open,
     .close = epoll_close,
+    .reserve = NULL,
     .reopen = epoll_reopen,
     .add = epoll_add,
     .modify = epoll_modify,

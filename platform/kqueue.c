@@ -44,8 +44,8 @@ struct kqueue_state {
 
 /* `it` has its memory and its capacity, and nothing open. */
 static int kqueue_open_queue(struct kqueue_state *it) {
-    struct kevent *events = backend_grow(&it->memory, it->events, &it->events_capacity,
-                                         (size_t)it->capacity, sizeof *events);
+    struct kevent *events = backend_reserve(&it->memory, it->events, &it->events_capacity,
+                                            (size_t)it->capacity, sizeof *events);
     if (events == NULL) return -ENOMEM;
     it->events = events;
     it->owner = getpid();
@@ -55,14 +55,10 @@ static int kqueue_open_queue(struct kqueue_state *it) {
     return 0;
 }
 
-static void kqueue_free_tables(struct kqueue_state *it) {
-    backend_free(&it->memory, it->watches, it->watches_capacity, sizeof *it->watches);
-    backend_free(&it->memory, it->changed, it->changed_capacity, sizeof *it->changed);
-}
-
 static void kqueue_close(void *state) {
     struct kqueue_state *it = state;
-    kqueue_free_tables(it);
+    backend_free(&it->memory, it->watches, it->watches_capacity, sizeof *it->watches);
+    backend_free(&it->memory, it->changed, it->changed_capacity, sizeof *it->changed);
     backend_free(&it->memory, it->events, it->events_capacity, sizeof *it->events);
     if (it->kqueue_fd >= 0) eddy_os_close(it->kqueue_fd);
     *it = (struct kqueue_state){.memory = it->memory, .kqueue_fd = -1, .capacity = it->capacity};
@@ -81,14 +77,24 @@ static int kqueue_open(void *state, const eddy_allocator *memory, int capacity) 
 static int kqueue_reopen(void *state) {
     struct kqueue_state *it = state;
     if (it->kqueue_fd >= 0 && it->owner == getpid()) eddy_os_close(it->kqueue_fd);
-    kqueue_free_tables(it);
-    *it = (struct kqueue_state){.memory = it->memory,
-                                .kqueue_fd = -1,
-                                .capacity = it->capacity,
-                                .events = it->events,
-                                .events_capacity = it->events_capacity,
-                                .is_nested = it->is_nested};
+    it->kqueue_fd = -1;
+    it->changed_count = it->broken_count = 0;
+    it->broken_starve = false;
+    if (it->watches != NULL) memset(it->watches, 0, it->watches_capacity * sizeof *it->watches);
     return kqueue_open_queue(it);
+}
+
+static int kqueue_reserve(void *state, unsigned descriptors) {
+    struct kqueue_state *it = state;
+    struct kqueue_watch *watches = backend_reserve(&it->memory, it->watches, &it->watches_capacity,
+                                                   descriptors, sizeof *watches);
+    if (watches == NULL) return -ENOMEM;
+    it->watches = watches;
+    int *changed = backend_reserve(&it->memory, it->changed, &it->changed_capacity, descriptors,
+                                   sizeof *changed);
+    if (changed == NULL) return -ENOMEM;
+    it->changed = changed;
+    return 0;
 }
 
 static void kqueue_mark_changed(struct kqueue_state *it, int fd) {
@@ -351,6 +357,9 @@ const struct eddy_backend eddy_backend_kqueue = {
     .state_bytes = sizeof(struct kqueue_state),
     .open = kqueue_open,
     .close = kqueue_close,
+    .reserve = kqueue_reserve,
+    .descriptor_bytes = sizeof(struct kqueue_watch) + sizeof(int),
+    .record_bytes = sizeof(struct kevent),
     .reopen = kqueue_reopen,
     .add = kqueue_add,
     .modify = kqueue_modify,

@@ -68,8 +68,24 @@ static void poll_close(void *state) {
     *it = (struct poll_state){.memory = memory};
 }
 
+/* There is no kernel object: a fork has copied everything. */
 static int poll_reopen(void *state) {
-    poll_close(state); /* there is no kernel object: a fork has copied everything */
+    struct poll_state *it = state;
+    it->polled_count = it->next = 0;
+    if (it->watches != NULL) memset(it->watches, 0, it->watches_capacity * sizeof *it->watches);
+    return 0;
+}
+
+static int poll_reserve(void *state, unsigned descriptors) {
+    struct poll_state *it = state;
+    struct pollfd *polled =
+        backend_reserve(&it->memory, it->polled, &it->polled_capacity, descriptors, sizeof *polled);
+    if (polled == NULL) return -ENOMEM;
+    it->polled = polled;
+    struct poll_watch *watches = backend_reserve(&it->memory, it->watches, &it->watches_capacity,
+                                                 descriptors, sizeof *watches);
+    if (watches == NULL) return -ENOMEM;
+    it->watches = watches;
     return 0;
 }
 
@@ -157,6 +173,8 @@ const struct eddy_backend eddy_backend_poll = {
     .state_bytes = sizeof(struct poll_state),
     .open = poll_open,
     .close = poll_close,
+    .reserve = poll_reserve,
+    .descriptor_bytes = sizeof(struct pollfd) + sizeof(struct poll_watch),
     .reopen = poll_reopen,
     .add = poll_add,
     .modify = poll_modify,

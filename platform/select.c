@@ -162,6 +162,7 @@ const struct eddy_backend eddy_backend_select = {
     .state_bytes = sizeof(struct select_state),
     .open = select_open,
     .close = select_close,
+    .reserve = NULL,
     .reopen = select_reopen,
     .add = select_add,
     .modify = select_modify,

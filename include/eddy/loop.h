@@ -68,6 +68,10 @@ typedef struct eddy_loop_config {
     size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */
     size_t stream_bytes_per_turn;    /* one stream's share of a turn's wait; default 256 KiB */
     eddy_wakeup_kind wakeup;         /* EDDY_WAKEUP_PIPE or EDDY_WAKEUP_EVENTFD */
+    bool is_fixed;        /* what the next two say is all there ever is: beyond it -ENOMEM */
+    unsigned descriptors; /* room for watchers of those below this number, as eddy_loop_reserve
+                           * makes it; default 0, and with `is_fixed` 64 */
+    unsigned timers;      /* the same for running timers; default 0, and with `is_fixed` 16 */
 } eddy_loop_config;
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
@@ -76,8 +80,9 @@ typedef struct eddy_loop_config {
  * setting out of its range), -ERANGE (select, and the pipe's descriptor is beyond what it can
  * watch), -ENOSYS or what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the backend that was
  * named, or an eventfd, is not to be had: without a name the next backend is tried), -ECHILD (the
- * pool is from before a fork, and has no threads here), -ENOMEM, -EMFILE, -ENFILE. Any thread; the
- * loop belongs to the one that runs it. */
+ * pool is from before a fork, and has no threads here), -ENOMEM (also where the pipe's descriptor
+ * is beyond those of a loop that `is_fixed`), -EMFILE, -ENFILE. Any thread; the loop belongs to the
+ * one that runs it. arena.h has what a loop without a heap needs. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Waits for a sender in
@@ -130,6 +135,17 @@ EDDY_API void eddy_loop_update_now(eddy_loop *loop);
 
 /* The backend the loop was opened with; valid until the loop is closed. Loop thread only. */
 EDDY_API const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop);
+
+/* Makes room for watchers of descriptors below the number `descriptors`, and for `timers` running
+ * ones, so that starting them asks for no memory; what there is already stays. Errors: -ENOMEM (in
+ * a loop that `is_fixed`, where that is more than it has), and then it may have made a part of it.
+ * Loop thread only. */
+EDDY_API int eddy_loop_reserve(eddy_loop *loop, unsigned descriptors, unsigned timers);
+
+/* A pointer of the program's, which the library does not look at; at first NULL. Loop thread only.
+ */
+EDDY_API void eddy_loop_set_data(eddy_loop *loop, void *data);
+EDDY_API void *eddy_loop_data(const eddy_loop *loop);
 
 /* Where the loop takes its memory, for what is made to live with it; valid until it is closed. Any
  * thread, where the allocator's functions may be called by any. */

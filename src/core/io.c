@@ -21,7 +21,6 @@
 enum {
     IO_ASKABLE = IO_INTEREST | EDDY_EDGE | EDDY_ONESHOT,
     IO_SLOTS_MIN = 64,
-    IO_SLOT_BYTES = sizeof(struct io_slot) + sizeof(int),
 };
 
 static eddy_token io_token(const struct io_slot *slot, int fd) {
@@ -34,13 +33,9 @@ static struct io_slot *io_slot(const eddy_io *io) {
 
 /* --- The table --- */
 
-/* Makes room for `fd`, and for its place among the changes, so that noting one cannot fail. */
-static int io_reserve(eddy_loop *loop, int fd) {
+/* So many slots, and as many places among the changes, so that noting one cannot fail. */
+static int io_resize(eddy_loop *loop, size_t count) {
     unsigned before = loop->io.slots_count;
-    if ((unsigned)fd < before) return 0;
-    if (!eddy_os_is_open(fd)) return -EBADF; /* a stray number must not cost gigabytes */
-    size_t count = before < IO_SLOTS_MIN ? IO_SLOTS_MIN : before;
-    while (count <= (unsigned)fd) count *= 2;
     if (count > SIZE_MAX / IO_SLOT_BYTES) return -ENOMEM;
     void *block =
         eddy__resize(loop, loop->io.slots, (size_t)before * IO_SLOT_BYTES, count * IO_SLOT_BYTES);
@@ -53,6 +48,22 @@ static int io_reserve(eddy_loop *loop, int fd) {
     memset(loop->io.slots + before, 0, (count - before) * sizeof *loop->io.slots);
     loop->io.slots_count = (unsigned)count;
     return 0;
+}
+
+static int io_make_room(eddy_loop *loop, int fd) {
+    if ((unsigned)fd < loop->io.slots_count) return 0;
+    if (!eddy_os_is_open(fd)) return -EBADF; /* a stray number must not cost gigabytes */
+    if (loop->config.is_fixed) return -ENOMEM;
+    size_t count = loop->io.slots_count;
+    if (count < IO_SLOTS_MIN) count = IO_SLOTS_MIN;
+    while (count <= (unsigned)fd) count *= 2;
+    return io_resize(loop, count);
+}
+
+int eddy__io_reserve(eddy_loop *loop, unsigned descriptors) {
+    int err = descriptors > loop->io.slots_count ? io_resize(loop, descriptors) : 0;
+    if (err < 0 || descriptors == 0 || loop->backend->reserve == NULL) return err;
+    return loop->backend->reserve(loop->backend_state, descriptors);
 }
 
 void eddy__io_close(eddy_loop *loop) {
@@ -268,7 +279,7 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     if (fd < 0) return -EBADF;
     if (fd > loop->backend->fd_max) return -ERANGE;
     int err = io_check_events(loop, events);
-    if (err == 0) err = io_reserve(loop, fd);
+    if (err == 0) err = io_make_room(loop, fd);
     if (err < 0) return err;
     struct io_slot *slot = &loop->io.slots[fd];
     err = io_check_neighbours(slot, io, events);

@@ -29,6 +29,8 @@ struct io_slot {
 };
 _Static_assert(sizeof(void *) != 8 || sizeof(struct io_slot) == 16, "four slots a cache line");
 
+enum { IO_SLOT_BYTES = sizeof(struct io_slot) + sizeof(int) }; /* of the table's block, a slot */
+
 struct io_table {
     struct io_slot *slots; /* by descriptor */
     int *changes;          /* behind the slots in the same block, as many */
@@ -43,6 +45,7 @@ struct io_table {
 void eddy__io_flush(eddy_loop *loop);  /* phase 1 */
 int eddy__io_rebuild(eddy_loop *loop); /* registers everything again, after fork */
 void eddy__io_close(eddy_loop *loop);
+int eddy__io_reserve(eddy_loop *loop, unsigned descriptors); /* room for those below the number */
 void eddy__io_note_change(eddy_loop *loop, int fd);
 /* Out of the backend until the next flush: the descriptor is about to be another file's. */
 void eddy__io_withdraw(eddy_io *io);

@@ -12,6 +12,7 @@
 #include "callback.h"
 #include "check.h"
 #include "loop.h"
+#include "room.h"
 #include "trace.h"
 #include "verify.h"
 
@@ -22,6 +23,8 @@ enum {
     LABEL_MARK = 0x1ABE15,
     LABEL_BUCKETS_MIN = 16,
 };
+ROOM_FITS(ROOM_OF(sizeof(struct label_part)) + 2 * LABEL_BUCKETS_MIN * sizeof(eddy_label *),
+          EDDY_LABELS_BYTES(0));
 
 static bool label_is_initialised(const eddy_label *label) {
     return label->mark == LABEL_MARK;

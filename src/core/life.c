@@ -1,6 +1,9 @@
 /* life.c: opening and closing a loop, what becomes of it in a forked child, and its counts.
  * Invariant: a loop is either whole or not there; what open got, its ladder or close gives back.
  * Threading: open in any thread, the rest in the loop's. */
+#include <eddy/arena.h>
+
+#include "check.h"
 #include "handle.h"
 #include "list.h"
 #include "loop.h"
@@ -21,7 +24,18 @@ enum {
     LIFE_POOL_STACK_BYTES_MIN = 16 * 1024, /* as a pool's: less is refused by every system */
     LIFE_READ_BUFFER_DEFAULT = 64 * 1024,
     LIFE_STREAM_BYTES_DEFAULT = 256 * 1024,
+    LIFE_DESCRIPTORS_FIXED = 64, /* of a loop that is_fixed */
+    LIFE_TIMERS_FIXED = 16,
 };
+
+void eddy_loop_set_data(eddy_loop *loop, void *data) {
+    CHECK_THREAD(loop);
+    loop->data = data;
+}
+
+void *eddy_loop_data(const eddy_loop *loop) {
+    return loop->data;
+}
 
 const eddy_allocator *eddy_loop_allocator(const eddy_loop *loop) {
     return &loop->allocator;
@@ -48,6 +62,8 @@ static int life_check_config(eddy_loop_config *config) {
     if (config->read_buffer_bytes == 0) config->read_buffer_bytes = LIFE_READ_BUFFER_DEFAULT;
     if (config->stream_bytes_per_turn == 0)
         config->stream_bytes_per_turn = LIFE_STREAM_BYTES_DEFAULT;
+    if (config->is_fixed && config->descriptors == 0) config->descriptors = LIFE_DESCRIPTORS_FIXED;
+    if (config->is_fixed && config->timers == 0) config->timers = LIFE_TIMERS_FIXED;
     if (config->events_per_turn > LIFE_EVENTS_MAX) return -EINVAL;
     if (config->pool_threads > LIFE_POOL_THREADS_MAX) return -EINVAL;
     if (config->pool_stack_bytes > 0 && config->pool_stack_bytes < LIFE_POOL_STACK_BYTES_MIN)
@@ -76,6 +92,17 @@ static int life_open_backend(eddy_loop *loop) {
 static void life_close_backend(eddy_loop *loop) {
     loop->backend->close(loop->backend_state);
     eddy__resize(loop, loop->backend_state, loop->backend->state_bytes, 0);
+}
+
+/* No more than the backend can watch. */
+static unsigned life_descriptors(const struct eddy_backend *backend, unsigned descriptors) {
+    unsigned most = (unsigned)backend->fd_max + 1;
+    return descriptors < most ? descriptors : most;
+}
+
+static int life_reserve(eddy_loop *loop, unsigned descriptors, unsigned timers) {
+    int err = eddy__io_reserve(loop, life_descriptors(loop->backend, descriptors));
+    return err == 0 ? eddy__timer_reserve(loop, timers) : err;
 }
 
 static int life_join_pool(eddy_loop *loop, eddy_pool *pool) {
@@ -116,6 +143,8 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
 
     int err = life_open_backend(loop);
     if (err < 0) goto free_loop;
+    err = life_reserve(loop, config->descriptors, config->timers);
+    if (err < 0) goto close_backend;
     err = eddy__wakeup_open(loop);
     if (err < 0) goto close_backend;
     err = life_join_pool(loop, config->pool);
@@ -128,6 +157,7 @@ close_wakeup:
 close_backend:
     life_close_backend(loop);
     eddy__io_close(loop);
+    eddy__timer_close(loop);
 free_loop:
     allocator.resize(allocator.context, loop, bytes, 0);
     return err;
@@ -154,6 +184,42 @@ int eddy_loop_open(eddy_loop **opened, const eddy_loop_config *given) {
         if (err == 0 || !life_is_missing(err)) break;
     }
     return err;
+}
+
+/* --- Room --- */
+
+int eddy_loop_reserve(eddy_loop *loop, unsigned descriptors, unsigned timers) {
+    CHECK_THREAD(loop);
+    const struct io_table *table = &loop->io;
+    descriptors = life_descriptors(loop->backend, descriptors);
+    if (loop->config.is_fixed)
+        return descriptors <= table->slots_count && timers <= loop->timers.capacity ? 0 : -ENOMEM;
+    return life_reserve(loop, descriptors, timers);
+}
+
+static uint64_t life_bytes_with(const eddy_loop_config *config,
+                                const struct eddy_backend *backend) {
+    uint64_t descriptors = life_descriptors(backend, config->descriptors);
+    enum { LIFE_BLOCKS = 7 }; /* loop, state, two tables and the events of a backend, io, timers */
+    return LIFE_BLOCKS * (_Alignof(max_align_t) - 1) + sizeof(eddy_loop) +
+           config->events_per_turn *
+               (sizeof(struct eddy_record) + (uint64_t)backend->record_bytes) +
+           backend->state_bytes + descriptors * (IO_SLOT_BYTES + backend->descriptor_bytes) +
+           config->timers * (uint64_t)sizeof(struct timer_entry);
+}
+
+size_t eddy_loop_bytes(const eddy_loop_config *given) {
+    eddy_loop_config config = {0};
+    if (given != NULL) config = *given;
+    config.is_fixed = true;
+    if (life_check_config(&config) < 0) return 0;
+    uint64_t bytes = 0;
+    for (const struct eddy_backend *const *at = eddy_backend_table; *at != NULL; at++) {
+        if (config.backend != NULL && strcmp(config.backend, (*at)->name) != 0) continue;
+        uint64_t needed = life_bytes_with(&config, *at);
+        if (needed > bytes) bytes = needed;
+    }
+    return bytes <= SIZE_MAX ? (size_t)bytes : 0;
 }
 
 /* --- Closing --- */

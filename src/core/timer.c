@@ -143,17 +143,27 @@ int64_t eddy__timer_settle_ns(struct timer_heap *heap) {
     }
 }
 
-static int timer_grow(eddy_loop *loop) {
+static int timer_resize(eddy_loop *loop, unsigned capacity) {
     struct timer_heap *heap = &loop->timers;
-    if (heap->capacity > TIMER_CAPACITY_MAX / 2) return -ENOMEM;
-    unsigned capacity = heap->capacity == 0 ? TIMER_CAPACITY_MIN : heap->capacity * 2;
+    if (capacity > TIMER_CAPACITY_MAX) return -ENOMEM;
     void *before = heap->capacity > 0 ? heap->entries : NULL;
     void *entries = eddy__resize(loop, before, heap->capacity * sizeof *heap->entries,
                                  capacity * sizeof *heap->entries);
     if (entries == NULL) return -ENOMEM;
     heap->entries = entries;
     heap->capacity = capacity;
+    if (heap->count == 0) *heap->entries = timer_none;
     return 0;
+}
+
+static int timer_grow(eddy_loop *loop) {
+    unsigned capacity = loop->timers.capacity;
+    if (loop->config.is_fixed || capacity > TIMER_CAPACITY_MAX / 2) return -ENOMEM;
+    return timer_resize(loop, capacity == 0 ? TIMER_CAPACITY_MIN : capacity * 2);
+}
+
+int eddy__timer_reserve(eddy_loop *loop, unsigned timers) {
+    return timers > loop->timers.capacity ? timer_resize(loop, timers) : 0;
 }
 
 void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {

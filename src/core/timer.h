@@ -21,8 +21,9 @@ struct timer_heap {
 };
 
 void eddy__timer_open(struct timer_heap *heap);
-int64_t eddy__timer_settle_ns(struct timer_heap *heap); /* puts the top right; its deadline */
-void eddy__timer_run(eddy_loop *loop);                  /* phase 4; after timer_is_due */
+int64_t eddy__timer_settle_ns(struct timer_heap *heap);    /* puts the top right; its deadline */
+void eddy__timer_run(eddy_loop *loop);                     /* phase 4; after timer_is_due */
+int eddy__timer_reserve(eddy_loop *loop, unsigned timers); /* room for so many */
 void eddy__timer_close(eddy_loop *loop);
 
 /* Whether phase 4 may have something to do. */

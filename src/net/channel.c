@@ -7,8 +7,11 @@
 #include "net.h"
 
 #include "../core/io.h"
+#include "../core/room.h"
 
 #include <fcntl.h>
+
+ROOM_FITS(sizeof(struct channel), EDDY_PIPE_BYTES);
 
 /* --- What the system does --- */
 

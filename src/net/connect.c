@@ -4,6 +4,8 @@
  * again, with the address in `read_data`. Threading: loop thread only. */
 #include "net.h"
 
+#include "../core/room.h"
+
 #include <string.h>
 
 /* Errors of the caller's making, which no other address would cure; the last two are of a socket
@@ -18,6 +20,7 @@ struct connect_target {
     socklen_t length;
     struct sockaddr_storage address;
 };
+ROOM_FITS(sizeof(struct connect_target), EDDY_PENDING_BYTES);
 
 static int connect_try_later(eddy_stream *stream, const struct sockaddr *address,
                              socklen_t length) {

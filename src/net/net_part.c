@@ -4,7 +4,11 @@
  */
 #include "net.h"
 
+#include "../core/room.h"
 #include "../core/verify.h"
+
+/* The buffer is rounded up as well. */
+ROOM_FITS(ROOM_OF(sizeof(struct net_part)) + ROOM_OF(1) - 1, EDDY_STREAMS_BYTES(0));
 
 static void net_open(struct part *part) {
     struct net_part *net = (struct net_part *)part;

@@ -10,6 +10,8 @@
  * Threading: loop thread only; the jobs are file requests. */
 #include "stdio_job.h"
 
+#include "../core/room.h"
+
 #include <eddy/file.h>
 
 #include <fcntl.h>
@@ -45,6 +47,7 @@ struct job_channel {
     bool is_closing;
     struct job read, write;
 };
+ROOM_FITS(sizeof(struct job_channel) + JOB_BYTES, EDDY_TRANSFER_BYTES);
 
 static struct job_channel *job_channel_of(const eddy_stream *stream) {
     return eddy_container_of(channel_of(stream), struct job_channel, channel);

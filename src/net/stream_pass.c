@@ -9,6 +9,8 @@
  * callback. Threading: loop thread only. */
 #include "net.h"
 
+#include "../core/room.h"
+
 #include <eddy/pass.h>
 
 _Static_assert((int)EDDY_PASS_MAX == (int)EDDY_OS_PASSED_MAX, "a call sends all of a write's");
@@ -22,6 +24,7 @@ struct net_passed {
     unsigned taken;
     const eddy_stream *stream; /* in whose read callback they may be taken; NULL: none */
 };
+ROOM_FITS(sizeof(struct net_passed), EDDY_PASS_BYTES);
 
 /* --- Whose stream may pass --- */
 

@@ -12,7 +12,12 @@
  * and then it has an owner. Threading: loop thread only. */
 #include "proc.h"
 
+#include "../core/room.h"
+
 #include <signal.h>
+
+ROOM_FITS(sizeof(struct proc_part), EDDY_CHILDREN_BYTES);
+ROOM_FITS(sizeof(struct child_record), EDDY_CHILD_BYTES);
 
 enum {
     EXIT_AGAIN_DOUBLINGS = 6, /* 1 ms, 2 ms … 64 ms */

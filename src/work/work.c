@@ -4,8 +4,12 @@
 #include "file.h"
 
 #include "../core/callback.h"
+#include "../core/room.h"
 
 #include <errno.h>
+
+ROOM_FITS(ROOM_OF(sizeof(struct work_part)) + ROOM_OF(sizeof(eddy_pool)), EDDY_POOL_BYTES(0));
+ROOM_FITS(sizeof(struct worker), EDDY_POOL_BYTES(1) - EDDY_POOL_BYTES(0));
 
 static void work_deliver(eddy_post *post);
 static void work_attempt(eddy_post *post);

@@ -115,6 +115,37 @@ START_TEST(reopen_that_fails_can_be_closed) {
 }
 END_TEST
 
+/* Also after a reopen, which begins anew. */
+START_TEST(what_was_reserved_is_added_without_memory) {
+    struct tested *it = tested_open();
+    int ends[2], fds[20];
+    test_pipe(ends);
+    put(ends[1], "x");
+    if (it->backend->reserve != NULL) {
+        it->memory.left = 0;
+        ck_assert_int_eq(it->backend->reserve(it->state, 300), -ENOMEM);
+        it->memory.left = UINT32_MAX;
+        ck_assert_int_eq(it->backend->reserve(it->state, 300), 0);
+        ck_assert_int_eq(it->backend->reserve(it->state, 10), 0);
+    }
+    it->memory.calls = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 20; i++) {
+            fds[i] = fcntl(ends[0], F_DUPFD_CLOEXEC, 280 + i);
+            ck_assert_int_lt(fds[i], 300);
+            add(it, fds[i], EDDY_READ);
+        }
+        ck_assert_int_eq(wait_once(it, RECORDS_MAX, -1), 20);
+        ck_assert_int_eq(it->backend->reopen(it->state), 0);
+        ck_silent(it);
+        for (int i = 0; i < 20; i++) close(fds[i]);
+    }
+    ck_assert_uint_eq(it->memory.calls, 0);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
 static void child_opens_without_descriptors(struct tested *it, const int *ends) {
     (void)ends;
     allow_no_descriptors();
@@ -225,7 +256,7 @@ Suite *make_suite(void) {
     ck_add(suite, "open and close", close_leaves_no_descriptor_behind,
            open_without_descriptors_fails, two_of_a_kind_do_not_share_anything);
     ck_add(suite, "fork", forked_child_begins_anew_and_leaves_the_parent_alone,
-           reopen_that_fails_can_be_closed);
+           reopen_that_fails_can_be_closed, what_was_reserved_is_added_without_memory);
     ck_add(suite, "nesting", descriptor_is_readable_when_there_are_records,
            descriptor_shows_changes_without_a_wait, descriptor_can_be_watched_by_another_backend);
     return suite;
