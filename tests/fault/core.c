@@ -101,8 +101,8 @@ static void use_descriptors(void) {
     eddy_io_stop(&io.writer);
 }
 
-static void watch_descriptors(void) {
-    if (fault_loop_open(&loop, (eddy_loop_config){0}) < 0) return;
+static void watch_in(eddy_loop_config config) {
+    if (fault_loop_open(&loop, config) < 0) return;
     int ends[2], high[2];
     test_socket_pair(ends);
     test_socket_pair(high);
@@ -118,8 +118,33 @@ static void watch_descriptors(void) {
     fault_loop_close(loop);
 }
 
+static void watch_descriptors(void) {
+    watch_in((eddy_loop_config){0});
+}
+
 START_TEST(descriptors_are_told_of_or_refused) {
     fault_loop("descriptors", watch_descriptors);
+}
+END_TEST
+
+/* A loop without a heap, in memory that is just enough, also where it has to begin anew. */
+static void watch_in_arena(void) {
+    static _Alignas(max_align_t) char memory[64 * 1024];
+    eddy_arena arena;
+    eddy_allocator allocator = eddy_arena_allocator(&arena);
+    eddy_loop_config config = {.backend = test_backend,
+                               .allocator = &allocator,
+                               .is_fixed = true,
+                               .descriptors = HIGH_FD + 1};
+    size_t bytes = eddy_loop_bytes(&config);
+    fault_assert(bytes > 0 && bytes <= sizeof memory);
+    eddy_arena_init(&arena, memory, bytes);
+    watch_in(config);
+    fault_assert(eddy_arena_used(&arena) == 0);
+}
+
+START_TEST(descriptors_of_a_loop_without_a_heap_are_told_of_or_refused) {
+    fault_loop("a loop without a heap", watch_in_arena);
 }
 END_TEST
 
@@ -322,6 +347,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault core");
     ck_add(suite, "core", loop_opens_and_closes_whatever_fails, descriptors_are_told_of_or_refused,
+           descriptors_of_a_loop_without_a_heap_are_told_of_or_refused,
            leaked_registration_is_ended_whatever_fails, watchers_start_or_say_why_not,
            labels_after_the_first_are_set_whatever_fails);
     return suite;

@@ -142,6 +142,20 @@ static void open_wrongly(void) {
     sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "1025 threads");
 }
 
+/* A loop in a memory of its own, whose tables do not grow: with room for all that there may be, or,
+ * where calls may fail for want of memory in any case, with any room. */
+static eddy_allocator desk_make_room(struct desk *desk, eddy_loop_config *config) {
+    enum { ROOM = 4 << 20, AMPLE = 1 << 10 };
+    static _Alignas(max_align_t) char memory[DESKS][ROOM];
+    bool is_ample = ledger_is_fair() || pick(2) == 0;
+    config->is_fixed = true;
+    config->descriptors = is_ample ? AMPLE : 1 + pick(100);
+    config->timers = is_ample ? AMPLE : 1 + pick(20);
+    size_t bytes = is_ample ? ROOM : eddy_loop_bytes(config) + pick(200000);
+    eddy_arena_init(&desk->arena, memory[desk->number], bytes);
+    return eddy_arena_allocator(&desk->arena);
+}
+
 static void desk_open(struct desk *desk) {
     eddy_backend_info info;
     unsigned backends = 0;
@@ -162,6 +176,11 @@ static void desk_open(struct desk *desk) {
     };
     if (pick(8) == 0) open_wrongly();
     *desk = (struct desk){.number = number, .pool = pool};
+    eddy_allocator allocator;
+    if (pick(3) == 0) {
+        allocator = desk_make_room(desk, &config);
+        config.allocator = &allocator;
+    }
     if (party_open(&desk->party, "desk", &config) < 0) {
         desk->party.loop = NULL;
         (void)op_pool_use(pool, -1);
@@ -194,6 +213,7 @@ void desk_close(struct desk *desk) {
     finish_calls(desk);
     op_file_end(desk);
     party_close(&desk->party);
+    sim_check(eddy_arena_used(&desk->arena) == 0, "a closed loop holds memory of its arena");
     (void)op_pool_use(desk->pool, -1);
     office.is_quiet = was_quiet;
 }

@@ -48,6 +48,7 @@ struct desk {
     unsigned number;
     unsigned in;           /* the phases that the callback under way may be in; 0: none is */
     struct pool_box *pool; /* shared, or NULL */
+    eddy_arena arena;      /* of a loop without a heap */
     unsigned senders;      /* that are inside eddy_loop_post */
     struct op_timer *timers[TIMERS];
     struct op_hook *hooks[HOOKS];
