@@ -20,7 +20,7 @@ for program; do
     name=$(basename "$program")
     name=${name#example_}
     case $name in
-    echo | lines | chat | pass) refuses 65536 && refuses_others ;;
+    echo | lines | chat | no_heap | pass) refuses 65536 && refuses_others ;;
     cancel | http_hello | pieces | pipeline) refuses 0 && refuses_others ;;
     split) refuses 0 && refuses_others && refuses 1 0 && refuses_others 1 ;;
     send_file) refuses /dev/null 65536 && refuses_others /dev/null ;;
