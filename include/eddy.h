@@ -54,7 +54,7 @@
 extern "C" {
 #endif
 
-/* The version of the library that the program runs with. */
+/* The version of the library that the program runs with. Any thread. */
 EDDY_API const char *eddy_version(void);
 
 #ifdef __cplusplus

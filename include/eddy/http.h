@@ -120,6 +120,7 @@ EDDY_API void eddy_http_cut(eddy_http *http);
  */
 EDDY_API int eddy_http_close(eddy_http *http);
 
+/* The loop that it was opened on. */
 EDDY_API eddy_loop *eddy_http_loop(const eddy_http *http);
 
 /* --- Who may connect --- */
@@ -169,9 +170,10 @@ EDDY_API int eddy_http_handle(eddy_http *http, const char *method, const char *p
 
 /* --- What is asked for. All of it stays until `done` has returned. --- */
 
+/* The server that it came to, its method ("GET"), and the minor version, 0 or 1, of HTTP/1. */
 EDDY_API eddy_http *eddy_http_server(const eddy_http_request *request);
-EDDY_API const char *eddy_http_method(const eddy_http_request *request); /* "GET" */
-EDDY_API int eddy_http_minor(const eddy_http_request *request);          /* of HTTP/1.: 0 or 1 */
+EDDY_API const char *eddy_http_method(const eddy_http_request *request);
+EDDY_API int eddy_http_minor(const eddy_http_request *request);
 
 /* The path, decoded once, beginning with "/", without empty, "." and ".." segments and NULs, so
  * that it names nothing above "/"; ended by a NUL. It ends in "/" if the target did. An escaped

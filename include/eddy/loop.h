@@ -241,7 +241,7 @@ EDDY_API void eddy_loop_post(eddy_loop *loop, eddy_post *post, eddy_post_fn *fn)
  * a thread for jobs that were submitted gave (-EAGAIN as a rule), after which it may
  * be called again, or the loop be closed: cancel and stop what is on it, and run it for their
  * callbacks; runs say the same error and wait for nothing. A watcher whose descriptor cannot be
- * added again gets EDDY_ERROR. */
+ * added again gets EDDY_ERROR. Loop thread only, which in the child is the one that forked. */
 EDDY_API int eddy_loop_after_fork(eddy_loop *loop);
 
 /* What the loop counted since it was opened. None of these costs a system call. */
