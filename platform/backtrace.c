@@ -20,10 +20,6 @@ int eddy_os_backtrace(void **frames, int room) {
 #endif
 }
 
-eddy_os_thread eddy_os_thread_self(void) {
-    return pthread_self();
-}
-
 int eddy_os_thread_signal(eddy_os_thread thread, int number) {
     return -pthread_kill(thread, number);
 }

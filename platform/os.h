@@ -205,8 +205,8 @@ void eddy_os_thread_join(eddy_os_thread thread);
  * keep a thread of lower priority from making the step. `*rounds` is 0 before the first one. Also
  * in signal handlers; leaves errno alone. */
 void eddy_os_back_off(unsigned *rounds);
-int eddy_os_process_id(void); /* also in signal handlers */
-eddy_os_thread eddy_os_thread_self(void);
+int eddy_os_process_id(void);                                 /* also in signal handlers */
+eddy_os_thread eddy_os_thread_self(void);                     /* also in signal handlers */
 int eddy_os_thread_signal(eddy_os_thread thread, int number); /* which has not ended */
 /* Of the calling thread: return addresses, the innermost first; their number. -ENOTSUP: the system
  * has none. Also in signal handlers, after a first call that was not in one. */

@@ -76,6 +76,10 @@ void eddy_os_thread_join(eddy_os_thread thread) {
     pthread_join(thread, NULL);
 }
 
+eddy_os_thread eddy_os_thread_self(void) {
+    return pthread_self();
+}
+
 void eddy_os_back_off(unsigned *rounds) {
     enum { YIELDS = 8, DOUBLINGS_MAX = 10, SLEEP_NS = 1000000 >> DOUBLINGS_MAX };
     int saved = errno;

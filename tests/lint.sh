@@ -85,6 +85,8 @@ sources 'src/*.[ch]' 'include/*.h' |
 sources 'src/*.[ch]' 'include/*.h' 'docs/examples/*.c' |
     xargs -r grep -H -nE '\b(SOCK_NONBLOCK|SOCK_CLOEXEC|MSG_NOSIGNAL|ENODATA|accept4|pipe2|sys/epoll\.h|sys/eventfd\.h)\b' |
     complain 'what some systems lack is for platform/ alone:'
+sources 'src/*.[ch]' 'platform/*.[ch]' 'include/*.h' | xargs -r grep -H -nE '\b(_Thread_local|__thread|thread_local)\b' |
+    grep -vE '^src/(cmd/|core/check\.c)' | complain 'what a signal handler may call has no thread-local variables, which may allocate:'
 sources 'src/*.[ch]' 'include/*.h' | xargs -r grep -H -nE '\b(getenv|abort|printf|perror)\(' |
     grep -vE '^src/(cmd/|core/assert\.c)' | complain 'the library reads no environment, and neither prints nor aborts:'
 
