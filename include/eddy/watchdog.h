@@ -71,7 +71,10 @@ typedef struct eddy_watchdog_config {
      * a sleep, and some system calls, early with EINTR, which is why it has to be asked for. A
      * signal that is ignored by default does no harm when it comes late: SIGURG. It is the
      * watchdog's until stop, which puts back what was there. A thread that blocks it gives no
-     * backtrace. In the first one a C library may load the unwinder: that is done at the start. */
+     * backtrace. Of a thread that has an alternate stack (sigaltstack) that is used, of which an
+     * unwinder needs some 3 KiB beside what the system saves there: give it SIGSTKSZ bytes or more,
+     * as MINSIGSTKSZ is not enough. In the first one a C library may load the unwinder: that is
+     * done at the start. */
     int signal;
 } eddy_watchdog_config;
 
