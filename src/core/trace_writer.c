@@ -94,6 +94,7 @@ static size_t trace_character(const char *text) {
     if (length == 0 || at[0] > 0xF4 || at[0] < 0x20 || at[0] == 0x7F) return 0;
     for (size_t i = 1; i < length; i++)
         if ((at[i] & 0xC0) != 0x80) return 0;
+    if (at[0] == 0xC2 && at[1] < 0xA0) return 0; /* terminals take some of these for commands */
     if (at[0] == 0xE0 && at[1] < 0xA0) return 0; /* longer than need be */
     if (at[0] == 0xF0 && at[1] < 0x90) return 0;
     if (at[0] == 0xED && at[1] > 0x9F) return 0; /* halves of a pair of UTF-16 */

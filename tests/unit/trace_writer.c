@@ -202,6 +202,12 @@ START_TEST(labels_are_made_printable) {
     source.label_context = "a\nb\x7f\xff \xe2\x82\xac\xed\xa0\x80\xc3";
     PUT({1, 0, 0, 0x1000, 1, EDDY_TRACE_MARK, NONE, 0, 0, 0});
     text_is("       0.000 loop          1      - 0 mark object 1 'a?b?? \xe2\x82\xac?\?\?\?' 1\n");
+    begin();
+    source.label = name_client;
+    source.label_context = "\xc2\x9b"
+                           "31m\xc2\xa0";
+    PUT({1, 0, 0, 0x1000, 1, EDDY_TRACE_MARK, NONE, 0, 0, 0});
+    text_is("       0.000 loop          1      - 0 mark object 1 '?\?31m\xc2\xa0' 1\n");
 }
 END_TEST
 

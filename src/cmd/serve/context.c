@@ -91,7 +91,8 @@ struct cached_file *context_keep_file(struct context *context, const struct path
     return file;
 }
 
-/* As it came: what is escaped in a target cannot change the line that tells it. */
+/* As it came, what is escaped with it; but a target may hold bytes that are none of ASCII, as well,
+ * which some terminals take for commands. */
 void context_label(const struct context *context, const eddy_http_request *request) {
     if (context->guard == NULL) return;
     char text[EDDY_STALL_LABEL];
@@ -101,7 +102,8 @@ void context_label(const struct context *context, const eddy_http_request *reque
     memcpy(text, method, used);
     text[used++] = ' ';
     if (length > room - used) length = room - used;
-    memcpy(text + used, target, length);
+    for (size_t i = 0; i < length; i++)
+        text[used + i] = (char)(target[i] > ' ' && target[i] < 0x7F ? target[i] : '?');
     text[used + length] = '\0';
     eddy_guard_label(context->guard, text);
 }
