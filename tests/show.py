@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""show.py EDDY: eddy show, as a visitor's browser talks to it: each action has the effect that it says, and
-nobody who looks holds up the loop that is shown. Waits for conditions; what takes too long is an error."""
+"""show.py EDDY [INFO CONTROL]: eddy show, as a visitor's browser talks to it: each action has the effect that it
+says, and nobody who looks holds up the loop that is shown. Waits for conditions; what takes too long is an error.
+INFO CONTROL: only the queries, to the PostgreSQL of postgres.sh."""
 import http.client
 import json
 import os
@@ -295,6 +296,32 @@ def check_models(show, visitor):
     show.do("action=models&on=0")
 
 
+def check_postgres(info, control):
+    """The queries wait in PostgreSQL side by side, and the loop goes on; without it the visitors are told why."""
+    show = Show("--postgres", info)
+    visitor = Visitor(show)
+    visitor.state(lambda it: it["load"]["done_per_s"] > 100, "load")
+    ask = ["psql", "-X", "-A", "-t", "-d", info, "-c",
+           "select count(*) from pg_stat_activity where query = 'select pg_sleep(0.3)' and state = 'active'"]
+    for _ in range(2):  # the second time after the server was gone
+        since = len(visitor.events)
+        show.do("action=scene&id=query&on=1")
+        end = time.monotonic() + PATIENCE
+        while int(subprocess.run(ask, capture_output=True, check=True, timeout=PATIENCE).stdout) < 2:
+            assert time.monotonic() < end, "no two queries at once"
+        line = visitor.wait("said", lambda it: "queries of 300 ms" in it["text"], "the queries", since)["text"]
+        assert "to PostgreSQL" in line, line
+        states = [data for name, data in visitor.events[since:] if name == "state"]
+        assert any(it["load"]["done_per_s"] > 100 and it["blocked_ms"] == 0 for it in states), states[-1]
+        since = len(visitor.events)
+        subprocess.run([control, "stop"], check=True, timeout=PATIENCE)
+        line = visitor.wait("said", lambda it: "cannot be had" in it["text"], "their failure", since)["text"]
+        assert "psql: error: " in line or "server" in line, line
+        visitor.state(lambda it: not it["scenes"]["query"], "the scene is off")
+        subprocess.run([control, "start"], check=True, timeout=PATIENCE)
+    show.end()
+
+
 def run_checks():
     record = os.path.join(tempfile.mkdtemp(), "recording")
     show = Show("--record", record)
@@ -356,6 +383,9 @@ def check_options():
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        check_postgres(sys.argv[2], sys.argv[3])
+        sys.exit()
     check_options()
     check_recording(run_checks())
     for failure in failures:

@@ -1,5 +1,5 @@
-"""show_browser.py: a browser that a test drives, over Chromium's debugging protocol, with nothing but the
-standard library."""
+"""show_browser.py: a browser that a test drives, Chromium over its debugging protocol and Firefox over WebDriver
+BiDi, with nothing but the standard library."""
 import base64
 import json
 import os
@@ -14,10 +14,11 @@ import urllib.parse
 from pathlib import Path
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome')
+FIREFOX = ('firefox-esr', 'firefox')
 
 
-def find():
-    return next((path for path in map(shutil.which, NAMES) if path), None)
+def find(names=NAMES):
+    return next((path for path in map(shutil.which, names) if path), None)
 
 
 class Socket:
@@ -69,51 +70,84 @@ class Socket:
                     return text.decode()
 
 
-class Browser:
-    """Chromium without a window, and a page in it. Its complaints gather in `complaints`."""
+class Driven:
+    """A browser without a window, and a page in it. Its complaints gather in `complaints`."""
 
-    def __init__(self, program, seconds=60):
-        self.directory = tempfile.mkdtemp(prefix='eddy-browser-')
+    def __init__(self, arguments, told, seconds):
         self.number, self.complaints, self.socket = 0, [], None
-        self.process = subprocess.Popen([program, '--headless=new', '--no-sandbox', '--disable-gpu',
-            '--disable-dev-shm-usage', '--no-first-run', '--disable-extensions', '--disable-background-networking',
-            '--disable-component-update', '--disable-sync', '--mute-audio', '--hide-scrollbars', '--remote-debugging-port=0',
-            '--remote-allow-origins=*', f'--user-data-dir={self.directory}', 'about:blank'],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
-            self.attach(seconds)
+            end = time.monotonic() + seconds
+            while not (told.exists() and '\n' in (text := told.read_text()) and (text[0] != '{' or text.rstrip()[-1] == '}')):
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise OSError(f'{arguments[0]} does not start')
+                time.sleep(0.05)
+            self.attach(text)
         except BaseException:
             self.close()
             raise
 
-    def attach(self, seconds):
-        told = Path(self.directory, 'DevToolsActivePort')
+    def call(self, method, **parameters):
+        self.number += 1
+        self.socket.send(json.dumps(self.message(method, parameters)))
+        while True:
+            answer = json.loads(self.socket.receive())
+            if answer.get('id') == self.number:
+                if 'error' in answer:
+                    raise OSError(f'{method}: {answer["error"]} {answer.get("message", "")}')
+                return answer['result']
+            self.note(answer)
+
+    def until(self, script, seconds=40):
+        """Waits for an expression to be true."""
         end = time.monotonic() + seconds
-        while not (told.exists() and told.read_text().count('\n')):
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise OSError('chromium does not start')
+        while not self.do(f'Boolean({script})'):
+            if time.monotonic() > end:
+                raise AssertionError(f'not within {seconds} s: {script}')
             time.sleep(0.05)
-        port, path = told.read_text().split('\n')[:2]
-        self.socket = Socket(f'ws://127.0.0.1:{port}{path}')
+
+    def close(self):
+        if self.socket:
+            self.socket.socket.close()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        for _ in range(20):  # its children still write as they end
+            shutil.rmtree(self.directory, ignore_errors=True)
+            if not os.path.exists(self.directory):
+                break
+            time.sleep(0.1)
+
+
+class Browser(Driven):
+    """Chromium."""
+
+    def __init__(self, program, seconds=60):
+        self.directory = tempfile.mkdtemp(prefix='eddy-browser-')
         self.session = None
+        super().__init__([program, '--headless=new', '--no-sandbox', '--disable-gpu',
+            '--disable-dev-shm-usage', '--no-first-run', '--disable-extensions', '--disable-background-networking',
+            '--disable-component-update', '--disable-sync', '--mute-audio', '--hide-scrollbars', '--remote-debugging-port=0',
+            '--remote-allow-origins=*', f'--user-data-dir={self.directory}', 'about:blank'],
+            Path(self.directory, 'DevToolsActivePort'), seconds)
+
+    def attach(self, told):
+        port, path = told.split('\n')[:2]
+        self.socket = Socket(f'ws://127.0.0.1:{port}{path}')
         target = self.call('Target.createTarget', url='about:blank')['targetId']
         self.session = self.call('Target.attachToTarget', targetId=target, flatten=True)['sessionId']
         for domain in ('Page', 'Runtime', 'Log'):
             self.call(domain + '.enable')
 
-    def call(self, method, **parameters):
-        self.number += 1
+    def message(self, method, parameters):
         message = {'id': self.number, 'method': method, 'params': parameters}
         if self.session:
             message['sessionId'] = self.session
-        self.socket.send(json.dumps(message))
-        while True:
-            answer = json.loads(self.socket.receive())
-            if answer.get('id') == self.number:
-                if 'error' in answer:
-                    raise OSError(f'{method}: {answer["error"]["message"]}')
-                return answer['result']
-            self.note(answer)
+        return message
 
     def note(self, event):
         inner = event.get('params', {})
@@ -131,14 +165,6 @@ class Browser:
         if 'exceptionDetails' in answer:
             raise AssertionError(f'{script}: {answer["exceptionDetails"]["exception"]["description"]}')
         return answer['result'].get('value')
-
-    def until(self, script, seconds=40):
-        """Waits for an expression to be true."""
-        end = time.monotonic() + seconds
-        while not self.do(f'Boolean({script})'):
-            if time.monotonic() > end:
-                raise AssertionError(f'not within {seconds} s: {script}')
-            time.sleep(0.05)
 
     def show(self, url, width=1280, height=900, dark=False, calm=False):
         self.call('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1 if width > 600 else 2,
@@ -160,18 +186,65 @@ class Browser:
         data = self.call('Page.captureScreenshot', format='png', captureBeyondViewport=whole)['data']
         Path(path).write_bytes(base64.b64decode(data))
 
-    def close(self):
-        if self.socket:
-            self.socket.socket.close()
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        for _ in range(20):  # its children still write as they end
-            shutil.rmtree(self.directory, ignore_errors=True)
-            if not os.path.exists(self.directory):
-                break
-            time.sleep(0.1)
+
+def plain(value):
+    """A remote value of BiDi in Python's terms."""
+    kind, inner = value['type'], value.get('value')
+    if kind == 'array':
+        return [plain(it) for it in inner]
+    return float('nan') if kind == 'number' and inner == 'NaN' else inner
+
+
+class Firefox(Driven):
+    """Firefox. What the page prefers is set for the whole run."""
+    KEYS = {'ArrowLeft': '\ue012', 'ArrowRight': '\ue014', 'Tab': '\ue004', 'Enter': '\ue007'}
+
+    def __init__(self, program, seconds=90, dark=False, calm=False):
+        self.directory = tempfile.mkdtemp(prefix='eddy-browser-')
+        preferences = {'layout.css.prefers-color-scheme.content-override': 0 if dark else 1,
+            'ui.prefersReducedMotion': int(calm), 'ui.useOverlayScrollbars': 1, 'datareporting.policy.dataSubmissionEnabled': False,
+            'browser.shell.checkDefaultBrowser': False, 'app.update.enabled': False, 'network.captive-portal-service.enabled': False,
+            'network.connectivity-service.enabled': False, 'services.settings.server': 'http://127.0.0.1:9/',
+            'browser.safebrowsing.update.enabled': False, 'extensions.update.enabled': False}
+        Path(self.directory, 'user.js').write_text(''.join(f'user_pref({json.dumps(name)}, {json.dumps(value)});\n'
+            for name, value in preferences.items()))
+        super().__init__([program, '--headless', '--no-remote', '--profile', self.directory, '--remote-debugging-port', '0',
+            'about:blank'], Path(self.directory, 'WebDriverBiDiServer.json'), seconds)
+
+    def attach(self, told):
+        place = json.loads(told)
+        self.socket = Socket(f'ws://{place["ws_host"]}:{place["ws_port"]}/session')
+        self.call('session.new', capabilities={})
+        self.context = self.call('browsingContext.getTree')['contexts'][0]['context']
+        self.call('session.subscribe', events=['log.entryAdded'])
+
+    def message(self, method, parameters):
+        return {'id': self.number, 'method': method, 'params': parameters}
+
+    def note(self, event):
+        inner = event.get('params', {})
+        if event.get('method') == 'log.entryAdded' and inner['level'] in ('error', 'warn'):
+            self.complaints.append(inner['text'] or '')
+
+    def do(self, script):
+        answer = self.call('script.evaluate', expression=script, awaitPromise=True, target={'context': self.context})
+        if answer['type'] != 'success':
+            raise AssertionError(f'{script}: {answer["exceptionDetails"]["text"]}')
+        return plain(answer['result'])
+
+    def show(self, url, width=1280, height=900, dark=False, calm=False):
+        self.call('browsingContext.setViewport', context=self.context, viewport={'width': width, 'height': height},
+            devicePixelRatio=1 if width > 600 else 2)
+        if url:
+            self.call('browsingContext.navigate', context=self.context, url=url, wait='complete')
+
+    def key(self, key, code=None, shift=False):
+        value = self.KEYS.get(key, key)
+        steps = [{'type': 'keyDown', 'value': value}, {'type': 'keyUp', 'value': value}]
+        if shift:
+            steps = [{'type': 'keyDown', 'value': '\ue008'}, *steps, {'type': 'keyUp', 'value': '\ue008'}]
+        self.call('input.performActions', context=self.context, actions=[{'type': 'key', 'id': 'keys', 'actions': steps}])
+
+    def picture(self, path, whole=False):
+        data = self.call('browsingContext.captureScreenshot', context=self.context, origin='document' if whole else 'viewport')
+        Path(path).write_bytes(base64.b64decode(data['data']))

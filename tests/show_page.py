@@ -1,7 +1,11 @@
-"""show_page.py EDDY [--picture FILE]: the page of `eddy show`, in Chromium: every button does what it says,
-nothing complains, on a desktop and on a phone. Without Chromium, or without the command: exit status 77.
+"""show_page.py EDDY [--firefox | --picture FILE | --pictures DIRECTORY]: the page of `eddy show`, in Chromium: every
+button does what it says, nothing complains, on a desktop and on a phone. Without Chromium, or without the command:
+exit status 77.
 
---picture FILE: makes the picture for the README (docs/plots/show.png) instead, in a minute."""
+--firefox: the same in Firefox, which takes a minute of a processor: only with EDDY_TEST_FULL=1, else 77.
+--picture FILE: makes the picture for the README (docs/plots/show.png) instead, in a minute.
+--pictures DIRECTORY: of the whole page in both browsers, light and dark, on a desktop and on a phone, for one's eyes."""
+import os
 import re
 import signal
 import subprocess
@@ -68,7 +72,7 @@ class Page(unittest.TestCase):
     def setUpClass(cls):
         cls.server = Server(cls.eddy, '--port', '0')
         cls.addClassCleanup(cls.server.close)
-        cls.browser = show_browser.Browser(cls.chromium)
+        cls.browser = cls.start_browser()
         cls.addClassCleanup(cls.browser.close)
 
     def setUp(self):
@@ -286,21 +290,69 @@ def picture(eddy, chromium, path):
         server.close()
 
 
+def pictures(eddy, directory):
+    """One server, so that all show the same run of the models, a stall with its frames, and the costs."""
+    server = Server(eddy, '--port', '0')
+    browsers = [('chromium', False, show_browser.find(), show_browser.Browser)]
+    browsers += [('firefox', dark, show_browser.find(show_browser.FIREFOX), show_browser.Firefox) for dark in (False, True)]
+    try:
+        for name, dark, program, kind in browsers:
+            if program is None:
+                continue
+            browser = kind(program, **({'dark': dark} if name == 'firefox' else {}))
+            try:
+                for_all(browser, server, Path(directory), name, (False, True) if name == 'chromium' else (dark,))
+            finally:
+                browser.close()
+    finally:
+        server.close()
+
+
+def for_all(browser, server, directory, name, darks):
+    browser.show(server.url)
+    browser.until('document.querySelectorAll("#scene-list button").length >= 12')
+    browser.do(of('costs-measure') + '.click()')
+    browser.do(of('models-form') + '.requestSubmit()')
+    browser.until(f'!{of("models-stop")}.disabled')
+    browser.do(of('scene-sleep') + '.click()')
+    browser.until('document.querySelectorAll("#log .frames").length > 0')
+    browser.do(of('scene-sleep') + '.click()')
+    browser.until(f'{of("models-stop")}.disabled', 200)
+    browser.until('document.querySelectorAll("#cost-list li").length > 5', 60)
+    browser.do(of('way-get') + '.click()')
+    browser.do('document.querySelector("#log details").open = true')
+    for dark in darks:
+        for width in (1280, 390):
+            browser.show(None, width=width, dark=dark)
+            time.sleep(2)  # the charts are drawn anew
+            browser.picture(directory / f'{name}-{"dark" if dark else "light"}-{width}.png', whole=True)
+    if browser.complaints:
+        sys.exit(f'{name}: {browser.complaints}')
+
+
 def main():
-    if len(sys.argv) not in (2, 4) or (len(sys.argv) == 4 and sys.argv[2] != '--picture'):
+    options = {1: (), 2: ('--firefox',), 3: ('--picture', '--pictures')}
+    if len(sys.argv[1:]) not in options or (len(sys.argv) > 2 and sys.argv[2] not in options[len(sys.argv[1:])]):
         print(__doc__, file=sys.stderr)
         sys.exit(2)
-    chromium = show_browser.find()
-    if chromium is None:
-        print('there is no Chromium')
+    is_firefox = sys.argv[2:] == ['--firefox']
+    if is_firefox and os.environ.get('EDDY_TEST_FULL') != '1':
+        print('takes a minute: only with EDDY_TEST_FULL=1')
+        sys.exit(77)
+    program = show_browser.find(show_browser.FIREFOX if is_firefox else show_browser.NAMES)
+    if program is None:
+        print('there is no such browser')
         sys.exit(77)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended'))  # what was started is ended on the way out
     if subprocess.run([sys.argv[1], 'show', '--help'], capture_output=True, check=False).returncode != 0:
         print('this program has no command show')
         sys.exit(77)
-    if len(sys.argv) == 4:
-        return picture(sys.argv[1], chromium, sys.argv[3])
-    Page.eddy, Page.chromium = sys.argv[1], chromium
+    if sys.argv[2:3] == ['--picture']:
+        return picture(sys.argv[1], program, sys.argv[3])
+    if sys.argv[2:3] == ['--pictures']:
+        return pictures(sys.argv[1], sys.argv[3])
+    Page.eddy = sys.argv[1]
+    Page.start_browser = staticmethod(lambda: (show_browser.Firefox if is_firefox else show_browser.Browser)(program))
     unittest.main(argv=sys.argv[:1])
 
 

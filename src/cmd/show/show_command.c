@@ -218,6 +218,7 @@ int show_main(int argc, char **argv) {
         show_options_help(stdout);
     } else {
         show->options.self = argv[-2];
+        if (show->options.postgres != NULL) (void)setenv("PGCONNECT_TIMEOUT", "10", 0); /* psql's */
         if (show->options.file != NULL) status = read_file(show);
         allow_descriptors();
         if (status == 0) status = run(show) < 0 ? 1 : show->status;

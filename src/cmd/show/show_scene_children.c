@@ -15,63 +15,106 @@ static char *const *arguments_of(const char *const *arguments) {
 
 /* --- Ten queries at once --- */
 
-static void finish_queries(struct show_children *children) {
+static void tell_no_queries(struct show_children *children) {
     char text[64];
+    const char *why = "psql has failed, and did not say why";
+    if (children->query_error < 0) why = eddy_strerror(children->query_error, text, sizeof text);
+    if (children->failed != NULL && children->failed->why_bytes > 0) why = children->failed->why;
+    show_say(children->board, "The queries cannot be had: %s.", why);
+    (void)show_children_set(children, SHOW_QUERY, false);
+}
+
+static void finish_queries(struct show_children *children) {
     if (children->running > 0 || children->started < SHOW_QUERIES) return;
     children->started = 0;
-    if (children->query_error != 0) {
-        show_say(children->board, "The queries cannot be had: %s.",
-                 children->query_error < 0 ? eddy_strerror(children->query_error, text, sizeof text)
-                                           : "psql has failed");
-        (void)show_children_set(children, SHOW_QUERY, false);
+    if (children->query_error < 0 || children->failed != NULL) {
+        tell_no_queries(children);
     } else if (!children->has_told_queries) {
         children->has_told_queries = true;
-        show_say(children->board, "%d queries of 300 ms each took %d ms, and no thread.",
-                 SHOW_QUERIES, (int)((show_now_ns() - children->since_ns) / EDDY_NS_PER_MS));
+        show_say(children->board, "%d queries of 300 ms each%s took %d ms, and no thread.",
+                 SHOW_QUERIES, children->postgres != NULL ? ", to PostgreSQL," : "",
+                 (int)((show_now_ns() - children->since_ns) / EDDY_NS_PER_MS));
     }
+}
+
+/* Both its exit and the end of what it writes have come. */
+static void finish_query(struct show_query *query) {
+    if (query->has_child || query->has_errors) return;
+    query->children->running--;
+    finish_queries(query->children);
 }
 
 static void on_query_exit(eddy_child *child, const eddy_exit *exit) {
     struct show_query *query = eddy_container_of(child, struct show_query, child);
-    struct show_children *children = query->children;
     eddy_label_clear(&query->label);
-    children->running--;
-    if (exit->error == 0 && exit->status != 0) children->query_error = exit->status;
-    finish_queries(children);
+    query->has_child = false;
+    if (exit->error == 0 && exit->status != 0) query->children->failed = query;
+    finish_query(query);
 }
 
-static void on_next_query(eddy_defer *defer) {
-    struct show_children *children = eddy_container_of(defer, struct show_children, next_query);
-    struct show_query *query = &children->queries[children->started++];
+static void on_errors_closed(eddy_stream *stream) {
+    struct show_query *query = eddy_container_of(stream, struct show_query, errors);
+    query->has_errors = false;
+    finish_query(query);
+}
+
+/* The first line; the rest is read and left. */
+static void on_errors(eddy_stream *stream, void *data, ssize_t size) {
+    struct show_query *query = eddy_container_of(stream, struct show_query, errors);
+    if (size <= 0) {
+        (void)eddy_stream_close(stream, on_errors_closed);
+        return;
+    }
+    for (const char *at = data; size > 0; at++, size--)
+        if (query->why_bytes + 1 < sizeof query->why) query->why[query->why_bytes++] = *at;
+    query->why[query->why_bytes] = '\0';
+    query->why[strcspn(query->why, "\n")] = '\0';
+}
+
+static int start_query(struct show_query *query) {
+    struct show_children *children = query->children;
     const char *const sleeping[] = {"sleep", "0.3", NULL};
     const char *const asking[] = {
-        "psql", "-X", "-q", "-c", "select pg_sleep(0.3)", children->postgres, NULL};
-    static const eddy_child_fd fds[] = {
+        "psql", "-X", "-q", "-w", "-d", children->postgres, "-c", "select pg_sleep(0.3)", NULL};
+    const eddy_child_fd fds[] = {
         {.number = 0, .source = EDDY_CHILD_NULL},
         {.number = 1, .source = EDDY_CHILD_NULL},
-        {.number = 2, .source = EDDY_CHILD_NULL},
+        {.number = 2, .source = EDDY_CHILD_WRITES, .stream = &query->errors},
     };
     eddy_child_options options = {
         .arguments = arguments_of(children->postgres != NULL ? asking : sleeping),
         .fds = fds,
         .fd_count = 3,
     };
+    query->why_bytes = 0;
+    eddy_stream_init(&query->errors, children->loop);
     int err = eddy_child_spawn(&query->child, &options, on_query_exit);
+    if (err < 0) return err;
+    query->has_child = query->has_errors = true;
+    children->running++;
+    (void)eddy_label_set(&query->label, &query->child, query->text);
+    if (eddy_stream_read_start(&query->errors, on_errors) < 0)
+        (void)eddy_stream_close(&query->errors, on_errors_closed);
+    return 0;
+}
+
+static void on_next_query(eddy_defer *defer) {
+    struct show_children *children = eddy_container_of(defer, struct show_children, next_query);
+    int err = start_query(&children->queries[children->started++]);
     if (err < 0) {
         children->query_error = err;
         children->started = SHOW_QUERIES;
         finish_queries(children);
-        return;
+    } else if (children->started < SHOW_QUERIES) {
+        (void)eddy_defer_start(defer, on_next_query);
     }
-    (void)eddy_label_set(&query->label, &query->child, query->text);
-    children->running++;
-    if (children->started < SHOW_QUERIES) (void)eddy_defer_start(defer, on_next_query);
 }
 
 static void on_queries(eddy_timer *timer) {
     struct show_children *children = eddy_container_of(timer, struct show_children, query_timer);
     if (children->running > 0 || children->started > 0) return;
     children->query_error = 0;
+    children->failed = NULL;
     children->since_ns = show_now_ns();
     (void)eddy_defer_start(&children->next_query, on_next_query);
 }
@@ -141,9 +184,10 @@ void show_children_init(struct show_children *children, eddy_loop *loop, struct 
     eddy_timer_init(&children->query_timer, loop);
     eddy_timer_init(&children->child_timer, loop);
     eddy_defer_init(&children->next_query, loop);
-    const void *const named[] = {&children->query_timer, &children->child_timer, &children->child,
-                                 &children->output};
-    static const char *const names[] = {"queries", "start a child", "child", "child's output"};
+    const void *const named[] = {&children->query_timer, &children->next_query,
+                                 &children->child_timer, &children->child, &children->output};
+    static const char *const names[] = {"queries", "start a query", "start a child", "child",
+                                        "child's output"};
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
         eddy_label_init(&children->labels[i], loop);
         (void)eddy_label_set(&children->labels[i], named[i], names[i]);
@@ -176,9 +220,11 @@ void show_children_stop(struct show_children *children) {
     (void)show_children_set(children, SHOW_QUERY, false);
     (void)show_children_set(children, SHOW_CHILD, false);
     eddy_defer_stop(&children->next_query);
-    for (unsigned i = 0; i < SHOW_QUERIES; i++)
-        if (eddy_child_pid(&children->queries[i].child) > 0)
-            (void)eddy_child_kill(&children->queries[i].child, SIGKILL);
+    for (unsigned i = 0; i < SHOW_QUERIES; i++) {
+        struct show_query *query = &children->queries[i];
+        if (query->has_child) (void)eddy_child_kill(&query->child, SIGKILL);
+        if (query->has_errors) (void)eddy_stream_close(&query->errors, on_errors_closed);
+    }
     if (children->has_child) (void)eddy_child_kill(&children->child, SIGKILL);
     if (children->has_output) (void)eddy_stream_close(&children->output, on_output_closed);
 }

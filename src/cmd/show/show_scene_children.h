@@ -12,8 +12,12 @@ enum { SHOW_QUERIES = 10 };
 struct show_query {
     struct show_children *children;
     eddy_child child;
+    eddy_stream errors; /* what it writes there */
+    bool has_child, has_errors;
     eddy_label label;
     char text[16];
+    char why[112]; /* the first line of it */
+    size_t why_bytes;
 };
 
 struct show_children {
@@ -23,7 +27,8 @@ struct show_children {
     eddy_timer query_timer, child_timer;
     eddy_defer next_query; /* starting a child takes a millisecond: one a turn */
     unsigned started, running;
-    int query_error;
+    int query_error;                 /* of starting one */
+    const struct show_query *failed; /* one that has */
     int64_t since_ns;
     struct show_query queries[SHOW_QUERIES];
     eddy_child child;
@@ -32,7 +37,7 @@ struct show_children {
     char text[64]; /* what the child has written */
     size_t text_bytes;
     bool has_told_queries, has_told_child;
-    eddy_label labels[4];
+    eddy_label labels[5];
 };
 
 void show_children_init(struct show_children *children, eddy_loop *loop, struct show_board *board,
