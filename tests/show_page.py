@@ -356,4 +356,5 @@ def main():
     unittest.main(argv=sys.argv[:1])
 
 
-main()
+if __name__ == '__main__':
+    main()

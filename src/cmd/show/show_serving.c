@@ -59,6 +59,12 @@ static void on_page(eddy_http_request *request, void *context) {
     (void)eddy_http_respond_lent(request, 200, show_page, show_page_bytes);
 }
 
+/* Nobody has looked for a moment: whoever comes then finds the loop live. */
+static void leave_if_empty(struct show *show) {
+    if (show->visitors.has_emptied) show_controls_leave(&show->controls);
+    show->visitors.has_emptied = false;
+}
+
 static void on_events(eddy_http_request *request, void *context) {
     struct show *show = context;
     if (!is_welcome(request)) return;
@@ -68,6 +74,7 @@ static void on_events(eddy_http_request *request, void *context) {
     }
     if (show->options.file == NULL) { /* the backend may be another one by now */
         struct json hello;
+        leave_if_empty(show);
         json_begin(&hello, show->hello, sizeof show->hello);
         show_hello_write(&hello, &show->observed, show->options.guide != NULL);
         show->hello_bytes = hello.used;
@@ -196,8 +203,7 @@ static void on_state(eddy_timer *timer) {
     if (!json.is_cut) tell(show, "state", text, json.used);
     show_stalls_tell(&show->observed.stalls, &show->frames, tell, show);
     tell_lines(show);
-    if (show->had_visitors && show->visitors.count == 0) show_controls_leave(&show->controls);
-    show->had_visitors = show->visitors.count > 0;
+    leave_if_empty(show);
     int err = show_observed_error(&show->observed);
     if (err < 0) {
         fprintf(stderr, "eddy: the loop has ended: %s\n", eddy_strerror(err, text, sizeof text));

@@ -42,7 +42,6 @@ struct show {
     struct show_playback playback; /* if there is a file; then all of the above is not there */
     size_t line;                   /* the next one to be told */
     int64_t played_since_ns;
-    bool had_visitors;
 
     char hello[STATE_BYTES];
     size_t hello_bytes;

@@ -100,7 +100,7 @@ static void on_done(eddy_http_request *request, void *context) {
     struct show_visitor *visitor = context;
     (void)request;
     visitor->request = NULL;
-    visitor->visitors->count--;
+    if (--visitor->visitors->count == 0) visitor->visitors->has_emptied = true;
 }
 
 void show_visitors_add(struct show_visitors *visitors, eddy_http_request *request,

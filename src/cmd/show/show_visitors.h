@@ -29,6 +29,7 @@ struct show_visitor {
 struct show_visitors {
     struct show_visitor all[VISITORS_MAX];
     unsigned count;
+    bool has_emptied; /* the last one has gone since somebody has asked */
     uint64_t dropped; /* events */
     uint64_t next;    /* number of the next batch; the last BATCHES of them are there */
     struct show_batch *batches;
