@@ -144,6 +144,57 @@ START_TEST(any_allocation_may_fail) {
 }
 END_TEST
 
+/* --- Without a heap --- */
+
+/* Loop and server in an arena of that size. Returns whether it was enough for them to be opened. */
+static bool open_in(eddy_arena *arena, char *memory, size_t bytes) {
+    eddy_arena_init(arena, memory, bytes);
+    eddy_allocator allocator = eddy_arena_allocator(arena);
+    eddy_loop_config config = {.allocator = &allocator, .is_fixed = true, .descriptors = 40};
+    eddy_http_config limits = {.error = on_error, .connections = 4, .buffer_bytes = 48 * 1024};
+    site = (struct site){.loop = test_loop_open_with(config)};
+    int err = eddy_http_open(&site.http, site.loop, &limits);
+    if (err == 0) err = eddy_http_handle(site.http, NULL, "/", handle, NULL);
+    if (err == 0) {
+        site.length = loopback(&site.address, AF_INET);
+        struct sockaddr *address = (struct sockaddr *)&site.address;
+        err = eddy_http_listen(site.http, &site.listener, address, site.length, 0, NULL);
+        (void)eddy_listener_address(&site.listener.listener, address, &site.length);
+    }
+    if (err == 0) return true;
+    ck_assert_int_eq(err, -ENOMEM);
+    if (site.http != NULL) ck_assert_int_eq(eddy_http_close(site.http), 0);
+    test_loop_close(site.loop);
+    return false;
+}
+
+/* With whatever room there is, each client has an end, and the server goes on; with more of it more
+ * of them are answered, and with enough all. */
+START_TEST(a_server_goes_on_in_any_room) {
+    enum { LEAST = 20 * 1024, STEP = 12011, MOST = 400 * 1024 };
+    static _Alignas(max_align_t) char memory[MOST];
+    eddy_arena arena;
+    unsigned refused = 0, all = 0;
+    open_file();
+    for (size_t bytes = LEAST; bytes <= MOST; bytes += STEP) {
+        handled = over = 0;
+        if (!open_in(&arena, memory, bytes)) {
+            ck_assert_uint_eq(all, 0);
+            refused++;
+        } else {
+            for (int i = 0; i < 3; i++) visit_all();
+            if (handled == 3 * 12) all++;
+            site_close(&site);
+            ck_assert_uint_eq(over, handled);
+        }
+        ck_assert_uint_eq(eddy_arena_used(&arena), 0);
+    }
+    ck_assert_uint_gt(refused, 0);
+    ck_assert_uint_gt(all, 0);
+    ck_assert_int_eq(close(file_fd), 0);
+}
+END_TEST
+
 /* --- Kept for others --- */
 
 static void turn_until_open(unsigned open) {
@@ -231,7 +282,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("memory");
-    ck_add(suite, "failures", any_allocation_may_fail);
+    ck_add(suite, "failures", any_allocation_may_fail, a_server_goes_on_in_any_room);
     ck_add(suite, "kept", memory_of_many_goes_with_them);
     ck_add(suite, "several", servers_know_nothing_of_each_other);
     return suite;
