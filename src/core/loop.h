@@ -106,7 +106,7 @@ struct eddy_loop {
     eddy_allocator allocator;
     eddy_allocator backend_allocator; /* the same memory, counted */
     eddy_backend_info backend_info;
-    void *data; /* the program's */
+    void *data;                             /* the program's */
     EDDY_ATOMIC(struct eddy_trace *) trace; /* read by senders: among what is hardly ever written */
     struct eddy_record records[];           /* config.events_per_turn */
 };
