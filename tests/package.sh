@@ -1,8 +1,8 @@
 #!/bin/sh
 # package.sh BUILD: what those who take eddy rely on. Installs from the build directory to a temporary
 # place, compiles the README's hello there with the README's own commands, and builds another project
-# with eddy as its subproject. Exits with 77 (skipped) where there is no meson or pkg-config on the
-# PATH.
+# with eddy as its subproject, and two by CMake, where there is one. Exits with 77 (skipped) where
+# there is no meson or pkg-config on the PATH.
 set -eu
 build=$1
 tree=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,7 +21,7 @@ quietly() {
 quietly install meson install -C "$build" --no-rebuild --destdir "$work/root"
 cd "$work/root"
 for name in include/eddy.h include/eddy/loop.h include/eddy/adapter/libcurl.h \
-    include/eddy/adapter/cares.h pkgconfig/eddy.pc share/doc/eddy/LICENSE \
+    include/eddy/adapter/cares.h pkgconfig/eddy.pc cmake/eddy/eddy-config.cmake share/doc/eddy/LICENSE \
     share/doc/eddy/README.md share/doc/eddy/docs/README.md share/doc/eddy/docs/examples/hello.c; do
     find . -path "*/$name" | grep -q . || fail "$name is not installed"
 done
@@ -46,6 +46,17 @@ while read -r line; do
     grep -q 'you said: good morning' "$work/said" || fail "hello does not answer"
     mv "$work/hello" "$work/hello.last"
 done < "$work/commands"
+
+# --- By CMake: installed, and as a folder of the other project ---
+if command -v cmake > /dev/null; then
+    config=$(find "$work/root" -name eddy-config.cmake)
+    quietly cmake cmake -S tests/package -B "$work/found" -Deddy_DIR="${config%/*}" -DCMAKE_C_COMPILER="${CC:-cc}"
+    quietly cmake-build cmake --build "$work/found"
+    "$work/found/parent" && "$work/found/parent_static" || fail 'a program that found eddy by CMake'
+    quietly cmake cmake -S tests/package -B "$work/folder" -DEDDY_TREE="$tree" -DCMAKE_C_COMPILER="${CC:-cc}"
+    quietly cmake-build cmake --build "$work/folder"
+    "$work/folder/parent" || fail 'a program with eddy in a folder, by CMake'
+fi
 
 # --- As a subproject: a library to link, and nothing else ---
 unset PKG_CONFIG_SYSROOT_DIR

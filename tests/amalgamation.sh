@@ -1,0 +1,57 @@
+#!/bin/sh
+# amalgamation.sh BUILD [WARNING…]: what those who compile eddy.c themselves rely on
+# (platform/amalgamation): it needs no generated header and agrees with what Meson finds on this
+# system; compiles without a warning, whatever is chosen; has the public names and no others; and may
+# belong to one file of a program. Compilers: $CC, and clang, which is quick, where there is one.
+set -eu
+build=$1
+shift
+tree=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+fail() { echo "amalgamation: $1"; exit 1; }
+python3 "$tree/platform/amalgamation/amalgamate.py" "$work"
+cd "$work"
+cc=${CC:-cc}
+quick=$(command -v clang || echo "$cc")
+
+# --- What this system has ---
+had() { $cc -D_GNU_SOURCE -dM -E -x c "$1" | grep -oE '^#define HAVE_[A-Z0-9_]+' | sort; }
+had "$build/platform/eddy_config.h" > asked
+had "$tree/platform/amalgamation/eddy_config.h" > named
+# Old systems lack what is in a library of its own; nothing else may differ.
+diff asked named || fail 'Meson and eddy_config.h do not agree on this system'
+
+# --- No warning, and nothing that is called is missing: all is static, so that a compiler sees it ---
+checks() { # compiler flag…
+    compiler=$1
+    shift
+    $compiler -std=c11 "$@" -Werror -fsyntax-only eddy.c || fail "$compiler $*"
+}
+for choice in '' -DEDDY_NO_HTTP -DEDDY_NO_PROC -DEDDY_NO_NET -DEDDY_NO_POOL '-DEDDY_NO_NET -DEDDY_NO_POOL' \
+    -DEDDY_NO_EPOLL '-DEDDY_NO_EPOLL -DEDDY_NO_SELECT' '-DEDDY_NO_POLL -DEDDY_NO_SELECT' -DEDDY_CHECKS; do
+    # shellcheck disable=SC2086 # several words
+    checks "$quick" "$@" -Wno-unknown-warning-option -DEDDY_API=static $choice
+done
+checks "$quick" "$@" -Wno-unknown-warning-option -DEDDY_OWN_PLATFORM
+[ "$quick" = "$cc" ] || checks "$cc" "$@"
+
+# --- The public names, and no others ---
+$cc -c eddy.c
+nm -g --defined-only eddy.o | awk '{print $3}' | sort > has
+nm -D --defined-only "$build/src/libeddy.so" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' | sort > exported
+diff exported has || fail 'the names of eddy.c are not those of the shared library'
+$cc -I. "$tree/tests/package/parent.c" eddy.o -pthread -o parent && ./parent || fail 'a program with eddy.o'
+
+# --- Private to one file ---
+{ echo '#include "eddy.c"' && cat "$tree/tests/package/parent.c"; } | sed '/define EDDY_API/d' > own.c
+"$quick" -std=c11 -Wall -Wextra -Werror -O1 -DEDDY_API=static -I. -c own.c
+[ "$(nm -g --defined-only own.o | awk '{print $3}')" = main ] || fail 'EDDY_API=static leaves a name'
+$cc own.o -pthread -o own && ./own || fail 'a program that eddy.c is a part of'
+
+# --- C++ ---
+if command -v c++ > /dev/null; then
+    echo '#include "eddy.h"' > header.cpp
+    c++ -Wall -Wextra -Wpedantic -Werror -fsyntax-only header.cpp || fail 'eddy.h in C++'
+fi
+echo "amalgamation: $(wc -l < eddy.c) lines, $(wc -l < has) names, one where it is private"
