@@ -72,9 +72,12 @@ static int map_check(const struct eddy_os_child_fd *map, unsigned count) {
 }
 
 /* Where a stack is given back in the middle of functions, as each child's is by exec, gcc's
- * AddressSanitizer takes the next one at the same place for what was there. */
+ * AddressSanitizer takes the next one at the same place for what was there. Only ELF links with a
+ * name that need not be there. */
+#ifdef __ELF__
 extern void __asan_unpoison_memory_region(void const volatile *address, size_t size)
     __attribute__((weak));
+#endif
 
 static struct spawn *block_open(struct block *block, const eddy_child_options *options,
                                 const struct eddy_os_child_fd *map, unsigned count) {
@@ -88,8 +91,10 @@ static struct spawn *block_open(struct block *block, const eddy_child_options *o
     block->bytes = at_candidate + (path != NULL ? strlen(path) + strlen(file) + 2 : 0);
     block->start = mmap(NULL, block->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
     if (block->start == MAP_FAILED) return NULL;
+#ifdef __ELF__
     if (__asan_unpoison_memory_region != NULL)
         __asan_unpoison_memory_region(block->start, block->bytes);
+#endif
     if (mprotect(block->start, page, PROT_NONE) < 0) {
         munmap(block->start, block->bytes);
         return NULL;

@@ -70,6 +70,11 @@ SOURCE_HEAD = """\
  *   EDDY_OWN_PLATFORM    and all functions of platform/os.h: a port, or a simulation
  *   EDDY_PRIVATE=        what its files share is seen by other files: for tests of them */
 
+/* What a choice, or a system, leaves unused is no mistake. Not undone at the end of the file: some
+ * compilers find it only there. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-macros"
+
 /* Each system shows its own calls beside POSIX's only when asked. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -113,10 +118,6 @@ SOURCE_HEAD = """\
 #else
 #define EDDY_SEAM EDDY_PRIVATE
 #endif
-
-/* What a choice leaves unused is no mistake. Not undone at the end, where a compiler finds it. */
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wunused-macros"
 
 #include "eddy.h"
 """
