@@ -13,7 +13,12 @@
  *   file.h    file operations                   trace_writer.h  that as text, or for Perfetto
  *   label.h   names for handles                 stats.h    where a loop's time goes
  *   watchdog.h  which callback holds it up      histogram.h  how often which times were seen
- *   arena.h   a loop without a heap */
+ *   arena.h   a loop without a heap
+ *
+ * `@since` names the version that brought a name: at the head of a header for all that is in it,
+ * before a declaration for that one. It is also the version of its symbol in the shared library,
+ * whose soname is that of the minor version until 1.0, and of the major version from then on.
+ * @since 0.1 */
 #ifndef EDDY_H
 #define EDDY_H
 
@@ -50,12 +55,18 @@
 #define EDDY_VERSION_PATCH 0
 #define EDDY_VERSION       "0.1.0"
 
+/* For #if, and to compare with eddy_version_number(): 1.2.3 is 10203. */
+#define EDDY_VERSION_NUMBER \
+    (EDDY_VERSION_MAJOR * 10000 + EDDY_VERSION_MINOR * 100 + EDDY_VERSION_PATCH)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The version of the library that the program runs with. Any thread. */
+/* The version of the library that the program runs with, as EDDY_VERSION and EDDY_VERSION_NUMBER are
+ * those of the headers that it was compiled with. Any thread. */
 EDDY_API const char *eddy_version(void);
+EDDY_API int eddy_version_number(void);
 
 #ifdef __cplusplus
 }

@@ -127,7 +127,8 @@ if command -v clang-format > /dev/null; then
 fi
 
 if [ -n "$build" ]; then
-    nm -D --defined-only "$build"/src/libeddy.so | awk '{print $3}' | grep -v '^eddy_' |
+    python3 tests/symbols.py "$build" | grep -v '^symbols: ' | complain 'each public function has its version:'
+    nm -D --defined-only "$build"/src/libeddy.so | awk '$2 != "A" {print $3}' | grep -v '^eddy_' |
         complain 'the shared library exports eddy_ names only:'
     nm -D --defined-only "$build"/src/libeddy.so | awk '{print $3}' | grep -E '^eddy_(_|os_|backend_(epoll|kqueue|poll|select|table))' |
         complain 'the shared library exports no inner names:'

@@ -1,7 +1,8 @@
 /* base.h: the few things that every other header needs.
  * Errors everywhere are 0 or a negative errno, to be compared with the names of <errno.h>, which
  * comes along. Every descriptor that the library opens or accepts is close-on-exec. Times are int64
- * nanoseconds, monotonic. Pointers, to callbacks too, may be NULL only where it says so. */
+ * nanoseconds, monotonic. Pointers, to callbacks too, may be NULL only where it says so.
+ * @since 0.1 */
 #ifndef EDDY_BASE_H
 #define EDDY_BASE_H
 

@@ -17,7 +17,8 @@
  * Where there are no descriptors of processes (before Linux 5.3, or in a sandbox) the loop handles
  * SIGCHLD while it has children, so that a handler of the program's is not called meanwhile, and
  * each exit costs a look at all of them. If the program puts its own handler over that one, exits
- * are told within a second. */
+ * are told within a second.
+ * @since 0.1 */
 #ifndef EDDY_CHILD_H
 #define EDDY_CHILD_H
 

@@ -1,4 +1,5 @@
-/* defer.h: a call later in this turn, or in the next. Loop thread only. */
+/* defer.h: a call later in this turn, or in the next. Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_DEFER_H
 #define EDDY_DEFER_H
 

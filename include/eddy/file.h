@@ -22,7 +22,8 @@
  * `file->result`. EINTR is never an outcome. -EAGAIN is the file's own: a descriptor with
  * O_NONBLOCK that has nothing to give, or a lease. -ENOBUFS is the pool's: after a try that did not
  * work out there was no thread, nor memory or leave to start one; nothing has been changed. Loop
- * thread only. */
+ * thread only.
+ * @since 0.1 */
 #ifndef EDDY_FILE_H
 #define EDDY_FILE_H
 

@@ -7,7 +7,8 @@
  * than that.
  *
  * One that is all zeros is empty. Counts have 64 bits, and so has the sum, which is enough for 584
- * years. Nothing here allocates. One thread at a time uses a histogram. */
+ * years. Nothing here allocates. One thread at a time uses a histogram.
+ * @since 0.1 */
 #ifndef EDDY_HISTOGRAM_H
 #define EDDY_HISTOGRAM_H
 

@@ -1,4 +1,5 @@
-/* hook.h: calls around the wait of each turn. Loop thread only. */
+/* hook.h: calls around the wait of each turn. Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_HOOK_H
 #define EDDY_HOOK_H
 

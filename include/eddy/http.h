@@ -29,7 +29,8 @@
  * connection stay with the server, for the next ones, at least 1 MiB in all and at most 8. What
  * files are read into is shared by all (`buffer_bytes`), and stays. Whether the system has back
  * what the server gives back is the allocator's business: malloc keeps what is below a block in
- * use, which mapped pages for blocks of 8 KiB and more do not. */
+ * use, which mapped pages for blocks of 8 KiB and more do not.
+ * @since 0.1 */
 #ifndef EDDY_HTTP_H
 #define EDDY_HTTP_H
 

@@ -1,7 +1,8 @@
 /* io.h: watching a descriptor. Any number of watchers may share one; the loop merges their
  * interest. For that each start, change and stop looks at all watchers of its descriptor, which are
  * one or two nearly always: to count them by event would make every descriptor's entry larger. Have
- * one watcher tell your own list if there are hundreds. Loop thread only. */
+ * one watcher tell your own list if there are hundreds. Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_IO_H
 #define EDDY_IO_H
 

@@ -6,7 +6,8 @@
  *     ...
  *     eddy_label_clear(&client->label);
  *
- * docs/examples/alive.c has it in full. Loop thread only. */
+ * docs/examples/alive.c has it in full. Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_LABEL_H
 #define EDDY_LABEL_H
 

@@ -17,7 +17,8 @@
  * What is not as with TCP: a hang-up is told also while bytes before it are unread;
  * eddy_stream_reset ends the stream as a close does; what was sent is with the peer's kernel at
  * once. A descriptor that is sent along with bytes is closed, unless the stream asks for it
- * (pass.h). Credentials that are sent along are not told. */
+ * (pass.h). Credentials that are sent along are not told.
+ * @since 0.1 */
 #ifndef EDDY_LOCAL_H
 #define EDDY_LOCAL_H
 

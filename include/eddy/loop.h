@@ -15,7 +15,8 @@
  * A loop belongs to the thread that runs it; only eddy_loop_post and eddy_wake_send may be called
  * from others. No callback ever runs inside a call of this library other than eddy_loop_run,
  * eddy_loop_prepare and eddy_loop_dispatch; what eddy_loop_walk and eddy_pool_drain show to a
- * function they show inside. */
+ * function they show inside.
+ * @since 0.1 */
 #ifndef EDDY_LOOP_H
 #define EDDY_LOOP_H
 

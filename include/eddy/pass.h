@@ -9,7 +9,8 @@
  *
  * Descriptors go with the first byte of a write. They come in the piece that this byte is in. On
  * Linux that may begin with bytes from before; it ends before the first byte of the next write that
- * carries some. The simplest protocol has one descriptor, or a fixed count, with each message. */
+ * carries some. The simplest protocol has one descriptor, or a fixed count, with each message.
+ * @since 0.1 */
 #ifndef EDDY_PASS_H
 #define EDDY_PASS_H
 

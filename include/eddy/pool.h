@@ -2,7 +2,8 @@
  * a program may also make some itself and give one to several loops (eddy_loop_config.pool).
  * Threads start as work comes, up to the limit, and leave after idling; they block all signals.
  * A forked child has none of them: a pool that was open at the fork is of no use there, and a loop
- * that eddy_loop_after_fork was called for opens one of its own when it needs it. */
+ * that eddy_loop_after_fork was called for opens one of its own when it needs it.
+ * @since 0.1 */
 #ifndef EDDY_POOL_H
 #define EDDY_POOL_H
 

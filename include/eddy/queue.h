@@ -1,7 +1,8 @@
 /* queue.h: jobs one at a time, on the threads of the pool. For what only one thread may use at a
  * time, a connection of SQLite or a handle of a library without locks, whichever thread that is:
  * the jobs of a queue never overlap, they start in the order of submission, and each sees what
- * those before it have written. Two queues run beside each other. Loop thread only. */
+ * those before it have written. Two queues run beside each other. Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_QUEUE_H
 #define EDDY_QUEUE_H
 

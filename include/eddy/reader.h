@@ -13,7 +13,8 @@
  * turn (`stream_bytes_per_turn`).
  *
  * End it with eddy_reader_close, or eddy_reader_stop before eddy_stream_close. Streams of records
- * (local.h) have no readers. How to use it: docs/07-streams.md. */
+ * (local.h) have no readers. How to use it: docs/07-streams.md.
+ * @since 0.1 */
 #ifndef EDDY_READER_H
 #define EDDY_READER_H
 

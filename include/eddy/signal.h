@@ -10,7 +10,8 @@
  * parent. exec puts handled signals back to their defaults, leaves ignored ones ignored and blocked
  * ones blocked, and closes all descriptors of the library; so between fork and exec a child has to
  * undo what it does not want handed on. A child of vfork runs in its parent's memory: block all
- * signals before, and in the child put handlers back to SIG_DFL before any is unblocked. */
+ * signals before, and in the child put handlers back to SIG_DFL before any is unblocked.
+ * @since 0.1 */
 #ifndef EDDY_SIGNAL_H
 #define EDDY_SIGNAL_H
 

@@ -10,7 +10,8 @@
  *
  * It is made to stay on: a callback costs two looks at the clock, a timer's three, a phase one, and
  * no system call or memory. docs/examples/stats.c prints the figures; what they cost, and what to
- * do about them, is in the guide. */
+ * do about them, is in the guide.
+ * @since 0.1 */
 #ifndef EDDY_STATS_H
 #define EDDY_STATS_H
 

@@ -16,7 +16,8 @@
  *   if it writes. A thread waits only where somebody else was faster, or a terminal has been
  *   stopped; the close callback, and the pool's end, then wait for it.
  *
- * All of it is a stream as in stream.h: the same calls, marks, deadlines, end. */
+ * All of it is a stream as in stream.h: the same calls, marks, deadlines, end.
+ * @since 0.1 */
 #ifndef EDDY_STDIO_H
 #define EDDY_STDIO_H
 

@@ -13,7 +13,8 @@
  * The socket is the stream's to close. If somebody else has closed it, what the kernel still held
  * is out of reach: the reader keeps what it has been given, and as soon as the backend or a call
  * finds out, the writes under way and the reader are told -EBADF. epoll and kqueue find out
- * nothing by themselves. The stream leaves the number alone then, which may be another file's. */
+ * nothing by themselves. The stream leaves the number alone then, which may be another file's.
+ * @since 0.1 */
 #ifndef EDDY_STREAM_H
 #define EDDY_STREAM_H
 

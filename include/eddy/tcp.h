@@ -1,6 +1,7 @@
 /* tcp.h: TCP over IPv4 and IPv6: connecting, listening, options, addresses; and listeners, which
  * local sockets (local.h) have too. The functions eddy_tcp_… are for TCP alone: -EAFNOSUPPORT.
- * Loop thread only. */
+ * Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_TCP_H
 #define EDDY_TCP_H
 

@@ -11,7 +11,8 @@
  * A forked child has no part in it: neither its end nor its signals restore anything.
  *
  * With kqueue on macOS a loop cannot watch /dev/tty, which is -EINVAL there; the terminal by its
- * name (eddy_terminal_name), or descriptor 0, it can. */
+ * name (eddy_terminal_name), or descriptor 0, it can.
+ * @since 0.1 */
 #ifndef EDDY_TERMINAL_H
 #define EDDY_TERMINAL_H
 

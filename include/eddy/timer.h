@@ -1,5 +1,6 @@
 /* timer.h: calls at a time. Loop thread only.
- * A timer never fires early, and late only by as much as callbacks keep the loop busy. */
+ * A timer never fires early, and late only by as much as callbacks keep the loop busy.
+ * @since 0.1 */
 #ifndef EDDY_TIMER_H
 #define EDDY_TIMER_H
 

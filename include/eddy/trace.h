@@ -9,8 +9,9 @@
  *     eddy_trace_stop(trace);
  *
  * Off, a loop pays one branch at each place that could record. On, a record is some 25 instructions
- * and a look at the clock. The newest records replace the oldest ones: whoever reads
- * too late finds out how many it missed. */
+ * and a look at the clock. The newest records replace the oldest ones: whoever reads too late finds
+ * out how many it missed.
+ * @since 0.1 */
 #ifndef EDDY_TRACE_H
 #define EDDY_TRACE_H
 

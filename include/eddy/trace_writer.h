@@ -11,7 +11,8 @@
  *
  * docs/examples/trace.c has it in full, docs/19-seeing.md a look at both.
  * Nothing here takes memory or calls the system. One thread at a time uses a writer and its
- * sources; which one does not matter. */
+ * sources; which one does not matter.
+ * @since 0.1 */
 #ifndef EDDY_TRACE_WRITER_H
 #define EDDY_TRACE_WRITER_H
 

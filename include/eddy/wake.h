@@ -1,4 +1,5 @@
-/* wake.h: telling a loop, from any thread or signal handler, that there is something to look at. */
+/* wake.h: telling a loop, from any thread or signal handler, that there is something to look at.
+ * @since 0.1 */
 #ifndef EDDY_WAKE_H
 #define EDDY_WAKE_H
 

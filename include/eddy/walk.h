@@ -9,7 +9,8 @@
  *     ...
  *     if (eddy_loop_close(loop) == -EBUSY) eddy_loop_walk(loop, tell, stderr);
  *
- * docs/examples/alive.c is that in full. Loop thread only. */
+ * docs/examples/alive.c is that in full. Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_WALK_H
 #define EDDY_WALK_H
 

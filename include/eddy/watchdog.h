@@ -12,7 +12,8 @@
  * A watchdog is one thread, which looks at any number of loops. It takes no look at a loop that has
  * called nothing for two budgets; the loop's next callback makes it look again. A guarded loop pays
  * two looks at the clock and some tens of stores a callback, and a system call where the watchdog
- * sleeps. docs/examples/stall.c has it in full. */
+ * sleeps. docs/examples/stall.c has it in full.
+ * @since 0.1 */
 #ifndef EDDY_WATCHDOG_H
 #define EDDY_WATCHDOG_H
 

@@ -1,4 +1,5 @@
-/* work.h: a function run on a thread of the pool, its result told on the loop. */
+/* work.h: a function run on a thread of the pool, its result told on the loop.
+ * @since 0.1 */
 #ifndef EDDY_WORK_H
 #define EDDY_WORK_H
 

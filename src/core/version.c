@@ -4,3 +4,7 @@
 const char *eddy_version(void) {
     return EDDY_VERSION;
 }
+
+int eddy_version_number(void) {
+    return EDDY_VERSION_NUMBER;
+}

@@ -3,6 +3,8 @@
 #define EDDY_API __attribute__((visibility("hidden")))
 #include <eddy.h>
 
+#include <string.h>
+
 static void on_end(eddy_timer *timer) {
     eddy_timer_stop(timer);
 }
@@ -10,6 +12,8 @@ static void on_end(eddy_timer *timer) {
 int main(void) {
     eddy_loop *loop;
     eddy_timer timer;
+    if (eddy_version_number() != EDDY_VERSION_NUMBER || strcmp(eddy_version(), EDDY_VERSION) != 0)
+        return 1;
     if (eddy_loop_open(&loop, NULL) < 0) return 1;
     eddy_timer_init(&timer, loop);
     if (eddy_timer_start(&timer, on_end, EDDY_NS_PER_MS, 0) < 0) return 1;

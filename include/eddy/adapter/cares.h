@@ -9,7 +9,8 @@
  * (a number, a name in /etc/hosts, a name that is none), or cannot be asked (no route to a server):
  * that is told inside the call that asks. Call ares_library_init before. Loop thread only; no call
  * waits for the network, but files are read: resolv.conf, /etc/hosts, and for the name of a service
- * what getservbyname asks. */
+ * what getservbyname asks.
+ * @since 0.1 */
 #ifndef EDDY_ADAPTER_CARES_H
 #define EDDY_ADAPTER_CARES_H
 

@@ -9,7 +9,8 @@
  * time-outs, in phase 7, and inside redisAsyncFree, and redisAsyncDisconnect when no reply is
  * awaited, after which the context is gone. There is no reconnecting in hiredis: make a new
  * context, as docs/examples/redis.c does. redisAsyncConnect looks names up itself, and blocks for
- * that: give it an address. Chapter docs/14-adapters.md has more. */
+ * that: give it an address. Chapter docs/14-adapters.md has more.
+ * @since 0.1 */
 #ifndef EDDY_ADAPTER_HIREDIS_H
 #define EDDY_ADAPTER_HIREDIS_H
 

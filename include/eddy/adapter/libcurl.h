@@ -9,7 +9,8 @@
  * docs/examples/fetch.c is a whole program. What libcurl computes it does on the loop's thread:
  * TLS, decompression, your callbacks (docs/14-adapters.md). Names are looked up by a thread or by
  * c-ares; a libcurl without both blocks meanwhile (curl_version_info: CURL_VERSION_ASYNCHDNS). Set
- * CURLOPT_NOSIGNAL. Loop thread only. */
+ * CURLOPT_NOSIGNAL. Loop thread only.
+ * @since 0.1 */
 #ifndef EDDY_ADAPTER_LIBCURL_H
 #define EDDY_ADAPTER_LIBCURL_H
 

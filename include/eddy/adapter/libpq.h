@@ -14,7 +14,8 @@
  * What blocks inside libpq: the look-up of names (give hostaddr, or set `on_pool`), reading
  * ~/.pgpass, service and key files, Kerberos. What computes: SCRAM, some 5 ms a log-in, and TLS.
  * connect_timeout of the connection string is for blocking connections; `connect_ns` is for these,
- * over all hosts, and tcp_user_timeout (in milliseconds, Linux) goes on to the next host. */
+ * over all hosts, and tcp_user_timeout (in milliseconds, Linux) goes on to the next host.
+ * @since 0.1 */
 #ifndef EDDY_ADAPTER_LIBPQ_H
 #define EDDY_ADAPTER_LIBPQ_H
 

@@ -3,7 +3,8 @@
  * Invariant: io watches PQsocket() or nothing, and nothing while libpq may close or swap it on
  * purpose; `sent` and `waiting` hold each request that has not been told its end, in order. What
  * may call back is done in callbacks of the loop only: all else notes, and `later` looks at it.
- * Threading: loop thread, but for the two functions that say so. */
+ * Threading: loop thread, but for the two functions that say so.
+ * @since 0.1 */
 #ifndef EDDY_ADAPTER_LIBPQ_PRIVATE_H
 #define EDDY_ADAPTER_LIBPQ_PRIVATE_H
 
