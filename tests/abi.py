@@ -89,7 +89,7 @@ def main(argument=None):
     for line in gone:
         print(f"abi: a program of {series} relies on: {line}")
     print("abi: {} structs with {} fields, {} constants, {} functions and their types; {} {}".format(
-        *kinds, len(now) - sum(kinds), series, "was released" if kept.exists() else "is not released yet"))
+        *kinds[:3], len(now) - sum(kinds), series, "was released" if kept.exists() else "is not released yet"))
     return bool(gone)
 
 

@@ -33,18 +33,28 @@ for choice in '' -DEDDY_NO_HTTP -DEDDY_NO_PROC -DEDDY_NO_NET -DEDDY_NO_POOL '-DE
     # shellcheck disable=SC2086 # several words
     checks "$quick" "$@" -Wno-unknown-warning-option -DEDDY_API=static $choice
 done
-checks "$quick" "$@" -Wno-unknown-warning-option -DEDDY_OWN_PLATFORM
+for choice in -DEDDY_OWN_PLATFORM '-DEDDY_OWN_BACKENDS -DEDDY_PLATFORM_ONLY'; do
+    # shellcheck disable=SC2086 # several words
+    checks "$quick" "$@" -Wno-unknown-warning-option $choice
+done
 [ "$quick" = "$cc" ] || checks "$cc" "$@"
 
 # --- The public names, and no others ---
-$cc -c eddy.c
+# By the guide's Makefile, where there is a make.
+sed -n '/<!-- makefile -->/,/^```$/p' "$tree"/docs/21-embedding* | grep -v -e '^<!--' -e '^```' > Makefile
+cp "$tree/tests/package/parent.c" program.c
+if command -v make > /dev/null; then
+    make -s CC="$cc" CFLAGS='-std=c11 -Wall -Wextra -Werror' EDDY="$tree" || fail 'the Makefile of the guide'
+else
+    $cc -c eddy.c && $cc -I. program.c eddy.o -pthread -o program
+fi
+./program || fail 'a program with eddy.o'
 nm -g --defined-only eddy.o | awk '{print $3}' | sort > has
 nm -D --defined-only "$build/src/libeddy.so" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' | sort > exported
 diff exported has || fail 'the names of eddy.c are not those of the shared library'
-$cc -I. "$tree/tests/package/parent.c" eddy.o -pthread -o parent && ./parent || fail 'a program with eddy.o'
 
 # --- Private to one file ---
-{ echo '#include "eddy.c"' && cat "$tree/tests/package/parent.c"; } | sed '/define EDDY_API/d' > own.c
+{ echo '#include "eddy.c"' && cat program.c; } | sed '/define EDDY_API/d' > own.c
 "$quick" -std=c11 -Wall -Wextra -Werror -O1 -DEDDY_API=static -I. -c own.c
 [ "$(nm -g --defined-only own.o | awk '{print $3}')" = main ] || fail 'EDDY_API=static leaves a name'
 $cc own.o -pthread -o own && ./own || fail 'a program that eddy.c is a part of'

@@ -18,7 +18,7 @@ HERE = "platform/amalgamation/"
 # From below to above: a folder, and the condition under which it is there.
 FOLDERS = [
     ("platform", "!defined(EDDY_OWN_PLATFORM)"),
-    ("src/core", None),
+    ("src/core", "!defined(EDDY_PLATFORM_ONLY)"),
     ("src/work", "!defined(EDDY_NO_POOL)"),
     ("src/net", "!defined(EDDY_NO_NET)"),
     ("src/proc", "!defined(EDDY_NO_PROC)"),
@@ -68,6 +68,7 @@ SOURCE_HEAD = """\
  *   EDDY_OWN_BACKENDS    eddy_backend_table (platform/backend.h) is defined elsewhere, and
  *                        may name those that are here
  *   EDDY_OWN_PLATFORM    and all functions of platform/os.h: a port, or a simulation
+ *   EDDY_PLATFORM_ONLY   nothing but these
  *   EDDY_PRIVATE=        what its files share is seen by other files: for tests of them */
 
 /* What a choice, or a system, leaves unused is no mistake. Not undone at the end of the file: some
@@ -95,6 +96,10 @@ SOURCE_HEAD = """\
 #define _TIME_BITS 64
 #endif
 
+#ifdef EDDY_PLATFORM_ONLY
+#define EDDY_NO_POOL
+#define EDDY_NO_NET
+#endif
 #ifdef EDDY_NO_NET
 #define EDDY_NO_PROC
 #define EDDY_NO_HTTP
