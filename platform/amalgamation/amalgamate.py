@@ -24,7 +24,7 @@ FOLDERS = [
     ("src/proc", "!defined(EDDY_NO_PROC)"),
     ("src/http", "!defined(EDDY_NO_HTTP)"),
 ]
-# Files that only some systems have, and those of standard streams, which need the pool.
+# Files that only some systems have, and those that need threads: standard streams and watchdogs.
 CONDITIONS = {
     "platform/epoll.c": "EDDY_HAS_EPOLL",
     "platform/exits.c": "!EDDY_HAS_KQUEUE || EDDY_HAS_EPOLL",
@@ -33,6 +33,9 @@ CONDITIONS = {
     "platform/kqueue_filters.h": "EDDY_HAS_KQUEUE",
     "platform/poll.c": "EDDY_HAS_POLL",
     "platform/select.c": "EDDY_HAS_SELECT",
+    "src/core/guard.c": "!defined(EDDY_NO_POOL)",
+    "src/core/stall_frames.c": "!defined(EDDY_NO_POOL)",
+    "src/core/watchdog.c": "!defined(EDDY_NO_POOL)",
     "src/net/stdio.c": "!defined(EDDY_NO_POOL)",
     "src/net/stdio_job.c": "!defined(EDDY_NO_POOL)",
 }
@@ -62,7 +65,7 @@ SOURCE_HEAD = """\
  *   EDDY_NO_HTTP         without the HTTP server
  *   EDDY_NO_PROC         without children and terminals
  *   EDDY_NO_NET          without streams, and so without these two
- *   EDDY_NO_POOL         without pool, work and files, and so without standard streams and HTTP
+ *   EDDY_NO_POOL         without threads: pool, work and files, standard streams, watchdogs, HTTP
  *   EDDY_NO_EPOLL, EDDY_NO_KQUEUE, EDDY_NO_POLL, EDDY_NO_SELECT  without that backend
  *   EDDY_CHECKS          finds more misuse, for development
  *   EDDY_OWN_BACKENDS    eddy_backend_table (platform/backend.h) is defined elsewhere, and
@@ -165,7 +168,7 @@ class Output:
     def add_lines(self, path, lines):
         self.write(f"\n/* {' ' + path + ' ':=^93} */\n")
         depth = 0
-        for line in lines:
+        for line, after in zip(lines, lines[1:] + [""]):
             depth += bool(re.match(r"# *if", line)) - bool(re.match(r"# *endif", line))
             found = INCLUDE.match(line)
             if found and (found["own"] or found["system"].startswith("eddy")):
@@ -174,7 +177,7 @@ class Output:
                 if found["system"] in self.system:
                     continue
                 self.system.add(found["system"])
-            self.write(private(path, line))
+            self.write(private(path, line, after))
 
 
 def includes_of(lines, kind, prefix):
@@ -193,7 +196,7 @@ def without_guard(text):
     return re.sub(r"\n#ifndef (EDDY_\w*H)\n#define \1\n(.*)\n#endif\n$", r"\n\2\n", text, flags=re.S).splitlines()
 
 
-def private(path, line):
+def private(path, line, after):
     """Names that files of the library share are declared in their headers, and known there only."""
     if path.startswith("include/"):
         return line
@@ -201,7 +204,8 @@ def private(path, line):
         return f"#ifdef EDDY_OWN_BACKENDS\n{line}\n#endif"
     if re.match(r"extern const struct eddy_backend ", line):
         return "" # each is defined before the table, or elsewhere
-    if path.endswith(".h") and SHARED.match(line):
+    whole = f"{line} {after}" if re.fullmatch(r"[\w *]+", line) else line # the type may have its own line
+    if path.endswith(".h") and SHARED.match(whole):
         return ("EDDY_SEAM " if path == "platform/os.h" else "EDDY_PRIVATE ") + line
     return CONSTANT.sub(r"EDDY_BACKEND \1" if "eddy_backend " in line else r"EDDY_PRIVATE \1", line)
 
