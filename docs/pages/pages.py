@@ -1,11 +1,12 @@
-"""pages.py SOURCE OUT DEPFILE [CMARK]: makes HTML of the guide in SOURCE/docs, in the directory OUT.
+"""pages.py SOURCE OUT DEPFILE [CMARK [REQUEST]]: makes HTML of the guide in SOURCE/docs, in the directory OUT.
 
     index.html, 02-turn.html …     docs/README.md, docs/02-turn.md …
     source/src/core/io.c.html …    what the chapters lead to: each source with its lines numbered, and
     source/src/core/index.html …   each directory with what its files are for
     show.html                      a session of `eddy show`, recorded
 
-CMARK is cmark-gfm; without it a chapter is its Markdown, with the same links. DEPFILE tells ninja what
+CMARK is cmark-gfm; without it, or with "", a chapter is its Markdown, with the same links. REQUEST is what
+request.py has seen: a block of the language `request` shows one of its steps, line by line. DEPFILE tells ninja what
 was read. A page of a source that is newer than what it was made from is left as it is."""
 import html
 import os
@@ -17,9 +18,11 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # a build leaves the sources as they are
 from highlight import highlight, language_of
+from request_page import Request
 
 TREES = {'include': 'the public headers, which are the reference', 'src': 'the library, and the program on it',
-    'platform': 'the backends, and all else that is asked of the system', 'tests': '', 'docs/examples': ''}
+    'platform': 'the backends, and all else that is asked of the system', 'tests': '', 'docs/examples': '',
+    'docs/pages': ''}
 ENDINGS = ('.c', '.h', '.cpp', '.in', '.sh', '.py', '.txt', 'meson.build')
 STYLE = 'src/cmd/serve/page_frame.c'
 RECORDED = 'docs/show.jsonl'  # a session of `eddy show`, which is a page without a server here
@@ -44,8 +47,9 @@ def relative(target, page):
 
 
 class Guide:
-    def __init__(self, root, out, cmark):
+    def __init__(self, root, out, cmark, request):
         self.root, self.out, self.cmark = root, out, cmark
+        self.request = Request(root, request)
         self.chapters = sorted((root / 'docs').glob('*.md'), key=order)
         self.sources, self.directories = [], {'': set()}
         for tree in TREES:
@@ -55,7 +59,8 @@ class Guide:
                     self.add_source(name)
         self.headers = [path for path in self.sources if path.startswith('include/')]
         here = Path(__file__).parent
-        self.read = [here / 'pages.py', here / 'highlight.py', here / 'style.css', root / STYLE, *self.chapters,
+        self.read = [*(here / name for name in ('pages.py', 'highlight.py', 'request_page.py', 'style.css')),
+            root / STYLE, *self.chapters,
             *(root / path for path in self.headers)]
         self.declared = self.find_declared()
         self.mentioned = {}  # path of a source: the chapters that link to it
@@ -155,8 +160,10 @@ class Guide:
         # A name between backticks leads to its declaration, unless it is in a link already.
         text = re.sub(r'(<a\b.*?</a>|<pre>.*?</pre>)|<code>((?:eddy|EDDY)_\w+)(\(\))?</code>', lambda it:
             it[1] or f'<code>{name(it[2])}{it[3] or ""}</code>', text, flags=re.S)
-        text = re.sub(r'<pre><code(?: class="language-(\w+)")?>(.*?)</code></pre>', block, text, flags=re.S)
-        return text.replace('<table>', '<div class="wide"><table>').replace('</table>', '</table></div>')
+        text = text.replace('<table>', '<div class="wide"><table>').replace('</table>', '</table></div>')
+        text = re.sub(r'<pre><code class="language-request">(.*?)</code></pre>', lambda it:
+            self.request.step(it[1].strip()), text, flags=re.S)
+        return re.sub(r'<pre><code(?: class="language-(\w+)")?>(.*?)</code></pre>', block, text, flags=re.S)
 
     def as_markdown(self, text, chapter, heading):
         text = re.sub(r'(?<=\]\()[^()\s]+(?=\))', lambda it:
@@ -313,8 +320,8 @@ class Guide:
         os.utime(self.out)  # ninja looks at the directory
 
 
-def main(root, out, depfile, cmark=None):
-    guide = Guide(Path(root), Path(out), cmark)
+def main(root, out, depfile, cmark='', request=''):
+    guide = Guide(Path(root), Path(out), cmark, request)
     guide.make()
     read = ' '.join(str(path).replace(' ', '\\ ') for path in guide.read)
     Path(depfile).write_text(f'{out}: {read}\n', encoding='utf-8')
