@@ -15,120 +15,12 @@
 
 struct variant variant;
 
-static const struct scenario *const scenarios[] = {post_scenarios, wake_scenarios, pool_scenarios,
-                                                   signal_scenarios, budget_scenarios};
+static const struct scenario *const scenarios[] = {post_scenarios,   wake_scenarios,
+                                                   pool_scenarios,   signal_scenarios,
+                                                   budget_scenarios, trace_scenarios};
 enum { SCENARIO_LISTS = sizeof scenarios / sizeof scenarios[0] };
 
 /* --- What is expected --- */
-
-static const struct site_of_code {
-    const char *name;
-    enum order order; /* in the code */
-    enum order need;  /* the weakest that is enough, nothing weaker of the same direction being */
-    const char *file, *code;
-} sites[SITES] = {
-    [PIPE_LOCK] = {"pipe", ACQ_REL, ACQ_REL, NULL, NULL},
-    [PUSH_LOAD] = {"push-load", RELAXED, RELAXED, "src/core/inbox.c",
-                   "head = atomic_load_explicit(&inbox->head, memory_order_relaxed);\n    do"},
-    [PUSH_SWAP] = {"push-swap", RELEASE, RELEASE, "src/core/inbox.c", "memory_order_release,"},
-    [LOOK] = {"look", RELAXED, RELAXED, "src/core/inbox.c",
-              "atomic_load_explicit(&inbox->head, memory_order_relaxed);\n    if (head == NULL"},
-    [TAKE] = {"take", ACQUIRE, ACQUIRE, "src/core/inbox.c",
-              "atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire)"},
-    [SET_WAITING] = {"set-waiting", RELAXED, RELAXED, "src/core/inbox.h",
-                     "memory_order_relaxed, memory_order_relaxed) ||"},
-    [SET_AWAKE] = {"set-awake", RELAXED, RELAXED, "src/core/inbox.h",
-                   "&head, NULL, memory_order_relaxed,"},
-    [REFUSE] = {"refuse", RELEASE, RELEASE, "src/core/wakeup.c",
-                "atomic_fetch_add_explicit(&wakeup->refused, 1, memory_order_release)"},
-    [REFUSED_LOOK] = {"refused", ACQUIRE, ACQUIRE, "src/core/wakeup.c",
-                      "atomic_load_explicit(&wakeup->refused, memory_order_acquire)"},
-    [SEND] = {"send", ACQ_REL, ACQ_REL, "src/core/wake.c",
-              "atomic_exchange_explicit(&wake->pending, 1, memory_order_acq_rel) == 0"},
-    [WAKE_RUN] = {"run", ACQ_REL, ACQ_REL, "src/core/wake.c",
-                  "atomic_exchange_explicit(&wake->pending, 0, memory_order_acq_rel)"},
-    [WAKE_START] = {"start", RELEASE, RELEASE, "src/core/wake.c",
-                    "atomic_store_explicit(&wake->pending, 0, memory_order_release)"},
-    [WAKE_STOP] = {"stop", RELAXED, RELAXED, "src/core/wake.c",
-                   "atomic_exchange_explicit(&wake->pending, 1, memory_order_relaxed) == 1"},
-    [HANDLER_COUNT] = {"count", SEQ_CST, SEQ_CST, "src/core/signal.c",
-                       "atomic_fetch_add(&signal_handlers_running, 1)"},
-    [HANDLER_FIRST] = {"handler-first", SEQ_CST, SEQ_CST, "src/core/signal.c",
-                       "*watcher = atomic_load(&signal_watched[number].first)"},
-    [HANDLER_NEXT] = {"handler-next", SEQ_CST, SEQ_CST, "src/core/signal.c",
-                      "*next = atomic_load(&watcher->next)"},
-    [HANDLER_PENDING] = {"handler-pending", SEQ_CST, ACQUIRE, "src/core/signal.c",
-                         "atomic_exchange(&watcher->pending, SIGNAL_SENT) != SIGNAL_SENT"},
-    [HANDLER_UNCOUNT] = {"uncount", SEQ_CST, RELAXED, "src/core/signal.c",
-                         "atomic_fetch_sub(&signal_handlers_running, 1)"},
-    [SIGNAL_RUN] = {"signal-run", SEQ_CST, RELEASE, "src/core/signal.c",
-                    "    atomic_exchange(&watcher->pending, SIGNAL_IDLE);"},
-    [SIGNAL_LINK] = {"link", SEQ_CST, RELEASE, "src/core/signal.c",
-                     "atomic_store(&signal_watched[number].first, watcher)"},
-    [SIGNAL_UNLINK] = {"unlink", SEQ_CST, SEQ_CST, "src/core/signal.c", "atomic_store(at, next)"},
-    [SIGNAL_WAIT] = {"wait", SEQ_CST, SEQ_CST, "src/core/signal.c",
-                     "while (atomic_load(&signal_handlers_running) > 0)"},
-    [SIGNAL_STOP] = {"signal-stop", SEQ_CST, RELAXED, "src/core/signal.c",
-                     "atomic_exchange(&watcher->pending, SIGNAL_IDLE) == SIGNAL_SENT"},
-};
-
-/* How many atomic operations a file has: a new one belongs into the model. Counted and not modelled
- * are those of a forked child, in which one thread is: the ends of wake.c and wakeup.c, and in
- * signal.c what stands between the handler and eddy_signal_init; and those of eddy_loop_walk, which
- * hand nothing over: the look at the inbox, an acquire as the take's is, and the flag of a worker
- * that has a push to make, set under the lock under which it is awaited (worker.c, pool.c). */
-static const struct {
-    const char *file;
-    unsigned operations;
-} files[] = {{"src/core/inbox.c", 5}, {"src/core/inbox.h", 5},   {"src/core/wakeup.c", 5},
-             {"src/core/wake.c", 9},  {"src/core/signal.c", 25}, {"src/work/pool.c", 1},
-             {"src/work/work.c", 0},  {"src/work/worker.c", 2}};
-
-static const char *const change_names[CHANGES] = {
-    [NONE] = "none",
-    [WAKE_ALWAYS] = "wake-always",
-    [WAKE_NEVER_FIRST] = "wake-never-first",
-    [WAKE_BEFORE_PUSH] = "wake-before-push",
-    [SLEEP_WITHOUT_MARKER] = "sleep-without-marker",
-    [SLEEP_WITHOUT_LOOK] = "sleep-without-look",
-    [MARKER_BY_STORE] = "marker-by-store",
-    [MARKER_DOWN_BY_STORE] = "marker-down-by-store",
-    [MARKER_DOWN_BY_EXCHANGE] = "marker-down-by-exchange",
-    [SINGLE_FROM_MARKER] = "single-from-marker",
-    [SINGLE_PAST_QUEUE] = "single-past-queue",
-    [LINK_AFTER_PUSH] = "link-after-push",
-    [CLOSE_WITHOUT_COUNT] = "close-without-count",
-    [CLOSE_WHEN_EMPTY] = "close-when-empty",
-    [READ_WHEN_TAKEN] = "read-when-taken",
-    [READ_TOO_RARELY] = "read-too-rarely",
-    [SMALLER_PIPE] = "smaller-pipe",
-    [MARKER_STAYS] = "marker-stays",
-    [READ_AFTER_LOOK] = "read-after-look",
-    [CLEAR_AFTER_CALL] = "clear-after-call",
-    [CLEAR_BY_STORE] = "clear-by-store",
-    [STOP_WITHOUT_WITHDRAW] = "stop-without-withdraw",
-    [STOP_BY_STORE] = "stop-by-store",
-    [SEND_BY_STORE] = "send-by-store",
-    [LOAD_FIRST] = "load-first",
-    [LOAD_FIRST_CONSISTENT] = "load-first-consistent",
-    [FENCE_AND_LOAD_FIRST] = "fence-and-load-first",
-    [FENCES_AND_LOAD_FIRST] = "fences-and-load-first",
-    [STOP_WITHOUT_WAIT] = "stop-without-wait",
-    [WAIT_BEFORE_UNLINK] = "wait-before-unlink",
-    [COUNT_AFTER_FIRST] = "count-after-first",
-    [UNCOUNT_BEFORE_PUSH] = "uncount-before-push",
-    [UNLINK_WITHOUT_LOCK] = "unlink-without-lock",
-    [STATE_AFTER_UNLOCK] = "state-after-unlock",
-    [STATE_AFTER_PUSH] = "state-after-push",
-    [PUSH_BEFORE_STATE] = "push-before-state",
-    [CANCEL_WITHOUT_LOCK] = "cancel-without-lock",
-    [CANCEL_THE_RUNNING] = "cancel-the-running",
-    [QUEUE_PUSH_AFTER_UNLOCK] = "queue-push-after-unlock",
-    [QUEUE_PUSH_BEFORE_RELEASE] = "queue-push-before-release",
-    [QUEUE_STAYS_WHILE_RUNNING] = "queue-stays-while-running",
-    [QUEUE_WAKE_LEFT_OUT] = "queue-wake-left-out",
-    [QUEUE_LOOP_AFTER_PUSH] = "queue-loop-after-push",
-};
 
 /* Looking before the exchange: when the data itself is handed over in a way that orders it. */
 static const char *const data_names[] = {"stored", "stored seq_cst", "exchanged", "locked"};
@@ -170,8 +62,15 @@ static bool is_changed(unsigned first_change, unsigned last_change, unsigned fir
     return false;
 }
 
+/* What a trace does has nothing to do with how its loop is woken. */
+static bool is_of_trace(void) {
+    return is_changed(HEAD_BEFORE_WORDS, STOP_UNAWAITED, TRACE_FENCE, TRACE_WAIT);
+}
+
 /* The scenarios that run what the variant changes: all for the inbox, else those of a file. */
 static bool concerns(const struct scenario *list) {
+    if (is_of_trace()) return list == trace_scenarios;
+    if (list == trace_scenarios) return false;
     if (is_changed(CLEAR_AFTER_CALL, FENCES_AND_LOAD_FIRST, SEND, WAKE_STOP))
         return list == wake_scenarios;
     if (is_changed(STOP_WITHOUT_WAIT, UNLINK_WITHOUT_LOCK, HANDLER_COUNT, SIGNAL_STOP))
@@ -216,6 +115,7 @@ static void check_code(void) {
     reset();
     printf("\nThe code as it is, with %s:\n", way_name);
     for (int i = 0; i < SCENARIO_LISTS; i++) {
+        if (scenarios[i] == trace_scenarios && variant.way != LEVEL_PIPE) continue;
         for (const struct scenario *it = scenarios[i]; it->name != NULL; it++) {
             struct verdict verdict = explore(it);
             runs++;
@@ -244,6 +144,7 @@ static void check_orders(void) {
     printf("\nEach order, weakened, with %s:\n", way_name);
     for (unsigned i = 0; i < SITES; i++) {
         if (variant.way != LEVEL_PIPE && (i == REFUSE || i == REFUSED_LOOK)) continue; /* none */
+        if (variant.way != LEVEL_PIPE && i >= TRACE_FENCE) continue;
         for (unsigned order = 0; order < sites[i].order; order++) {
             reset();
             variant.orders[i] = (enum order)order;
@@ -261,6 +162,7 @@ static enum harm harm_of(enum change change) {
 /* Not every way reads its pipe; and two senders do not come to a limit of 2 while a loop is not
  * run. */
 static bool is_of_this_way(enum change change) {
+    if (change >= HEAD_BEFORE_WORDS) return variant.way == LEVEL_PIPE;
     if (change == READ_AFTER_LOOK) return variant.way == LEVEL_PIPE;
     if (change == READ_WHEN_TAKEN) return variant.unread_max == 1;
     return (change != READ_TOO_RARELY && change != SMALLER_PIPE) || variant.way == EDGE_PIPE;
@@ -285,41 +187,6 @@ static void check_changes(void) {
             expect(load_is_right[i - LOAD_FIRST][data] ? NO_HARM : BREAKS, change_names[i],
                    data_names[data]);
         }
-    }
-}
-
-/* --- The code is as modelled --- */
-
-static const char *read_source(const char *root, const char *file) {
-    static char text[1 << 16];
-    char path[4096];
-    text[0] = '\0';
-    (void)snprintf(path, sizeof path, "%s/%s", root, file);
-    FILE *stream = fopen(path, "r");
-    if (stream == NULL) return text;
-    text[fread(text, 1, sizeof text - 1, stream)] = '\0';
-    (void)fclose(stream);
-    return text;
-}
-
-static void check_source(const char *root) {
-    static const char *const operations[] = {"atomic_load",    "atomic_store", "atomic_exchange",
-                                             "atomic_compare", "atomic_fetch", "atomic_thread"};
-    for (unsigned i = 0; i < SITES; i++) {
-        if (sites[i].file == NULL) continue;
-        if (strstr(read_source(root, sites[i].file), sites[i].code) != NULL) continue;
-        printf("NOT OK   %s has no \"%s\" any more\n", sites[i].file, sites[i].code);
-        failures++;
-    }
-    for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++) {
-        const char *text = read_source(root, files[i].file);
-        unsigned found = 0;
-        for (unsigned j = 0; j < sizeof operations / sizeof operations[0]; j++)
-            for (const char *at = text; (at = strstr(at, operations[j])) != NULL; at++) found++;
-        if (found == files[i].operations && text[0] != '\0') continue;
-        printf("NOT OK   %s has %u atomic operations, the model knows %u\n", files[i].file, found,
-               files[i].operations);
-        failures++;
     }
 }
 
@@ -353,6 +220,7 @@ static int show(const char *prefix, const char *name, const char *order) {
         for (const struct scenario *it = scenarios[i]; it->name != NULL; it++) {
             if (strncmp(it->name, prefix, strlen(prefix)) != 0) continue;
             printf("%s: %s\n", it->name, it->says);
+            if (scenarios[i] == trace_scenarios) machine.locations = trace_location_names;
             struct verdict verdict = explore_and_tell(it);
             if (verdict.broken != NULL) {
                 printf("  %s\n", verdict.broken);
@@ -387,7 +255,7 @@ int main(int argc, char **argv) {
         check_orders();
         check_changes();
     }
-    if (argc > 1) check_source(argv[1]);
+    if (argc > 1) failures += check_source(argv[1]);
     printf("\n%u searches, %lu states, %u not as expected\n", runs, states, failures);
     return failures == 0 ? 0 : 1;
 }

@@ -33,6 +33,27 @@ enum site {
     SIGNAL_UNLINK,
     SIGNAL_WAIT,
     SIGNAL_STOP,
+    TRACE_FENCE,
+    TRACE_HEAD,
+    TRACE_READ_HEAD,
+    TRACE_READ_FENCE,
+    PLACE_CLAIM,
+    PLACE_FENCE,
+    PLACE_WHOLE,
+    PLACE_READ,
+    PLACE_READ_FENCE,
+    PLACE_DROP,
+    DROPPED_READ,
+    NEXT_READ,
+    LABEL_FENCE,
+    LABEL_VERSION,
+    LABEL_READ,
+    LABEL_READ_FENCE,
+    TRACE_COUNT,
+    TRACE_LOOK,
+    TRACE_UNCOUNT,
+    TRACE_TAKE,
+    TRACE_WAIT,
     SITES
 };
 
@@ -85,6 +106,18 @@ enum change {
     QUEUE_STAYS_WHILE_RUNNING,
     QUEUE_WAKE_LEFT_OUT,
     QUEUE_LOOP_AFTER_PUSH, /* is read out of the job */
+    /* trace.h */
+    HEAD_BEFORE_WORDS,
+    READ_WHOLE_RING, /* the place that is written just now as well */
+    READ_OWN_ONCE,   /* without a second look at the head */
+    CLAIM_BY_STORE,
+    CLAIM_THE_HELD, /* which somebody is in the middle of */
+    DROP_UNTOLD,
+    READ_PLACE_ONCE,
+    LABEL_ONE_VERSION, /* that tells of its end alone */
+    LABEL_READ_ONCE,
+    COUNT_AFTER_LOOK,
+    STOP_UNAWAITED,
     CHANGES
 };
 
@@ -142,7 +175,7 @@ static inline unsigned next_of(unsigned post) {
     return NEXT + post - 1u;
 }
 
-extern const char *const location_names[], *const plain_names[];
+extern const char *const location_names[], *const plain_names[], *const trace_location_names[];
 
 /* --- inbox.c --- */
 bool inbox_push(uint8_t post);
@@ -164,11 +197,23 @@ uint8_t next_queued(void);
 void give_back_post(uint8_t post); /* it is its owner's again, who may do anything with it */
 const char *nothing_is_left(const struct state *state);
 
+/* --- code.c --- */
+struct site_of_code {
+    const char *name;
+    enum order order; /* in the code */
+    enum order need;  /* the weakest that is enough, nothing weaker of the same direction being */
+    const char *file, *code;
+};
+extern const struct site_of_code sites[SITES];
+extern const char *const change_names[CHANGES];
+/* How many places of the code below `root` are not as modelled. */
+unsigned check_source(const char *root);
+
 /* --- litmus.c: the machine itself; returns how many outcomes are wrong --- */
 unsigned check_litmus(void);
 
 /* --- the scenarios --- */
 extern const struct scenario post_scenarios[], budget_scenarios[], wake_scenarios[],
-    signal_scenarios[], pool_scenarios[]; /* a name of NULL ends them */
+    signal_scenarios[], pool_scenarios[], trace_scenarios[]; /* a name of NULL ends them */
 
 #endif
