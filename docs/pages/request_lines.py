@@ -43,7 +43,7 @@ LINES = {
         'stream->read_fn, stream,\n                 stream->read_data, size);', 'call stream .* 5', None),
     'call closed': ('src/net/stream.c', 'CALLBACK(stream_loop(stream), EDDY_KIND_STREAM, stream, stream->close_fn, '
         'stream);', 'call stream .* 8', None),
-    'call file': ('src/work/file.c', 'CALLBACK(work->loop, EDDY_KIND_FILE, file, file->fn, file);', 'call file .*',
+    'call file': ('src/work/file.c', 'CALLBACK(work->loop, file_called(file), file, file->fn, file);', 'call file .*',
         None),
     'call defer': ('src/core/defer.c', 'CALLBACK(loop, handle_called(&defer->handle, EDDY_KIND_DEFER)', 'call defer .*',
         None),

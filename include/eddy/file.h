@@ -72,6 +72,7 @@ struct eddy_file {
     unsigned mode;
     uint8_t operation;
     uint8_t resolve;
+    bool is_inner; /* its function is the library's */
 };
 
 /* How eddy_file_open may resolve a path, and what it may open. */

@@ -154,6 +154,7 @@ static void job_on_written(eddy_file *file) {
 /* `err` is what starting it gave. Without a thread for it, it is tried again later. */
 static ssize_t job_started(struct job_channel *it, struct job *job, int err) {
     if (err < 0) return -ENOBUFS;
+    job->file.is_inner = true;
     job->is_under_way = true;
     job->is_ready = !it->is_watched;
     job_update(it->stream);

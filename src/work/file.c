@@ -16,10 +16,15 @@ enum { FILE_NOT_LOOKED_AT = O_CREAT | O_PATH };
 enum { FILE_NOT_LOOKED_AT = O_CREAT };
 #endif
 
+/* For the gate: a stream has requests of its own, and calls its user inside. */
+static unsigned file_called(const eddy_file *file) {
+    return file->is_inner ? (unsigned)EDDY_KIND_FILE | OBSERVE_INNER : (unsigned)EDDY_KIND_FILE;
+}
+
 static void file_deliver(eddy_work *work, int status) {
     eddy_file *file = eddy_container_of(work, eddy_file, work);
     if (status < 0) file->result = status;
-    CALLBACK(work->loop, EDDY_KIND_FILE, file, file->fn, file);
+    CALLBACK(work->loop, file_called(file), file, file->fn, file);
 }
 
 /* One that is in flight would be wiped under the hands of a thread. */
