@@ -46,9 +46,11 @@ static void take_over(struct desk *desk) {
 
 void op_fork(void) {
     office.fork_at = 0;
-    /* A sender that is recording may not have posted yet, which the models could not know. */
+    /* A sender that is recording may not have posted yet, which the models could not know. Else the
+     * child has the trace as its parent does. */
     for (unsigned i = 0; i < DESKS; i++)
-        if (office.desks[i].party.records != NULL) party_flip_trace(&office.desks[i].party);
+        if (office.desks[i].party.records != NULL && office.desks[i].senders > 0)
+            party_flip_trace(&office.desks[i].party);
     if (!sim_fork()) return;
     office.child_ends = sim_steps() + CHILD_STEPS + pick(CHILD_STEPS_MORE);
     office.sending = NULL;

@@ -21,8 +21,8 @@ struct records {
     int64_t last_ns;               /* of the loop's own */
     uint64_t callbacks, calls;     /* that the program saw begin, and that the trace has */
     unsigned depth, phase;
-    uint8_t kind;                  /* of the last one of the loop's own */
-    uint8_t call_phase, call_what; /* of the last call */
+    uint8_t kind;       /* of the last one of the loop's own */
+    uint8_t call_phase; /* of the last call */
     bool is_on; /* it was switched on outside of a callback: what it says of calls is complete */
 };
 
@@ -60,18 +60,12 @@ static void look_at_phase(struct records *it, const eddy_trace_record *record) {
     it->phase = record->phase;
 }
 
-/* Streams have file requests of their own. */
-static bool is_programs(uint8_t what) {
-    return what != EDDY_KIND_FILE;
-}
-
 static void look_at_own(struct records *it, const eddy_trace_record *record) {
     sim_check((it->kind == EDDY_TRACE_WAIT) == (record->kind == EDDY_TRACE_WAITED), "%s after %s",
               eddy_trace_kind_name(record->kind), eddy_trace_kind_name(it->kind));
     if (record->kind == EDDY_TRACE_CALL) {
         it->depth++;
-        it->calls += is_programs(record->what);
-        it->call_what = record->what;
+        it->calls++;
         it->call_phase = record->phase;
     } else if (record->kind == EDDY_TRACE_RETURN) {
         sim_check(it->depth > 0, "a call ends that has not begun");
@@ -119,7 +113,7 @@ static unsigned phase_bit(unsigned phase) {
 void records_look_in_callback(struct records *it, unsigned phases) {
     if (it == NULL) return;
     read_all(it);
-    it->callbacks += is_programs(it->call_what);
+    it->callbacks++;
     if (it->lost > 0 || !it->is_on) return;
     sim_check(it->calls == it->callbacks, "%llu calls are in the trace, and there were %llu",
               (unsigned long long)it->calls, (unsigned long long)it->callbacks);
