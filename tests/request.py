@@ -83,6 +83,8 @@ class Request(unittest.TestCase):
         for step, wanted in CALLS.items():
             if step == 'answer' and not self.steps['pool']:
                 continue
+            if step == 'attempt' and not any('preadv2(' in it['call'] for it in self.calls):
+                continue  # a file system that cannot
             self.in_order(step, [it.get('call', '') for it in self.steps[step] if it['thread'] == 'loop'], wanted)
         if self.steps['pool']:
             thread = [it.get('call', '') for it in self.steps['pool'] if it['thread'] != 'loop']
