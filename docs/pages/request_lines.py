@@ -29,7 +29,7 @@ LINES = {
     'completions': (LOOP, 'eddy__observe_phase(loop, 6);', 'phase completions .*', None),
     'deferred': (LOOP, 'eddy__observe_phase(loop, 7);', 'phase deferred .*', None),
     'closing': (LOOP, 'eddy__observe_phase(loop, 8);', 'phase closing .*', None),
-    'event': ('src/core/ready.c', 'observe_fd(loop, EDDY_TRACE_EVENT, fd,', 'event .*', None),
+    'event': ('src/core/ready.c', 'eddy__observe_event(loop, fd,', 'event .*', None),
     'accept': ('src/net/listener.c', 'eddy_os_accept(eddy_io_fd(io)', 'accept .*', r'accept4?\(.*'),
     'add': ('src/core/io.c', 'int err = loop->backend->add(', 'add .*', r'epoll_ctl\(.*_ADD.*'),
     'remove': ('src/core/io.c', 'int err = loop->backend->remove(', 'remove .*', r'epoll_ctl\(.*_DEL.*'),
