@@ -292,29 +292,6 @@ START_TEST(sleep_is_no_lag) {
 }
 END_TEST
 
-/* Each turn has the next one at hand: the backend is looked at, and nobody sleeps. */
-
-static int turns_left;
-
-static void on_turn(eddy_defer *defer) {
-    if (--turns_left > 0) ck_assert_int_eq(eddy_defer_start(defer, on_turn), 0);
-}
-
-START_TEST(a_look_is_no_sleep) {
-    eddy_defer defer;
-    eddy_loop *loop = open_measured();
-    eddy_defer_init(&defer, loop);
-    turns_left = 50;
-    ck_assert_int_eq(eddy_defer_start(&defer, on_turn), 0);
-    ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
-    read_figures(loop);
-    ck_assert_uint_eq(figures.turns, 50);
-    ck_assert_uint_eq(figures.phases[2].count, 0);
-    ck_assert_uint_ge(figures.phases[1].count, 50);
-    close_measured(loop);
-}
-END_TEST
-
 /* --- What was queued --- */
 
 enum { POSTS = 600, DEFERRED = 30 };
@@ -440,7 +417,7 @@ Suite *make_suite(void) {
     ck_add(suite, "slow", what_computes_is_told_with_its_label, each_kind_is_told_by_its_own,
            what_is_inside_is_told_by_the_outside);
     ck_add(suite, "late", a_timer_behind_a_long_callback_is_late, a_timer_behind_a_long_one_is_late,
-           sleep_is_no_lag, a_look_is_no_sleep);
+           sleep_is_no_lag);
     ck_add(suite, "queues", queues_tell_their_lengths, closing_streams_are_counted);
     ck_add(suite, "start", it_starts_and_stops_in_callbacks, a_turn_taken_apart_is_measured);
     return suite;

@@ -218,10 +218,33 @@ START_TEST(a_loop_is_measured_once_at_a_time) {
 }
 END_TEST
 
+/* Each turn has the next one at hand: the backend is looked at, and nobody sleeps. */
+
+static int turns_left;
+
+static void on_turn(eddy_defer *defer) {
+    if (--turns_left > 0) ck_assert_int_eq(eddy_defer_start(defer, on_turn), 0);
+}
+
+START_TEST(a_look_is_no_sleep) {
+    eddy_defer defer;
+    open_measured();
+    eddy_defer_init(&defer, loop);
+    turns_left = 50;
+    ck_assert_int_eq(eddy_defer_start(&defer, on_turn), 0);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
+    read_figures();
+    ck_assert_uint_eq(figures.turns, 50);
+    ck_assert_uint_eq(figures.phases[2].count, 0);
+    ck_assert_uint_ge(figures.phases[1].count, 50);
+    close_measured();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("stats");
-    ck_add(suite, "turns", each_phase_has_its_time,
-           a_turn_without_a_wait_lags_from_its_first_phase);
+    ck_add(suite, "turns", each_phase_has_its_time, a_turn_without_a_wait_lags_from_its_first_phase,
+           a_look_is_no_sleep);
     ck_add(suite, "calls", the_slowest_come_first, a_label_is_copied_before_the_call,
            half_a_callback_is_not_measured, timers_tell_how_late_they_are);
     ck_add(suite, "reading", the_callers_size_counts, a_loop_is_measured_once_at_a_time);
