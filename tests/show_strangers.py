@@ -91,7 +91,6 @@ def break_in(show):
 
 def kill_browsers(show):
     """Streams that end by a reset, one of them while the loop is held; it goes on."""
-    before = fds(show)
     for hold in (False, True):
         visitors = [Visitor(show) for _ in range(5)]
         visitors[0].state(lambda it: it["load"]["done_per_s"] > 50, "load")
@@ -102,10 +101,15 @@ def kill_browsers(show):
             visitor.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             visitor.socket.shutdown(socket.SHUT_RD)
             visitor.close()
-        until(lambda: fds(show) <= before, "they are gone")
-    after = Visitor(show)
-    after.state(lambda it: it["held"] is None and it["load"]["done_per_s"] > 50, "it goes on")
-    after.socket.shutdown(socket.SHUT_RDWR)
+        until(lambda: not finds_it_held(show), "it is let go when the last one has gone")
+
+
+def finds_it_held(show):
+    """As somebody new finds it."""
+    visitor = Visitor(show)
+    state = visitor.wait("state", lambda it: it["held"] or it["load"]["done_per_s"] > 50, "a state")
+    visitor.socket.shutdown(socket.SHUT_RDWR)
+    return state["held"] is not None
 
 
 def two_hold(show):
@@ -128,9 +132,7 @@ def two_hold(show):
     end = time.monotonic() + 0.5
     two.state(lambda it: time.monotonic() > end and it["held"], "held for the other one")
     two.socket.shutdown(socket.SHUT_RDWR)
-    after = Visitor(show)
-    after.state(lambda it: it["held"] is None, "let go")
-    after.socket.shutdown(socket.SHUT_RDWR)
+    until(lambda: not finds_it_held(show), "let go")
 
 
 def switch(show):
