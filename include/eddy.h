@@ -63,8 +63,8 @@
 extern "C" {
 #endif
 
-/* The version of the library that the program runs with, as EDDY_VERSION and EDDY_VERSION_NUMBER are
- * those of the headers that it was compiled with. Any thread. */
+/* The version of the library that the program runs with, as EDDY_VERSION and EDDY_VERSION_NUMBER
+ * are those of the headers that it was compiled with. Any thread. */
 EDDY_API const char *eddy_version(void);
 EDDY_API int eddy_version_number(void);
 

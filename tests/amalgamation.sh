@@ -44,9 +44,9 @@ done
 sed -n '/<!-- makefile -->/,/^```$/p' "$tree"/docs/21-embedding* | grep -v -e '^<!--' -e '^```' > Makefile
 cp "$tree/tests/package/parent.c" program.c
 if command -v make > /dev/null; then
-    make -s CC="$cc" CFLAGS='-std=c11 -Wall -Wextra -Werror' EDDY="$tree" || fail 'the Makefile of the guide'
+    make -s CC="$cc" CFLAGS='-std=c11 -Wall -Wextra -Werror -DPARENT_HAS_EDDY' EDDY="$tree" || fail 'the Makefile of the guide'
 else
-    $cc -c eddy.c && $cc -I. program.c eddy.o -pthread -o program
+    $cc -c eddy.c && $cc -DPARENT_HAS_EDDY -I. program.c eddy.o -pthread -o program
 fi
 ./program || fail 'a program with eddy.o'
 nm -g --defined-only eddy.o | awk '{print $3}' | sort > has
@@ -54,7 +54,7 @@ nm -D --defined-only "$build/src/libeddy.so" | awk '$2 != "A" {sub(/@.*/, "", $3
 diff exported has || fail 'the names of eddy.c are not those of the shared library'
 
 # --- Private to one file ---
-{ echo '#include "eddy.c"' && cat program.c; } | sed '/define EDDY_API/d' > own.c
+{ echo '#include "eddy.c"' && cat program.c; } > own.c
 "$quick" -std=c11 -Wall -Wextra -Werror -O1 -DEDDY_API=static -I. -c own.c
 [ "$(nm -g --defined-only own.o | awk '{print $3}')" = main ] || fail 'EDDY_API=static leaves a name'
 $cc own.o -pthread -o own && ./own || fail 'a program that eddy.c is a part of'

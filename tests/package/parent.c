@@ -1,6 +1,8 @@
-/* parent.c: a program of another project. It is not to offer the library's names to others, so it
- * says itself what EDDY_API is. */
+/* parent.c: a program of another project. Where the library is a part of it, it is not to offer
+ * that one's names to others, and says itself what EDDY_API is. */
+#ifdef PARENT_HAS_EDDY
 #define EDDY_API __attribute__((visibility("hidden")))
+#endif
 #include <eddy.h>
 
 #include <string.h>
