@@ -108,13 +108,22 @@ static bool drop(void) {
     END();
 }
 
+/* What a state, or a label's version, is while the record of `index` is written, and then. */
+static uint8_t begun(uint8_t index) {
+    return (uint8_t)(2 * index + 1);
+}
+
+static uint8_t whole(uint8_t index) {
+    return (uint8_t)(2 * index + 2);
+}
+
 /* Claims the place of the record `single`, or says in `told` that it cannot. */
 static void claim(void) {
     struct thread *t = machine.self;
     if (variant.change == CLAIM_BY_STORE)
-        store(PLACE_STATE, 2 * t->single + 1, RELEASE);
+        store(PLACE_STATE, begun(t->single), RELEASE);
     else
-        t->told = !compare_exchange(PLACE_STATE, &t->other, 2 * t->single + 1,
+        t->told = !compare_exchange(PLACE_STATE, &t->other, begun(t->single),
                                     variant.orders[PLACE_CLAIM], RELAXED);
 }
 
@@ -140,7 +149,7 @@ static bool trace_send(void) {
     STEP();
     store(PLACE_WORDS + 1, t->single + 1, RELAXED);
     STEP();
-    store(PLACE_STATE, 2 * t->single + 2, variant.orders[PLACE_WHOLE]);
+    store(PLACE_STATE, whole(t->single), variant.orders[PLACE_WHOLE]);
     END();
 }
 
@@ -170,11 +179,11 @@ static bool read_other(void) {
         if (t->next - t->read > 1) t->read = (uint8_t)(t->next - 1);
         STEP();
         t->other = load(PLACE_STATE, variant.orders[PLACE_READ]);
-        if (t->other <= 2 * t->read + 1) {
+        if (t->other < whole(t->read)) {
             STEP();
             if (load(PLACE_DROPPED, variant.orders[DROPPED_READ]) <= t->read) RETURN();
         }
-        if (t->other == 2 * t->read + 2) {
+        if (t->other == whole(t->read)) {
             STEP();
             t->seen[0] = load(PLACE_WORDS, RELAXED);
             STEP();
@@ -207,7 +216,7 @@ static bool write_label(uint8_t version) {
     BEGIN(IN_PUT);
     STEP();
     if (variant.change != LABEL_ONE_VERSION) {
-        store(VERSION, 2 * version + 1, RELAXED);
+        store(VERSION, begun(version), RELAXED);
         STEP();
     }
     fence(variant.orders[LABEL_FENCE]);
@@ -215,7 +224,7 @@ static bool write_label(uint8_t version) {
     STEP();
     store(TEXT + 1, version + 1, RELAXED);
     STEP();
-    store(VERSION, 2 * version + 2, variant.orders[LABEL_VERSION]);
+    store(VERSION, whole(version), variant.orders[LABEL_VERSION]);
     END();
 }
 
