@@ -16,8 +16,8 @@ class Function:
 
 class Group:
     """Functions that share a comment, and so a page."""
-    def __init__(self, header, section, doc):
-        self.header, self.section, self.doc, self.functions = header, section, doc, []
+    def __init__(self, header, section, doc, since):
+        self.header, self.section, self.doc, self.since, self.functions = header, section, doc, since, []
 
     @property
     def name(self):
@@ -27,7 +27,7 @@ class Group:
 class Header:
     def __init__(self, name):
         self.name = name  # "timer.h"
-        self.head = ''
+        self.head = self.since = ''
         self.groups = []
         self.items = []  # in order: ('section', title, text), ('type', doc, code) or ('group', group)
 
@@ -37,8 +37,9 @@ class Header:
 
 
 def uncomment(text):
-    """The text of a comment, its lines as they stand."""
+    """The text of a comment, its lines as they stand, without what is said of versions."""
     text = re.sub(r'^/\* ?|\s*\*/$', '', text.strip())
+    text = re.sub(r'(?:\n \*)? @since \S+\Z', '', text)
     return '\n'.join(re.sub(r'^ \*(?: |$)', '', line) for line in text.split('\n')).rstrip()
 
 
@@ -69,6 +70,12 @@ def split_parameters(text):
     return [' '.join(it.split()) for it in re.split(r',(?![^()]*\))', text)]
 
 
+def since_of(comment):
+    """The version that brought what the comment is of: "@since 0.1" at its end."""
+    match = re.search(r'@since (\d\S*)\s*\*/\Z', comment.strip())
+    return match[1] if match else ''
+
+
 def function_of(block):
     match = re.match(r'EDDY_API (.*?)(eddy_\w+)\((.*)\);', ' '.join(block.split()))
     return Function(match[2], match[1].strip(), split_parameters(match[3]))
@@ -92,21 +99,24 @@ def read_header(root, path):
     header = Header(path.name)
     head, body = split_section(path.read_text(encoding='utf-8'))
     header.head = re.sub(rf'^{re.escape(path.name)}: ', '', uncomment(head))
-    section, doc, group = ('', ''), '', None
+    header.since = since_of(head)
+    section, doc, since, group = ('', ''), '', '', None
     for block in blocks_of(body):
         if not block.strip():
-            doc, group = '', None
+            doc, since, group = '', '', None
         elif block.startswith('/* ---'):
             section = section_of(block)
             header.items.append(('section', *section))
         elif block.startswith('/*'):
-            doc, group = uncomment(block), None
+            doc, since, group = uncomment(block), since_of(block), None
         elif block.startswith('EDDY_API'):
             trailing = re.search(r'/\*.*\*/', block)
             if group is None or trailing:
-                group = Group(header, section, uncomment(trailing[0]) if trailing else doc)
+                group = Group(header, section, uncomment(trailing[0]) if trailing else doc, since or header.since)
                 header.groups.append(group)
                 header.items.append(('group', group))
+            if not group.doc:
+                raise SystemExit(f'{path}: nothing is said of {block.split("(")[0]}')
             group.functions.append(function_of(re.sub(r'\s*/\*.*\*/', '', block)))
         elif not re.match(r'typedef struct (\w+) \1;|struct \w+;', block):
             header.items.append(('type', doc, block))

@@ -207,14 +207,17 @@ class Manual:
                 not re.search(r'\breturns?\b', group.doc):
             writer.macro('.Sh RETURN VALUES')
             writer.flow('0, or a negative error number, which eddy_strerror(3) explains.')
-        self.write_example(writer, group)
-        self.write_errors(writer, group, parts)
-        self.see_also(writer, '3', [('3', group.header.page), ('7', 'eddy')] +
-            [('3', it.name) for it in groups[max(0, at - 2):at + 3]])
         thread = self.thread_of(group, parts)
         if thread:
             writer.macro('.Sh THREADS')
             writer.flow(thread)
+        self.write_example(writer, group)
+        self.write_errors(writer, group, parts)
+        self.see_also(writer, '3', [('3', group.header.page), ('7', 'eddy')] +
+            [('3', it.name) for it in groups[max(0, at - 2):at + 3]])
+        if group.since:
+            writer.macro('.Sh HISTORY')
+            writer.flow(f'Since eddy {group.since}.')
         self.put(3, group.name, writer.lines)
         for name in names[1:]:
             link = self.out / f'man3/{name}.3'
