@@ -70,7 +70,8 @@ class Writer:
         if name.endswith('.h') and not name.startswith('eddy'):
             name = 'eddy_' + name
         section = brackets[1] if brackets and brackets != '()' else '3'
-        if name in self.names or not (section != '3' or name in self.pages or brackets == '()'):
+        is_other = section not in '13'  # O(1) is no page, nor close(1)
+        if name in self.names or not (is_other or name in self.pages or brackets == '()'):
             return None
         plain = re.fullmatch(r'[.,:;)?!]*', after)
         rest = ' '.join(after) if plain else f'Ns {escape(after)}'
