@@ -27,7 +27,8 @@ done
 
 
 def ask(*lines, cwd=None):
-    run = subprocess.run(['bash', '--norc', '-c', ASK, 'bash', SCRIPT], input=''.join(f'{PROGRAM} {it}\n' for it in lines),
+    words = ''.join(f'{PROGRAM} {it}\n' for it in lines)
+    run = subprocess.run(['bash', '--norc', '-c', ASK, 'bash', SCRIPT], input=words,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding='utf-8', cwd=cwd, check=True)
     assert run.stderr == '', run.stderr
     return [it.split() for it in run.stdout.splitlines()]
@@ -54,7 +55,8 @@ class Completion(unittest.TestCase):
         backends = subprocess.run([PROGRAM, 'backends'], stdout=subprocess.PIPE, encoding='utf-8').stdout
         names = [it.split()[0] for it in backends.splitlines()[1:]]
         said = ask('serve --backend EMPTY', 'serve --backend = EMPTY', 'serve --backend =', 'show --backend ep',
-            'serve --log c', 'bench models --model fo', 'serve --port EMPTY', 'serve -p EMPTY', 'serve --gr', 'nothing EMPTY')
+            'serve --log c', 'bench models --model fo', 'serve --port EMPTY', 'serve -p EMPTY', 'serve --gr',
+            'nothing EMPTY')
         self.assertEqual(said, [names, names, names, ['epoll'] if 'epoll' in names else [], ['common', 'combined'],
             ['fork'], [], [], ['--grace'], []])
 
@@ -71,8 +73,10 @@ class Completion(unittest.TestCase):
         with tempfile.TemporaryDirectory() as place:
             os.mkdir(os.path.join(place, 'site'))
             open(os.path.join(place, 'some.log'), 'w').close()
-            said = ask('serve s', 'serve --log-file s', 'serve --quiet s', 'show so', 'bench costs --directory s', cwd=place)
-        self.assertEqual([sorted(it) for it in said], [['site'], ['site', 'some.log'], ['site'], ['some.log'], ['site']])
+            said = ask('serve s', 'serve --log-file s', 'serve --quiet s', 'show so', 'bench costs --directory s',
+                cwd=place)
+        self.assertEqual([sorted(it) for it in said],
+            [['site'], ['site', 'some.log'], ['site'], ['some.log'], ['site']])
 
     def test_by_a_key(self):
         pid, fd = pty.fork()

@@ -27,7 +27,13 @@ for name in include/eddy.h include/eddy/loop.h include/eddy/adapter/libcurl.h \
 done
 [ ! -d "$build/docs/guide" ] || find . -path '*/share/doc/eddy/guide/source/src/core/io.c.html' | grep -q . ||
     fail 'the pages are not installed'
-[ -z "$(find . -name pages.py)" ] || fail 'what makes the pages is installed'
+[ -z "$(find . -name pages.py -o -name man.py)" ] || fail 'what makes the pages is installed'
+! [ -d "$build/docs/man" ] || for name in man3/eddy_unref.3 man3/eddy_timer.h.3 man1/eddy-serve.1 man7/eddy.7; do
+    find . -path "*/share/man/$name" | grep -q . || fail "$name is not installed"
+done
+! [ -d "$build/src/cmd/install" ] || for name in completions/eddy system/eddy-serve.service; do
+    find . -path "*/$name" | grep -q . || fail "$name is not installed"
+done
 find . -name 'libeddy.a' | grep -q . || { echo "package: no static library in this build"; exit 77; }
 pc=$(find "$work/root" -name eddy.pc)
 libraries=$(dirname "$(dirname "$pc")")

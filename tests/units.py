@@ -61,7 +61,8 @@ class Units(unittest.TestCase):
 
     def start(self, listening, calls):
         """As the unit does: the site, and the socket as descriptor 3. strace writes the calls."""
-        words = re.search(r'(?m)^ExecStart=\S+ (.*)', self.service)[1].replace('$EDDY_SERVE_OPTIONS', self.place).split()
+        command = re.search(r'(?m)^ExecStart=\S+ (.*)', self.service)[1]
+        words = command.replace('$EDDY_SERVE_OPTIONS', self.place).split()
         strace = ['strace', '-f', '-qq', '-o', calls] if calls else []
         high = os.dup(listening.fileno())
         shell = f'exec 3<&{high} {high}<&-; export LISTEN_PID=$$ LISTEN_FDS=1; echo $$; exec "$@"'
