@@ -8,18 +8,40 @@
  * time. RARE: one that is seldom called, beside. PREFETCH begins to bring memory that is about to
  * be written. UNLIKELY: a condition that hardly ever holds, where a count of instructions asks for
  * it. RETURN_ADDRESS(): where the function goes back to; NULL: nobody tells. */
+#if defined(EDDY_TINY) || defined(EDDY_SMALL)
+enum { IS_SMALL = 1 }; /* what is there for speed alone is left out */
+#define APART
+#define RARE
+#else
+enum { IS_SMALL = 0 };
+#endif
 #if defined(__GNUC__) || defined(__clang__)
-#define APART             __attribute__((noinline))
-#define RARE              __attribute__((noinline, cold))
+#ifndef APART
+#define APART __attribute__((noinline))
+#define RARE  __attribute__((noinline, cold))
+#endif
 #define PREFETCH(address) __builtin_prefetch(address, 1)
 #define UNLIKELY(truth)   __builtin_expect((truth), 0)
 #define RETURN_ADDRESS()  __builtin_return_address(0)
 #else
+#ifndef APART
 #define APART
 #define RARE
+#endif
 #define PREFETCH(address) ((void)(address))
 #define UNLIKELY(truth)   (truth)
 #define RETURN_ADDRESS()  ((void *)0)
+#endif
+
+/* OPTIONAL: a function that is linked from a static library only if something else there needs it;
+ * where it is not, it is NULL. Whoever calls it knows that it is there, by what only its own file
+ * could have set, or asks IS_LINKED. Only ELF has such references. */
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__ELF__)
+#define OPTIONAL            __attribute__((weak))
+#define IS_LINKED(function) ((function) != NULL)
+#else
+#define OPTIONAL
+#define IS_LINKED(function) 1
 #endif
 
 /* The place of the highest bit of a word that is not 0. */

@@ -91,7 +91,7 @@ static int epoll_remove(void *state, int fd, unsigned events) {
     return epoll_control(state, EPOLL_CTL_DEL, fd, events, 0);
 }
 
-#ifdef SYS_epoll_pwait2 /* by number: musl has no function for it */
+#if defined(SYS_epoll_pwait2) /* by number: musl has no function for it */
 struct epoll_time {
     int64_t s, ns; /* of 64 bits on 32-bit systems as well */
 };
@@ -111,7 +111,8 @@ APART static int epoll_ask_to_the_ns(struct epoll_state *it, struct epoll_event 
 APART static int epoll_ask_timed(struct epoll_state *it, struct epoll_event *events, int capacity,
                                  int64_t timeout_ns) {
 #ifdef SYS_epoll_pwait2
-    if (!it->pwait2_missing) return epoll_ask_to_the_ns(it, events, capacity, timeout_ns);
+    if (!IS_SMALL && !it->pwait2_missing)
+        return epoll_ask_to_the_ns(it, events, capacity, timeout_ns);
 #endif
     return epoll_wait(it->epoll_fd, events, capacity, backend_timeout_ms(timeout_ns));
 }

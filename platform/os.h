@@ -31,6 +31,9 @@ _Static_assert(sizeof(off_t) == 8, "compile the library with -D_FILE_OFFSET_BITS
 int64_t eddy_os_clock_ns(void); /* monotonic */
 void *eddy_os_resize(void *context, void *memory, size_t old_bytes, size_t new_bytes);
 
+/* To standard error, as much as it takes; also in signal handlers. */
+void eddy_os_print(const char *text, size_t size);
+
 /* --- Descriptors --- */
 
 int eddy_os_pipe(int ends[2]); /* [0] reads, [1] writes */
@@ -158,6 +161,14 @@ int eddy_os_spawn(const eddy_child_options *options, const struct eddy_os_child_
 
 /* --- Signals --- */
 
+/* Their numbers are less. FreeBSD's NSIG knows nothing of those with a queue. */
+#if defined(_SIG_MAXSIG)
+enum { EDDY_OS_SIGNALS = _SIG_MAXSIG + 1 };
+#elif defined(NSIG)
+enum { EDDY_OS_SIGNALS = NSIG };
+#else
+enum { EDDY_OS_SIGNALS = 129 };
+#endif
 int eddy_os_signal_install(int number, void (*handler)(int), struct sigaction *before);
 int eddy_os_signal_restore(int number, const struct sigaction *before);
 bool eddy_os_signal_is_handled_by(int number, void (*handler)(int)); /* now */
@@ -211,7 +222,9 @@ int eddy_os_thread_signal(eddy_os_thread thread, int number); /* which has not e
 /* Of the calling thread: return addresses, the innermost first; their number. -ENOTSUP: the system
  * has none. Also in signal handlers, after a first call that was not in one. */
 int eddy_os_backtrace(void **frames, int room);
-int eddy_os_mutex_open(eddy_os_mutex *mutex);
+/* `lends_priority`: whoever holds it runs with the highest priority of those that wait for it;
+ * -ENOTSUP where the system has no such locks. */
+int eddy_os_mutex_open(eddy_os_mutex *mutex, bool lends_priority);
 void eddy_os_mutex_close(eddy_os_mutex *mutex);
 void eddy_os_lock(eddy_os_mutex *mutex);
 void eddy_os_unlock(eddy_os_mutex *mutex);

@@ -1,9 +1,8 @@
-/* thread.c: threads, locks and conditions of POSIX. */
+/* thread.c: threads and conditions of POSIX. */
 #include "os.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,52 +79,7 @@ eddy_os_thread eddy_os_thread_self(void) {
     return pthread_self();
 }
 
-void eddy_os_back_off(unsigned *rounds) {
-    enum { YIELDS = 8, DOUBLINGS_MAX = 10, SLEEP_NS = 1000000 >> DOUBLINGS_MAX };
-    int saved = errno;
-    if (*rounds < YIELDS) {
-        ++*rounds;
-        sched_yield();
-    } else {
-        unsigned doublings = *rounds - YIELDS;
-        if (doublings < DOUBLINGS_MAX) ++*rounds;
-        struct timespec rest = {.tv_nsec = (long)SLEEP_NS << doublings};
-        (void)nanosleep(&rest, NULL); /* a signal may end it early, and the caller looks again */
-    }
-    errno = saved;
-}
-
-int eddy_os_process_id(void) {
-    return (int)getpid();
-}
-
-/* --- Locks and conditions --- */
-
-int eddy_os_mutex_open(eddy_os_mutex *mutex) {
-    pthread_mutexattr_t attributes;
-    int err = pthread_mutexattr_init(&attributes);
-    if (err != 0) return -err;
-#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
-    /* glibc and FreeBSD: spins a little before it sleeps. Locks are held for some tens of
-     * nanoseconds here; sleeping and waking takes a hundred times as long, for both sides. */
-    err = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-#endif
-    if (err == 0) err = pthread_mutex_init(mutex, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-    return -err;
-}
-
-void eddy_os_mutex_close(eddy_os_mutex *mutex) {
-    pthread_mutex_destroy(mutex);
-}
-
-void eddy_os_lock(eddy_os_mutex *mutex) {
-    pthread_mutex_lock(mutex);
-}
-
-void eddy_os_unlock(eddy_os_mutex *mutex) {
-    pthread_mutex_unlock(mutex);
-}
+/* --- Conditions --- */
 
 int eddy_os_condition_open(eddy_os_condition *condition) {
     pthread_condattr_t attributes;

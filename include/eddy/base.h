@@ -1,7 +1,9 @@
 /* base.h: the few things that every other header needs.
  * Errors everywhere are 0 or a negative errno, to be compared with the names of <errno.h>, which
  * comes along. Every descriptor that the library opens or accepts is close-on-exec. Times are int64
- * nanoseconds, monotonic. Pointers, to callbacks too, may be NULL only where it says so.
+ * nanoseconds, monotonic. Pointers may be NULL only where it says so. For a callback that may not,
+ * NULL is -EINVAL, before anything else is looked at, and nothing has happened; of the two
+ * functions that return nothing (eddy_loop_post, eddy_loop_walk) it ends the program.
  * @since 0.1 */
 #ifndef EDDY_BASE_H
 #define EDDY_BASE_H
@@ -78,6 +80,17 @@ EDDY_API bool eddy_is_active(const eddy_handle *handle);
 
 /* The loop that it was initialised for. Any thread. */
 EDDY_API eddy_loop *eddy_handle_loop(const eddy_handle *handle);
+
+/* Called where a program has broken a promise (docs/03-handles.md has which of them are seen), and
+ * going on would corrupt memory: with what must hold and where in the library's sources, or, in a
+ * library that was built with -Dnames=false, with "", "" and 0. In whatever thread it happened, a
+ * signal handler included. When it returns, as without one, the library writes a line to standard
+ * error, with write(2), and aborts; it may leave by longjmp, and then must not use that loop again.
+ */
+typedef void eddy_assert_fn(const char *condition, const char *file, int line);
+
+/* Sets that function for the whole process, in place of any before; NULL: none. Any thread. */
+EDDY_API void eddy_assert_set_handler(eddy_assert_fn *fn);
 
 /* The text for a result of this library, as strerror_r gives it; `error` may be of either sign.
  * Writes at most `size` bytes, always ended, and returns `text`. Any thread. */

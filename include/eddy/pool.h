@@ -32,10 +32,13 @@ typedef struct eddy_pool_config {
                          * default is the first thread's limit (RLIMIT_STACK), or 8 MiB: address
                          * space, of which only what is touched becomes memory */
     unsigned quotas[EDDY_LANES]; /* threads a lane may use at once, up to all; 0: as said above */
+    bool lends_priority; /* whoever holds the pool's lock runs with the highest priority of those
+                          * that wait for it: for loops and threads under SCHED_FIFO or SCHED_RR */
 } eddy_pool_config;
 
 /* Opens a pool into `*pool`; no thread starts yet. `config` may be NULL. Errors: -EINVAL (a setting
- * out of its range), -ENOMEM, -EAGAIN. Any thread. */
+ * out of its range), -ENOMEM, -EAGAIN, -ENOTSUP (the system has no locks that lend a priority). Any
+ * thread. */
 EDDY_API int eddy_pool_open(eddy_pool **pool, const eddy_pool_config *config);
 
 /* Ends the threads and frees the pool. Errors: -EBUSY (a loop still uses it, requests are queued or

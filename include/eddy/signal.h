@@ -34,6 +34,7 @@ struct eddy_signal {
     eddy_signal *prev;               /* the same; handlers only go forwards */
     EDDY_ATOMIC(unsigned) pending;
     int number;
+    uint64_t before[20]; /* of the oldest watcher of a number: what its signal did before */
 };
 
 /* Makes `watcher` a stopped one of `loop`. Cannot fail. */

@@ -19,5 +19,5 @@ bool eddy__check_enter(eddy_loop *loop) {
 bool eddy__check_is_in_its_thread(const eddy_loop *loop) {
     if (!loop->running || loop->thread == NULL || loop->thread == check_here()) return true;
     /* That thread is not in a forked child, whose calls are answered with an error. */
-    return atomic_load(&loop->wakeup.process) != eddy_os_process_id();
+    return loop_is_parents(loop);
 }

@@ -11,11 +11,6 @@
 
 #include <errno.h>
 
-void eddy__defer_list_open(struct defer_list *list) {
-    link_init(&list->queued);
-    link_init(&list->now);
-}
-
 void eddy_defer_init(eddy_defer *defer, eddy_loop *loop) {
     EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_DEFER, defer));
     handle_init(&defer->handle, loop, EDDY_KIND_DEFER);
@@ -34,7 +29,7 @@ void eddy__defer_add(eddy_defer *defer, eddy_defer_fn *fn) {
 }
 
 int eddy_defer_start(eddy_defer *defer, eddy_defer_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&defer->handle));
     if (handle_is_active(&defer->handle)) return -EALREADY;
     EDDY_ASSERT(defer->handle.loop->deferred.queued.prev != &defer->link);

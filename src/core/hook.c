@@ -12,10 +12,6 @@
 
 #include <errno.h>
 
-void eddy__hook_open(eddy_loop *loop) {
-    for (int kind = 0; kind < HOOK_KINDS; kind++) link_init(&loop->hooks.lists[kind]);
-}
-
 void eddy_hook_init(eddy_hook *hook, eddy_loop *loop) {
     EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_HOOK, hook));
     handle_init(&hook->handle, loop, EDDY_KIND_HOOK);
@@ -40,7 +36,7 @@ static void hook_ask_for_idle(eddy_hook *hook) {
 
 int eddy_hook_start(eddy_hook *hook, eddy_hook_kind kind, eddy_hook_fn *fn) {
     eddy_loop *loop = hook->handle.loop;
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&hook->handle));
     if ((unsigned)kind > EDDY_HOOK_IDLE) return -EINVAL;
     if (handle_is_active(&hook->handle)) {
@@ -75,7 +71,7 @@ static bool hook_is_idle_due(const eddy_hook *hook) {
     return hook->idle_period != hook->handle.loop->hooks.idle_period;
 }
 
-bool eddy__hook_idle_is_due(const eddy_loop *loop) {
+static bool hook_any_idle_is_due(const eddy_loop *loop) {
     const eddy_link *list = &loop->hooks.lists[EDDY_HOOK_IDLE];
     for (const eddy_link *link = list->next; link != list; link = link->next)
         if (hook_is_idle_due(eddy_container_of(link, eddy_hook, link))) return true;
@@ -96,4 +92,26 @@ void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind) {
     }
     loop->hooks.is_running = false;
     loop->hooks.next = NULL;
+}
+
+bool eddy__hook_plan_idle(eddy_loop *loop) {
+    if (!hook_any_idle_is_due(loop)) return false;
+    loop->due |= DUE_IDLE_NOW;
+    return true;
+}
+
+/* Idle means: the wait found nothing, no timer is due, nothing is queued. It is told once; the loop
+ * sleeps until something happens, unless an idle hook asked for more by starting again. */
+void eddy__hook_run_idle(eddy_loop *loop) {
+    loop->due &= ~(unsigned)DUE_IDLE_NOW;
+    if (loop->record_count > 0 || (loop->due & DUE_AT_HAND)) return;
+    if (inbox_has_arrived(&loop->inbox)) return;
+    if (timer_next_ns(&loop->timers) <= loop->now_ns) return;
+    eddy__hook_run(loop, EDDY_HOOK_IDLE);
+}
+
+uint64_t eddy__hook_calls_seen(const eddy_loop *loop) {
+    const eddy_metrics *metrics = &loop->metrics;
+    return metrics->callbacks + metrics->timers + metrics->completions + metrics->deferred +
+           metrics->closed;
 }

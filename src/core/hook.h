@@ -4,6 +4,9 @@
 
 #include <eddy/hook.h>
 
+#include "../../platform/compiler.h"
+#include "list.h"
+
 enum { HOOK_KINDS = EDDY_HOOK_IDLE + 1 };
 
 struct hook_table {
@@ -14,8 +17,17 @@ struct hook_table {
     bool is_running;
 };
 
-void eddy__hook_open(eddy_loop *loop);
-void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind);
-bool eddy__hook_idle_is_due(const eddy_loop *loop);
+static inline void hook_open(struct hook_table *hooks) {
+    for (int kind = 0; kind < HOOK_KINDS; kind++) link_init(&hooks->lists[kind]);
+}
+
+/* These only where one is started. */
+OPTIONAL void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind);
+/* Whether an idle hook is due, before a wait. Then DUE_IDLE_NOW is set, and after the wait those
+ * that are still due are run. */
+OPTIONAL bool eddy__hook_plan_idle(eddy_loop *loop);
+OPTIONAL void eddy__hook_run_idle(eddy_loop *loop);
+/* How many callbacks have been called so far: when it changes the loop has been busy. */
+OPTIONAL uint64_t eddy__hook_calls_seen(const eddy_loop *loop);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include <eddy/loop.h>
 
+#include "../../platform/compiler.h"
+
 #include <stdatomic.h>
 
 /* Posts in the order of arrival, taken out of the list and not run yet. */
@@ -52,16 +54,16 @@ static inline bool inbox_has_arrived(const struct inbox *inbox) {
     return head != NULL && head != &inbox->waiting;
 }
 
-void eddy__inbox_open(eddy_loop *loop);
+OPTIONAL void eddy__inbox_open(eddy_loop *loop);
 void eddy__inbox_push(eddy_loop *loop, eddy_post *post); /* any thread; post->fn is set */
 /* The same in two parts, as a lock may be held for the first one. True: eddy__wakeup_send must
  * follow, for which the loop stays open, though `post` may be its owner's again. */
 bool eddy__inbox_put(eddy_loop *loop, eddy_post *post);
 void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by the loop's thread */
 void eddy__inbox_push_signal(eddy_loop *loop,
-                             eddy_post *post); /* the same, of a signal's watcher */
-void eddy__inbox_take(eddy_loop *loop);        /* puts what has arrived into the queues */
-void eddy__inbox_run(eddy_loop *loop);         /* phase 6 */
+                             eddy_post *post);  /* the same, of a signal's watcher */
+void eddy__inbox_take(eddy_loop *loop);         /* puts what has arrived into the queues */
+OPTIONAL void eddy__inbox_run(eddy_loop *loop); /* phase 6, with something to do in it */
 /* Shows each post that has arrived and has not run, and changes nothing. */
 void eddy__inbox_look(const eddy_loop *loop, void (*look)(void *context, eddy_post *post),
                       void *context);

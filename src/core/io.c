@@ -273,7 +273,7 @@ RARE static int io_register_again(eddy_loop *loop, int fd, unsigned events) {
 
 int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     eddy_loop *loop = io->handle.loop;
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&io->handle));
     if (handle_is_active(&io->handle)) return -EALREADY;
     if (fd < 0) return -EBADF;

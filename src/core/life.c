@@ -1,4 +1,4 @@
-/* life.c: opening and closing a loop, what becomes of it in a forked child, and its counts.
+/* life.c: opening and closing a loop, and its counts.
  * Invariant: a loop is either whole or not there; what open got, its ladder or close gives back.
  * Threading: open in any thread, the rest in the loop's. */
 #include <eddy/arena.h>
@@ -8,8 +8,6 @@
 #include "list.h"
 #include "loop.h"
 #include "observe.h"
-#include "signal.h"
-#include "wake.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -111,6 +109,19 @@ static int life_join_pool(eddy_loop *loop, eddy_pool *pool) {
     return source->join(loop, source);
 }
 
+/* Where nothing of the program sends from elsewhere, there is neither pipe nor watcher of it. */
+static int life_open_inbox(eddy_loop *loop) {
+    if (!IS_LINKED(eddy__wakeup_open)) return 0;
+    eddy__inbox_open(loop);
+    loop->was_marked = true;
+    loop->own_handles = 1; /* the wake-up's watcher */
+    return eddy__wakeup_open(loop);
+}
+
+static void life_close_inbox(eddy_loop *loop) {
+    if (IS_LINKED(eddy__wakeup_close)) eddy__wakeup_close(loop);
+}
+
 static int life_open(eddy_loop **opened, const eddy_loop_config *config,
                      const struct eddy_backend *backend) {
     eddy_allocator allocator = {eddy_os_resize, NULL};
@@ -129,31 +140,29 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
     loop->now_ns = eddy_os_clock_ns();
     if (backend->capabilities & BACKEND_CAN_SPLIT) loop->due = DUE_SPLIT;
     loop->turn = 1; /* a watcher's `born` is 0 before it is started */
-    eddy__hook_open(loop);
+    hook_open(&loop->hooks);
     link_init(&loop->wakes);
     link_init(&loop->signals);
-    eddy__defer_list_open(&loop->deferred);
-    eddy__defer_list_open(&loop->closing);
-    eddy__inbox_open(loop);
+    defer_list_open(&loop->deferred);
+    defer_list_open(&loop->closing);
     atomic_init(&loop->trace, NULL);
     atomic_init(&loop->trace_senders, 0);
-    loop->was_marked = true;
-    loop->own_handles = 1; /* the wake-up's watcher */
+    atomic_init(&loop->wakeup.process, eddy_os_process_id());
     eddy__timer_open(&loop->timers);
 
     int err = life_open_backend(loop);
     if (err < 0) goto free_loop;
     err = life_reserve(loop, config->descriptors, config->timers);
     if (err < 0) goto close_backend;
-    err = eddy__wakeup_open(loop);
+    err = life_open_inbox(loop);
     if (err < 0) goto close_backend;
     err = life_join_pool(loop, config->pool);
-    if (err < 0) goto close_wakeup;
+    if (err < 0) goto close_inbox;
     *opened = loop;
     return 0;
 
-close_wakeup:
-    eddy__wakeup_close(loop);
+close_inbox:
+    life_close_inbox(loop);
 close_backend:
     life_close_backend(loop);
     eddy__io_close(loop);
@@ -224,67 +233,23 @@ size_t eddy_loop_bytes(const eddy_loop_config *given) {
 
 /* --- Closing --- */
 
-/* Forked since it was opened, and eddy_loop_after_fork has not succeeded yet. */
-static bool life_is_parents(const eddy_loop *loop) {
-    return atomic_load(&loop->wakeup.process) != eddy_os_process_id();
-}
-
 int eddy_loop_close(eddy_loop *loop) {
     CHECK_THREAD(loop);
     /* A child takes nothing out of what may be its parent's kernel object, and waits for no sender
      * or thread that is not there. */
-    if (life_is_parents(loop) && loop->wakeup.error == 0) return -ECHILD;
+    if (loop_is_parents(loop) && loop->wakeup.error == 0) return -ECHILD;
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
     if (loop->handles > loop->own_handles || loop->observers != NULL) return -EBUSY;
-    int err = eddy__part_close(loop);
+    int err = loop->parts != NULL ? eddy__part_close(loop) : 0;
     if (err < 0) return err;
-    eddy__observe_close(loop);
-    eddy__wakeup_close(loop);
+    if (HAS_TRACE) eddy__observe_close(loop);
+    life_close_inbox(loop);
     life_close_backend(loop);
     eddy__io_close(loop);
     eddy__timer_close(loop);
     eddy_allocator allocator = loop->allocator;
     allocator.resize(allocator.context, loop, life_loop_bytes(&loop->config), 0);
     return 0;
-}
-
-/* --- In a forked child --- */
-
-/* Whether the thread that ran the loop at the fork, and that is not here, slept in the wait: then
- * no callback was under way, and no list is half told. The marker says so, while nothing is pushed.
- */
-static bool life_slept_at_fork(const eddy_loop *loop) {
-    return life_is_parents(loop) && inbox_is_waiting(&loop->inbox);
-}
-
-/* Senders were at any point of what they do: what had arrived is taken, and what was begun is sent
- * once more. */
-static void life_reopen_inbox(eddy_loop *loop) {
-    eddy__inbox_take(loop);
-    eddy__wake_after_fork(loop);
-    eddy__signal_before_reopen(loop);
-    eddy__wakeup_reopen(loop);
-    eddy__signal_after_reopen(loop);
-}
-
-/* Everything lets go of what is the parent's, whatever becomes of the rest: after an error the loop
- * can still be closed without disturbing the parent. A handler of this thread finds the loop before
- * all of it or after. */
-int eddy_loop_after_fork(eddy_loop *loop) {
-    if (loop->running && !life_slept_at_fork(loop)) return -EBUSY;
-    sigset_t before;
-    eddy_os_signal_block_all(&before);
-    if (loop->running) loop->was_marked = true;
-    loop_set_running(loop, false);
-    loop->record_count = 0; /* told by the parent's backend; the child's will tell anew */
-    if (life_is_parents(loop)) {
-        eddy__observe_after_fork(loop);
-        life_reopen_inbox(loop);
-    }
-    int err = eddy__io_rebuild(loop); /* or what the inbox's wake-up has given */
-    int part_err = eddy__part_after_fork(loop);
-    eddy_os_signal_unblock(&before);
-    return err < 0 ? err : part_err;
 }
 
 /* --- Counts --- */

@@ -41,10 +41,8 @@ static inline int64_t loop_timeout_ns(eddy_loop *loop, int found) {
 }
 
 /* Whether idle hooks are to run in this turn, as far as anybody knows before the wait. */
-static bool loop_is_idle(eddy_loop *loop, int64_t timeout_ns) {
-    if (!(loop->due & DUE_IDLE) || timeout_ns == 0 || !eddy__hook_idle_is_due(loop)) return false;
-    loop->due |= DUE_IDLE_NOW;
-    return true;
+static inline bool loop_waits_idly(eddy_loop *loop, int64_t timeout_ns) {
+    return (loop->due & DUE_IDLE) && timeout_ns != 0 && eddy__hook_plan_idle(loop);
 }
 
 /* All that may come before a wait. A turn that does not wait need not know for how long, unless an
@@ -58,7 +56,7 @@ RARE static int64_t loop_prepare(eddy_loop *loop, bool may_wait) {
     if ((loop->due & (DUE_AT_HAND | DUE_STOP)) || loop->active == 0) return 0;
     if (!may_wait && !(loop->due & DUE_IDLE)) return 0;
     int64_t timeout_ns = loop_timeout_ns(loop, 0);
-    return loop_is_idle(loop, timeout_ns) || !may_wait ? 0 : timeout_ns;
+    return loop_waits_idly(loop, timeout_ns) || !may_wait ? 0 : timeout_ns;
 }
 
 /* --- The wait: phases 2 and 3 --- */
@@ -97,7 +95,8 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
 /* --- After the wait --- */
 
 APART static void loop_run_late_phases(eddy_loop *loop) {
-    eddy__inbox_run(loop);                                /* phase 6 */
+    if ((loop->due & (DUE_INBOX | DUE_WAKEUP)) || !inbox_is_empty(&loop->inbox))
+        eddy__inbox_run(loop);                            /* phase 6 */
     if (loop->due & DUE_DEFERRED) eddy__defer_run(loop);  /* phase 7 */
     if (loop->due & DUE_CLOSING) eddy__closing_run(loop); /* phase 8 */
 }
@@ -165,35 +164,18 @@ RARE static void loop_run_observed_phases(eddy_loop *loop, int count) {
     eddy__observe_phase(loop, 0);
 }
 
-/* What callbacks have been called so far. */
-static uint64_t loop_callbacks_called(const eddy_loop *loop) {
-    const eddy_metrics *metrics = &loop->metrics;
-    return metrics->callbacks + metrics->timers + metrics->completions + metrics->deferred +
-           metrics->closed;
-}
-
-/* Idle means: the wait found nothing, no timer is due, nothing is queued. It is told once; the loop
- * sleeps until something happens, unless an idle hook asked for more by starting again. */
-static void loop_run_idle(eddy_loop *loop) {
-    loop->due &= ~(unsigned)DUE_IDLE_NOW;
-    if (loop->record_count > 0 || (loop->due & DUE_AT_HAND)) return;
-    if (inbox_has_arrived(&loop->inbox)) return;
-    if (timer_next_ns(&loop->timers) <= loop->now_ns) return;
-    eddy__hook_run(loop, EDDY_HOOK_IDLE);
-}
-
 RARE static void loop_dispatch(eddy_loop *loop) {
     if (loop->due & DUE_CHECK) eddy__hook_run(loop, EDDY_HOOK_CHECK);
-    if (loop->due & DUE_IDLE_NOW) loop_run_idle(loop);
+    if (loop->due & DUE_IDLE_NOW) eddy__hook_run_idle(loop);
     bool has_idle = (loop->due & DUE_IDLE) != 0;
-    uint64_t called = loop_callbacks_called(loop);
+    uint64_t called = has_idle ? eddy__hook_calls_seen(loop) : 0;
     int count = loop->record_count;
     loop->record_count = 0;
     if (loop->due & DUE_OBSERVED)
         loop_run_observed_phases(loop, count);
     else
         loop_run_phases(loop, count);
-    if (has_idle && loop_callbacks_called(loop) != called) loop->hooks.idle_period++;
+    if (has_idle && eddy__hook_calls_seen(loop) != called) loop->hooks.idle_period++;
 }
 
 /* --- Turns --- */
@@ -229,7 +211,8 @@ static bool loop_may_turn(const eddy_loop *loop) {
 static int loop_run_to_end(eddy_loop *loop) {
     int count = 0;
     do {
-        if (!(loop->due & DUE_NOT_PLAIN) && (loop->active > 0 || !inbox_is_empty(&loop->inbox))) {
+        if (!IS_SMALL && !(loop->due & DUE_NOT_PLAIN) &&
+            (loop->active > 0 || !inbox_is_empty(&loop->inbox))) {
             count = loop_wait(loop, loop_timeout_ns(loop, count), false);
             if (count >= 0) loop_run_phases(loop, count);
         } else {
@@ -293,7 +276,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
 static int64_t loop_shorten_ns(eddy_loop *loop, int64_t timeout_ns) {
     if (timeout_ns == 0 || (loop->due & (DUE_AT_HAND | DUE_STOP)) || loop->active == 0) return 0;
     int64_t own_ns = loop_timeout_ns(loop, 0);
-    if (loop_is_idle(loop, own_ns)) return 0;
+    if (loop_waits_idly(loop, own_ns)) return 0;
     if (timeout_ns < 0) return own_ns;
     return own_ns < 0 || timeout_ns < own_ns ? timeout_ns : own_ns;
 }

@@ -14,6 +14,7 @@
 #include "inbox.h"
 #include "io.h"
 #include "part.h"
+#include "profile.h"
 #include "timer.h"
 #include "wakeup.h"
 
@@ -32,10 +33,10 @@ enum {
     DUE_DEFERRED = 1 << 8,  /* calls of phase 7 */
     DUE_CLOSING = 1 << 9,   /* calls of phase 8 */
     DUE_IDLE_NOW = 1 << 10, /* this turn waits for nothing because idle hooks are to run */
-    DUE_SPLIT = 1 << 11,    /* the backend gives READ and WRITE in two records: always there */
-    DUE_STOP = 1 << 12,     /* the run under way, or the next one, is to end */
-    DUE_OBSERVED = 1 << 13, /* somebody looks at what the loop does: observe.h */
-    DUE_TRACED = 1 << 14,   /* and it has a trace */
+    DUE_SPLIT = HAS_SPLIT << 11, /* the backend gives READ and WRITE in two records: always there */
+    DUE_STOP = 1 << 12,          /* the run under way, or the next one, is to end */
+    DUE_OBSERVED = HAS_TRACE << 13, /* somebody looks at what the loop does: observe.h */
+    DUE_TRACED = HAS_TRACE << 14,   /* and it has a trace */
 
     /* Work that needs no event to go on: the wait does not wait. */
     DUE_AT_HAND = DUE_LOST | DUE_INBOX | DUE_DEFERRED | DUE_CLOSING,
@@ -50,7 +51,7 @@ struct observer;
 struct eddy_trace;
 
 /* The library calls itself, and in there its user: no deeper than this. */
-enum { LOOP_CALLS_MAX = 6 };
+enum { LOOP_CALLS_MAX = HAS_TRACE ? 6 : 1 };
 
 /* A callback that was told to begin: what its end needs. */
 struct observed_call {
@@ -123,6 +124,11 @@ eddy_backend_info eddy__backend_info(const struct eddy_backend *backend);
 static inline int64_t loop_now_ns(eddy_loop *loop) {
     if (UNLIKELY(!loop->running)) loop->now_ns = eddy_os_clock_ns();
     return loop->now_ns;
+}
+
+/* Forked since it was opened, and eddy_loop_after_fork has not succeeded yet. */
+static inline bool loop_is_parents(const eddy_loop *loop) {
+    return atomic_load(&loop->wakeup.process) != eddy_os_process_id();
 }
 
 static inline void loop_set_running(eddy_loop *loop, bool running) {

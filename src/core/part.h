@@ -13,6 +13,8 @@
 #include <eddy/loop.h>
 #include <eddy/walk.h>
 
+#include "../../platform/compiler.h"
+
 struct part;
 struct loop_walk;
 struct verify_count;
@@ -74,9 +76,10 @@ struct part *eddy__part_of(eddy_loop *loop, const struct part_kind *kind);
 struct part *eddy__part_find(const eddy_loop *loop, const struct part_kind *kind);
 
 /* --- For life.c, loop.c, verify.c and walk.c --- */
-void eddy__part_before_wait(eddy_loop *loop);
-int eddy__part_after_fork(eddy_loop *loop); /* all of them; the first error */
-int eddy__part_close(eddy_loop *loop);      /* up to the first that refuses */
+OPTIONAL void eddy__part_before_wait(eddy_loop *loop); /* with DUE_PARTS only */
+int eddy__part_after_fork(eddy_loop *loop);            /* all of them; the first error */
+OPTIONAL int
+eddy__part_close(eddy_loop *loop); /* up to the first that refuses; where there is one */
 const char *eddy__part_verify(const eddy_loop *loop);
 void eddy__part_count(const eddy_loop *loop, struct verify_count *count);
 void eddy__part_walk(const eddy_loop *loop, const struct loop_walk *walk, const eddy_walk_item *of);

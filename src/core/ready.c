@@ -135,7 +135,7 @@ RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *rec
 
 RARE int eddy__ready_begin(eddy_loop *loop, int count) {
     if (loop->due & DUE_LOST) ready_tell_lost(loop);
-    if (loop->due & DUE_SPLIT) count = ready_merge(loop, count);
+    if (HAS_SPLIT && (loop->due & DUE_SPLIT)) count = ready_merge(loop, count);
     if (!loop_is_observed(loop)) return count;
     for (int i = 0; i < count; i++) {
         const struct eddy_record *record = &loop->records[i];

@@ -40,8 +40,8 @@ static inline void ready_tell_one(eddy_loop *loop, eddy_io *io, unsigned told) {
  * not special either: no record has its generation. */
 static inline void ready_run_one(eddy_loop *loop, const struct eddy_record *record) {
     const struct io_slot *slot = &loop->io.slots[(uint32_t)record->token];
-    if (UNLIKELY((slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED)) ||
-                 slot->generation != record->token >> 32 || record->error != 0))
+    if (IS_SMALL || UNLIKELY((slot->flags & (IO_SLOT_SPECIAL | IO_SLOT_DISARMED)) ||
+                             slot->generation != record->token >> 32 || record->error != 0))
         eddy__ready_run_special(loop, record);
     else
         ready_tell_one(loop, slot->first, ready_heard(loop, slot->first, record->events));

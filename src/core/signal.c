@@ -7,7 +7,8 @@
  * its owner's again.
  *
  * Invariant: while a list is not empty our handler is installed for its number, or somebody else's
- * that came later. A started watcher is in loop->signals as well.
+ * that came later; the oldest watcher, the last of its list, holds what was there before. A
+ * started watcher is in loop->signals as well.
  * Threading: start and stop by the watcher's loop thread, under `signal_lock`; the handler
  * anywhere. */
 #include "signal.h"
@@ -20,13 +21,10 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 
-enum { SIGNAL_NUMBERS = 129 }; /* the systems we know have at most 128 signals */
-
-static struct {
-    EDDY_ATOMIC(eddy_signal *) first; /* changed under `signal_lock`, read by handlers */
-    struct sigaction before;          /* signal_lock */
-} signal_watched[SIGNAL_NUMBERS];
+/* The newest watcher of each number. Changed under `signal_lock`, read by handlers. */
+static EDDY_ATOMIC(eddy_signal *) signal_first[EDDY_OS_SIGNALS];
 static eddy_os_mutex signal_lock = EDDY_OS_MUTEX_INITIALIZER;
 static atomic_uint signal_handlers_running;
 static atomic_int signal_process; /* whose threads these two know of; 0: nobody's yet */
@@ -61,7 +59,7 @@ static void signal_send(eddy_signal *watcher, int process) {
  * trust. tests/model says for each what breaks. eddy_os_write leaves errno alone. */
 static void signal_handle(int number) {
     atomic_fetch_add(&signal_handlers_running, 1);
-    eddy_signal *watcher = atomic_load(&signal_watched[number].first);
+    eddy_signal *watcher = atomic_load(&signal_first[number]);
     int process = eddy_os_process_id();
     while (watcher != NULL) {
         eddy_signal *next = atomic_load(&watcher->next);
@@ -141,11 +139,31 @@ void eddy__signal_run(eddy_post *post) {
              watcher->fn, watcher, watcher->number);
 }
 
+_Static_assert(sizeof(struct sigaction) <= sizeof(((eddy_signal *)0)->before), "it fits");
+
+/* The first watcher of its number. signal_lock. */
+static int signal_install(eddy_signal *watcher) {
+    struct sigaction before;
+    int err = eddy_os_signal_install(watcher->number, signal_handle, &before);
+    if (err == 0) memcpy(watcher->before, &before, sizeof before);
+    return err;
+}
+
+/* It was the last one. A handler that somebody else has installed since stays. It may call ours,
+ * which finds nobody. The two calls are not one: who installs a handler just then has to keep
+ * others off anyway. signal_lock. */
+static void signal_restore(const eddy_signal *watcher) {
+    struct sigaction before;
+    memcpy(&before, watcher->before, sizeof before);
+    if (eddy_os_signal_is_handled_by(watcher->number, signal_handle))
+        (void)eddy_os_signal_restore(watcher->number, &before);
+}
+
 int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&watcher->handle));
     if (handle_is_active(&watcher->handle)) return -EALREADY;
-    if (number <= 0 || number >= SIGNAL_NUMBERS) return -EINVAL;
+    if (number <= 0 || number >= EDDY_OS_SIGNALS) return -EINVAL;
     watcher->fn = fn;
     watcher->number = number;
     atomic_store(&watcher->pending, SIGNAL_IDLE);
@@ -153,7 +171,7 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     int err = 0;
     signal_claim();
     eddy_os_lock(&signal_lock);
-    eddy_signal *first = atomic_load(&signal_watched[number].first);
+    eddy_signal *first = atomic_load(&signal_first[number]);
     /* Initialised again while it was active, it would lead the handler in a circle. Of all others
      * of the number only a checked library can say so: that would be a look at each. */
     EDDY_ASSERT(first != watcher);
@@ -161,10 +179,9 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
     watcher->prev = NULL;
     if (first != NULL) first->prev = watcher;
     /* In the list before the handler is installed: the first signal finds it. */
-    atomic_store(&signal_watched[number].first, watcher);
-    if (first == NULL)
-        err = eddy_os_signal_install(number, signal_handle, &signal_watched[number].before);
-    if (err < 0) atomic_store(&signal_watched[number].first, NULL);
+    atomic_store(&signal_first[number], watcher);
+    if (first == NULL) err = signal_install(watcher);
+    if (err < 0) atomic_store(&signal_first[number], NULL);
     eddy_os_unlock(&signal_lock);
     if (err < 0) return err;
     link_add_last(&watcher->handle.loop->signals, &watcher->link);
@@ -175,10 +192,13 @@ int eddy_signal_start(eddy_signal *watcher, eddy_signal_fn *fn, int number) {
 /* A handler that holds the watcher goes on from its `next`, which stays. signal_lock. */
 static void signal_unlink(eddy_signal *watcher) {
     EDDY_ATOMIC(eddy_signal *) *at =
-        watcher->prev != NULL ? &watcher->prev->next : &signal_watched[watcher->number].first;
+        watcher->prev != NULL ? &watcher->prev->next : &signal_first[watcher->number];
     eddy_signal *next = atomic_load(&watcher->next);
     atomic_store(at, next);
-    if (next != NULL) next->prev = watcher->prev;
+    if (next != NULL)
+        next->prev = watcher->prev;
+    else if (watcher->prev != NULL)
+        memcpy(watcher->prev->before, watcher->before, sizeof watcher->before);
 }
 
 void eddy_signal_stop(eddy_signal *watcher) {
@@ -188,11 +208,7 @@ void eddy_signal_stop(eddy_signal *watcher) {
     signal_claim();
     eddy_os_lock(&signal_lock);
     signal_unlink(watcher);
-    /* A handler that somebody else has installed since stays. It may call ours, which finds nobody.
-     * The two calls are not one: who installs a handler just then has to keep others off anyway. */
-    if (atomic_load(&signal_watched[number].first) == NULL &&
-        eddy_os_signal_is_handled_by(number, signal_handle))
-        (void)eddy_os_signal_restore(number, &signal_watched[number].before);
+    if (atomic_load(&signal_first[number]) == NULL) signal_restore(watcher);
     eddy_os_unlock(&signal_lock);
 
     signal_wait_for_handlers();

@@ -4,7 +4,9 @@
 
 #include <eddy/signal.h>
 
-void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
+#include "../../platform/compiler.h"
+
+OPTIONAL void eddy__signal_run(eddy_post *post); /* the inbox runs those last */
 
 /* In a forked child, with signals blocked: before the loop is this process's, with its inbox taken,
  * and after it was tried. */

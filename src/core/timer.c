@@ -83,7 +83,8 @@ static uint32_t timer_least_of_distinct(const struct timer_entry *at) {
 
 /* Which of `count` children comes first. */
 static uint32_t timer_least_of(const struct timer_entry *at, uint32_t count) {
-    uint32_t least = count < TIMER_ARITY ? TIMER_ARITY : timer_least_of_distinct(at);
+    uint32_t least = TIMER_ARITY;
+    if (!IS_SMALL && count >= TIMER_ARITY) least = timer_least_of_distinct(at);
     if (least < TIMER_ARITY) return least;
     least = 0;
     for (uint32_t i = 1; i < count && i < TIMER_ARITY; i++)
@@ -225,16 +226,16 @@ RARE static int timer_start_anew(eddy_timer *timer, eddy_timer_fn *fn, int64_t d
 
 int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns, int64_t repeat_ns) {
     const eddy_loop *loop = timer->handle.loop;
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&timer->handle));
     if (delay_ns < 0 || repeat_ns < 0) return -EINVAL;
-    if (!loop->is_quick) return timer_start_anew(timer, fn, delay_ns, repeat_ns);
+    if (IS_SMALL || !loop->is_quick) return timer_start_anew(timer, fn, delay_ns, repeat_ns);
     return timer_start(timer, fn, timer_sum_ns(loop->now_ns, delay_ns), repeat_ns);
 }
 
 /* Due before now would be before what was due at step 3, which eddy__timer_run relies on. */
 int eddy_timer_start_at(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns, int64_t repeat_ns) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&timer->handle));
     if (repeat_ns < 0) return -EINVAL;
     int64_t now_ns = loop_now_ns(timer->handle.loop);

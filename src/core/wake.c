@@ -33,7 +33,7 @@ void eddy__wake_run(eddy_post *post) {
 }
 
 int eddy_wake_start(eddy_wake *wake, eddy_wake_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&wake->handle));
     if (handle_is_active(&wake->handle)) return -EALREADY;
     wake->fn = fn;

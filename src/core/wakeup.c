@@ -119,7 +119,6 @@ static bool wakeup_tells_each_write(eddy_loop *loop) {
 int eddy__wakeup_open(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
     atomic_init(&wakeup->refused, 0);
-    atomic_init(&wakeup->process, eddy_os_process_id());
     wakeup->is_eventfd = loop->config.wakeup == EDDY_WAKEUP_EVENTFD;
     wakeup->is_edge = (loop->backend->capabilities & BACKEND_TELLS_EACH_WRITE) != 0;
     eddy_io_init(&wakeup->io, loop);

@@ -4,6 +4,8 @@
 
 #include <eddy/io.h>
 
+#include "../../platform/compiler.h"
+
 struct wakeup {
     eddy_io io;
     int ends[2];     /* [0] is watched, [1] written; both are one eventfd */
@@ -18,10 +20,10 @@ struct wakeup {
     EDDY_ATOMIC(unsigned) refused; /* of these, those for which there was no room */
 };
 
-int eddy__wakeup_open(eddy_loop *loop);
-void eddy__wakeup_close(eddy_loop *loop);  /* waits for senders that are still writing */
-void eddy__wakeup_reopen(eddy_loop *loop); /* in a forked child, with the inbox taken */
-void eddy__wakeup_send(eddy_loop *loop);   /* any thread, and signal handlers */
+OPTIONAL int eddy__wakeup_open(eddy_loop *loop);
+OPTIONAL void eddy__wakeup_close(eddy_loop *loop); /* waits for senders that are still writing */
+void eddy__wakeup_reopen(eddy_loop *loop);         /* in a forked child, with the inbox taken */
+void eddy__wakeup_send(eddy_loop *loop);           /* any thread, and signal handlers */
 void eddy__wakeup_expect(eddy_loop *loop); /* a list that was begun at the marker has been taken */
 void eddy__wakeup_see(eddy_loop *loop);    /* phase 6, after a wait that told of it */
 void eddy__wakeup_read(eddy_loop *loop);

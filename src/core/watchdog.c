@@ -167,7 +167,7 @@ void eddy__watchdog_wake(eddy_watchdog *watchdog, eddy_guard *guard) {
 /* --- The public functions --- */
 
 static int watchdog_open(eddy_watchdog *watchdog) {
-    int err = eddy_os_mutex_open(&watchdog->lock);
+    int err = eddy_os_mutex_open(&watchdog->lock, false);
     if (err < 0) return err;
     err = eddy_os_condition_open(&watchdog->wake);
     if (err < 0) goto close_lock;

@@ -94,7 +94,7 @@ static int connect_socket(eddy_stream *stream, int fd, bool records, const struc
 }
 
 static int connect_check(const eddy_stream *stream, int64_t timeout_ns, eddy_connect_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&stream->io.handle));
     if ((stream->state & STREAM_CLOSING) || timeout_ns < 0) return -EINVAL;
     if (stream->state & STREAM_CONNECTED) return -EISCONN;

@@ -241,7 +241,7 @@ int eddy__listener_watch(eddy_listener *listener, int fd, bool is_local, eddy_ac
 }
 
 int eddy__listener_check(const eddy_listener *listener, eddy_accept_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&listener->io.handle));
     if (listener->state & LISTENER_CLOSING) return -EINVAL;
     return eddy_io_fd(&listener->io) >= 0 ? -EALREADY : 0;

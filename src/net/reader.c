@@ -237,7 +237,7 @@ static void reader_on_read(eddy_stream *stream, void *data, ssize_t size) {
 
 static int reader_check(const eddy_reader *reader, eddy_reader_fn *fn) {
     const eddy_stream *stream = &reader->stream;
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     if (stream->state & STREAM_CLOSING) return -EINVAL;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
     if (stream->state & STREAM_RECORDS) return -ENOTSUP;

@@ -77,7 +77,7 @@ static int pass_duplicate(eddy_loop *loop, eddy_pass *pass, const int *fds, unsi
 
 int eddy_pass_write(eddy_stream *stream, eddy_pass *pass, const void *data, size_t size,
                     const int *fds, unsigned count, eddy_write_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     int err = pass_check(stream);
     if (err < 0) return err;
     if (size == 0 || count == 0 || count > EDDY_PASS_MAX) return -EINVAL;

@@ -5,7 +5,6 @@
 #include "net.h"
 
 static int read_start(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
     stream->read_fn = fn;
     if (stream->state & STREAM_CHANNEL)
         channel_of(stream)->data = data;
@@ -25,8 +24,8 @@ static int read_check(const eddy_stream *stream) {
 }
 
 /* A writing end can hang up, and not be read. */
-static int read_check_mode(const eddy_stream *stream) {
-    int err = read_check(stream);
+static int read_check_mode(const eddy_stream *stream, eddy_read_fn *fn) {
+    int err = fn != NULL ? read_check(stream) : -EINVAL;
     if (err == 0 && (stream->state & STREAM_CHANNEL) && !channel_of(stream)->can_read)
         return -EBADF;
     return err;
@@ -34,7 +33,7 @@ static int read_check_mode(const eddy_stream *stream) {
 
 int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
     eddy_loop *loop = stream_loop(stream);
-    int err = read_check_mode(stream);
+    int err = read_check_mode(stream, fn);
     if (err < 0) return err;
     struct net_part *net = net_part_of(stream);
     if (net->read_buffer == NULL) {
@@ -45,7 +44,7 @@ int eddy_stream_read_start(eddy_stream *stream, eddy_read_fn *fn) {
 }
 
 int eddy_stream_read_into(eddy_stream *stream, void *data, size_t size, eddy_read_fn *fn) {
-    int err = read_check_mode(stream);
+    int err = read_check_mode(stream, fn);
     if (err < 0) return err;
     if (data == NULL || size == 0) return -EINVAL; /* a read of nothing would look like the end */
     return read_start(stream, data, size, fn);
@@ -59,8 +58,7 @@ void eddy_stream_read_stop(eddy_stream *stream) {
 }
 
 int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
-    int err = read_check(stream);
+    int err = fn != NULL ? read_check(stream) : -EINVAL;
     if (err < 0) return err;
     if (stream->state & STREAM_HANGUP) return -EALREADY;
     if (!(stream_loop(stream)->backend->capabilities & EDDY_CAN_HANGUP)) return -ENOTSUP;

@@ -46,14 +46,13 @@ static bool write_is_allowed(const eddy_stream *stream) {
     return (stream->state & STREAM_WRITABLE) != 0;
 }
 
-static int write_refusal(const eddy_stream *stream) {
-    if (stream->state & STREAM_CLOSING) return -EINVAL;
+static int write_refusal(const eddy_stream *stream, bool is_heard) {
+    if (!is_heard || (stream->state & STREAM_CLOSING)) return -EINVAL;
     if (!(stream->state & STREAM_CONNECTED)) return -ENOTCONN;
     return (stream->state & STREAM_CHANNEL) && !channel_of(stream)->can_write ? -EBADF : -EPIPE;
 }
 
 static void write_join(eddy_stream *stream, eddy_write *write, size_t bytes, eddy_write_fn *fn) {
-    EDDY_ASSERT(fn != NULL);
     write->stream = stream;
     write->fn = fn;
     write_append(stream, write);
@@ -95,7 +94,7 @@ static int write_push(eddy_stream *stream, eddy_write *write, size_t bytes, eddy
 
 int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, size_t size,
                       eddy_write_fn *fn) {
-    if (!write_is_allowed(stream)) return write_refusal(stream);
+    if (fn == NULL || !write_is_allowed(stream)) return write_refusal(stream, fn != NULL);
     /* An iovec is not const, though nobody writes through this one. */
     write->one.iov_base = (void *)(uintptr_t)data;
     write->one.iov_len = size;
@@ -106,7 +105,7 @@ int eddy_stream_write(eddy_stream *stream, eddy_write *write, const void *data, 
 
 int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vectors, int count,
                        eddy_write_fn *fn) {
-    if (!write_is_allowed(stream)) return write_refusal(stream);
+    if (fn == NULL || !write_is_allowed(stream)) return write_refusal(stream, fn != NULL);
     if (count < 0) return -EINVAL;
     size_t bytes = 0;
     for (int i = 0; i < count; i++) {
@@ -119,7 +118,7 @@ int eddy_stream_writev(eddy_stream *stream, eddy_write *write, struct iovec *vec
 }
 
 int eddy_stream_shutdown(eddy_stream *stream, eddy_write *write, eddy_write_fn *fn) {
-    if (!write_is_allowed(stream)) return write_refusal(stream);
+    if (fn == NULL || !write_is_allowed(stream)) return write_refusal(stream, fn != NULL);
     write->count = WRITE_SHUTDOWN;
     int err = write_push(stream, write, 0, fn);
     if (err == 0) stream->state &= (uint16_t)~STREAM_WRITABLE;
@@ -139,7 +138,7 @@ RARE static ssize_t write_try_failed(eddy_stream *stream, ssize_t sent) {
 /* Requests that are done, and only wait to be told, are not in the way. */
 RARE static ssize_t write_try_otherwise(eddy_stream *stream, const struct iovec *vectors,
                                         int count) {
-    if (!write_is_allowed(stream)) return write_refusal(stream);
+    if (!write_is_allowed(stream)) return write_refusal(stream, true);
     if (stream->write_last != NULL && stream->write_last->count != WRITE_DONE) return -EAGAIN;
     ssize_t sent = stream->state & STREAM_RECORDS   ? eddy__record_try(stream, vectors, count)
                    : stream->state & STREAM_CHANNEL ? eddy__channel_try(stream, vectors, count)

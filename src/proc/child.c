@@ -37,7 +37,7 @@ static int child_find(struct child_record *record) {
 int eddy_child_watch(eddy_child *child, pid_t pid, unsigned options, eddy_exit_fn *fn) {
     eddy_loop *loop = child->handle.loop;
     struct child_record *record;
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&child->handle));
     if (handle_is_active(&child->handle)) return -EALREADY;
     if (pid <= 0 || (options & ~(unsigned)EDDY_CHILD_LEAVE)) return -EINVAL;

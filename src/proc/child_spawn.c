@@ -157,7 +157,7 @@ static unsigned spawn_record_flags(const eddy_child_options *options) {
 int eddy_child_spawn(eddy_child *child, const eddy_child_options *options, eddy_exit_fn *fn) {
     eddy_loop *loop = child->handle.loop;
     struct child_record *record;
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&child->handle));
     if (handle_is_active(&child->handle)) return -EALREADY;
     int err = spawn_check(loop, options);

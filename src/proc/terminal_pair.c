@@ -54,7 +54,7 @@ static void resize_on_signal(eddy_signal *signal, int number) {
 }
 
 int eddy_resize_start(eddy_resize *resize, eddy_resize_fn *fn, int fd) {
-    EDDY_ASSERT(fn != NULL);
+    if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&resize->signal.handle));
     if (handle_is_active(&resize->signal.handle)) return -EALREADY;
     eddy_terminal_size size;

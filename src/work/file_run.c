@@ -200,7 +200,7 @@ static const struct run_operation {
 
 int eddy__file_check(const eddy_file *file) {
     unsigned needs = run_operations[file->operation].needs;
-    EDDY_ASSERT(file->fn != NULL);
+    if (file->fn == NULL) return -EINVAL;
     if ((needs & RUN_PATH) && file->path == NULL) return -EINVAL;
     if ((needs & RUN_TO) && file->to == NULL) return -EINVAL;
     if ((needs & RUN_DATA) && file->data == NULL) return -EINVAL;

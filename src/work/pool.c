@@ -64,7 +64,7 @@ static void pool_close_places(eddy_pool *pool, unsigned opened) {
 
 static int pool_open_parts(eddy_pool *pool) {
     unsigned opened = 0;
-    int err = eddy_os_mutex_open(&pool->lock);
+    int err = eddy_os_mutex_open(&pool->lock, pool->lends_priority);
     if (err < 0) return err;
     err = eddy_os_condition_open(&pool->quiet);
     if (err < 0) goto close_mutex;
@@ -94,6 +94,7 @@ int eddy_pool_open(eddy_pool **result, const eddy_pool_config *given) {
     pool->idle_ns = config.idle_ns;
     pool->stack_bytes = config.stack_bytes;
     pool->threads_max = config.threads;
+    pool->lends_priority = config.lends_priority;
     pool->process = eddy_os_process_id();
     link_init(&pool->idle);
     link_init(&pool->spare);

@@ -78,13 +78,14 @@ struct eddy_pool {
     struct lane lanes[EDDY_LANES];
     /* NULL: it is not measured. */
     eddy_pool_stats *stats;
-    unsigned lane_next; /* whose turn it is */
-    eddy_link idle;     /* the last one to fall idle is last, and called first */
-    eddy_link spare;    /* places without a thread */
-    unsigned coming;    /* workers called or started that have not arrived yet */
-    unsigned users;     /* loops */
-    unsigned expected;  /* loops that are about to hand over */
-    unsigned drains;    /* calls of eddy_pool_drain */
+    unsigned lane_next;  /* whose turn it is */
+    eddy_link idle;      /* the last one to fall idle is last, and called first */
+    eddy_link spare;     /* places without a thread */
+    unsigned coming;     /* workers called or started that have not arrived yet */
+    unsigned users;      /* loops */
+    unsigned expected;   /* loops that are about to hand over */
+    unsigned drains;     /* calls of eddy_pool_drain */
+    bool lends_priority; /* how `lock` was opened */
     unsigned threads, threads_idle, threads_max;
     int process;    /* that has the threads: a child of it has none, and maybe the lock as held */
     bool is_orphan; /* its loop, in a forked child, has let go of it */

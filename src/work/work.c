@@ -270,8 +270,7 @@ static int work_enqueue(struct work_part *it, eddy_work *work) {
 
 static inline int work_submit(eddy_loop *loop, eddy_work *work, unsigned lane, eddy_work_fn *fn,
                               eddy_work_done_fn *done) {
-    EDDY_ASSERT(fn != NULL);
-    EDDY_ASSERT(done != NULL);
+    if (fn == NULL || done == NULL) return -EINVAL;
     EDDY_CHECK(!eddy__walk_finds(loop, EDDY_KIND_WORK, work));
     struct work_part *it = eddy__work_part(loop);
     if (it == NULL) return -ENOMEM;

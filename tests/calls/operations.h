@@ -354,7 +354,7 @@ static int64_t do_backtrace(struct world *it) {
 static int64_t do_mutex(struct world *it) {
     eddy_os_mutex mutex;
     (void)it;
-    int err = eddy_os_mutex_open(&mutex);
+    int err = eddy_os_mutex_open(&mutex, false);
     if (err == 0) eddy_os_mutex_close(&mutex);
     return err;
 }

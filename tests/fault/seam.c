@@ -370,10 +370,10 @@ void eddy_os_thread_join(eddy_os_thread thread) {
     threads--;
 }
 
-int eddy_os_mutex_open(eddy_os_mutex *mutex) {
+int eddy_os_mutex_open(eddy_os_mutex *mutex, bool lends_priority) {
     REAL(mutex_open);
     int err = seam_fail(OS_CALL_mutex_open);
-    return err < 0 ? err : count(&mutexes, real_os_mutex_open(mutex));
+    return err < 0 ? err : count(&mutexes, real_os_mutex_open(mutex, lends_priority));
 }
 
 void eddy_os_mutex_close(eddy_os_mutex *mutex) {

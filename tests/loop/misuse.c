@@ -5,149 +5,69 @@
 
 #include <limits.h>
 
-/* --- Without a callback nobody could be told of anything --- */
+/* --- How a program ends --- */
 
-static void io_without_callback(eddy_loop *loop) {
-    eddy_io io;
-    eddy_io_init(&io, loop);
-    eddy_io_start(&io, NULL, STDIN_FILENO, EDDY_READ);
-}
-static void timer_without_callback(eddy_loop *loop) {
-    eddy_timer timer;
-    eddy_timer_init(&timer, loop);
-    eddy_timer_start(&timer, NULL, 0, 0);
-}
-static void hook_without_callback(eddy_loop *loop) {
-    eddy_hook hook;
-    eddy_hook_init(&hook, loop);
-    eddy_hook_start(&hook, EDDY_HOOK_CHECK, NULL);
-}
-static void defer_without_callback(eddy_loop *loop) {
-    eddy_defer defer;
-    eddy_defer_init(&defer, loop);
-    eddy_defer_start(&defer, NULL);
-}
-static void signal_without_callback(eddy_loop *loop) {
-    eddy_signal watcher;
-    eddy_signal_init(&watcher, loop);
-    eddy_signal_start(&watcher, NULL, SIGUSR1);
-}
-static void wake_without_callback(eddy_loop *loop) {
-    eddy_wake wake;
-    eddy_wake_init(&wake, loop);
-    eddy_wake_start(&wake, NULL);
-}
-static void post_without_callback(eddy_loop *loop) {
-    eddy_post post;
-    eddy_loop_post(loop, &post, NULL);
-}
-static void listen_without_callback(eddy_loop *loop) {
-    struct sockaddr_storage address;
-    socklen_t length = loopback(&address, AF_INET);
-    eddy_listener listener;
-    eddy_listener_init(&listener, loop);
-    eddy_tcp_listen(&listener, (struct sockaddr *)&address, length, 1, 0, NULL);
-}
-static void connect_without_callback(eddy_loop *loop) {
-    struct sockaddr_storage address;
-    socklen_t length = loopback(&address, AF_INET);
-    eddy_stream stream;
-    eddy_stream_init(&stream, loop);
-    eddy_tcp_connect(&stream, (struct sockaddr *)&address, length, 0, NULL);
-}
-static void listen_locally_without_callback(eddy_loop *loop) {
-    struct sockaddr_storage address;
-    socklen_t length = (socklen_t)eddy_address_of_name(&address, "/nowhere/x", 10);
-    eddy_listener listener;
-    eddy_listener_init(&listener, loop);
-    eddy_local_listen(&listener, (struct sockaddr *)&address, length, 1, 0, NULL);
-}
-static void connect_locally_without_callback(eddy_loop *loop) {
-    struct sockaddr_storage address;
-    socklen_t length = (socklen_t)eddy_address_of_name(&address, "/nowhere/x", 10);
-    eddy_stream stream;
-    eddy_stream_init(&stream, loop);
-    eddy_local_connect(&stream, (struct sockaddr *)&address, length, 0, 0, NULL);
-}
-static void read_without_callback(eddy_loop *loop) {
-    struct end end;
-    end_connect(&end, loop);
-    eddy_stream_read_start(&end.stream, NULL);
-}
-static void write_without_callback(eddy_loop *loop) {
-    struct end end;
-    eddy_write write;
-    end_connect(&end, loop);
-    eddy_stream_write(&end.stream, &write, "x", 1, NULL);
+static eddy_timer unmade; /* never initialised: a start of it has to end the program */
+
+static void start_unmade(eddy_loop *loop) {
+    unmade.handle.loop = loop;
+    eddy_timer_start(&unmade, (eddy_timer_fn *)abort, 0, 0);
 }
 
-static void job(eddy_work *work) {
-    (void)work;
+START_TEST(misuse_is_told_in_a_line) {
+    misuse_must_die("a timer", start_unmade, "handle_is_initialised(&timer->handle)\n");
 }
-static void work_without_callback(eddy_loop *loop) {
-    static eddy_work work;
-    eddy_work_submit(loop, &work, EDDY_LANE_CPU, job, NULL);
-}
-static void work_without_function(eddy_loop *loop) {
-    static eddy_work work;
-    eddy_work_submit(loop, &work, EDDY_LANE_CPU, NULL, NULL);
-}
-static void file_without_callback(eddy_loop *loop) {
-    static eddy_file file;
-    eddy_file_close(loop, &file, 0, NULL);
-}
-static void file_read_without_callback(eddy_loop *loop) {
-    static eddy_file file;
-    char data;
-    eddy_file_read(loop, &file, 0, &data, 1, 0, NULL);
+END_TEST
+
+static void on_broken(const char *condition, const char *file, int line) {
+    bool is_known = strstr(condition, "handle_is_initialised") != NULL && line > 0 &&
+                    strstr(file, "timer.c") != NULL;
+    _exit(is_known ? 42 : 41);
 }
 
-static void spawn_without_callback(eddy_loop *loop) {
-    eddy_child child;
-    char program[] = "true", *arguments[] = {program, NULL};
-    eddy_child_options options = {.arguments = arguments};
-    eddy_child_init(&child, loop);
-    eddy_child_spawn(&child, &options, NULL);
-}
-static void watch_without_callback(eddy_loop *loop) {
-    eddy_child child;
-    eddy_child_init(&child, loop);
-    eddy_child_watch(&child, getppid(), 0, NULL);
+static void handle_and_start(eddy_loop *loop) {
+    eddy_assert_set_handler(on_broken);
+    start_unmade(loop);
 }
 
-START_TEST(a_missing_callback_ends_the_program) {
-    static void (*const misuses[])(eddy_loop *) = {
-        io_without_callback,
-        timer_without_callback,
-        hook_without_callback,
-        defer_without_callback,
-        signal_without_callback,
-        wake_without_callback,
-        post_without_callback,
-        listen_without_callback,
-        connect_without_callback,
-        listen_locally_without_callback,
-        connect_locally_without_callback,
-        read_without_callback,
-        write_without_callback,
-        work_without_callback,
-        work_without_function,
-        file_without_callback,
-        file_read_without_callback,
-        spawn_without_callback,
-        watch_without_callback,
-    };
+static void say_nothing(const char *condition, const char *file, int line) {
+    (void)condition, (void)file, (void)line;
+}
+
+static void return_and_start(eddy_loop *loop) {
+    eddy_assert_set_handler(say_nothing);
+    start_unmade(loop);
+}
+
+static void unset_and_start(eddy_loop *loop) {
+    eddy_assert_set_handler(on_broken);
+    eddy_assert_set_handler(NULL);
+    start_unmade(loop);
+}
+
+/* It may end the program in its own way, and nothing is printed. If it returns the library does it.
+ */
+START_TEST(a_program_has_its_own_end) {
     char text[4096];
-    for (size_t i = 0; i < sizeof misuses / sizeof misuses[0]; i++) {
-        int status = misuse_run(misuses[i], text, sizeof text);
-        ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "misuse %zu: %d, \"%s\"",
-                      i, status, text);
-        const char *said = strstr(text, ": this must hold: ");
-        ck_assert_msg(said != NULL, "misuse %zu: \"%s\"", i, text);
-        ck_assert_msg(strstr(said, "fn != NULL\n") != NULL ||
-                          strstr(said, "done != NULL\n") != NULL,
-                      "misuse %zu: \"%s\"", i, text);
-    }
+    int status = misuse_run(handle_and_start, text, sizeof text);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 42);
+    ck_assert_str_eq(text, "");
+    misuse_must_die("it returns", return_and_start, "handle_is_initialised");
+    misuse_must_die("it is unset", unset_and_start, "handle_is_initialised");
+}
+END_TEST
+
+static void close_and_start(eddy_loop *loop) {
+    close(STDERR_FILENO);
+    start_unmade(loop);
+}
+
+/* Nobody to be told is no reason to go on. */
+START_TEST(it_ends_without_standard_error) {
+    char text[4096];
+    int status = misuse_run(close_and_start, text, sizeof text);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 END_TEST
 
@@ -209,7 +129,8 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("misuse");
-    ck_add(suite, "corruption", a_missing_callback_ends_the_program);
+    ck_add(suite, "the end", misuse_is_told_in_a_line, a_program_has_its_own_end,
+           it_ends_without_standard_error);
     ck_add(suite, "errors", a_configuration_out_of_range_is_refused,
            a_turn_within_a_turn_is_refused, every_error_has_a_text);
     return suite;

@@ -59,7 +59,7 @@ static void *take_all(void *argument) {
 static void hand_over(void) {
     eddy_os_thread threads[THREADS];
     memset(&shared, 0, sizeof shared);
-    ck_assert_int_eq(eddy_os_mutex_open(&shared.lock), 0);
+    ck_assert_int_eq(eddy_os_mutex_open(&shared.lock, false), 0);
     ck_assert_int_eq(eddy_os_condition_open(&shared.filled), 0);
     ck_assert_int_eq(eddy_os_condition_open(&shared.taken), 0);
     for (int i = 0; i < THREADS; i++)

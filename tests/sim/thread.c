@@ -134,7 +134,8 @@ static struct lock *lock_of(eddy_os_mutex *mutex) {
     return lock;
 }
 
-int eddy_os_mutex_open(eddy_os_mutex *mutex) {
+int eddy_os_mutex_open(eddy_os_mutex *mutex, bool lends_priority) {
+    (void)lends_priority; /* there are no priorities here */
     int err = sim_enter(OS_CALL_mutex_open);
     if (err < 0) return err;
     ((union lock_place *)(void *)mutex)->lock = (struct lock){.state = OPEN};

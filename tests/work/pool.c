@@ -36,6 +36,22 @@ START_TEST(settings_out_of_range_are_invalid) {
 }
 END_TEST
 
+/* Locks that lend priority, where there are any. tests/unit/priority.c sees that they do. */
+START_TEST(a_pool_may_lend_priority) {
+    eddy_pool *pool;
+    int err = eddy_pool_open(&pool, &(eddy_pool_config){.threads = 2, .lends_priority = true});
+    if (err == -ENOTSUP) return;
+    ck_assert_int_eq(err, 0);
+    eddy_loop *loop = test_loop_open_with((eddy_loop_config){.pool = pool});
+    jobs_clear(NULL);
+    for (int i = 0; i < 8; i++) job_submit(loop, &jobs[i], EDDY_LANE_CPU);
+    ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
+    ck_assert_int_eq(jobs_done(8), 8);
+    test_loop_close(loop);
+    ck_assert_int_eq(eddy_pool_close(pool), 0);
+}
+END_TEST
+
 START_TEST(lanes_have_the_documented_quotas) {
     static const struct {
         unsigned threads, file, lookup, cpu;
@@ -459,8 +475,8 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("pool");
-    ck_add(suite, "settings", settings_out_of_range_are_invalid, lanes_have_the_documented_quotas,
-           a_pool_takes_all_its_memory_from_its_allocator);
+    ck_add(suite, "settings", settings_out_of_range_are_invalid, a_pool_may_lend_priority,
+           lanes_have_the_documented_quotas, a_pool_takes_all_its_memory_from_its_allocator);
     ck_add(suite, "threads", blocking_jobs_get_a_thread_each,
            held_up_threads_do_not_hold_up_the_others, a_lane_keeps_to_its_quota, lanes_take_turns,
            threads_leave_after_idling_and_come_back, the_last_thread_stays_for_a_job_that_is_coming,
