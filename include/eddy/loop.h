@@ -76,7 +76,8 @@ typedef struct eddy_loop_config {
 } eddy_loop_config;
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
- * a pipe's two, or an eventfd; none of them is 0, 1 or 2, also where a program was started without
+ * a pipe's two, or an eventfd, which a program that links the static library and uses nothing that
+ * posts (wakes, signals, the pool) does not have; none of them is 0, 1 or 2, also where a program was started without
  * those, but for a kqueue, which may be. Errors: -ENOENT (no backend of that name), -EINVAL (a
  * setting out of its range), -ERANGE (select, and the pipe's descriptor is beyond what it can
  * watch), -ENOSYS or what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the backend that was

@@ -101,12 +101,20 @@ START_TEST(a_loop_leaves_the_standard_descriptors_alone) {
 }
 END_TEST
 
+static void on_post(eddy_post *post) {
+    (void)post;
+}
+
 /* The header promises three descriptors, or two where the backend has none; all close-on-exec. The
- * double of kqueue, where the system has none, makes its own out of three. */
+ * double of kqueue, where the system has none, makes its own out of three. This program posts: a
+ * loop of one that does not has no pipe (lone.c). */
 START_TEST(a_loop_takes_three_descriptors_at_most_and_gives_them_back) {
     int before = descriptors_open(200);
     eddy_loop *loop;
+    eddy_post post;
     ck_assert_int_eq(open_with(&loop, (eddy_loop_config){0}), 0);
+    eddy_loop_post(loop, &post, on_post);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
     int taken = descriptors_open(200) - before;
     ck_assert_int_ge(taken, 2);
     ck_assert_int_le(taken, strcmp(test_backend, "kqueue") == 0 ? 5 : 3);

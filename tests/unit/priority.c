@@ -3,6 +3,7 @@
 #include "os.h"
 #include "suite.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
