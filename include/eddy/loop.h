@@ -77,14 +77,14 @@ typedef struct eddy_loop_config {
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
  * a pipe's two, or an eventfd, which a program that links the static library and uses nothing that
- * posts (wakes, signals, the pool) does not have; none of them is 0, 1 or 2, also where a program was started without
- * those, but for a kqueue, which may be. Errors: -ENOENT (no backend of that name), -EINVAL (a
- * setting out of its range), -ERANGE (select, and the pipe's descriptor is beyond what it can
- * watch), -ENOSYS or what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the backend that was
- * named, or an eventfd, is not to be had: without a name the next backend is tried), -ECHILD (the
- * pool is from before a fork, and has no threads here), -ENOMEM (also where the pipe's descriptor
- * is beyond those of a loop that `is_fixed`), -EMFILE, -ENFILE. Any thread; the loop belongs to the
- * one that runs it. arena.h has what a loop without a heap needs. */
+ * posts (wakes, signals, the pool) does not have; none of them is 0, 1 or 2, also where a program
+ * was started without those, but for a kqueue, which may be. Errors: -ENOENT (no backend of that
+ * name), -EINVAL (a setting out of its range), -ERANGE (select, and the pipe's descriptor is beyond
+ * what it can watch), -ENOSYS or what a sandbox says instead, -EPERM, -EACCES or -ENOTSUP (the
+ * backend that was named, or an eventfd, is not to be had: without a name the next backend is
+ * tried), -ECHILD (the pool is from before a fork, and has no threads here), -ENOMEM (also where
+ * the pipe's descriptor is beyond those of a loop that `is_fixed`), -EMFILE, -ENFILE. Any thread;
+ * the loop belongs to the one that runs it. arena.h has what a loop without a heap needs. */
 EDDY_API int eddy_loop_open(eddy_loop **loop, const eddy_loop_config *config);
 
 /* Frees the loop and its descriptors, and its own pool with its threads. Waits for a sender in

@@ -105,7 +105,7 @@ START_TEST(a_wait_for_a_condition_ends_at_its_time) {
     eddy_os_mutex lock;
     eddy_os_condition condition;
     sim_begin(1, &sim_calm);
-    ck_assert_int_eq(eddy_os_mutex_open(&lock), 0);
+    ck_assert_int_eq(eddy_os_mutex_open(&lock, false), 0);
     ck_assert_int_eq(eddy_os_condition_open(&condition), 0);
     eddy_os_lock(&lock);
     int64_t until_ns = eddy_os_clock_ns() + 5000000;
@@ -204,7 +204,7 @@ static void must_fail(void (*misuse)(void)) {
         (void)signal(SIGABRT, ignore_abort);
         (void)!freopen("/dev/null", "w", stderr);
         sim_begin(1, &sim_calm);
-        (void)eddy_os_mutex_open(&misused);
+        (void)eddy_os_mutex_open(&misused, false);
         misuse();
         _exit(0);
     }
