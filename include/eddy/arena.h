@@ -85,7 +85,7 @@ EDDY_API size_t eddy_arena_peak(const eddy_arena *arena);
 
 /* The first child, with its timer; each that runs, beside an array of `fd_count` while it starts.
  */
-#define EDDY_CHILDREN_BYTES (48 * sizeof(void *))
+#define EDDY_CHILDREN_BYTES (160 + 48 * sizeof(void *))
 #define EDDY_CHILD_BYTES    (32 + 4 * sizeof(void *))
 
 /* So many labels; with less they are found more slowly. */

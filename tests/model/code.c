@@ -50,7 +50,7 @@ const struct site_of_code sites[SITES] = {
     [SIGNAL_STOP] = {"signal-stop", SEQ_CST, RELAXED, "src/core/signal.c",
                      "atomic_exchange(&watcher->pending, SIGNAL_IDLE) == SIGNAL_SENT"},
     [TRACE_FENCE] = {"trace-fence", RELEASE, RELEASE, "src/core/observe.c",
-                     "atomic_thread_fence(memory_order_release);\n    trace_store(&trace->own["},
+                     "atomic_thread_fence(memory_order_release);\n    trace_store(words,"},
     [TRACE_HEAD] = {"trace-head", RELEASE, RELEASE, "src/core/observe.c",
                     "atomic_store_explicit(&trace->head, index + 1, memory_order_release)"},
     [TRACE_READ_HEAD] = {"trace-read-head", ACQUIRE, ACQUIRE, "src/core/trace_read.c",
