@@ -146,7 +146,7 @@ void eddy__observe_send(eddy_loop *loop, eddy_trace_kind kind, eddy_kind what, c
     atomic_fetch_sub(&loop->trace_senders, 1);
 }
 
-/* No address of a thread-local variable: in a library that was loaded later, the first look of a
+/* No address of a thread-local variable: in a library that came by dlopen, the first look of a
  * thread at one allocates, and this may be in a signal handler. Checked by tests/lint.sh. */
 const void *eddy__trace_here(void) {
     eddy_os_thread self = eddy_os_thread_self();
