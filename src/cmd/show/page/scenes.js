@@ -123,14 +123,16 @@ function frameLine(frame) {
     return make('li', {}, ...(place ? [make('span', {}, name + ' '), sourceLink(place)] : [frame]));
 }
 
-/* Where the thread was at the last look; names come when somebody knows them. */
+/* Where the thread was at the last look; names come when somebody knows them. What nobody has opened is not drawn. */
 function showFrames(item, stall) {
-    const frames = (stall.frames || []).slice(0, 64).map(frameLine);
-    if (frames.length === 0 && stall.no_frames) frames.push(make('li', {}, 'nobody knows: ' + stall.no_frames));
+    const frames = (stall.frames || []).slice(0, 64);
+    if (frames.length === 0 && stall.no_frames) frames.push('nobody knows: ' + stall.no_frames);
     if (frames.length === 0) return;
     if (item.children.length === 2)
         item.append(make('details', {}, make('summary', {}, 'where the thread was'), make('ol', {class: 'frames'})));
-    item.querySelector('ol').replaceChildren(...frames);
+    const details = item.lastElementChild;
+    details.ontoggle = () => details.lastElementChild.replaceChildren(...(details.open ? frames.map(frameLine) : []));
+    if (details.open) details.ontoggle();
 }
 
 /* One line for a stall, which tells more as it lasts, and once more with names of its frames. */
