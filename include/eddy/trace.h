@@ -93,11 +93,11 @@ EDDY_API int eddy_trace_open(eddy_trace **trace, void *memory, size_t bytes);
  * are set already are copied. Errors: -EBUSY (the loop has a trace, or the trace a loop). Loop
  * thread only.
  *
- * A forked child has the trace as it was, and after eddy_loop_after_fork its loop goes on in its own
- * copy: what came before the fork is in both, with the same numbers; what a thread of the parent
- * was just writing is lost in the child, and counted. Until then the child may read, and must not
- * stop the trace. Of memory that both have (MAP_SHARED) only one may make a trace: stop it before
- * the fork, and start it again in that one. */
+ * A forked child has the trace as it was, and after eddy_loop_after_fork its loop goes on in its
+ * own copy: what came before the fork is in both, with the same numbers; what a thread of the
+ * parent was just writing is lost in the child, and counted. Until then the child may read, and
+ * must not stop the trace. Of memory that both have (MAP_SHARED) only one may make a trace: stop it
+ * before the fork, and start it again in that one. */
 EDDY_API int eddy_trace_start(eddy_trace *trace, eddy_loop *loop);
 
 /* Nothing is recorded any more; waits for a thread that is just writing a record. What is there can

@@ -108,8 +108,8 @@ enum change {
     QUEUE_LOOP_AFTER_PUSH, /* is read out of the job */
     /* trace.h */
     HEAD_BEFORE_WORDS,
-    READ_WHOLE_RING, /* the place that is written just now as well */
-    READ_OWN_ONCE,   /* without a second look at the head */
+    READ_EVERY_PLACE, /* the place that is written just now as well */
+    READ_OWN_ONCE,    /* without a second look at the head */
     CLAIM_BY_STORE,
     CLAIM_THE_HELD, /* which somebody is in the middle of */
     DROP_UNTOLD,

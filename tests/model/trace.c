@@ -27,7 +27,7 @@ const char *const trace_location_names[] = {
     "word", "word b", "joined",  "version", "text",    "text b",      "senders", "trace"};
 _Static_assert(sizeof trace_location_names / sizeof trace_location_names[0] == TRACE_LOCATIONS, "");
 
-/* --- The loop's ring --- */
+/* --- The loop's records --- */
 
 static unsigned word_of(uint8_t index, unsigned word) {
     return OWN_WORDS + 2u * (index % PLACES) + word;
@@ -69,7 +69,7 @@ static bool read_own(void) {
         STEP();
         t->head = load(OWN_HEAD, variant.orders[TRACE_READ_HEAD]);
         if (t->read == t->head) RETURN();
-        t->due = MASK + (variant.change == READ_WHOLE_RING);
+        t->due = MASK + (variant.change == READ_EVERY_PLACE);
         if (t->head - t->read > t->due) t->read = (uint8_t)(t->head - t->due);
         STEP();
         t->seen[0] = load(word_of(t->read, 0), RELAXED);
@@ -92,7 +92,7 @@ static bool read_while_written(void) {
     END();
 }
 
-/* --- The ring of the other threads --- */
+/* --- Those of other threads --- */
 
 /* trace_drop */
 static bool drop(void) {
