@@ -24,3 +24,7 @@ void eddy_os_back_off(unsigned *rounds) {
 int eddy_os_process_id(void) {
     return (int)getpid();
 }
+
+eddy_os_thread eddy_os_thread_self(void) {
+    return pthread_self();
+}

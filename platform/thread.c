@@ -75,10 +75,6 @@ void eddy_os_thread_join(eddy_os_thread thread) {
     pthread_join(thread, NULL);
 }
 
-eddy_os_thread eddy_os_thread_self(void) {
-    return pthread_self();
-}
-
 /* --- Conditions --- */
 
 int eddy_os_condition_open(eddy_os_condition *condition) {

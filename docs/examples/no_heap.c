@@ -4,7 +4,7 @@
  *
  * `no_heap [PORT]` sends back what it gets, on the loopback address, until it is stopped. `no_heap
  * --test` lets in as many as it has places for, turns one away, and ends when all have their
- * answer. Read beside it: docs/03-handles.md and include/eddy/arena.h. */
+ * answer. Read beside it: docs/21-embedding.md and include/eddy/arena.h. */
 #include <eddy.h>
 
 #include <stdio.h>

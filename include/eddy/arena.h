@@ -11,7 +11,7 @@
  * Such a loop takes all that it has for itself when it is opened. What the modules above it need,
  * they take from the same arena: see the list below. When there is no more of something, the call
  * that wanted it returns -ENOMEM, and nothing else has changed: it succeeds when something of the
- * kind has been given back. docs/examples/no_heap.c is a whole program, docs/03-handles.md tells
+ * kind has been given back. docs/examples/no_heap.c is a whole program, docs/21-embedding.md tells
  * the rest.
  *
  * What is given back is kept for whoever asks for that size again. So all calls succeed for sure in

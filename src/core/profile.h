@@ -1,7 +1,7 @@
 /* profile.h: what this library was built without. Each is an option of Meson's (meson_options.txt),
  * or a macro on the compiler's command line where eddy is compiled without it; EDDY_TINY is all of
  * them. What a program does not use is not linked in any library: these take out what the turn
- * itself would ask or hold for it. The chapter Embedding has the sizes. */
+ * itself would ask or hold for it. docs/21-embedding.md has the sizes. */
 #ifndef EDDY_CORE_PROFILE_H
 #define EDDY_CORE_PROFILE_H
 
