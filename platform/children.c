@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,25 +85,16 @@ struct children_usage {
     long times[4], counts[14];
 };
 
-static void children_read_usage(const struct children_usage *from, struct rusage *to) {
-    to->ru_utime.tv_sec = from->times[0];
-    to->ru_utime.tv_usec = from->times[1];
-    to->ru_stime.tv_sec = from->times[2];
-    to->ru_stime.tv_usec = from->times[3];
-    to->ru_maxrss = from->counts[0];
-    to->ru_ixrss = from->counts[1];
-    to->ru_idrss = from->counts[2];
-    to->ru_isrss = from->counts[3];
-    to->ru_minflt = from->counts[4];
-    to->ru_majflt = from->counts[5];
-    to->ru_nswap = from->counts[6];
-    to->ru_inblock = from->counts[7];
-    to->ru_oublock = from->counts[8];
-    to->ru_msgsnd = from->counts[9];
-    to->ru_msgrcv = from->counts[10];
-    to->ru_nsignals = from->counts[11];
-    to->ru_nvcsw = from->counts[12];
-    to->ru_nivcsw = from->counts[13];
+static void children_read_usage(const struct children_usage *from, eddy_usage *to) {
+    to->user_ns = from->times[0] * EDDY_NS_PER_S + from->times[1] * EDDY_NS_PER_US;
+    to->system_ns = from->times[2] * EDDY_NS_PER_S + from->times[3] * EDDY_NS_PER_US;
+    to->resident_max_bytes = (int64_t)from->counts[0] * 1024;
+    to->minor_faults = from->counts[4];
+    to->major_faults = from->counts[5];
+    to->blocks_in = from->counts[7];
+    to->blocks_out = from->counts[8];
+    to->voluntary_switches = from->counts[12];
+    to->involuntary_switches = from->counts[13];
 }
 
 int eddy_os_child_wait(pid_t pid, int pidfd, bool leave, eddy_exit *exit) {
@@ -118,12 +110,34 @@ int eddy_os_child_wait(pid_t pid, int pidfd, bool leave, eddy_exit *exit) {
     return 1;
 }
 #else
+static int64_t children_time_ns(const struct timeval *time) {
+    return time->tv_sec * EDDY_NS_PER_S + time->tv_usec * EDDY_NS_PER_US;
+}
+
+static void children_read_usage(const struct rusage *from, eddy_usage *to) {
+#ifdef __APPLE__ /* counts bytes, all others KiB */
+    int64_t unit_bytes = 1;
+#else
+    int64_t unit_bytes = 1024;
+#endif
+    to->user_ns = children_time_ns(&from->ru_utime);
+    to->system_ns = children_time_ns(&from->ru_stime);
+    to->resident_max_bytes = from->ru_maxrss * unit_bytes;
+    to->minor_faults = from->ru_minflt;
+    to->major_faults = from->ru_majflt;
+    to->blocks_in = from->ru_inblock;
+    to->blocks_out = from->ru_oublock;
+    to->voluntary_switches = from->ru_nvcsw;
+    to->involuntary_switches = from->ru_nivcsw;
+}
+
 static int children_wait4(pid_t pid, eddy_exit *exit) {
+    struct rusage usage;
     int status = 0;
     pid_t result;
     *exit = (eddy_exit){0};
     do {
-        result = wait4(pid, &status, WNOHANG, &exit->usage);
+        result = wait4(pid, &status, WNOHANG, &usage);
     } while (result < 0 && errno == EINTR);
     if (result <= 0) return result < 0 ? -errno : 0;
     exit->status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
@@ -131,6 +145,7 @@ static int children_wait4(pid_t pid, eddy_exit *exit) {
 #ifdef WCOREDUMP
     exit->has_dumped_core = WIFSIGNALED(status) && WCOREDUMP(status);
 #endif
+    children_read_usage(&usage, &exit->usage);
     return 1;
 }
 

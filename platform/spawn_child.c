@@ -66,10 +66,13 @@ static int child_join_group(const eddy_child_options *options) {
 /* Linux: musl's function changes each thread of the process where this call is missing. */
 static int child_set_limit(const eddy_child_limit *limit) {
 #ifdef SYS_prlimit64
-    _Static_assert(sizeof limit->value.rlim_cur == 8, "as the kernel has it");
-    return (int)syscall(SYS_prlimit64, 0, limit->resource, &limit->value, NULL);
+    const uint64_t value[2] = {limit->soft, limit->hard}; /* all bits: no limit */
+    return (int)syscall(SYS_prlimit64, 0, limit->resource, value, NULL);
 #else
-    return setrlimit(limit->resource, &limit->value);
+    bool has_soft = limit->soft < RLIM_INFINITY, has_hard = limit->hard < RLIM_INFINITY;
+    struct rlimit value = {has_soft ? (rlim_t)limit->soft : RLIM_INFINITY,
+                           has_hard ? (rlim_t)limit->hard : RLIM_INFINITY};
+    return setrlimit(limit->resource, &value);
 #endif
 }
 

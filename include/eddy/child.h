@@ -33,13 +33,23 @@ extern "C" {
 
 typedef struct eddy_child eddy_child;
 
+/* What a child has used, and the children that it has waited for: getrusage(2), in the same layout
+ * whatever the size of the program's time_t. 0: none, or the system does not count it. */
+typedef struct eddy_usage {
+    int64_t user_ns, system_ns;
+    int64_t resident_max_bytes; /* the most memory that it had at once */
+    int64_t minor_faults, major_faults;
+    int64_t blocks_in, blocks_out;
+    int64_t voluntary_switches, involuntary_switches;
+} eddy_usage;
+
 /* How a child ended. */
 typedef struct eddy_exit {
     int error;            /* 0; -ECHILD: nobody can say how: the rest is 0 */
     int status;           /* what it gave exit(), 0 to 255; 0 if a signal ended it */
     int signal;           /* the signal that ended it, or 0 */
     bool has_dumped_core; /* beside a signal */
-    struct rusage usage;  /* of it, and of the children that it has waited for */
+    eddy_usage usage;
 } eddy_exit;
 
 /* `exit` is there during the call. Its streams are independent of it: bytes that it has written may
@@ -76,9 +86,13 @@ typedef struct eddy_child_fd {
                           * it was. Only our end does not block */
 } eddy_child_fd;
 
+/* setrlimit(2)'s, in the same layout whatever the size of the program's rlim_t; RLIM_INFINITY of a
+ * small one is not EDDY_CHILD_UNLIMITED. */
+#define EDDY_CHILD_UNLIMITED UINT64_MAX
+
 typedef struct eddy_child_limit {
     int resource; /* RLIMIT_… */
-    struct rlimit value;
+    uint64_t soft, hard;
 } eddy_child_limit;
 
 enum {

@@ -35,10 +35,10 @@ int eddy_trace_open(eddy_trace **opened, void *memory, size_t bytes) {
     memset(memory, 0, bytes); /* all pages are there before the loop needs them */
     trace->labels_mask = trace_mask(left / 8, sizeof *trace->labels);
     trace->labels = (struct trace_label *)(trace + 1);
-    left -= (trace->labels_mask + 1) * sizeof *trace->labels;
+    left -= (size_t)(trace->labels_mask + 1) * sizeof *trace->labels;
     trace->others_mask = trace_mask(bytes / 4, sizeof *trace->others);
     trace->others = (struct trace_place *)(trace->labels + trace->labels_mask + 1);
-    left -= (trace->others_mask + 1) * sizeof *trace->others;
+    left -= (size_t)(trace->others_mask + 1) * sizeof *trace->others;
     trace->mask = trace_mask(left, sizeof *trace->own);
     trace->own = (struct trace_words *)(trace->others + trace->others_mask + 1);
     *opened = trace;

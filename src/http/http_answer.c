@@ -130,7 +130,7 @@ static void lend(eddy_http_request *request, const void *body, size_t size) {
 }
 
 int eddy_http_respond_lent(eddy_http_request *request, int status, const void *body, size_t size) {
-    bool is_there = size <= INT64_MAX && (body != NULL || size == 0);
+    bool is_there = size <= SIZE_MAX / 2 && (body != NULL || size == 0);
     int err = is_there ? begin(request, status, (int64_t)size) : -EINVAL;
     if (err == 0) lend(request, body, size);
     return end(request, err);
@@ -161,7 +161,7 @@ static int copy_body(eddy_http_request *request, const void *body, size_t size) 
 }
 
 int eddy_http_respond(eddy_http_request *request, int status, const void *body, size_t size) {
-    bool is_there = size <= INT64_MAX && (body != NULL || size == 0);
+    bool is_there = size <= SIZE_MAX / 2 && (body != NULL || size == 0);
     int err = is_there ? begin(request, status, (int64_t)size) : -EINVAL;
     if (err == 0 && size > 0 && !put_small(request, body, size) && request->has_body)
         err = copy_body(request, body, size);

@@ -216,8 +216,9 @@ static int exit_start_timer(struct proc_part *proc) {
 }
 
 int eddy__proc_start(eddy_loop *loop, struct child_record **started) {
-    struct proc_part *proc = (struct proc_part *)eddy__part_of(loop, &eddy__proc_kind);
-    if (proc == NULL) return -ENOMEM;
+    struct part *part = eddy__part_of(loop, &eddy__proc_kind);
+    if (part == NULL) return -ENOMEM;
+    struct proc_part *proc = eddy_container_of(part, struct proc_part, part);
     int err = exit_start_timer(proc);
     if (err == 0) err = exit_open(proc);
     if (err < 0) return err;

@@ -11,7 +11,7 @@ static void proc_init_handle(eddy_handle *handle) {
 }
 
 static void proc_open(struct part *part) {
-    struct proc_part *proc = (struct proc_part *)part;
+    struct proc_part *proc = eddy_container_of(part, struct proc_part, part);
     link_init(&proc->watched);
     link_init(&proc->signalled);
     link_init(&proc->early);
@@ -45,7 +45,7 @@ static void proc_let_go(eddy_link *list) {
 }
 
 static int proc_close(struct part *part) {
-    struct proc_part *proc = (struct proc_part *)part;
+    struct proc_part *proc = eddy_container_of(part, struct proc_part, part);
     proc_let_go(&proc->watched);
     proc_let_go(&proc->signalled);
     proc_let_go(&proc->early);
@@ -76,7 +76,7 @@ static void proc_lose(struct proc_part *proc, eddy_link *list) {
 /* A forked process has no children yet. The set is its parent's as well, so nothing is taken out of
  * it. */
 static int proc_after_fork(struct part *part) {
-    struct proc_part *proc = (struct proc_part *)part;
+    struct proc_part *proc = eddy_container_of(part, struct proc_part, part);
     if (proc->process == eddy_os_process_id()) return 0;
     proc->process = eddy_os_process_id();
     proc_close_exits(proc, true);
@@ -107,7 +107,7 @@ static const char *proc_verify_list(const struct proc_part *proc, const eddy_lin
 }
 
 static const char *proc_verify(const struct part *part) {
-    const struct proc_part *proc = (const struct proc_part *)part;
+    const struct proc_part *proc = eddy_container_of(part, const struct proc_part, part);
     const char *broken = proc_verify_list(proc, &proc->watched);
     if (broken == NULL) broken = proc_verify_list(proc, &proc->signalled);
     if (broken == NULL) broken = proc_verify_list(proc, &proc->early);
@@ -122,7 +122,7 @@ static void proc_count_list(const eddy_link *list, struct verify_count *count) {
 }
 
 static void proc_count(const struct part *part, struct verify_count *count) {
-    const struct proc_part *proc = (const struct proc_part *)part;
+    const struct proc_part *proc = eddy_container_of(part, const struct proc_part, part);
     proc_count_list(&proc->watched, count);
     proc_count_list(&proc->signalled, count);
     proc_count_list(&proc->early, count);
@@ -138,7 +138,7 @@ static void proc_walk_list(const eddy_link *list, const struct loop_walk *walk) 
 
 static void proc_walk(const struct part *part, const struct loop_walk *walk,
                       const eddy_walk_item *of) {
-    const struct proc_part *proc = (const struct proc_part *)part;
+    const struct proc_part *proc = eddy_container_of(part, const struct proc_part, part);
     if (of != NULL) return;
     proc_walk_list(&proc->watched, walk);
     proc_walk_list(&proc->signalled, walk);

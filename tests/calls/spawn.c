@@ -20,7 +20,7 @@ static bool is_plain(void) {
 /* With all that can be asked for without being root. */
 static int start(struct child *child, const char *file) {
     char *arguments[] = {(char *)(uintptr_t)file, (char[]){"1000"}, NULL};
-    eddy_child_limit limit = {RLIMIT_CORE, {0, 0}};
+    eddy_child_limit limit = {RLIMIT_CORE, 0, 0};
     eddy_child_options options = {
         .arguments = arguments,
         .directory = "/",

@@ -44,10 +44,12 @@ START_TEST(its_usage_is_told) {
     struct told told;
     told_start(&told, loop, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done");
     told_wait(&told, loop);
-    const struct rusage *usage = &told.exit.usage;
-    ck_assert(usage->ru_utime.tv_sec > 0 || usage->ru_utime.tv_usec > 0);
-    ck_assert_int_lt(usage->ru_utime.tv_sec, 60);
-    ck_assert_int_ge(usage->ru_minflt, 1);
+    const eddy_usage *usage = &told.exit.usage;
+    ck_assert_int_gt(usage->user_ns, 0);
+    ck_assert_int_lt(usage->user_ns, 60 * EDDY_NS_PER_S);
+    ck_assert_int_ge(usage->minor_faults, 1);
+    ck_assert_int_gt(usage->resident_max_bytes, 64 * 1024);
+    ck_assert_int_lt(usage->resident_max_bytes, INT64_C(1) << 40);
     test_loop_close(loop);
 }
 END_TEST

@@ -94,7 +94,7 @@ END_TEST
 START_TEST(limits_are_the_child_s_alone) {
     struct rlimit before, after;
     char question[64];
-    eddy_child_limit limits[2] = {{RLIMIT_FSIZE, {1 << 20, 1 << 21}}, {RLIMIT_CORE, {0, 0}}};
+    eddy_child_limit limits[2] = {{RLIMIT_FSIZE, 1 << 20, 1 << 21}, {RLIMIT_CORE, 0, 0}};
     ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
     eddy_child_options options = {.limits = limits, .limit_count = 2};
     snprintf(question, sizeof question, "limit=%d limit=%d", RLIMIT_FSIZE, RLIMIT_CORE);
@@ -108,17 +108,16 @@ END_TEST
 START_TEST(a_limit_is_of_what_comes_later) {
     char *arguments[] = {(char[]){"/bin/true"}, NULL};
     struct eddy_os_child_fd map = {.number = 40, .fd = 0};
-    eddy_child_limit limit = {.resource = RLIMIT_NOFILE};
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit.value), 0);
-    limit.value.rlim_cur = 10;
+    struct rlimit now;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &now), 0);
+    eddy_child_limit limit = {RLIMIT_NOFILE, 10, now.rlim_max};
     eddy_child_options options = {.arguments = arguments, .limits = &limit, .limit_count = 1};
     if (getenv("EDDY_TEST_SLOW") == NULL) { /* under valgrind this limit cannot be changed */
         ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), 0);
         spawned_wait();
         ck_assert_int_eq(spawned.status, 0);
     }
-    limit.resource = RLIMIT_FSIZE;
-    limit.value = (struct rlimit){2, 1};
+    limit = (eddy_child_limit){RLIMIT_FSIZE, 2, 1};
     ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), -EINVAL);
     limit.resource = 1000;
     ck_assert_int_eq(eddy_os_spawn(&options, &map, 1, &spawned.pid, &spawned.pidfd), -EINVAL);
@@ -208,7 +207,7 @@ START_TEST(rights_are_there_when_they_are_needed) {
     char place[] = "/tmp/eddy-spawn-XXXXXX";
     if (!is_root()) return;
     ck_assert_ptr_nonnull(mkdtemp(place)); /* root's alone */
-    eddy_child_limit limit = {.resource = RLIMIT_FSIZE, .value = {1 << 20, 1 << 20}};
+    eddy_child_limit limit = {RLIMIT_FSIZE, 1 << 20, 1 << 20};
     eddy_child_options options = {
         .arguments = arguments,
         .flags = EDDY_CHILD_SET_USER | EDDY_CHILD_SET_GROUP | EDDY_CHILD_SET_NICE,
@@ -236,7 +235,7 @@ static void spawn_without_rights(void) {
     struct rlimit now;
     child_assert(geteuid() != 0 || (setgid(NOBODY) == 0 && setuid(NOBODY) == 0));
     child_assert(getrlimit(RLIMIT_NOFILE, &now) == 0);
-    eddy_child_limit limit = {RLIMIT_NOFILE, {now.rlim_max + 1, now.rlim_max + 1}};
+    eddy_child_limit limit = {RLIMIT_NOFILE, now.rlim_max + 1, now.rlim_max + 1};
     eddy_child_options rows[] = {
         {.flags = EDDY_CHILD_SET_USER, .user = 0},
         {.flags = EDDY_CHILD_SET_GROUP, .group = 0},

@@ -69,7 +69,7 @@ static inline void close_both(const int ends[2]) {
 }
 
 static inline void sleep_ns(int64_t time_ns) {
-    struct timespec rest = {time_ns / 1000000000, time_ns % 1000000000};
+    struct timespec rest = {(time_t)(time_ns / 1000000000), (long)(time_ns % 1000000000)};
     while (nanosleep(&rest, &rest) < 0 && errno == EINTR) continue;
 }
 

@@ -15,7 +15,7 @@ enum { BLOCK_BYTES_MIN = 16 * 1024, BLOCK_BYTES_MAX = 4 * 1024 * 1024 };
 #define LISTINGS_BYTES_MAX ((size_t)512 * 1024 * 1024)
 
 struct entry_block {
-    struct entry_block *next;
+    _Alignas(struct listing_entry) struct entry_block *next;
     size_t bytes, used; /* both with this head */
 };
 
