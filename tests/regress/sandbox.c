@@ -1,106 +1,28 @@
 /* sandbox.c: an old kernel, or a sandbox that knows nothing of the newer calls: each of those that
  * came after Linux 3.2, and the mechanisms themselves, refused with each error that is met in the
  * wild, before the loop is opened and after it, one by one and all together. */
+#include "essentials.h"
 #include "namespace.h"
-#include "net.h"
-#include "suite.h"
-#include "system.h"
 
 #ifdef __linux__
 #include "refuse.h"
 
-#include <stdlib.h>
-
 static const long newer[] = {
-    SYS_epoll_pwait2, SYS_preadv2, SYS_openat2, SYS_statx, SYS_accept4, SYS_pipe2, SYS_ppoll,
+    SYS_epoll_pwait2, SYS_preadv2,           SYS_pwritev2,    SYS_openat2, SYS_statx, SYS_cachestat,
+    SYS_pidfd_open,   SYS_pidfd_send_signal, SYS_close_range, SYS_accept4, SYS_pipe2,
+#ifdef SYS_ppoll
+    SYS_ppoll,
+#endif
 };
 enum { NEWER = sizeof newer / sizeof newer[0] };
 
 static const int refusals[] = {ENOSYS, EPERM, EACCES, EOPNOTSUPP};
 enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
 
-/* --- What a program does with a loop --- */
-
 static eddy_loop *loop;
-static int left;
-static char data[16];
-static eddy_stat stat_there;
 
-static void done(void) {
-    if (--left == 0) eddy_loop_stop(loop);
-}
-
-static void on_timer(eddy_timer *timer) {
-    (void)timer;
-    done();
-}
-
-static void on_posted(eddy_post *post) {
-    (void)post;
-    done();
-}
-
-static void on_accepted(eddy_listener *listener, int fd, const struct sockaddr *peer) {
-    (void)peer;
-    child_assert(fd >= 0);
-    child_assert((fcntl(fd, F_GETFL) & O_NONBLOCK) && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
-    close(fd);
-    child_assert(eddy_listener_close(listener, NULL) == 0);
-    done();
-}
-
-static void on_read(eddy_file *file) {
-    child_assert(file->result == 4 && memcmp(data, "text", 4) == 0);
-    done();
-}
-
-static void on_stat(eddy_file *file) {
-    child_assert(file->result == 0 && stat_there.size == 4);
-    done();
-}
-
-static void on_opened(eddy_file *file) {
-    child_assert(file->result >= 0);
-    close((int)file->result);
-    done();
-}
-
-static int make_file(void) {
-    char path[] = "/tmp/eddy-sandbox-XXXXXX";
-    int fd = mkstemp(path);
-    child_assert(fd >= 0 && write(fd, "text", 4) == 4);
-    unlink(path);
-    return fd;
-}
-
-/* A time-out, a posted call, a connection, a file read, looked at, and opened. */
 static void use(void) {
-    eddy_timer timer;
-    eddy_post post;
-    eddy_listener listener;
-    eddy_file reading, looking, opening;
-    struct sockaddr_storage address;
-    socklen_t length = loopback(&address, AF_INET);
-    int fd = make_file(), client = socket(AF_INET, SOCK_STREAM, 0);
-    left = 6;
-    eddy_timer_init(&timer, loop);
-    eddy_listener_init(&listener, loop);
-    child_assert(eddy_timer_start(&timer, on_timer, 2 * EDDY_NS_PER_MS, 0) == 0);
-    eddy_loop_post(loop, &post, on_posted);
-    child_assert(
-        eddy_tcp_listen(&listener, (struct sockaddr *)&address, length, 1, 0, on_accepted) == 0);
-    length = sizeof address;
-    child_assert(eddy_listener_address(&listener, (struct sockaddr *)&address, &length) == 0);
-    child_assert(connect(client, (struct sockaddr *)&address, length) == 0);
-    child_assert(eddy_file_read(loop, &reading, fd, data, 4, 0, on_read) == 0);
-    child_assert(eddy_file_fstat(loop, &looking, fd, &stat_there, on_stat) == 0);
-    child_assert(eddy_file_open(loop, &opening, EDDY_CWD, ".", O_RDONLY | O_DIRECTORY, 0,
-                                EDDY_BENEATH, on_opened) == 0);
-    child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) >= 0);
-    child_assert(left == 0);
-    close(client);
-    close(fd);
-    child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);
+    essentials_use(loop, "exit 3");
 }
 
 static void open_loop(const char *backend) {
