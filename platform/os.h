@@ -22,9 +22,15 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <termios.h>
+#include <time.h>
 
 /* Else files past 2 GiB would be written at the wrong place. */
 _Static_assert(sizeof(off_t) == 8, "compile the library with -D_FILE_OFFSET_BITS=64");
+#ifdef __GLIBC__ /* has both sizes from 2.34 on; else times after 2038 would be cut */
+#if __GLIBC_PREREQ(2, 34)
+_Static_assert(sizeof(time_t) == 8, "compile the library with -D_TIME_BITS=64");
+#endif
+#endif
 
 /* --- Clock and memory --- */
 

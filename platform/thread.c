@@ -15,7 +15,7 @@
 
 /* --- Stacks --- */
 
-enum { STACK_BYTES_DEFAULT = 8 << 20 };
+enum { STACK_BYTES_DEFAULT = 8 << 20, STACK_BYTES_SMALL = 256 << 10 };
 
 /* What the system gives the first thread. That is address space: only what is touched is memory. */
 static size_t stack_default_bytes(void) {
@@ -55,19 +55,29 @@ static size_t stack_bytes_for(size_t wanted) {
 
 /* --- Threads --- */
 
-int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
+static int thread_create(eddy_os_thread *thread, void *(*run)(void *), void *argument,
                          size_t stack_bytes) {
     pthread_attr_t attributes;
     int err = pthread_attr_init(&attributes);
-    if (err != 0) return -err;
+    if (err != 0) return err;
     /* What is refused leaves the system's default. */
     (void)pthread_attr_setstacksize(&attributes, stack_bytes_for(stack_bytes));
+    err = pthread_create(thread, &attributes, run, argument);
+    pthread_attr_destroy(&attributes);
+    return err;
+}
+
+int eddy_os_thread_start(eddy_os_thread *thread, void *(*run)(void *), void *argument,
+                         size_t stack_bytes) {
     /* The new thread inherits the mask: no signal can reach it, not even at its first step. */
     sigset_t before;
     eddy_os_signal_block_all(&before);
-    err = pthread_create(thread, &attributes, run, argument);
+    int err = thread_create(thread, run, argument, stack_bytes);
+    /* Linux refuses address space for more than all of its memory, touched or not; and there may be
+     * a limit to it. Test: in_little_memory. */
+    if (stack_bytes == 0 && (err == EAGAIN || err == ENOMEM))
+        err = thread_create(thread, run, argument, STACK_BYTES_SMALL);
     eddy_os_signal_unblock(&before);
-    pthread_attr_destroy(&attributes);
     return -err;
 }
 

@@ -30,7 +30,8 @@ typedef struct eddy_pool_config {
     int64_t idle_ns;                 /* a thread leaves after idling so long; default 10 s */
     size_t stack_bytes; /* what a job may use, at least 16 KiB, beside thread-local variables; the
                          * default is the first thread's limit (RLIMIT_STACK), or 8 MiB: address
-                         * space, of which only what is touched becomes memory */
+                         * space, of which only what is touched becomes memory; where the system
+                         * has not that much, 256 KiB */
     unsigned quotas[EDDY_LANES]; /* threads a lane may use at once, up to all; 0: as said above */
     bool lends_priority; /* whoever holds the pool's lock runs with the highest priority of those
                           * that wait for it: for loops and threads under SCHED_FIFO or SCHED_RR */

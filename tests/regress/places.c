@@ -152,22 +152,14 @@ static int64_t address_space_bytes(void) {
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* A loop, a pool of threads with small stacks, files, connections and children in 2 MiB beside what
- * the program and the C library have been given before. */
+/* In 2 MiB beside what the program and the C library have been given before: less than a usual
+ * stack. */
 static void live_in_little(void) {
-    eddy_loop *loop;
-    eddy_pool *pool;
-    eddy_pool_config small = {.threads = 2, .stack_bytes = 64 * 1024};
+    struct rlimit limit;
     int64_t before = address_space_bytes();
-    struct rlimit limit = {(rlim_t)(before + (2 << 20)), (rlim_t)(before + (2 << 20))};
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(before + (2 << 20));
     child_assert(setrlimit(RLIMIT_AS, &limit) == 0);
-    child_assert(eddy_pool_open(&pool, &small) == 0);
-    eddy_loop_config config = {.backend = test_backend, .pool = pool};
-    child_assert(eddy_loop_open(&loop, &config) == 0);
-    essentials_use(loop, "exit 3");
-    essentials_use(loop, "exit 3");
-    child_assert(eddy_loop_close(loop) == 0);
-    child_assert(eddy_pool_close(pool) == 0);
+    use_twice("exit 3");
 }
 
 START_TEST(in_little_memory) {

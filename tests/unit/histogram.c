@@ -109,7 +109,8 @@ START_TEST(figures_are_those_of_the_times) {
     for (unsigned round = 0; round < 60; round++) {
         int64_t times[TIMES_MAX];
         random_state = round;
-        size_t count = random_next() % TIMES_MAX, cut = count > 0 ? random_next() % count : 0;
+        size_t count = (size_t)(random_next() % TIMES_MAX);
+        size_t cut = count > 0 ? (size_t)(random_next() % count) : 0;
         unsigned bits = 1 + round % 42;
         memset(&all, 0, sizeof all);
         memset(&first, 0, sizeof first);

@@ -105,7 +105,7 @@ START_TEST(pipelined_requests_end_where_they_end) {
         ck_assert_int_eq(status, HTTP_COMPLETE);
         snprintf(target, sizeof target, "/%d", i);
         check_span(text + at, head.target, target);
-        at += head.head_bytes + head.body_bytes;
+        at += head.head_bytes + (size_t)head.body_bytes;
     }
     ck_assert_uint_eq(at, length);
 }

@@ -1,0 +1,108 @@
+#!/bin/sh
+# machines.sh MACHINE [SUITE…]: the library, and the tests of these suites, on another machine than this one:
+# armhf, i686, mips (big-endian), s390x (big-endian, 64 bits) and riscv64 by Debian's cross compilers
+# (gcc-arm-linux-gnueabihf and so on) under qemu-user, i686 by this kernel; and musl, static, with
+# musl-gcc. Without a suite the library and the program are compiled, and nothing is run. Warnings are errors.
+# BUILD=DIR keeps the build there, JOBS is how many compilers run at once (2). Exits with 77 (skipped)
+# where the machine's compiler or emulator is missing, with 1 when something fails.
+#
+# A test that fails for what the emulator lacks is named in tests/machines/skip.txt, with the reason.
+set -eu
+
+if [ $# = 0 ]; then
+    echo 'usage: machines.sh armhf|i686|mips|s390x|riscv64|musl [SUITE…]' >&2
+    exit 2
+fi
+machine=$1
+shift
+endian=little emulator='' pointer=32
+case $machine in
+armhf) triplet=arm-linux-gnueabihf family=arm emulator=qemu-arm ;;
+i686) triplet=i686-linux-gnu family=x86 ;;
+mips) triplet=mips-linux-gnu family=mips endian=big emulator=qemu-mips ;;
+s390x) triplet=s390x-linux-gnu family=s390x endian=big emulator=qemu-s390x pointer=64 ;;
+riscv64) triplet=riscv64-linux-gnu family=riscv64 emulator=qemu-riscv64 pointer=64 ;;
+musl) triplet='' family=$(uname -m) pointer=64 ;;
+*) echo "machines: no machine \"$machine\"" >&2 && exit 2 ;;
+esac
+cc=${triplet:+$triplet-gcc}
+cc=${cc:-musl-gcc}
+for needed in "$cc" $emulator meson ninja; do
+    command -v "$needed" > /dev/null || { echo "machines: $machine: skipped, there is no $needed"; exit 77; }
+done
+[ "$machine" != i686 ] || [ "$(uname -m)" = x86_64 ] || { echo 'machines: i686: skipped, not on this processor'; exit 77; }
+
+tree=$(cd "$(dirname "$0")/.." && pwd)
+if [ -n "${BUILD:-}" ]; then
+    work=$BUILD.files
+    mkdir -p "$work"
+else
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT INT TERM
+fi
+build=${BUILD:-$work/build}
+log=$work/log
+quietly() { "$@" > "$log" 2>&1 || { grep -v '^\[' "$log"; echo "machines: $machine: FAILED: $1"; exit 1; }; }
+
+# Static, so that the emulator needs no folder of libraries.
+{
+    printf '[binaries]\nc = %s\n' "'$cc'"
+    printf "ar = '%s'\nstrip = '%s'\n" "${triplet:+$triplet-gcc-}ar" "${triplet:+$triplet-}strip"
+    [ -z "$emulator" ] || printf "exe_wrapper = '%s'\n" "$emulator"
+    printf "pkgconfig = 'pkg-config'\n[properties]\npkg_config_libdir = '%s'\n" "$work/check"
+    [ -n "$emulator" ] || printf 'needs_exe_wrapper = false\n'
+    printf "[host_machine]\nsystem = 'linux'\ncpu_family = '%s'\ncpu = '%s'\nendian = '%s'\n" \
+        "$family" "$family" "$endian"
+} > "$work/machine.ini"
+
+tests=false
+if [ $# != 0 ]; then
+    tests=true
+    header=$(pkg-config --variable=includedir check 2> /dev/null)/check.h
+    [ -f "$header" ] || { echo "machines: $machine: skipped, there is no check.h"; exit 77; }
+    mkdir -p "$work/check"
+    cp "$header" "$(dirname "$header")/check_stdint.h" "$work/check"
+    "$cc" -std=gnu11 -O1 -Wall -Wextra -Werror -I "$work/check" -c "$tree/tests/machines/check.c" \
+        -o "$work/check/check.o"
+    ar rc "$work/check/libcheck.a" "$work/check/check.o"
+    printf 'Name: check\nDescription: tests\nVersion: 0.15.2\nLibs: -L%s -lcheck\nCflags: -I%s\n' \
+        "$work/check" "$work/check" > "$work/check/check.pc"
+fi
+
+# The tests are compiled without that ambition, not optimized, and without the program.
+options='--werror -Dbuildtype=debugoptimized'
+[ $tests = false ] || options='-Dbuildtype=plain -Dc_args=-O0 -Dprogram=false'
+# shellcheck disable=SC2086 # several options
+[ -f "$build/build.ninja" ] || quietly meson setup "$build" "$tree" --cross-file "$work/machine.ini" $options \
+    -Ddefault_library=static -Dc_link_args=-static \
+    -Dtests=$tests -Dexamples=false -Dpages=false -Dusdt=disabled
+if [ $# = 0 ]; then
+    quietly ninja -k 0 -j "${JOBS:-2}" -C "$build"
+    [ $pointer = 64 ] || quietly env CC="$cc" "$tree/tests/machines/widths.sh" "$build" $emulator
+    echo "machines: $machine: built"
+    exit
+fi
+
+# Of the suites, what is a program of this machine.
+chosen() {
+    meson introspect "$build" --tests | python3 -c '
+import json, os, sys
+what, build, *suites = sys.argv[1:]
+for test in json.load(sys.stdin):
+    programs = [it for it in test["cmd"] if it.startswith(build) and ".." not in it]
+    scripts = [it for it in test["cmd"] if it.endswith(".py")]
+    if {"eddy:" + suite for suite in suites} & set(test["suite"]) and programs and not scripts:
+        print(test["name"] if what == "tests" else os.path.relpath(programs[0], build))' "$@" | sort -u
+}
+# shellcheck disable=SC2046 # several targets
+quietly ninja -k 0 -j "${JOBS:-2}" -C "$build" $(chosen programs "$build" "$@")
+
+TESTS_SKIP=" $(sed 's/#.*//' "$tree/tests/machines/skip.txt" |
+    awk -v machine="$machine" -v emulated="${emulator:+qemu}" -v bits="$pointer" \
+        '$1 == machine || $1 == emulated {print $2}' | tr '\n' ' ') "
+export TESTS_SKIP CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-3}"
+# shellcheck disable=SC2046 # several tests
+meson test -C "$build" --no-rebuild --print-errorlogs -t 3 --num-processes "${PROCESSES:-4}" \
+    $(chosen tests "$build" "$@") > "$log" 2>&1 ||
+    { grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP) ' "$log"; echo "machines: $machine: FAILED"; exit 1; }
+echo "machines: $machine: $(grep -E '^(Ok|Skipped):' "$log" | tr -s ' \n' ' ') of $*"
