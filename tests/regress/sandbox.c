@@ -49,15 +49,27 @@ static bool try(const long *calls, int count, int error, bool is_late) {
     return namespace_child_is_content(child, "a filter for system calls");
 }
 
+/* For 64 bits of time a 32-bit C library has statx alone, and gets over ENOSYS only. */
+static int refusable(long *calls, int error) {
+    int count = 0;
+    for (int i = 0; i < NEWER; i++) {
+        if (sizeof(long) == 4 && newer[i] == SYS_statx && error != ENOSYS) continue;
+        calls[count++] = newer[i];
+    }
+    return count;
+}
+
 START_TEST(newer_calls_that_are_refused_are_got_over) {
+    long calls[NEWER];
     if (strcmp(test_backend, "kqueue") == 0) return; /* Linux has none, and its double uses them */
-    for (int i = 0; i < NEWER; i++)
-        for (int j = 0; j < REFUSALS; j++)
-            for (int late = 0; late < 2; late++)
-                if (!try(&newer[i], 1, refusals[j], late)) return;
-    for (int j = 0; j < REFUSALS; j++)
-        for (int late = 0; late < 2; late++)
-            if (!try(newer, NEWER, refusals[j], late)) return;
+    for (int j = 0; j < REFUSALS; j++) {
+        int count = refusable(calls, refusals[j]);
+        for (int late = 0; late < 2; late++) {
+            for (int i = 0; i < count; i++)
+                if (!try(&calls[i], 1, refusals[j], late)) return;
+            if (!try(calls, count, refusals[j], late)) return;
+        }
+    }
 }
 END_TEST
 
