@@ -98,7 +98,7 @@ for test in json.load(sys.stdin):
 quietly ninja -k 0 -j "${JOBS:-2}" -C "$build" $(chosen programs "$build" "$@")
 
 TESTS_SKIP=" $(sed 's/#.*//' "$tree/tests/machines/skip.txt" |
-    awk -v machine="$machine" -v emulated="${emulator:+qemu}" -v bits="$pointer" \
+    awk -v machine="$machine" -v emulated="${emulator:+qemu}" \
         '$1 == machine || $1 == emulated {print $2}' | tr '\n' ' ') "
 export TESTS_SKIP CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-3}"
 # shellcheck disable=SC2046 # several tests

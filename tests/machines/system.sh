@@ -27,7 +27,7 @@ fail() { echo "system: $1"; [ ! -f "$work/console" ] || tail -30 "$work/console"
 # --- The kernel ---
 if [ -z "${KERNEL:-}" ]; then
     source=/usr/src/linux-source-6.1.tar.xz
-    [ "${EDDY_TEST_FULL:-}" = 1 ] && [ -f $source ] || skip "KERNEL, nor EDDY_TEST_FULL=1 with $source"
+    if [ "${EDDY_TEST_FULL:-}" != 1 ] || [ ! -f $source ]; then skip "KERNEL, nor EDDY_TEST_FULL=1 with $source"; fi
     tar -xJf $source -C "$work"
     KERNEL=$work/linux-source-6.1/arch/x86/boot/bzImage
     (
@@ -66,8 +66,9 @@ head -c 300000 /dev/urandom > "$work/root/www/large"
 
 # --- The machine, and what is asked of it ---
 port=$(python3 -c 'import socket; it = socket.socket(); it.bind(("127.0.0.1", 0)); print(it.getsockname()[1])')
-[ -w /dev/kvm ] && accel=kvm || accel=tcg
-qemu-system-x86_64 -M pc,accel=$accel -m "$mib" -display none -monitor none -serial "file:$work/console" -no-reboot \
+accel=tcg
+if [ -w /dev/kvm ]; then accel=kvm; fi
+qemu-system-x86_64 -M "pc,accel=$accel" -m "$mib" -display none -monitor none -serial "file:$work/console" -no-reboot \
     -kernel "$KERNEL" -initrd "$work/files" \
     -append "console=ttyS0 panic=-1 rdinit=/eddy ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off -- serve --host 0.0.0.0 --port 80 /www" \
     -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-10.0.2.15:80" -device virtio-net-pci,netdev=net,romfile= &

@@ -12,8 +12,9 @@ tree=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 fail() { echo "widths: $1"; exit 1; }
-wide='-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64'
 compile() { "$CC" -std=c11 -D_GNU_SOURCE -I "$tree/include" -I "$tree/platform" -I "$build/platform" "$@"; }
+
+compile_wide() { compile -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 "$@"; }
 
 # --- Refused ---
 # refused MACRO FILE [option…]: that this does not compile, and why.
@@ -26,7 +27,7 @@ refused() {
 for file in platform/file_calls.c platform/file_send.c platform/clock.c src/work/file.c src/core/loop.c; do
     refused _FILE_OFFSET_BITS $file
 done
-compile $wide -fsyntax-only "$tree/platform/file_calls.c" || fail 'the library does not compile with the macros'
+compile_wide -fsyntax-only "$tree/platform/file_calls.c" || fail 'the library does not compile with the macros'
 # Where the C library has both sizes of time; musl has one of 64 bits alone.
 if ! printf '#include <time.h>\n_Static_assert(sizeof(time_t) == 8, "");\n' |
     compile -D_FILE_OFFSET_BITS=64 -xc -fsyntax-only - 2> /dev/null; then
@@ -47,7 +48,7 @@ structs=$(sed -nE 's/^(typedef )?struct (eddy_[a-z_]+) \{.*/\2/p' "$tree"/includ
 } > "$work/sizes.c"
 compile -S "$work/sizes.c" -o "$work/narrow"
 # shellcheck disable=SC2086 # two macros
-compile $wide -S "$work/sizes.c" -o "$work/wide"
+compile_wide -S "$work/sizes.c" -o "$work/wide"
 cmp "$work/narrow" "$work/wide" || fail 'a public struct has the size that the program chose'
 
 # --- And done ---
