@@ -2,6 +2,8 @@
 #include "show_scenes.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -176,4 +178,12 @@ const char *show_scenes_function(uint64_t address) {
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].address == address) return known[i].name;
     return NULL;
+}
+
+void show_function(uint64_t address, char *text, size_t size) {
+    const char *name = show_scenes_function(address);
+    if (name != NULL)
+        snprintf(text, size, "%s", name);
+    else
+        snprintf(text, size, "0x%" PRIx64, address);
 }

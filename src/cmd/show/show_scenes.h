@@ -1,5 +1,5 @@
 /* show_scenes.h: the scenes that run on the observed loop. Threading: the observed thread's, but
- * for show_scenes_function. */
+ * for the functions that name functions. */
 #ifndef EDDY_CMD_SHOW_SCENES_H
 #define EDDY_CMD_SHOW_SCENES_H
 
@@ -35,5 +35,7 @@ bool show_scenes_job(const void *work, int64_t *since_ns, int *lane, void *conte
 
 /* The name of a callback of a scene, or NULL. Any thread. */
 const char *show_scenes_function(uint64_t address);
+/* The same; of others the address. */
+void show_function(uint64_t address, char *text, size_t size);
 
 #endif

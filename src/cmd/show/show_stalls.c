@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "show_json.h"
-#include "show_state.h"
+#include "show_scenes.h"
 
 enum { EVENT_BYTES = 7 * 1024, FRAMES_BYTES = 6 * 1024 };
 

@@ -27,14 +27,6 @@ void show_label(struct show_observed *observed, uint64_t object, char *text, siz
     pthread_mutex_unlock(&observed->trace_lock);
 }
 
-void show_function(uint64_t address, char *text, size_t size) {
-    const char *name = show_scenes_function(address);
-    if (name != NULL)
-        snprintf(text, size, "%s", name);
-    else
-        snprintf(text, size, "0x%" PRIx64, address);
-}
-
 static int64_t ms(int64_t time_ns) {
     return time_ns / EDDY_NS_PER_MS;
 }

@@ -31,7 +31,4 @@ void show_hello_write(struct json *json, struct show_observed *observed, bool ha
 /* The label of what the observed loop knows by that address, or "". */
 void show_label(struct show_observed *observed, uint64_t object, char *text, size_t size);
 
-/* The name of a function: of a scene's, or its address. */
-void show_function(uint64_t address, char *text, size_t size);
-
 #endif
