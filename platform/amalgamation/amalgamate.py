@@ -188,7 +188,8 @@ def includes_of(lines, kind, prefix):
 def resolve(path, name):
     if name == "eddy_config.h":
         return HERE + name
-    return str((TREE / path).parent.joinpath(name).resolve().relative_to(TREE))
+    beside = (TREE / path).parent / name
+    return str((beside if beside.exists() else TREE / "platform" / name).resolve().relative_to(TREE))
 
 
 def without_guard(text):

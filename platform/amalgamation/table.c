@@ -1,5 +1,5 @@
 /* table.c: the backends, best first. Of other builds, Meson makes it. */
-#include "../backend.h"
+#include "backend.h"
 
 #include "eddy_config.h"
 
