@@ -87,7 +87,7 @@ if [ "${EDDY_TEST_INSTALL:-}" = 1 ]; then
             /packages/compile
             /packages/serve
             dpkg -r eddy eddy-doc libeddy-dev '"$package"'
-            ! command -v eddy"
+            if command -v eddy; then exit 1; fi"
     ' sh "$root" "$work/one"
 else
     mkdir "$root"
