@@ -1,5 +1,5 @@
-/* show_program.h: another program, whose output is collected: `eddy bench …` measures in processes
- * of its own. Threading: the serving thread's. */
+/* show_program.h: another program, whose output is collected: as `eddy bench`, which measures in
+ * processes of its own. Threading: the serving thread's. */
 #ifndef EDDY_CMD_SHOW_PROGRAM_H
 #define EDDY_CMD_SHOW_PROGRAM_H
 
