@@ -16,6 +16,7 @@ static void use_twice(const char *command) {
     eddy_loop_config config = {.backend = test_backend};
     child_assert(eddy_loop_open(&loop, &config) == 0);
     essentials_use(loop, command);
+    child_assert(eddy_file_set_attempt(loop, false) == 0); /* files need threads from here on */
     essentials_use(loop, command);
     child_assert(eddy_loop_close(loop) == 0);
 }
