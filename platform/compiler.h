@@ -35,8 +35,9 @@ enum { IS_SMALL = 0 };
 
 /* OPTIONAL: a function that is linked from a static library only if something else there needs it;
  * where it is not, it is NULL. Whoever calls it knows that it is there, by what only its own file
- * could have set, or asks IS_LINKED. Only ELF has such references. */
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__ELF__)
+ * could have set, or asks IS_LINKED. Only ELF has such references, and in one file (EDDY_PRIVATE)
+ * all are there. */
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__ELF__) && !defined(EDDY_PRIVATE)
 #define OPTIONAL            __attribute__((weak))
 #define IS_LINKED(function) ((function) != NULL)
 #else

@@ -33,9 +33,14 @@ CONDITIONS = {
     "platform/kqueue_filters.h": "EDDY_HAS_KQUEUE",
     "platform/poll.c": "EDDY_HAS_POLL",
     "platform/select.c": "EDDY_HAS_SELECT",
-    "src/core/guard.c": "!defined(EDDY_NO_POOL)",
-    "src/core/stall_frames.c": "!defined(EDDY_NO_POOL)",
-    "src/core/watchdog.c": "!defined(EDDY_NO_POOL)",
+    "platform/backtrace.c": "!defined(EDDY_NO_POOL)",
+    "platform/thread.c": "!defined(EDDY_NO_POOL)",
+    "src/core/trace_packet.h": "!defined(EDDY_NO_TRACE)",
+    "src/core/unobserved.c": "defined(EDDY_NO_TRACE)",
+    **{f"src/core/{name}.c": "!defined(EDDY_NO_TRACE)" for name in (
+        "observe", "probe", "stats", "trace", "trace_objects", "trace_perfetto", "trace_read", "trace_text", "trace_writer")},
+    **{f"src/core/{name}.c": "!defined(EDDY_NO_TRACE) && !defined(EDDY_NO_POOL)" for name in (
+        "guard", "stall_frames", "watchdog")},
     "src/net/stdio.c": "!defined(EDDY_NO_POOL)",
     "src/net/stdio_job.c": "!defined(EDDY_NO_POOL)",
 }
@@ -66,6 +71,9 @@ SOURCE_HEAD = """\
  *   EDDY_NO_PROC         without children and terminals
  *   EDDY_NO_NET          without streams, and so without these two
  *   EDDY_NO_POOL         without threads: pool, work and files, standard streams, watchdogs, HTTP
+ *   EDDY_NO_TRACE        without traces, statistics and watchdogs
+ *   EDDY_NO_NAMES, EDDY_SMALL   without texts of what must hold, and what is there for speed alone
+ *   EDDY_TINY            all these four, and the best backend alone
  *   EDDY_NO_EPOLL, EDDY_NO_KQUEUE, EDDY_NO_POLL, EDDY_NO_SELECT  without that backend
  *   EDDY_CHECKS          finds more misuse, for development
  *   EDDY_OWN_BACKENDS    eddy_backend_table (platform/backend.h) is defined elsewhere, and
@@ -99,6 +107,10 @@ SOURCE_HEAD = """\
 #define _TIME_BITS 64
 #endif
 
+#ifdef EDDY_TINY
+#define EDDY_NO_POOL
+#define EDDY_NO_TRACE
+#endif
 #ifdef EDDY_PLATFORM_ONLY
 #define EDDY_NO_POOL
 #define EDDY_NO_NET

@@ -76,6 +76,19 @@
 #else
 #define EDDY_HAS_SELECT 0
 #endif
+#ifdef EDDY_TINY /* the best */
+#if EDDY_HAS_EPOLL || EDDY_HAS_KQUEUE
+#undef EDDY_HAS_POLL
+#define EDDY_HAS_POLL 0
+#endif
+#if EDDY_HAS_EPOLL || EDDY_HAS_KQUEUE || EDDY_HAS_POLL
+#undef EDDY_HAS_SELECT
+#define EDDY_HAS_SELECT 0
+#endif
+#if !EDDY_HAS_KQUEUE
+#define EDDY_NO_SPLIT
+#endif
+#endif
 #if !EDDY_HAS_EPOLL && !EDDY_HAS_KQUEUE && !EDDY_HAS_POLL && !EDDY_HAS_SELECT
 #error "eddy needs a backend"
 #endif
