@@ -17,7 +17,8 @@
  * What is given back is kept for whoever asks for that size again. So all calls succeed for sure in
  * an arena that has room for the most blocks of each size that are in use at once, whatever comes
  * and goes: blocks of one size never stand in the way of another's. Only where there is less are
- * free blocks joined, and cut anew. To take and to give back costs a look at the free blocks. */
+ * free blocks joined, and cut anew. To take and to give back costs a look at the free blocks.
+ * @since 0.1 */
 #ifndef EDDY_ARENA_H
 #define EDDY_ARENA_H
 

@@ -139,7 +139,8 @@ START_TEST(a_file_of_3_gib_arrives_intact) {
     ck_assert(reply_header_is(tail, "Content-Range", "bytes 3221225468-3221225471/3221225472"));
     reply_free(tail);
     /* The rest takes long, and the same on each backend. */
-    if (IS_SANITIZED || getenv("EDDY_TEST_SLOW") != NULL || strcmp(test_backend, "poll") != 0) return;
+    if (IS_SANITIZED || getenv("EDDY_TEST_SLOW") != NULL || strcmp(test_backend, "poll") != 0)
+        return;
     struct client *client = client_open(program.port);
     client_send(client, "GET /big HTTP/1.1\r\nHost: t\r\n\r\n");
     struct reply reply;
