@@ -18,6 +18,7 @@ if [ "$(id -u)" = 0 ]; then
     as=(runuser -u postgres --)
 fi
 
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 [ ${#as[@]} = 0 ] || chown postgres "$work"
 cd "$work" || exit 2
@@ -29,9 +30,7 @@ finish() {
 }
 trap finish EXIT
 
-# A port that the system says is free, and the one above, where nobody listens.
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-port=$(free_port) || skip 'there is no python3'
+port=$(python3 "$tests/free_port.py") || skip 'there is no python3'
 info="host=$work dbname=postgres user=eddy"
 control=$work/control
 cat > "$control" << end

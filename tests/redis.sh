@@ -8,7 +8,7 @@ skip() { echo "$name: skipped, $1"; exit 77; }
 fail() { echo "$name: $1"; exit 1; }
 command -v redis-server > /dev/null || skip 'there is no redis-server'
 command -v redis-cli > /dev/null || skip 'there is no redis-cli'
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])') ||
+port=$(python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py") ||
     skip 'there is no python3'
 work=$(mktemp -d)
 control=$work/control

@@ -36,15 +36,16 @@ typedef struct eddy_arena {
 } eddy_arena;
 
 /* Takes `bytes` of memory, which need not be aligned: what is before the first address that is good
- * for any type is left unused. Begins anew, whatever it had given out before. */
+ * for any type is left unused. Begins anew, whatever it had given out before. Any
+ * thread. */
 EDDY_API void eddy_arena_init(eddy_arena *arena, void *memory, size_t bytes);
 
-/* For eddy_loop_config, eddy_pool_config and eddy_http_config. It is for one thread at a time: that
- * of the loop, and of a pool those that open and close it. */
+/* For eddy_loop_config, eddy_pool_config and eddy_http_config. One thread at a time: that of the
+ * loop, and of a pool those that open and close it. */
 EDDY_API eddy_allocator eddy_arena_allocator(eddy_arena *arena);
 
 /* Bytes that are in use, and the most of the memory that was ever needed: an arena of that size has
- * room for the same calls again. Thread: as the allocator. */
+ * room for the same calls again. One thread at a time, as the allocator. */
 EDDY_API size_t eddy_arena_used(const eddy_arena *arena);
 EDDY_API size_t eddy_arena_peak(const eddy_arena *arena);
 

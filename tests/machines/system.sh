@@ -65,7 +65,7 @@ head -c 300000 /dev/urandom > "$work/root/www/large"
 (cd "$work/root" && find . | cpio --quiet -o -H newc) > "$work/files"
 
 # --- The machine, and what is asked of it ---
-port=$(python3 -c 'import socket; it = socket.socket(); it.bind(("127.0.0.1", 0)); print(it.getsockname()[1])')
+port=$(python3 "$(dirname "$0")/../free_port.py")
 accel=tcg
 if [ -w /dev/kvm ]; then accel=kvm; fi
 qemu-system-x86_64 -M "pc,accel=$accel" -m "$mib" -display none -monitor none -serial "file:$work/console" -no-reboot \
