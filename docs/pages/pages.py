@@ -23,7 +23,7 @@ from request_page import Request
 TREES = {'include': 'the public headers, which are the reference', 'src': 'the library, and the program on it',
     'platform': 'the backends, and all else that is asked of the system', 'tests': '', 'docs/examples': '',
     'docs/man': '', 'docs/pages': ''}
-ENDINGS = ('.c', '.h', '.cpp', '.in', '.sh', '.py', '.txt', 'meson.build')
+ENDINGS = ('.c', '.h', '.cpp', '.in', '.sh', '.py', '.txt', '.config', 'meson.build')
 STYLE = 'src/cmd/serve/page_frame.c'
 RECORDED = 'docs/show.jsonl'  # a session of `eddy show`, which is a page without a server here
 SHOW = 'src/cmd/show/page'

@@ -63,7 +63,7 @@ void eddy__inbox_push_local(eddy_loop *loop, eddy_post *post); /* the same, by t
 void eddy__inbox_push_signal(eddy_loop *loop,
                              eddy_post *post);  /* the same, of a signal's watcher */
 void eddy__inbox_take(eddy_loop *loop);         /* puts what has arrived into the queues */
-OPTIONAL void eddy__inbox_run(eddy_loop *loop); /* phase 6, with something to do in it */
+OPTIONAL void eddy__inbox_run(eddy_loop *loop); /* phase 6 */
 /* Shows each post that has arrived and has not run, and changes nothing. */
 void eddy__inbox_look(const eddy_loop *loop, void (*look)(void *context, eddy_post *post),
                       void *context);

@@ -95,10 +95,9 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
 /* --- After the wait --- */
 
 APART static void loop_run_late_phases(eddy_loop *loop) {
-    if ((loop->due & (DUE_INBOX | DUE_WAKEUP)) || inbox_has_arrived(&loop->inbox))
-        eddy__inbox_run(loop);                            /* phase 6 */
-    if (loop->due & DUE_DEFERRED) eddy__defer_run(loop);  /* phase 7 */
-    if (loop->due & DUE_CLOSING) eddy__closing_run(loop); /* phase 8 */
+    if (IS_LINKED(eddy__inbox_run)) eddy__inbox_run(loop); /* phase 6 */
+    if (loop->due & DUE_DEFERRED) eddy__defer_run(loop);   /* phase 7 */
+    if (loop->due & DUE_CLOSING) eddy__closing_run(loop);  /* phase 8 */
 }
 
 /* Each phase that has something to do is told of. */

@@ -54,6 +54,23 @@ void peers_try_write_run(const struct bench_case *it, struct bench_sample *sampl
     if (err < 0) bench_cannot(sample, "try-write", err);
 }
 
+/* --- Records of a trace, each with a look at the clock --- */
+
+void peers_mark_run(const struct bench_case *it, struct bench_sample *sample) {
+    static _Alignas(EDDY_TRACE_ALIGN) char memory[1 << 16];
+    eddy_trace *trace = NULL;
+    eddy_loop *loop;
+    int err = eddy_loop_open(&loop, NULL);
+    if (err == 0) err = eddy_trace_open(&trace, memory, sizeof memory);
+    if (err == 0) err = eddy_trace_start(trace, loop);
+    while (err == 0 && peers_go_on(it, sample)) {
+        peers_begin();
+        for (int i = 0; i < ROUND; i++) eddy_trace_mark(loop, NULL, i);
+        peers_end(sample, ROUND);
+    }
+    if (err < 0) bench_cannot(sample, "mark", err);
+}
+
 /* --- Requests of HTTP --- */
 
 void peers_request_run(const struct bench_case *it, struct bench_sample *sample) {

@@ -68,6 +68,7 @@ turn-post eddy turn-post 1 5000
 wake-send eddy wake-send 1 200000
 post eddy post 1 6400
 try-write eddy try-write 1 6400
+mark eddy mark 1 6400
 request eddy request 1 6400
 watch-shared eddy watch-shared 1000 640
 wake-stop eddy wake-stop 1000 640

@@ -154,6 +154,7 @@ void peers_pass_run(const struct bench_case *it, struct bench_sample *sample);
 
 /* Of eddy alone, for instructions.sh: its operations that are no matter of comparison. */
 void peers_post_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_mark_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_try_write_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_request_run(const struct bench_case *it, struct bench_sample *sample);
 /* The same, with many of what their cost may depend on. */

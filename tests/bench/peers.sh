@@ -11,7 +11,7 @@ for workload in ring turn-far turn-tick turn-post echo idle timer-fire timer-pus
     [ "$(printf '%s\n' "$out" | grep -c "^$workload,")" -ge 2 ] || { echo "no $workload"; exit 1; }
 done
 # Counting does what was asked for and measures nothing.
-for workload in echo timer-start post try-write request; do
+for workload in echo timer-start post mark try-write request; do
     done=$("$program" --workload "$workload" --subject eddy --size 16 --count 128) || exit 1
     [ "$done" = 128 ] || { echo "$workload: $done operations instead of 128"; exit 1; }
 done
