@@ -6,25 +6,18 @@
  * does not do, neighbours are joined and the first that is large enough is cut.
  *
  * Invariant: free blocks are in the order of their addresses, apart from one another, and end
- * before `next` or at it; all sizes are multiples of ARENA_UNIT. Threading: the caller's. */
+ * before `next` or at it; all sizes are multiples of ROOM_UNIT. Threading: the caller's. */
 #include <eddy/arena.h>
 
 #include "assert.h"
+#include "room.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { ARENA_UNIT = _Alignof(max_align_t) };
-
-struct arena_block {
-    size_t bytes;
-    struct arena_block *next;
-};
-_Static_assert(sizeof(struct arena_block) <= ARENA_UNIT, "each block may be a free one");
-
 static size_t arena_round(size_t bytes) {
-    return (bytes + ARENA_UNIT - 1) / ARENA_UNIT * ARENA_UNIT;
+    return (bytes + ROOM_UNIT - 1) / ROOM_UNIT * ROOM_UNIT;
 }
 
 static size_t arena_left(const eddy_arena *arena) {
@@ -118,7 +111,7 @@ static void *arena_change(eddy_arena *arena, void *memory, size_t old_bytes, siz
 
 static void *arena_resize(void *context, void *memory, size_t old_bytes, size_t new_bytes) {
     eddy_arena *arena = context;
-    if (new_bytes > SIZE_MAX - ARENA_UNIT) return NULL;
+    if (new_bytes > SIZE_MAX - ROOM_UNIT) return NULL;
     old_bytes = arena_round(old_bytes);
     new_bytes = arena_round(new_bytes);
     if (memory == NULL) return new_bytes > 0 ? arena_take(arena, new_bytes) : NULL;
@@ -128,11 +121,11 @@ static void *arena_resize(void *context, void *memory, size_t old_bytes, size_t 
 }
 
 void eddy_arena_init(eddy_arena *arena, void *memory, size_t bytes) {
-    size_t before = (ARENA_UNIT - (uintptr_t)memory % ARENA_UNIT) % ARENA_UNIT;
+    size_t before = (ROOM_ALIGN - (uintptr_t)memory % ROOM_ALIGN) % ROOM_ALIGN;
     if (before > bytes) before = bytes;
     char *first = (char *)memory + before;
     *arena = (eddy_arena){
-        .memory = first, .next = first, .end = first + (bytes - before) / ARENA_UNIT * ARENA_UNIT};
+        .memory = first, .next = first, .end = first + (bytes - before) / ROOM_UNIT * ROOM_UNIT};
 }
 
 eddy_allocator eddy_arena_allocator(eddy_arena *arena) {

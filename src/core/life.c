@@ -8,6 +8,7 @@
 #include "list.h"
 #include "loop.h"
 #include "observe.h"
+#include "room.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -210,7 +211,7 @@ static uint64_t life_bytes_with(const eddy_loop_config *config,
                                 const struct eddy_backend *backend) {
     uint64_t descriptors = life_descriptors(backend, config->descriptors);
     enum { LIFE_BLOCKS = 7 }; /* loop, state, two tables and the events of a backend, io, timers */
-    return LIFE_BLOCKS * (_Alignof(max_align_t) - 1) + sizeof(eddy_loop) +
+    return LIFE_BLOCKS * (ROOM_UNIT - 1) + sizeof(eddy_loop) +
            config->events_per_turn *
                (sizeof(struct eddy_record) + (uint64_t)backend->record_bytes) +
            backend->state_bytes + descriptors * (IO_SLOT_BYTES + backend->descriptor_bytes) +
