@@ -7,8 +7,9 @@
 static int lock_set_kind(pthread_mutexattr_t *attributes, bool lends_priority) {
 #if defined(_POSIX_THREAD_PRIO_INHERIT) && _POSIX_THREAD_PRIO_INHERIT > 0
     if (lends_priority) return pthread_mutexattr_setprotocol(attributes, PTHREAD_PRIO_INHERIT);
-#endif
+#else
     if (lends_priority) return ENOTSUP;
+#endif
 #ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
     /* glibc and FreeBSD: spins a little before it sleeps. Locks are held for some tens of
      * nanoseconds here; sleeping and waking takes a hundred times as long, for both sides. */

@@ -8,7 +8,7 @@
  *     ... the loop runs; any thread reads meanwhile ...
  *     eddy_trace_stop(trace);
  *
- * Off, a loop pays one branch at each place that could record. On, a record is some 25 instructions
+ * Off, a loop pays one branch at each place that could record. On, a record is some 20 instructions
  * and a look at the clock. The newest records replace the oldest ones: whoever reads too late finds
  * out how many it missed.
  * @since 0.1 */

@@ -47,7 +47,7 @@ static inline void trace_end(eddy_trace *trace, struct trace_words *words, int64
     uint64_t index = atomic_load_explicit(&trace->head, memory_order_relaxed);
     atomic_store_explicit(&words->time_ns, time_ns, memory_order_relaxed);
     atomic_store_explicit(&trace->head, index + 1, memory_order_release);
-    if (UNLIKELY(probe_is_wanted() || trace->fn != NULL)) trace_show(trace, index);
+    if (UNLIKELY(trace->is_shown)) trace_show(trace, index);
 }
 
 /* What follows is inside the record that was written last. */
@@ -253,6 +253,7 @@ void eddy__observe_turn(eddy_loop *loop) {
     if (loop->phase != 0) eddy__observe_phase(loop, 0);
     if (!loop_has_trace(loop)) return;
     trace_note_thread(trace_of(loop));
+    trace_note_shown(trace_of(loop));
     observe_note(loop, EDDY_TRACE_TURN, EDDY_KINDS, NULL, (int64_t)(loop->turn + 1));
 }
 

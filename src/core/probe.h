@@ -1,7 +1,7 @@
 /* probe.h: USDT notes: the records of a trace for SystemTap, bpftrace and perf, where the build has
  * found <sys/sdt.h>. There is one of each kind's name ("timer_start"), of the provider eddy, with
- * the arguments number, object, argument, what and phase. While nobody listens it is a load and a
- * branch a record. Any thread, and signal handlers. */
+ * the arguments number, object, argument, what and phase. Of records of the loop's thread whoever
+ * begins to listen is told from the next turn on. Any thread, and signal handlers. */
 #ifndef EDDY_CORE_PROBE_H
 #define EDDY_CORE_PROBE_H
 

@@ -131,6 +131,7 @@ int eddy_trace_start(eddy_trace *trace, eddy_loop *loop) {
     atomic_store_explicit(&trace->thread, eddy__trace_here(), memory_order_relaxed);
     trace->set_label = trace_set_label;
     trace_forget_labels(trace);
+    trace_note_shown(trace);
     eddy__label_each(loop, trace_copy_label, trace);
     eddy__observe_set_trace(loop, trace);
     return 0;
@@ -153,6 +154,7 @@ eddy_trace *eddy_loop_trace(const eddy_loop *loop) {
 void eddy_trace_watch(eddy_trace *trace, eddy_trace_fn *fn, void *context) {
     trace->fn = fn;
     trace->context = context;
+    trace_note_shown(trace);
 }
 
 void eddy_trace_mark(eddy_loop *loop, const void *object, int64_t argument) {

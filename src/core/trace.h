@@ -16,6 +16,7 @@
 #include <eddy/trace.h>
 
 #include "loop.h"
+#include "probe.h"
 
 #include <stdatomic.h>
 
@@ -55,6 +56,7 @@ struct eddy_trace {
     eddy_loop *loop; /* NULL: it is not started */
     eddy_trace_fn *fn;
     void *context;
+    bool is_shown;                    /* to `fn`, or, as it was when the turn began, to a probe */
     EDDY_ATOMIC(const void *) thread; /* the loop's, in its last turn; relaxed; read by all */
     /* NULL takes it away. So label.c need not link trace.c. */
     void (*set_label)(eddy_trace *trace, const void *object, const char *text);
@@ -101,6 +103,10 @@ static inline void trace_unpack(const struct trace_words *from, eddy_trace_recor
     record->thread = (uint8_t)(packed >> 24);
     record->reserved = 0;
     record->cause = trace_call_around(packed, record->number / 2 - 1);
+}
+
+static inline void trace_note_shown(eddy_trace *trace) {
+    trace->is_shown = trace->fn != NULL || probe_is_wanted();
 }
 
 /* The same on every thread, and no two threads have the same. */
