@@ -121,6 +121,7 @@ static void *arena_resize(void *context, void *memory, size_t old_bytes, size_t 
 }
 
 void eddy_arena_init(eddy_arena *arena, void *memory, size_t bytes) {
+    if (bytes == 0) memory = arena; /* nothing, which need not be anywhere */
     size_t before = (ROOM_ALIGN - (uintptr_t)memory % ROOM_ALIGN) % ROOM_ALIGN;
     if (before > bytes) before = bytes;
     char *first = (char *)memory + before;
