@@ -123,6 +123,7 @@ static int file_transfer(eddy_loop *loop, eddy_file *file, enum file_operation o
     /* Requests of this kind come by the million, and leave the other fields as they are. */
     file->result = 0;
     file->operation = (uint8_t)operation;
+    file->is_inner = false;
     file->fd = fd;
     file->fn = fn;
     file->data = (void *)(uintptr_t)vectors; /* nothing is written there */
