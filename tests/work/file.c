@@ -196,7 +196,7 @@ END_TEST
 
 START_TEST(a_bad_descriptor_is_the_outcome) {
     struct place place = place_open(_i);
-    char data[1024];
+    char data[1024] = {0};
     eddy_stat stat;
     ck_assert_int_eq(WAIT(&place, eddy_file_read, -1, data, 1, 0), -EBADF);
     ck_assert_int_eq(WAIT(&place, eddy_file_read, 9999, data, 1, -1), -EBADF);
