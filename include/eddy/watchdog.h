@@ -131,11 +131,11 @@ typedef struct eddy_guard {
     /* Of the watchdog: */
     EDDY_ATOMIC(bool) asleep, signalling;
     struct eddy_guard *next;
-    unsigned seen, told_call;
+    unsigned seen, told_call, over_call;
     bool is_told;
     int64_t due_ns;
     int64_t times;   /* how many budgets were told */
-    int64_t over_ns; /* how long it took; -1: it is not over, or nobody knows */
+    int64_t over_ns; /* how long `over_call` took */
     eddy_stall told;
     char told_label[EDDY_STALL_LABEL];
 } eddy_guard;

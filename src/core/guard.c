@@ -154,7 +154,6 @@ RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
                         .is_over = true};
     eddy_os_lock(&watchdog->lock);
     if (guard->is_told && guard->told_call == atomic_load_explicit(&guard->calls, RELAXED)) {
-        guard->over_ns = duration_ns;
         stall.object = guard->told.object;
         stall.function = guard->told.function;
         stall.kind = guard->told.kind;
@@ -164,6 +163,15 @@ RARE static void guard_over(eddy_guard *guard, int64_t duration_ns) {
     eddy_os_unlock(&watchdog->lock);
     if (watchdog->config.over_budget != NULL) /* the guard may be gone after it */
         watchdog->config.over_budget(&stall, watchdog->config.context);
+}
+
+/* Before the call is seen to be over, so that whoever tells of its end knows how long it took. */
+RARE static void guard_note_over(eddy_guard *guard, int64_t duration_ns) {
+    if (eddy__watchdog_is_parents(guard->watchdog)) return;
+    eddy_os_lock(&guard->watchdog->lock);
+    guard->over_call = atomic_load_explicit(&guard->calls, RELAXED);
+    guard->over_ns = duration_ns;
+    eddy_os_unlock(&guard->watchdog->lock);
 }
 
 /* The thread may end as soon as it is out of here, and must not be sent a signal then: either it
@@ -179,12 +187,14 @@ static void guard_leave(eddy_guard *guard) {
 static void guard_returned(struct observer *observer, int64_t now_ns) {
     eddy_guard *guard = guard_of(observer);
     if (!atomic_load_explicit(&guard->is_calling, RELAXED)) return;
+    int64_t duration_ns = guard_now_ns(guard, now_ns) - guard->start_ns;
+    bool is_over_budget = UNLIKELY(duration_ns >= guard->budget_ns);
+    if (is_over_budget) guard_note_over(guard, duration_ns);
     if (guard->watchdog->has_frames)
         guard_leave(guard);
     else
         atomic_store_explicit(&guard->is_calling, false, RELEASE);
-    int64_t duration_ns = guard_now_ns(guard, now_ns) - guard->start_ns;
-    if (UNLIKELY(duration_ns >= guard->budget_ns)) guard_over(guard, duration_ns);
+    if (is_over_budget) guard_over(guard, duration_ns);
 }
 
 /* The watchdog's thread has stayed in the parent, and maybe with the lock. */

@@ -25,7 +25,6 @@ static const int64_t watchdog_budget_max_ns = INT64_C(86400) * EDDY_NS_PER_S;
 static void watchdog_keep(eddy_guard *guard, const struct guard_view *view) {
     guard->is_told = true;
     guard->told_call = view->call;
-    guard->over_ns = -1;
     guard->told = (eddy_stall){.loop = guard->loop,
                                .object = (const void *)view->object,
                                .function = view->function,
@@ -70,7 +69,7 @@ static void watchdog_tell_over(eddy_watchdog *watchdog, eddy_guard *guard) {
     eddy_stall stall = guard->told;
     guard->is_told = false;
     stall.is_over = true;
-    if (guard->over_ns >= 0) stall.duration_ns = guard->over_ns;
+    if (guard->over_call == guard->told_call) stall.duration_ns = guard->over_ns;
     watchdog_tell(watchdog, guard, stall, 0);
 }
 
