@@ -80,6 +80,31 @@ static void on_closed(eddy_file *file) {
     ck_assert_int_eq(file->result, 0);
 }
 
+static void on_file_written(eddy_file *file) {
+    ck_assert_int_eq(file->result, 1);
+}
+
+/* A request need not be set to anything before: whose function it has is no matter of its memory.
+ */
+START_TEST(a_request_in_any_memory_is_a_call) {
+    eddy_loop *loop = test_loop_open();
+    eddy_file file;
+    char byte = 'x';
+    int ends[2];
+    test_pipe(ends);
+    memset(&file, 1, sizeof file);
+    begin(0, loop);
+    ck_assert_int_eq(eddy_file_write(loop, &file, ends[1], &byte, 1, -1, on_file_written), 0);
+    test_run(loop, EDDY_RUN_DEFAULT);
+    eddy_trace_stop(traces[0]);
+    read_all(0);
+    ck_assert_int_eq(find(EDDY_TRACE_CALL, (uintptr_t)&file)->what, EDDY_KIND_FILE);
+    close(ends[0]);
+    close(ends[1]);
+    test_loop_close(loop);
+}
+END_TEST
+
 /* A file request is known by its own address from the start to its call. */
 START_TEST(a_file_request_leads_through_the_pool_to_its_call) {
     eddy_loop *loop = test_loop_open();
@@ -210,7 +235,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("loop/trace_causes");
-    ck_add(suite, "causes", an_event_is_led_to_by_nothing,
+    ck_add(suite, "causes", an_event_is_led_to_by_nothing, a_request_in_any_memory_is_a_call,
            a_file_request_leads_through_the_pool_to_its_call,
            a_call_that_another_trace_saw_begin_does_not_end_in_this_one,
            no_cause_is_told_over_what_was_lost, a_second_wait_of_a_turn_ends_after_it_began);
