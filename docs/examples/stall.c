@@ -15,9 +15,9 @@
 
 /* --- To be copied into a program --- */
 
-/* "    #2 stall+0x1a2f", "    #5 libeddy.so.0+0x52c1 eddy_loop_run+0x31". A return address is that
- * of the next instruction, which may be another line's, or even another function's: one less is in
- * the call. */
+/* "    #2 stall+0x1a2f", "    #5 libeddy.so.0.1+0x52c1 eddy_loop_run+0x31". A return address is
+ * that of the next instruction, which may be another line's, or even another function's: one less
+ * is in the call. */
 static void print_frame(int number, void *frame) {
     uintptr_t address = (uintptr_t)frame - 1;
     Dl_info info;
