@@ -260,7 +260,7 @@ void eddy_guard_pause(eddy_guard *guard) {
 
 void eddy_guard_resume(eddy_guard *guard) {
     unsigned paused = atomic_load_explicit(&guard->paused, RELAXED);
-    EDDY_ASSERT(paused > 0);
+    if (paused == 0) return; /* it was started anew meanwhile */
     if (paused > 1) {
         atomic_store_explicit(&guard->paused, paused - 1, RELEASE);
         return;

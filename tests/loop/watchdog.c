@@ -210,6 +210,26 @@ static void hold(eddy_timer *it) {
     done = true;
 }
 
+static void start_anew_while_held(eddy_timer *it) {
+    (void)it;
+    eddy_guard_pause(&guard);
+    eddy_guard_stop(&guard);
+    ck_assert_int_eq(eddy_guard_start(&guard, &watchdog, loop), 0);
+    eddy_guard_resume(&guard);
+    done = true;
+}
+
+START_TEST(a_guard_that_is_started_anew_is_not_held) {
+    begin();
+    ck_assert_int_eq(eddy_timer_start(&timer, start_anew_while_held, 0, 0), 0);
+    test_turn_until(loop, &done);
+    done = false;
+    ck_assert_int_eq(eddy_timer_start(&timer, hold, 0, 0), 0);
+    test_turn_until(loop, &done);
+    end();
+}
+END_TEST
+
 START_TEST(what_is_held_on_purpose_does_not_count) {
     begin();
     ck_assert_int_eq(eddy_timer_start(&timer, hold, 0, 0), 0);
@@ -281,7 +301,8 @@ Suite *make_suite(void) {
            a_streams_callback_is_told_of_by_its_own_name);
     ck_add(suite, "when", a_second_is_told_of_at_each_doubling_and_measured,
            what_is_within_its_budget_is_not_told_of, while_the_loop_sleeps_the_watchdog_does,
-           what_is_held_on_purpose_does_not_count, a_budget_needs_no_thread,
-           who_is_told_may_stop_the_guard, a_callback_says_itself_what_it_is_about);
+           a_guard_that_is_started_anew_is_not_held, what_is_held_on_purpose_does_not_count,
+           a_budget_needs_no_thread, who_is_told_may_stop_the_guard,
+           a_callback_says_itself_what_it_is_about);
     return suite;
 }
