@@ -201,7 +201,7 @@ class Firefox(Driven):
 
     def __init__(self, program, seconds=90, dark=False, calm=False):
         self.directory = tempfile.mkdtemp(prefix='eddy-browser-')
-        preferences = {'focusmanager.testmode': True, 'layout.css.prefers-color-scheme.content-override': 0 if dark else 1,
+        preferences = {'layout.css.prefers-color-scheme.content-override': 0 if dark else 1,
             'ui.prefersReducedMotion': int(calm), 'ui.useOverlayScrollbars': 1, 'datareporting.policy.dataSubmissionEnabled': False,
             'browser.shell.checkDefaultBrowser': False, 'app.update.enabled': False, 'network.captive-portal-service.enabled': False,
             'network.connectivity-service.enabled': False, 'services.settings.server': 'http://127.0.0.1:9/',
@@ -215,7 +215,8 @@ class Firefox(Driven):
         place = json.loads(told)
         self.socket = Socket(f'ws://{place["ws_host"]}:{place["ws_port"]}/session')
         self.call('session.new', capabilities={})
-        self.context = self.call('browsingContext.getTree')['contexts'][0]['context']
+        # A tab of its own: in the first one the address has the focus.
+        self.context = self.call('browsingContext.create', type='tab')['context']
         self.call('browsingContext.activate', context=self.context)
         self.call('session.subscribe', events=['log.entryAdded'])
 
