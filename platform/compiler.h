@@ -5,9 +5,10 @@
 #include <stdint.h>
 
 /* APART: a function that stays out of its caller's body, which then saves fewer registers each
- * time. RARE: one that is seldom called, beside. PREFETCH begins to bring memory that is about to
- * be written. UNLIKELY: a condition that hardly ever holds, where a count of instructions asks for
- * it. RETURN_ADDRESS(): where the function goes back to; NULL: nobody tells. */
+ * time. RARE: one that is seldom called, beside. ONE_COPY: one whose code is to be there once,
+ * where code is dearer than time. PREFETCH begins to bring memory that is about to be written.
+ * UNLIKELY: a condition that hardly ever holds, where a count of instructions asks for it.
+ * RETURN_ADDRESS(): where the function goes back to; NULL: nobody tells. */
 #if defined(EDDY_TINY) || defined(EDDY_SMALL)
 enum { IS_SMALL = 1 }; /* what is there for speed alone is left out */
 #define APART
@@ -20,6 +21,7 @@ enum { IS_SMALL = 0 };
 #define APART __attribute__((noinline))
 #define RARE  __attribute__((noinline, cold))
 #endif
+#define ONE_COPY          __attribute__((noinline))
 #define PREFETCH(address) __builtin_prefetch(address, 1)
 #define UNLIKELY(truth)   __builtin_expect((truth), 0)
 #define RETURN_ADDRESS()  __builtin_return_address(0)
@@ -28,6 +30,7 @@ enum { IS_SMALL = 0 };
 #define APART
 #define RARE
 #endif
+#define ONE_COPY
 #define PREFETCH(address) ((void)(address))
 #define UNLIKELY(truth)   (truth)
 #define RETURN_ADDRESS()  ((void *)0)

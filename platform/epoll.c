@@ -20,9 +20,7 @@ struct epoll_state {
 };
 
 static uint32_t epoll_mask(unsigned events) {
-    uint32_t mask = 0;
-    if (events & EDDY_READ) mask |= EPOLLIN;
-    if (events & EDDY_WRITE) mask |= EPOLLOUT;
+    uint32_t mask = (events & EDDY_READ) | (events & EDDY_WRITE) << 1;
     if (events & EDDY_HANGUP) mask |= EPOLLRDHUP; /* of pipes nothing but EPOLLHUP and EPOLLERR */
     if (events & EDDY_EDGE) mask |= EPOLLET;
     if (events & EDDY_ONESHOT) mask |= EPOLLONESHOT;
@@ -44,10 +42,20 @@ static uint32_t epoll_events(uint32_t mask) {
     return events;
 }
 
-static int epoll_control(const struct epoll_state *it, int operation, int fd, unsigned events,
-                         eddy_token token) {
+/* What is there already is modified, and what is not is added.
+ *
+ * EEXIST: this number was closed with its registration left in the set, which a duplicate keeps
+ * alive, and now means the same description again. ENOENT: the number was closed and opened again
+ * behind the loop's back. */
+static int epoll_control(void *state, int fd, unsigned events, eddy_token token, int operation) {
+    const struct epoll_state *it = state;
     struct epoll_event event = {.events = epoll_mask(events), .data = {.u64 = token}};
-    return epoll_ctl(it->epoll_fd, operation, fd, &event) == 0 ? 0 : -errno;
+    int result = epoll_ctl(it->epoll_fd, operation, fd, &event);
+    if (result < 0 && operation != EPOLL_CTL_DEL && (errno == EEXIST || errno == ENOENT)) {
+        operation = errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+        result = epoll_ctl(it->epoll_fd, operation, fd, &event);
+    }
+    return result < 0 ? -errno : 0;
 }
 
 static int epoll_open(void *state, const eddy_allocator *memory, int capacity) {
@@ -72,23 +80,18 @@ static int epoll_reopen(void *state) {
     return epoll_open(state, NULL, 0);
 }
 
-/* EEXIST: this number was closed with its registration left in the set, which a duplicate keeps
- * alive, and now means the same description again. */
 static int epoll_add(void *state, int fd, unsigned events, eddy_token token) {
-    int err = epoll_control(state, EPOLL_CTL_ADD, fd, events, token);
-    return err == -EEXIST ? epoll_control(state, EPOLL_CTL_MOD, fd, events, token) : err;
+    return epoll_control(state, fd, events, token, EPOLL_CTL_ADD);
 }
 
-/* ENOENT: the number was closed and opened again behind the loop's back. */
 static int epoll_modify(void *state, int fd, unsigned old_events, unsigned events,
                         eddy_token token) {
     (void)old_events;
-    int err = epoll_control(state, EPOLL_CTL_MOD, fd, events, token);
-    return err == -ENOENT ? epoll_control(state, EPOLL_CTL_ADD, fd, events, token) : err;
+    return epoll_control(state, fd, events, token, EPOLL_CTL_MOD);
 }
 
 static int epoll_remove(void *state, int fd, unsigned events) {
-    return epoll_control(state, EPOLL_CTL_DEL, fd, events, 0);
+    return epoll_control(state, fd, events, 0, EPOLL_CTL_DEL);
 }
 
 #if defined(SYS_epoll_pwait2) /* by number: musl has no function for it */

@@ -33,7 +33,7 @@ fi
 
 flags=(-std=c11 -Os -ffunction-sections -fdata-sections -fno-math-errno -D_GNU_SOURCE
     -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I"$root/include" -I"$root/platform" -I"$build/platform")
-tiny=(-DEDDY_TINY -DEDDY_NO_SPLIT -fno-asynchronous-unwind-tables)
+tiny=(-DEDDY_TINY -DEDDY_NO_SPLIT -DEDDY_ONE_BACKEND=eddy_backend_epoll -fno-asynchronous-unwind-tables)
 
 # The library of a profile, as the meson.build files have it. The backend is epoll.
 printf '%s\n' '#include "backend.h"' \
@@ -41,10 +41,10 @@ printf '%s\n' '#include "backend.h"' \
 printf '%s\n' '#include "backend.h"' 'const struct eddy_backend *const eddy_backend_table[] = {' \
     '&eddy_backend_epoll, &eddy_backend_poll, &eddy_backend_select, NULL};' > "$scratch/full.c"
 compile() { # profile, flags
-    local profile=$1 file left_out='unobserved'
+    local profile=$1 file left_out='unobserved|timer_small'
     shift
     [ "$profile" = full ] ||
-        left_out='observe|probe|stats|trace.*|guard|stall_frames|watchdog|backtrace|thread|poll|select|stdio.*|file.*|scan|label'
+        left_out='timer|observe|probe|stats|trace.*|guard|stall_frames|watchdog|backtrace|thread|poll|select|stdio.*|file.*|scan|label'
     mkdir "$scratch/$profile"
     cd "$scratch/$profile"
     # Children and terminals are not measured.

@@ -22,7 +22,7 @@ LOOP = 'src/core/loop.c'
 LINES = {
     'turn': (LOOP, 'eddy__observe_turn(loop);', 'turn .*', None),
     'flush': (LOOP, 'eddy__observe_phase(loop, 1);', 'phase flush .*', None),
-    'wait': (LOOP, 'count = loop->backend->wait(loop->backend_state, loop->records, /* phase 2 */',
+    'wait': (LOOP, 'count = loop_backend(loop)->wait(loop->backend_state, loop->records, /* phase 2 */',
         '(phase wait|wait|waited) .*', r'epoll_p?wait2?\(.*'),
     'timers': (LOOP, 'eddy__observe_phase(loop, 4);', 'phase timers .*', None),
     'ready': (LOOP, 'eddy__observe_phase(loop, 5);\n        ready_run(loop, count);\n', 'phase ready .*', None),
@@ -31,8 +31,8 @@ LINES = {
     'closing': (LOOP, 'eddy__observe_phase(loop, 8);', 'phase closing .*', None),
     'event': ('src/core/ready.c', 'eddy__observe_event(loop, fd,', 'event .*', None),
     'accept': ('src/net/listener.c', 'eddy_os_accept(eddy_io_fd(io)', 'accept .*', r'accept4?\(.*'),
-    'add': ('src/core/io.c', 'int err = loop->backend->add(', 'add .*', r'epoll_ctl\(.*_ADD.*'),
-    'remove': ('src/core/io.c', 'int err = loop->backend->remove(', 'remove .*', r'epoll_ctl\(.*_DEL.*'),
+    'add': ('src/core/io.c', 'int err = loop_backend(loop)->add(', 'add .*', r'epoll_ctl\(.*_ADD.*'),
+    'remove': ('src/core/io.c', 'int err = loop_backend(loop)->remove(', 'remove .*', r'epoll_ctl\(.*_DEL.*'),
     'read': ('src/net/stream_read.c', 'return eddy_os_receive(stream_fd(stream)', 'read .*', r'recvfrom\(.*'),
     'write': ('src/net/net.h', 'return eddy_os_send(stream_fd(stream)', 'write .*', r'send(to|msg)\(.*'),
     'call listener': ('src/net/listener.c', 'CALLBACK(listener_loop(listener), EDDY_KIND_LISTENER, listener, '

@@ -35,6 +35,9 @@ CONDITIONS = {
     "platform/select.c": "EDDY_HAS_SELECT",
     "platform/backtrace.c": "!defined(EDDY_NO_POOL)",
     "platform/thread.c": "!defined(EDDY_NO_POOL)",
+    "src/core/timer.c": "!defined(EDDY_SMALL)",
+    "src/core/timer_small.c": "defined(EDDY_SMALL)",
+    "src/core/timer_small.h": "defined(EDDY_SMALL)",
     "src/core/trace_packet.h": "!defined(EDDY_NO_TRACE)",
     "src/core/unobserved.c": "defined(EDDY_NO_TRACE)",
     **{f"src/core/{name}.c": "!defined(EDDY_NO_TRACE)" for name in (
@@ -110,6 +113,7 @@ SOURCE_HEAD = """\
 #ifdef EDDY_TINY
 #define EDDY_NO_POOL
 #define EDDY_NO_TRACE
+#define EDDY_SMALL
 #endif
 #ifdef EDDY_PLATFORM_ONLY
 #define EDDY_NO_POOL

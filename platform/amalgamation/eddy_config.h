@@ -88,6 +88,16 @@
 #if !EDDY_HAS_KQUEUE
 #define EDDY_NO_SPLIT
 #endif
+#if defined(EDDY_OWN_BACKENDS) || defined(EDDY_ONE_BACKEND)
+#elif EDDY_HAS_EPOLL && !EDDY_HAS_KQUEUE
+#define EDDY_ONE_BACKEND eddy_backend_epoll
+#elif EDDY_HAS_KQUEUE && !EDDY_HAS_EPOLL
+#define EDDY_ONE_BACKEND eddy_backend_kqueue
+#elif EDDY_HAS_POLL
+#define EDDY_ONE_BACKEND eddy_backend_poll
+#elif EDDY_HAS_SELECT
+#define EDDY_ONE_BACKEND eddy_backend_select
+#endif
 #endif
 #if !EDDY_HAS_EPOLL && !EDDY_HAS_KQUEUE && !EDDY_HAS_POLL && !EDDY_HAS_SELECT
 #error "eddy needs a backend"

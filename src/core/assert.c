@@ -51,8 +51,6 @@ _Noreturn void eddy__assert_failed(const char *condition, const char *file, int 
 }
 
 _Noreturn RARE void eddy__assert_failed_unnamed(void) {
-    static const char text[] = "eddy: a promise was broken\n";
     if (IS_LINKED(eddy__assert_tell)) eddy__assert_tell("", "", 0);
-    eddy_os_print(text, sizeof text - 1);
     abort();
 }

@@ -3,9 +3,8 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <string.h>
 
-eddy_backend_info eddy__backend_info(const struct eddy_backend *backend) {
+static eddy_backend_info backend_info(const struct eddy_backend *backend) {
     return (eddy_backend_info){
         .name = backend->name,
         .capabilities = backend->capabilities & ~(unsigned)BACKEND_PRIVATE,
@@ -17,23 +16,20 @@ int eddy_backend_at(size_t index, eddy_backend_info *info) {
     const struct eddy_backend *const *backend = eddy_backend_table;
     for (; *backend != NULL; backend++) {
         if (index-- > 0) continue;
-        *info = eddy__backend_info(*backend);
+        *info = backend_info(*backend);
         return 0;
     }
     return -ENOENT;
 }
 
-const struct eddy_backend *eddy__backend_find(const char *name) {
-    const struct eddy_backend *const *backend = eddy_backend_table;
-    while (name != NULL && *backend != NULL && strcmp((*backend)->name, name) != 0) backend++;
-    return *backend;
-}
-
+/* Made when it is asked for, as few do. */
 const eddy_backend_info *eddy_loop_backend(const eddy_loop *loop) {
-    return &loop->backend_info;
+    eddy_backend_info *info = &((eddy_loop *)(uintptr_t)loop)->backend_info;
+    *info = backend_info(loop_backend(loop));
+    return info;
 }
 
 int eddy_loop_backend_fd(const eddy_loop *loop) {
-    if (!(loop->backend->capabilities & EDDY_CAN_NEST)) return -ENOTSUP;
-    return loop->backend->descriptor(loop->backend_state);
+    if (!(loop_backend(loop)->capabilities & EDDY_CAN_NEST)) return -ENOTSUP;
+    return loop_backend(loop)->descriptor(loop->backend_state);
 }

@@ -13,11 +13,6 @@ struct defer_list {
     eddy_link now; /* those of the phase under way */
 };
 
-static inline void defer_list_open(struct defer_list *list) {
-    link_init(&list->queued);
-    link_init(&list->now);
-}
-
 /* --- defer.c: phase 7 --- */
 /* Calls what is queued in `list`, whose bit of `due` is cleared. Returns how many. */
 uint64_t eddy__defer_list_run(eddy_loop *loop, struct defer_list *list, unsigned due);

@@ -94,7 +94,16 @@ void eddy__hook_run(eddy_loop *loop, eddy_hook_kind kind) {
     loop->hooks.next = NULL;
 }
 
+/* How many callbacks have been called so far: when it changes the loop has been busy. */
+static uint64_t hook_calls(const eddy_metrics *metrics) {
+    return metrics->callbacks + metrics->timers + metrics->completions + metrics->deferred +
+           metrics->closed;
+}
+
 bool eddy__hook_plan_idle(eddy_loop *loop) {
+    uint64_t calls = hook_calls(&loop->metrics);
+    if (loop->hooks.calls_seen != calls) loop->hooks.idle_period++;
+    loop->hooks.calls_seen = calls;
     if (!hook_any_idle_is_due(loop)) return false;
     loop->due |= DUE_IDLE_NOW;
     return true;
@@ -108,10 +117,4 @@ void eddy__hook_run_idle(eddy_loop *loop) {
     if (inbox_has_arrived(&loop->inbox)) return;
     if (timer_next_ns(&loop->timers) <= loop->now_ns) return;
     eddy__hook_run(loop, EDDY_HOOK_IDLE);
-}
-
-uint64_t eddy__hook_calls_seen(const eddy_loop *loop) {
-    const eddy_metrics *metrics = &loop->metrics;
-    return metrics->callbacks + metrics->timers + metrics->completions + metrics->deferred +
-           metrics->closed;
 }

@@ -62,8 +62,8 @@ static int io_make_room(eddy_loop *loop, int fd) {
 
 int eddy__io_reserve(eddy_loop *loop, unsigned descriptors) {
     int err = descriptors > loop->io.slots_count ? io_resize(loop, descriptors) : 0;
-    if (err < 0 || descriptors == 0 || loop->backend->reserve == NULL) return err;
-    return loop->backend->reserve(loop->backend_state, descriptors);
+    if (err < 0 || descriptors == 0 || loop_backend(loop)->reserve == NULL) return err;
+    return loop_backend(loop)->reserve(loop->backend_state, descriptors);
 }
 
 void eddy__io_close(eddy_loop *loop) {
@@ -81,6 +81,7 @@ void eddy__io_note_change(eddy_loop *loop, int fd) {
 }
 
 static void io_update_special(struct io_slot *slot) {
+    if (IS_SMALL) return; /* nobody asks: ready.h */
     bool is_single = slot->first != NULL && slot->first->next == NULL;
     slot->flags &= (uint8_t)~IO_SLOT_SPECIAL;
     if (!is_single || !io_is_plain(slot->interest, slot->registered))
@@ -106,7 +107,7 @@ static void io_update_interest(eddy_loop *loop, int fd, uint32_t events) {
 
 static int io_check_events(const eddy_loop *loop, unsigned events) {
     if (events & ~(unsigned)IO_ASKABLE) return -EINVAL;
-    unsigned able = loop->backend->capabilities;
+    unsigned able = loop_backend(loop)->capabilities;
     if ((events & EDDY_EDGE) && !(able & EDDY_CAN_EDGE)) return -ENOTSUP;
     if ((events & EDDY_ONESHOT) && !(able & EDDY_CAN_ONESHOT)) return -ENOTSUP;
     if ((events & EDDY_HANGUP) && !(able & EDDY_CAN_HANGUP)) return -ENOTSUP;
@@ -130,7 +131,7 @@ static int io_backend_add(eddy_loop *loop, int fd, uint8_t events) {
     struct io_slot *slot = &loop->io.slots[fd];
     loop->metrics.backend_adds++;
     observe_fd(loop, EDDY_TRACE_ADD, fd, events);
-    int err = loop->backend->add(loop->backend_state, fd, events, io_token(slot, fd));
+    int err = loop_backend(loop)->add(loop->backend_state, fd, events, io_token(slot, fd));
     if (err < 0) return err;
     slot->registered = events;
     slot->flags &= (uint8_t) ~(IO_SLOT_REARM | IO_SLOT_DISARMED);
@@ -142,7 +143,7 @@ static void io_backend_remove(eddy_loop *loop, int fd) {
     if (slot->registered == 0) return;
     loop->metrics.backend_removes++;
     observe_fd(loop, EDDY_TRACE_REMOVE, fd, slot->registered);
-    int err = loop->backend->remove(loop->backend_state, fd, slot->registered);
+    int err = loop_backend(loop)->remove(loop->backend_state, fd, slot->registered);
     slot->registered = 0;
     /* It was closed before it was stopped. Mostly the kernel has forgotten it then; but a duplicate
      * keeps its registration in epoll's set, out of reach. Seen by stale records: ready.c. */
@@ -153,8 +154,8 @@ static int io_backend_modify(eddy_loop *loop, int fd) {
     struct io_slot *slot = &loop->io.slots[fd];
     loop->metrics.backend_modifies++;
     observe_fd(loop, EDDY_TRACE_MODIFY, fd, slot->interest);
-    int err = loop->backend->modify(loop->backend_state, fd, slot->registered, slot->interest,
-                                    io_token(slot, fd));
+    int err = loop_backend(loop)->modify(loop->backend_state, fd, slot->registered, slot->interest,
+                                         io_token(slot, fd));
     if (err < 0) return err;
     bool told_hangups = (slot->registered & EDDY_HANGUP) != 0;
     slot->registered = slot->interest;
@@ -215,7 +216,7 @@ void eddy__io_flush(eddy_loop *loop) {
 }
 
 int eddy__io_rebuild(eddy_loop *loop) {
-    int err = loop->backend->reopen(loop->backend_state);
+    int err = loop_backend(loop)->reopen(loop->backend_state);
     if (err == 0) err = loop->wakeup.error; /* a wait that nobody could end is none */
     loop->io.rebuild_due = err < 0;         /* then a flush tries again, and adds nothing before */
     loop->io.rebuild_error = err;
@@ -277,7 +278,7 @@ int eddy_io_start(eddy_io *io, eddy_io_fn *fn, int fd, unsigned events) {
     EDDY_ASSERT(handle_is_initialised(&io->handle));
     if (handle_is_active(&io->handle)) return -EALREADY;
     if (fd < 0) return -EBADF;
-    if (fd > loop->backend->fd_max) return -ERANGE;
+    if (fd > loop_backend(loop)->fd_max) return -ERANGE;
     int err = io_check_events(loop, events);
     if (err == 0) err = io_make_room(loop, fd);
     if (err < 0) return err;

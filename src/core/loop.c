@@ -31,12 +31,10 @@ static const int64_t loop_far_ns = 10 * EDDY_NS_PER_S;
  * of the way to a far deadline, as the heap has it, is on the safe side, and a loop that did fall
  * silent wakes up once, to wait for the rest. */
 static inline int64_t loop_timeout_ns(eddy_loop *loop, int found) {
-    int64_t due_ns = loop->timers.entries[0].due_ns; /* or it is later */
-    if (due_ns == INT64_MAX) return -1;
-    int64_t left_ns = due_ns - loop->now_ns;
-    if (left_ns >= loop_far_ns && found > 0) return left_ns / 2;
-    if (timer_is_stale(&loop->timers)) due_ns = eddy__timer_settle_ns(&loop->timers);
-    left_ns = due_ns - eddy_os_clock_ns();
+    if (!timer_has_any(&loop->timers)) return -1;
+    int64_t left_ns = timer_soonest_ns(&loop->timers) - loop->now_ns;
+    if (!IS_SMALL && left_ns >= loop_far_ns && found > 0) return left_ns / 2;
+    left_ns = timer_next_ns(&loop->timers) - eddy_os_clock_ns();
     return left_ns < 0 ? 0 : left_ns;
 }
 
@@ -79,8 +77,9 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
     if (is_waiting || !loop_skips_wait(loop)) {
         loop->waits_skipped = 0;
         if (observed) eddy__observe_wait(loop, is_waiting ? timeout_ns : 0);
-        count = loop->backend->wait(loop->backend_state, loop->records, /* phase 2 */
-                                    (int)loop->config.events_per_turn, is_waiting ? timeout_ns : 0);
+        count = loop_backend(loop)->wait(loop->backend_state, loop->records, /* phase 2 */
+                                         (int)loop->config.events_per_turn,
+                                         is_waiting ? timeout_ns : 0);
         if (is_waiting) inbox_set_awake(&loop->inbox);
         if (count > 0)
             loop->metrics.events += (unsigned)count;
@@ -127,7 +126,7 @@ RARE static void loop_wait_again(eddy_loop *loop) {
         if (loop->io.rebuild_due) return;
         if (loop->due & DUE_OBSERVED) eddy__observe_wait(loop, 0);
         loop->waits_again++;
-        count = loop->backend->wait(loop->backend_state, loop->records, capacity, 0);
+        count = loop_backend(loop)->wait(loop->backend_state, loop->records, capacity, 0);
         if (count < 0) {
             if (loop->due & DUE_OBSERVED) eddy__observe_waited(loop, count, eddy_os_clock_ns());
             return;
@@ -166,15 +165,12 @@ RARE static void loop_run_observed_phases(eddy_loop *loop, int count) {
 RARE static void loop_dispatch(eddy_loop *loop) {
     if (loop->due & DUE_CHECK) eddy__hook_run(loop, EDDY_HOOK_CHECK);
     if (loop->due & DUE_IDLE_NOW) eddy__hook_run_idle(loop);
-    bool has_idle = (loop->due & DUE_IDLE) != 0;
-    uint64_t called = has_idle ? eddy__hook_calls_seen(loop) : 0;
     int count = loop->record_count;
     loop->record_count = 0;
     if (loop->due & DUE_OBSERVED)
         loop_run_observed_phases(loop, count);
     else
         loop_run_phases(loop, count);
-    if (has_idle && eddy__hook_calls_seen(loop) != called) loop->hooks.idle_period++;
 }
 
 /* --- Turns --- */
@@ -263,7 +259,7 @@ int eddy_loop_prepare(eddy_loop *loop, int64_t *timeout_ns) {
     if (loop->running) return -EBUSY;
     loop_begin(loop);
     *timeout_ns = loop_prepare(loop, true);
-    const struct eddy_backend *backend = loop->backend;
+    const struct eddy_backend *backend = loop_backend(loop);
     if (backend->has_unshown != NULL && backend->has_unshown(loop->backend_state)) *timeout_ns = 0;
     if (!inbox_set_waiting(&loop->inbox)) *timeout_ns = 0;
     loop_set_running(loop, false);

@@ -94,7 +94,7 @@ struct eddy_loop {
     bool walking;          /* inside eddy_loop_walk */
 
     /* observe.c */
-    bool is_quick; /* running, and nobody looks */
+    bool is_quick; /* running, and nobody looks: not told with IS_SMALL */
     uint8_t phase; /* while it is observed */
     unsigned call_depth;
     struct observed_call calls[LOOP_CALLS_MAX]; /* those that run, the outermost one first */
@@ -109,15 +109,22 @@ struct eddy_loop {
     eddy_backend_info backend_info;
     void *data;                             /* the program's */
     EDDY_ATOMIC(struct eddy_trace *) trace; /* read by senders: among what is hardly ever written */
-    struct eddy_record records[];           /* config.events_per_turn */
+    /* As many as config.events_per_turn says, and the backend's state behind them. */
+    _Alignas(max_align_t) struct eddy_record records[];
 };
 
 /* --- life.c: memory from the loop's allocator, as realloc --- */
 void *eddy__resize(eddy_loop *loop, void *memory, size_t old_bytes, size_t new_bytes);
 
-/* --- backends.c --- */
-const struct eddy_backend *eddy__backend_find(const char *name); /* NULL: the best */
-eddy_backend_info eddy__backend_info(const struct eddy_backend *backend);
+/* In a build with one backend its functions are called without asking which it is. */
+static inline const struct eddy_backend *loop_backend(const eddy_loop *loop) {
+#ifdef EDDY_ONE_BACKEND
+    (void)loop;
+    return &EDDY_ONE_BACKEND;
+#else
+    return loop->backend;
+#endif
+}
 
 /* The time that delays count from: in callbacks the turn's, and else the real one, since the turn's
  * may be as old as the last run. */
@@ -133,7 +140,7 @@ static inline bool loop_is_parents(const eddy_loop *loop) {
 
 static inline void loop_set_running(eddy_loop *loop, bool running) {
     loop->running = running;
-    loop->is_quick = running && !(loop->due & DUE_OBSERVED);
+    if (!IS_SMALL) loop->is_quick = running && !(loop->due & DUE_OBSERVED);
 }
 
 /* A part that has something to do before the wait. */

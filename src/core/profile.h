@@ -21,6 +21,13 @@ enum { HAS_NAMES = 0 };
 enum { HAS_NAMES = 1 };
 #endif
 
+/* Threads: a pool. */
+#ifdef EDDY_NO_POOL
+enum { HAS_POOL = 0 };
+#else
+enum { HAS_POOL = 1 };
+#endif
+
 /* Backends that tell READ and WRITE in two records (BACKEND_CAN_SPLIT: kqueue). */
 #ifdef EDDY_NO_SPLIT
 enum { HAS_SPLIT = 0 };

@@ -4,6 +4,12 @@
 
 #include <eddy/timer.h>
 
+#include "profile.h"
+
+#ifdef EDDY_SMALL
+#include "timer_small.h"
+#else
+
 /* A timer's place in the heap, and its deadline and order of start when it was put there: one that
  * was pushed away since then is put right at the top. */
 struct timer_entry {
@@ -36,10 +42,21 @@ static inline bool timer_is_stale(const struct timer_heap *heap) {
     return heap->entries[0].order != heap->entries[0].timer->order;
 }
 
+/* Whether there is one that is not never. */
+static inline bool timer_has_any(const struct timer_heap *heap) {
+    return heap->entries[0].due_ns != INT64_MAX;
+}
+
+/* The nearest deadline as the heap has it, which may be later. */
+static inline int64_t timer_soonest_ns(const struct timer_heap *heap) {
+    return heap->entries[0].due_ns;
+}
+
 /* The nearest deadline, or INT64_MAX. */
 static inline int64_t timer_next_ns(struct timer_heap *heap) {
     int64_t due_ns = heap->entries[0].due_ns;
     return due_ns != INT64_MAX && timer_is_stale(heap) ? eddy__timer_settle_ns(heap) : due_ns;
 }
 
+#endif
 #endif

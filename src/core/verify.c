@@ -31,7 +31,7 @@ static const char *verify_slot(const eddy_loop *loop, unsigned fd, struct verify
     if (slot->first == NULL)
         HOLDS(slot->registered == 0);
     else
-        HOLDS(is_plain == !(slot->flags & IO_SLOT_SPECIAL));
+        HOLDS(IS_SMALL || is_plain == !(slot->flags & IO_SLOT_SPECIAL));
     /* What differs from the backend is noted to be flushed, but for one-shots told before a fork.
      */
     if (slot->interest != slot->registered)
@@ -57,6 +57,24 @@ static const char *verify_io(const eddy_loop *loop, struct verify_count *count) 
     return NULL;
 }
 
+#ifdef EDDY_SMALL
+static const char *verify_timers(const eddy_loop *loop, struct verify_count *count) {
+    const struct timer_heap *heap = &loop->timers;
+    HOLDS(heap->count <= heap->capacity);
+    for (unsigned i = 0; i < heap->count; i++) {
+        const eddy_timer *timer = heap->entries[i].timer;
+        const eddy_timer *parent = heap->entries[i > 0 ? (i - 1) / 2 : 0].timer;
+        HOLDS(timer->handle.loop == loop);
+        HOLDS(handle_is_active(&timer->handle));
+        HOLDS(timer->handle.place == i);
+        HOLDS(timer->order <= heap->order);
+        HOLDS(parent->due_ns <= timer->due_ns);
+        HOLDS(parent->due_ns < timer->due_ns || parent->order <= timer->order);
+        verify_count_handle(count, &timer->handle);
+    }
+    return NULL;
+}
+#else
 static const char *verify_timers(const eddy_loop *loop, struct verify_count *count) {
     HOLDS(loop->timers.count <= loop->timers.capacity);
     for (unsigned i = 0; i < loop->timers.count; i++) {
@@ -77,6 +95,8 @@ static const char *verify_timers(const eddy_loop *loop, struct verify_count *cou
     }
     return NULL;
 }
+
+#endif
 
 static const char *verify_defers(const eddy_link *list, const eddy_loop *loop,
                                  struct verify_count *count) {

@@ -110,7 +110,7 @@ static bool wakeup_tells_each_write(eddy_loop *loop) {
         loop->wakeup.due++;
         /* A signal may end a wait, so one that found nothing has not said no. */
         for (int tries = 0; tries < 4 && count == 0; tries++)
-            count = loop->backend->wait(loop->backend_state, &record, 1, 0);
+            count = loop_backend(loop)->wait(loop->backend_state, &record, 1, 0);
         if (count != 1 || (int)(uint32_t)record.token != loop->wakeup.ends[0]) return false;
     }
     return true;
@@ -120,7 +120,7 @@ int eddy__wakeup_open(eddy_loop *loop) {
     struct wakeup *wakeup = &loop->wakeup;
     atomic_init(&wakeup->refused, 0);
     wakeup->is_eventfd = loop->config.wakeup == EDDY_WAKEUP_EVENTFD;
-    wakeup->is_edge = (loop->backend->capabilities & BACKEND_TELLS_EACH_WRITE) != 0;
+    wakeup->is_edge = (loop_backend(loop)->capabilities & BACKEND_TELLS_EACH_WRITE) != 0;
     eddy_io_init(&wakeup->io, loop);
     handle_set_inner(&wakeup->io.handle);
     eddy_unref(&wakeup->io.handle);
