@@ -152,46 +152,11 @@ static int timers_make(unsigned count) {
     return timers == NULL ? -ENOMEM : 0;
 }
 
-/* Timers are started and pushed in a callback, where a loop's users do it: outside of one, each
- * start reads the clock. */
-static struct {
-    eddy_defer defer;
-    const int64_t *delays_ns; /* of each */
-    const unsigned *which;
-    int64_t delay_ns; /* of all */
-    unsigned count;
-    int err;
-} asked;
-
-static int do_in_callback(eddy_defer_fn *fn, unsigned count) {
-    asked.count = count;
-    asked.err = 0;
-    eddy_defer_init(&asked.defer, loops[0]);
-    int err = eddy_defer_start(&asked.defer, fn);
-    if (err == 0) err = turn();
-    return err < 0 ? err : asked.err;
-}
-
-static void start_all(eddy_defer *defer) {
-    (void)defer;
-    const int64_t *delays_ns = asked.delays_ns;
-    int err = 0;
-    for (unsigned i = 0; i < asked.count && err == 0; i++)
-        err = eddy_timer_start(&timers[i], on_timer, delays_ns[i], 0);
-    asked.err = err;
-}
-
 static int timers_start(const int64_t *delays_ns, unsigned count) {
-    asked.delays_ns = delays_ns;
-    return do_in_callback(start_all, count);
-}
-
-static void push_some(eddy_defer *defer) {
-    (void)defer;
     int err = 0;
-    for (unsigned i = 0; i < asked.count && err == 0; i++)
-        err = eddy_timer_start(&timers[asked.which[i]], on_timer, asked.delay_ns, 0);
-    asked.err = err;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = eddy_timer_start(&timers[i], on_timer, delays_ns[i], 0);
+    return err;
 }
 
 static void timers_stop(unsigned count) {
@@ -199,9 +164,10 @@ static void timers_stop(unsigned count) {
 }
 
 static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) {
-    asked.which = which;
-    asked.delay_ns = delay_ns;
-    return do_in_callback(push_some, count);
+    int err = 0;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = eddy_timer_start(&timers[which[i]], on_timer, delay_ns, 0);
+    return err;
 }
 
 static void on_tick(eddy_timer *timer) {

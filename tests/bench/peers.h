@@ -32,7 +32,7 @@ struct peer {
     /* The same of local sockets; NULL: by `serve`. */
     int (*serve_local)(const int *fds, unsigned count, unsigned active);
 
-    /* Each timer that fires adds to peers_fired. */
+    /* Each timer that fires adds to peers_fired. Called in callbacks, but for timers_make. */
     int (*timers_make)(unsigned count);
     int (*timers_start)(const int64_t *delays_ns, unsigned count);
     void (*timers_stop)(unsigned count);

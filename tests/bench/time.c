@@ -1,134 +1,197 @@
-/* time.c: timers: many are started at random times, stopped, fired, and pushed away. What one of
- * these puts off until the turn is measured with it. */
+/* time.c: timers: many are started at random times, stopped, fired, pushed away, and all of this in
+ * a mix. All of it is done in callbacks, as by a server: a descriptor is ready in every turn, and
+ * its callback is where timers are started. So each turn has to know how long it may wait, and what
+ * an operation puts off until then is measured with it. */
 #include "peers.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-enum part { START, STOP, FIRE };
+#include <unistd.h>
 
 /* A part that counts has TURNS turns; each pushes PUSHES timers first, as a server that reads so
  * many messages in a turn. */
 enum { PUSHES = 16, TURNS = 64, PUSHES_ALL = PUSHES * TURNS };
 
-static const int64_t push_ns = 60 * EDDY_NS_PER_S;
+/* Nearer than the deadlines of which a busy loop only wants to know that they are far. */
+static const int64_t push_ns = 5 * EDDY_NS_PER_S;
 
-static int64_t *make_delays(unsigned count, int64_t from_ns, int64_t to_ns) {
-    int64_t *delays_ns = malloc(count * sizeof *delays_ns);
-    uint64_t random = 1;
-    for (unsigned i = 0; i < count && delays_ns != NULL; i++)
-        delays_ns[i] = from_ns + (int64_t)(bench_random(&random) % (uint64_t)(to_ns - from_ns));
-    return delays_ns;
+static struct {
+    const struct bench_case *it;
+    struct bench_sample *sample;
+    const struct peer *peer;
+    int (*round)(void); /* what the callback does */
+    unsigned count;     /* of timers */
+    uint64_t random;
+    int64_t *delays_ns;
+    bool is_measuring;
+    unsigned rounds_before; /* that do not count: they make it steady */
+    /* Pushes of a part, and the turns of it that are done. */
+    bool is_random;
+    unsigned turns, next, which[PUSHES_ALL];
+} run;
+
+static int make_delays(int64_t from_ns, int64_t to_ns) {
+    run.delays_ns = malloc(run.count * sizeof *run.delays_ns);
+    if (run.delays_ns == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < run.count; i++)
+        run.delays_ns[i] =
+            from_ns + (int64_t)(bench_random(&run.random) % (uint64_t)(to_ns - from_ns));
+    return 0;
 }
 
-static int start_and_stop(const struct peer *peer, enum part what, const int64_t *delays_ns,
-                          unsigned count, struct bench_sample *sample) {
-    if (what == START) peers_begin();
-    int err = peer->timers_start(delays_ns, count);
-    if (what == START) peers_end(sample, count);
-    if (what == STOP) peers_begin();
-    peer->timers_stop(count);
-    if (what == STOP) peers_end(sample, count);
+static void on_turn(unsigned i) {
+    (void)i;
+    int err = run.round();
+    if (err < 0) peers_fail(err);
+}
+
+/* Each round that is to count asks this first. */
+static bool go_on(void) {
+    if (run.rounds_before > 0 || peers_go_on(run.it, run.sample)) return true;
+    run.peer->stop(0);
+    return false;
+}
+
+/* A pipe with a byte that nobody reads is ready in every turn. */
+static void turn_with(int (*round)(void)) {
+    static int ends[2];
+    run.round = round;
+    peers_ready = on_turn;
+    int err = pipe(ends) < 0 || write(ends[1], "", 1) != 1 ? -errno : 0;
+    if (err == 0) err = run.peer->watch(&ends[0], 1);
+    if (err == 0) err = run.peer->run(0);
+    if (err == 0) err = peers_error();
+    free(run.delays_ns);
+    if (err < 0) bench_cannot(run.sample, "timers", err);
+}
+
+static int begin(const struct bench_case *it, struct bench_sample *sample) {
+    run.it = it;
+    run.sample = sample;
+    run.peer = peers_of(it);
+    run.count = it->numbers[0];
+    run.random = 1;
+    int err = run.peer->open(false);
+    return err < 0 ? err : run.peer->timers_make(run.count);
+}
+
+/* --- Starting and stopping --- */
+
+static int start_all(void) {
+    if (!go_on()) return 0;
+    peers_begin();
+    int err = run.peer->timers_start(run.delays_ns, run.count);
+    peers_end(run.sample, run.count);
+    run.peer->timers_stop(run.count);
     return err;
 }
 
-/* All are due when the turn that counts begins. */
-static int fire(const struct peer *peer, const int64_t *delays_ns, unsigned count,
-                struct bench_sample *sample) {
-    peers_fired = 0;
-    int err = peer->turn(); /* reads the clock */
-    if (err == 0) err = peer->timers_start(delays_ns, count);
-    int64_t until_ns = bench_now_ns() + 12 * EDDY_NS_PER_MS;
-    while (bench_now_ns() < until_ns) continue;
+static int stop_all(void) {
+    if (!go_on()) return 0;
+    int err = run.peer->timers_start(run.delays_ns, run.count);
     peers_begin();
-    if (err == 0) err = peer->turn();
-    peers_end(sample, count);
-    return err < 0 ? err : peers_fired == count ? 0 : -EIO;
+    run.peer->timers_stop(run.count);
+    peers_end(run.sample, run.count);
+    return err;
 }
 
-static void run(const struct bench_case *it, struct bench_sample *sample, enum part what) {
-    const struct peer *peer = peers_of(it);
-    unsigned count = it->numbers[0];
-    int64_t *delays_ns = what == FIRE ? make_delays(count, EDDY_NS_PER_MS, 10 * EDDY_NS_PER_MS)
-                                      : make_delays(count, EDDY_NS_PER_S, 3600 * EDDY_NS_PER_S);
-    int err = delays_ns == NULL ? -ENOMEM : peer->open(false);
-    if (err == 0) err = peer->timers_make(count);
-    while (err == 0 && peers_go_on(it, sample)) {
-        if (what == FIRE)
-            err = fire(peer, delays_ns, count, sample);
-        else
-            err = start_and_stop(peer, what, delays_ns, count, sample);
-    }
-    free(delays_ns);
-    if (err < 0) bench_cannot(sample, "timers", err);
+static void run_far(const struct bench_case *it, struct bench_sample *sample, int (*round)(void)) {
+    int err = begin(it, sample);
+    if (err == 0) err = make_delays(EDDY_NS_PER_S, 3600 * EDDY_NS_PER_S);
+    if (err == 0)
+        turn_with(round);
+    else
+        bench_cannot(sample, "timers", err);
 }
 
 void peers_timer_start_run(const struct bench_case *it, struct bench_sample *sample) {
-    run(it, sample, START);
+    run_far(it, sample, start_all);
 }
 
 void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *sample) {
-    run(it, sample, STOP);
+    run_far(it, sample, stop_all);
+}
+
+/* --- Firing --- */
+
+/* All are due when the turn after this callback begins. What it takes until the last one has been
+ * called counts, be it one turn or several. */
+static int fire_all(void) {
+    if (run.is_measuring) {
+        if (peers_fired < run.count) return 0;
+        peers_end(run.sample, run.count);
+        run.is_measuring = false;
+    }
+    if (!go_on()) return 0;
+    peers_fired = 0;
+    int err = run.peer->timers_start(run.delays_ns, run.count);
+    int64_t until_ns = bench_now_ns() + 12 * EDDY_NS_PER_MS;
+    while (bench_now_ns() < until_ns) continue;
+    run.is_measuring = true;
+    peers_begin();
+    return err;
 }
 
 void peers_timer_fire_run(const struct bench_case *it, struct bench_sample *sample) {
-    run(it, sample, FIRE);
+    int err = begin(it, sample);
+    if (err == 0) err = make_delays(EDDY_NS_PER_MS, 10 * EDDY_NS_PER_MS);
+    if (err == 0)
+        turn_with(fire_all);
+    else
+        bench_cannot(sample, "timers", err);
 }
 
 /* --- Pushing --- */
 
-struct order {
-    bool is_random;
-    unsigned count, next;
-    uint64_t random;
-    unsigned which[PUSHES_ALL];
-};
-
-static void choose(struct order *order) {
+static void choose(void) {
     for (unsigned i = 0; i < PUSHES_ALL; i++) {
-        order->which[i] = order->next;
-        order->next = order->is_random ? (unsigned)(bench_random(&order->random) % order->count)
-                      : order->next + 1 == order->count ? 0
-                                                        : order->next + 1;
+        run.which[i] = run.next;
+        run.next = run.is_random                ? (unsigned)(bench_random(&run.random) % run.count)
+                   : run.next + 1 == run.count ? 0
+                                               : run.next + 1;
     }
 }
 
+/* A part ends in the callback after its last turn. */
+static bool begin_part(void) {
+    if (run.is_measuring) peers_end(run.sample, PUSHES_ALL);
+    if (!go_on()) return false;
+    choose();
+    run.turns = 0;
+    run.is_measuring = run.rounds_before == 0;
+    if (run.is_measuring)
+        peers_begin();
+    else
+        run.rounds_before--;
+    return true;
+}
+
 /* As idle timeouts at each message. The turn that follows does what the pushes have put off. */
-static int push(const struct peer *peer, const unsigned *which) {
+static int push_some(void) {
+    if (run.turns == TURNS && !begin_part()) return 0;
+    return run.peer->timers_push(push_ns, &run.which[run.turns++ * PUSHES], PUSHES);
+}
+
+static int push_first(void) {
     int err = 0;
-    for (unsigned i = 0; i < PUSHES_ALL && err == 0; i += PUSHES) {
-        err = peer->timers_push(push_ns, &which[i], PUSHES);
-        if (err == 0) err = peer->turn();
-    }
+    for (unsigned i = 0; i < run.count && err == 0; i++)
+        err = run.peer->timers_push(push_ns, &i, 1);
+    run.round = push_some;
     return err;
 }
 
 /* All are started, in order, and then pushed until as much is put off as is made up for. At random
  * the last of n is reached after n ln n pushes, and that has to happen some times over. */
-static int make_steady(const struct peer *peer, struct order *order) {
-    int err = peer->timers_make(order->count);
-    for (unsigned i = 0; i < order->count && err == 0; i++) err = peer->timers_push(push_ns, &i, 1);
-    unsigned enough = (order->is_random ? 32 : 4) * order->count;
-    for (unsigned pushed = 0; pushed < enough && err == 0; pushed += PUSHES_ALL) {
-        choose(order);
-        err = push(peer, order->which);
-    }
-    return err;
-}
-
 static void run_pushes(const struct bench_case *it, struct bench_sample *sample, bool is_random) {
-    static struct order order;
-    const struct peer *peer = peers_of(it);
-    order = (struct order){.is_random = is_random, .count = it->numbers[0], .random = 1};
-    int err = peer->open(false);
-    if (err == 0) err = make_steady(peer, &order);
-    while (err == 0 && peers_go_on(it, sample)) {
-        choose(&order);
-        peers_begin();
-        err = push(peer, order.which);
-        peers_end(sample, PUSHES_ALL);
+    int err = begin(it, sample);
+    if (err < 0) {
+        bench_cannot(sample, "timers", err);
+        return;
     }
-    if (err < 0) bench_cannot(sample, "timers", err);
+    run.is_random = is_random;
+    run.turns = TURNS;
+    run.rounds_before = (is_random ? 32 : 4) * run.count / PUSHES_ALL + 1;
+    turn_with(push_first);
 }
 
 void peers_timer_push_run(const struct bench_case *it, struct bench_sample *sample) {
