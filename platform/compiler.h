@@ -63,4 +63,13 @@ static inline unsigned highest_bit(uint64_t word) {
 #endif
 }
 
+/* The same of the lowest bit. */
+static inline unsigned lowest_bit(uint64_t word) {
+#if defined(__GNUC__) || defined(__clang__)
+    return (unsigned)__builtin_ctzll(word);
+#else
+    return highest_bit(word & (0 - word));
+#endif
+}
+
 #endif

@@ -44,7 +44,7 @@ compile() { # profile, flags
     local profile=$1 file left_out='unobserved|timer_small'
     shift
     [ "$profile" = full ] ||
-        left_out='timer|observe|probe|stats|trace.*|guard|stall_frames|watchdog|backtrace|thread|poll|select|stdio.*|file.*|scan|label'
+        left_out='timer|wheel|observe|probe|stats|trace.*|guard|stall_frames|watchdog|backtrace|thread|poll|select|stdio.*|file.*|scan|label'
     mkdir "$scratch/$profile"
     cd "$scratch/$profile"
     # Children and terminals are not measured.

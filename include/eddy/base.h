@@ -66,7 +66,7 @@ typedef struct eddy_handle {
     eddy_loop *loop;
     uint16_t flags;
     uint16_t mark;  /* the same number in each, from init on */
-    uint32_t place; /* an io's descriptor, a timer's place in the heap, a closing's in its handle */
+    uint32_t place; /* an io's descriptor, a timer's place among all, a closing's in its handle */
 } eddy_handle;
 
 /* A handle that is active keeps its loop running, unless it is unreferenced. Both calls are

@@ -73,6 +73,7 @@ typedef struct eddy_loop_config {
     unsigned descriptors; /* room for watchers of those below this number, as eddy_loop_reserve
                            * makes it; default 0, and with `is_fixed` 64 */
     unsigned timers;      /* the same for running timers; default 0, and with `is_fixed` 16 */
+    unsigned timers_per_turn; /* called in a turn; default 256; further ones come next turn */
 } eddy_loop_config;
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and

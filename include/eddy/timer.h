@@ -17,9 +17,9 @@ typedef void eddy_timer_fn(eddy_timer *timer);
 struct eddy_timer {
     eddy_handle handle;
     eddy_timer_fn *fn;
-    int64_t due_ns;
     int64_t repeat_ns;
-    uint64_t order; /* of start, among equal deadlines */
+    int64_t due_ns; /* these two in a library for small systems, which has nothing else to hold them */
+    uint64_t order;
 };
 
 /* Makes `timer` a stopped timer of `loop`. Cannot fail. */

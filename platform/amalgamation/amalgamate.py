@@ -37,6 +37,8 @@ CONDITIONS = {
     "platform/thread.c": "!defined(EDDY_NO_POOL)",
     "src/core/timer.c": "!defined(EDDY_SMALL)",
     "src/core/timer_small.c": "defined(EDDY_SMALL)",
+    "src/core/wheel.c": "!defined(EDDY_SMALL)",
+    "src/core/wheel.h": "!defined(EDDY_SMALL)",
     "src/core/timer_small.h": "defined(EDDY_SMALL)",
     "src/core/trace_packet.h": "!defined(EDDY_NO_TRACE)",
     "src/core/unobserved.c": "defined(EDDY_NO_TRACE)",

@@ -115,6 +115,6 @@ void eddy__hook_run_idle(eddy_loop *loop) {
     loop->due &= ~(unsigned)DUE_IDLE_NOW;
     if (loop->record_count > 0 || (loop->due & DUE_AT_HAND)) return;
     if (inbox_has_arrived(&loop->inbox)) return;
-    if (timer_next_ns(&loop->timers) <= loop->now_ns) return;
+    if (timer_next_ns(&loop->timers, false) <= loop->now_ns) return;
     eddy__hook_run(loop, EDDY_HOOK_IDLE);
 }

@@ -17,6 +17,7 @@
 enum {
     LIFE_EVENTS_DEFAULT = 256,
     LIFE_EVENTS_MAX = INT_MAX / (int)sizeof(struct eddy_record), /* Linux takes no more at once */
+    LIFE_TIMERS_DEFAULT = 256, /* called in a turn */
     LIFE_COMPLETIONS_DEFAULT = 256,
     LIFE_POOL_THREADS_DEFAULT = 4,
     LIFE_POOL_THREADS_MAX = 1024,          /* more are a mistake in the caller's arithmetic */
@@ -76,6 +77,7 @@ static bool life_may_be_pool(eddy_loop_config *config) {
 static int life_check_config(eddy_loop_config *config) {
     if (config->events_per_turn == 0) config->events_per_turn = LIFE_EVENTS_DEFAULT;
     if (config->waits_per_turn == 0) config->waits_per_turn = 1;
+    if (config->timers_per_turn == 0) config->timers_per_turn = LIFE_TIMERS_DEFAULT;
     if (config->completions_per_turn == 0) config->completions_per_turn = LIFE_COMPLETIONS_DEFAULT;
     if (config->read_buffer_bytes == 0) config->read_buffer_bytes = LIFE_READ_BUFFER_DEFAULT;
     if (config->stream_bytes_per_turn == 0)
@@ -245,7 +247,7 @@ static uint64_t life_bytes_with(const eddy_loop_config *config,
     return LIFE_BLOCKS * (ROOM_UNIT - 1) + life_loop_bytes(config, backend) +
            config->events_per_turn * (uint64_t)backend->record_bytes +
            descriptors * (IO_SLOT_BYTES + backend->descriptor_bytes) +
-           config->timers * (uint64_t)sizeof(struct timer_entry);
+           eddy__timer_bytes(config->timers);
 }
 
 size_t eddy_loop_bytes(const eddy_loop_config *given) {

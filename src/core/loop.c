@@ -26,15 +26,14 @@ static const int64_t loop_far_ns = 10 * EDDY_NS_PER_S;
 /* --- Before the wait --- */
 
 /* How long phase 2 may wait for the timers. The cached time is at most the real one: a wait that
- * counts from there is too long by what the callbacks took. So the clock is read once more, and the
- * heap's top put right; but not where a wait that follows a busy turn will hardly last. Then half
- * of the way to a far deadline, as the heap has it, is on the safe side, and a loop that did fall
- * silent wakes up once, to wait for the rest. */
+ * counts from there is too long by what the callbacks took. So the clock is read once more, but not
+ * where a wait that follows a busy turn will hardly last: then half of the way to a far deadline is
+ * on the safe side, and a loop that did fall silent wakes up once, to wait for the rest. */
 static inline int64_t loop_timeout_ns(eddy_loop *loop, int found) {
     if (!timer_has_any(&loop->timers)) return -1;
     int64_t left_ns = timer_soonest_ns(&loop->timers) - loop->now_ns;
     if (!IS_SMALL && left_ns >= loop_far_ns && found > 0) return left_ns / 2;
-    left_ns = timer_next_ns(&loop->timers) - eddy_os_clock_ns();
+    left_ns = timer_next_ns(&loop->timers, found > 0) - eddy_os_clock_ns();
     return left_ns < 0 ? 0 : left_ns;
 }
 

@@ -82,7 +82,7 @@ struct eddy_loop {
     uint64_t waits_again;        /* the same: waits beside the first of a turn */
 
     struct io_table io;
-    struct timer_heap timers;
+    struct timer_queue timers;
     struct inbox inbox;
     struct wakeup wakeup;
     struct defer_list deferred, closing;

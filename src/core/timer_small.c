@@ -27,7 +27,7 @@ ONE_COPY static bool timer_is_before(const eddy_timer *a, const eddy_timer *b) {
 }
 
 /* Puts `timer` where it belongs: there is nobody at `place`, or itself. */
-static void timer_settle(struct timer_heap *heap, uint32_t place, eddy_timer *timer) {
+static void timer_settle(struct timer_queue *heap, uint32_t place, eddy_timer *timer) {
     struct timer_entry *entries = heap->entries;
     uint32_t next;
     for (; place > 0; place = next) {
@@ -55,7 +55,7 @@ static int64_t timer_sum_ns(int64_t time_ns, int64_t delay_ns) {
 
 /* The same for a new deadline, which is behind all that are equal. */
 static void timer_put(eddy_timer *timer, uint32_t place, int64_t due_ns) {
-    struct timer_heap *heap = &timer->handle.loop->timers;
+    struct timer_queue *heap = &timer->handle.loop->timers;
     timer->due_ns = due_ns;
     timer->order = ++heap->order;
     timer_settle(heap, place, timer);
@@ -64,7 +64,7 @@ static void timer_put(eddy_timer *timer, uint32_t place, int64_t due_ns) {
 /* --- Memory --- */
 
 static int timer_resize(eddy_loop *loop, unsigned capacity) {
-    struct timer_heap *heap = &loop->timers;
+    struct timer_queue *heap = &loop->timers;
     if (capacity > TIMER_CAPACITY_MAX) return -ENOMEM;
     void *entries = eddy__resize(loop, heap->entries, heap->capacity * sizeof *heap->entries,
                                  capacity * sizeof *heap->entries);
@@ -78,12 +78,20 @@ int eddy__timer_reserve(eddy_loop *loop, unsigned timers) {
     return timers > loop->timers.capacity ? timer_resize(loop, timers) : 0;
 }
 
+void eddy__timer_open(struct timer_queue *heap) {
+    (void)heap; /* zeros are one without a timer */
+}
+
+uint64_t eddy__timer_bytes(uint64_t timers) {
+    return timers * sizeof(struct timer_entry);
+}
+
 void eddy__timer_close(eddy_loop *loop) {
     (void)timer_resize(loop, 0);
 }
 
 static int timer_make_room(eddy_loop *loop) {
-    struct timer_heap *heap = &loop->timers;
+    struct timer_queue *heap = &loop->timers;
     if (heap->count < heap->capacity) return 0;
     if (loop->config.is_fixed) return -ENOMEM;
     return timer_resize(loop, heap->capacity * 2 + TIMER_CAPACITY_MIN);
@@ -101,7 +109,7 @@ void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
 
 static int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns, int64_t repeat_ns) {
     eddy_loop *loop = timer->handle.loop;
-    struct timer_heap *heap = &loop->timers;
+    struct timer_queue *heap = &loop->timers;
     uint32_t place = timer->handle.place;
     CHECK_CHANGE(loop);
     if (!handle_is_active(&timer->handle)) {
@@ -134,7 +142,7 @@ int eddy_timer_start_at(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns, in
 }
 
 static void timer_take_out(eddy_timer *timer) {
-    struct timer_heap *heap = &timer->handle.loop->timers;
+    struct timer_queue *heap = &timer->handle.loop->timers;
     uint32_t place = timer->handle.place;
     handle_stop(&timer->handle);
     eddy_timer *last = heap->entries[--heap->count].timer;
@@ -160,9 +168,10 @@ static int64_t timer_next_tick_ns(const eddy_timer *timer, int64_t now_ns) {
 }
 
 void eddy__timer_run(eddy_loop *loop) {
-    struct timer_heap *heap = &loop->timers;
+    struct timer_queue *heap = &loop->timers;
     int64_t now_ns = loop->now_ns;     /* which a callback may bring up to date */
     uint64_t last_order = heap->order; /* what callbacks start comes behind it */
+    unsigned left = loop->config.timers_per_turn;
     do {
         eddy_timer *timer = heap->entries[0].timer;
         /* A timer that a callback started is due now or later, so behind all that were due before:
@@ -177,5 +186,5 @@ void eddy__timer_run(eddy_loop *loop) {
         loop->metrics.timers++;
         CALLBACK(loop, handle_called(&timer->handle, EDDY_KIND_TIMER), timer, timer->fn,
                  timer); /* the timer may be gone now */
-    } while (timer_is_due(heap, now_ns));
+    } while (--left > 0 && timer_is_due(heap, now_ns));
 }

@@ -59,7 +59,7 @@ static const char *verify_io(const eddy_loop *loop, struct verify_count *count) 
 
 #ifdef EDDY_SMALL
 static const char *verify_timers(const eddy_loop *loop, struct verify_count *count) {
-    const struct timer_heap *heap = &loop->timers;
+    const struct timer_queue *heap = &loop->timers;
     HOLDS(heap->count <= heap->capacity);
     for (unsigned i = 0; i < heap->count; i++) {
         const eddy_timer *timer = heap->entries[i].timer;
@@ -75,27 +75,49 @@ static const char *verify_timers(const eddy_loop *loop, struct verify_count *cou
     return NULL;
 }
 #else
-static const char *verify_timers(const eddy_loop *loop, struct verify_count *count) {
-    HOLDS(loop->timers.count <= loop->timers.capacity);
-    for (unsigned i = 0; i < loop->timers.count; i++) {
-        const struct timer_entry *entry = &loop->timers.entries[i];
-        const eddy_timer *timer = entry->timer;
-        HOLDS(timer->handle.loop == loop);
-        HOLDS(handle_is_active(&timer->handle));
-        HOLDS(timer->handle.place == i);
-        HOLDS(entry->due_ns <= timer->due_ns);
-        HOLDS(entry->order <= timer->order && timer->order <= loop->timers.order);
-        if (entry->order == timer->order) HOLDS(entry->due_ns == timer->due_ns);
-        if (i > 0) {
-            const struct timer_entry *parent = &loop->timers.entries[(i - 1) / TIMER_ARITY];
-            HOLDS(parent->due_ns < entry->due_ns ||
-                  (parent->due_ns == entry->due_ns && parent->order < entry->order));
-        }
-        verify_count_handle(count, &timer->handle);
+static const char *verify_timer(const eddy_loop *loop, uint32_t list, uint32_t link) {
+    const struct timer_queue *wheel = &loop->timers;
+    const struct wheel_link *links = wheel->links;
+    HOLDS(link >= WHEEL_FIRST && link - WHEEL_FIRST < wheel->touched);
+    HOLDS(links[links[link].next].prev == link && links[links[link].prev].next == link);
+    const struct wheel_entry *entry = wheel_entry(wheel, link);
+    const eddy_timer *timer = entry->timer;
+    HOLDS(timer->handle.loop == loop);
+    HOLDS(handle_is_active(&timer->handle));
+    HOLDS(timer->handle.place == link - WHEEL_FIRST);
+    if (list == WHEEL_DUE) {
+        uint32_t next = links[link].next;
+        HOLDS(entry->due_ns <= wheel->base_ns);
+        HOLDS(next == list || entry->due_ns <= wheel_entry(wheel, next)->due_ns);
+        HOLDS(wheel->next_ns == 0 || loop->running);
+    } else {
+        HOLDS(entry->due_ns >= wheel->base_ns);
+        HOLDS(entry->due_ns >= wheel->next_ns);
+        HOLDS(wheel_list_of(wheel, entry->due_ns) == list);
+        HOLDS(wheel->used[list / 64] & UINT64_C(1) << list % 64);
     }
     return NULL;
 }
 
+static const char *verify_timers(const eddy_loop *loop, struct verify_count *count) {
+    const struct timer_queue *wheel = &loop->timers;
+    HOLDS(wheel->count <= wheel->touched && wheel->touched <= wheel->capacity);
+    if (wheel->capacity == 0) return NULL;
+    unsigned found = 0, given_back = 0;
+    for (uint32_t list = 0; list < WHEEL_FIRST; list++)
+        for (uint32_t link = wheel->links[list].next; link != list; link = wheel->links[link].next) {
+            const char *broken = verify_timer(loop, list, link);
+            if (broken != NULL) return broken;
+            verify_count_handle(count, &wheel_entry(wheel, link)->timer->handle);
+            found++;
+        }
+    HOLDS(found == wheel->count);
+    for (uint32_t link = wheel->free; link != WHEEL_DUE; link = wheel->links[link].next) given_back++;
+    HOLDS(found + given_back == wheel->touched);
+    if (wheel->nearest < WHEEL_CROWD)
+        HOLDS(wheel->entries[wheel->nearest].due_ns == wheel->next_ns);
+    return NULL;
+}
 #endif
 
 static const char *verify_defers(const eddy_link *list, const eddy_loop *loop,

@@ -60,9 +60,10 @@ static void walk_ios(const struct loop_walk *walk) {
 }
 
 static void walk_timers(const struct loop_walk *walk) {
-    const struct timer_heap *heap = &walk->loop->timers;
-    for (unsigned i = 0; i < heap->count; i++)
-        walk_handle(walk, &heap->entries[i].timer->handle, heap->entries[i].timer, -1);
+    uint32_t at = 0;
+    eddy_timer *timer;
+    while ((timer = timer_walk(&walk->loop->timers, &at)) != NULL)
+        walk_handle(walk, &timer->handle, timer, -1);
 }
 
 static void walk_hooks(const struct loop_walk *walk) {
