@@ -123,9 +123,9 @@ static int measure(const char *name, int (*start)(void), size_t size) {
     if (err < 0) return err;
     due_ns = eddy_timer_due_ns(&tick);
     hash.begin_ns = eddy_loop_now_ns(loop);
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
     err = eddy_loop_run(loop, EDDY_RUN_DEFAULT);
-    eddy_loop_read_metrics(loop, &after);
+    eddy_loop_read_metrics(loop, &after, sizeof after);
     printf("%-16s %016llx  %7.1f ms  %6llu turns  %7.1f ms late\n", name,
            (unsigned long long)hash.value, (double)hash.took_ns / 1e6,
            (unsigned long long)(after.turns - before.turns), (double)late_ns / 1e6);

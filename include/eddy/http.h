@@ -359,7 +359,8 @@ typedef struct eddy_http_counts {
     uint64_t memory_bytes; /* that the server holds just now */
 } eddy_http_counts;
 
-/* Fills as much of `*counts` as `size` says: pass sizeof *counts. */
+/* Copies the counts: as much as `size` says, which is sizeof *counts. What a caller knows beyond
+ * this library is zeroed. */
 EDDY_API void eddy_http_read_counts(const eddy_http *http, eddy_http_counts *counts, size_t size);
 
 /* --- Odds and ends. Any thread. --- */

@@ -272,8 +272,9 @@ typedef struct eddy_metrics {
     unsigned timers_active;
 } eddy_metrics;
 
-/* Copies the counts into `*metrics`. Loop thread only. */
-EDDY_API void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics);
+/* Copies the counts: as much as `size` says, which is sizeof *metrics. What a caller knows beyond
+ * this library is zeroed. Loop thread only. */
+EDDY_API void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics, size_t size);
 
 /* Walks everything the loop holds and checks every invariant. Returns 0, or -EPROTO with the first
  * broken one in `*broken` (a constant string; `broken` may be NULL). For tests; O(handles). Not

@@ -80,9 +80,9 @@ typedef struct eddy_pool_metrics {
     eddy_lane_metrics lanes[EDDY_LANES];
 } eddy_pool_metrics;
 
-/* Copies the counts of one moment into `*metrics`. Takes the pool's lock for that long. Any thread.
- */
-EDDY_API void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics);
+/* Copies the counts of one moment: as much as `size` says, which is sizeof *metrics. What a caller
+ * knows beyond this library is zeroed. Takes the pool's lock for that long. Any thread. */
+EDDY_API void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics, size_t size);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 #include <eddy/arena.h>
 
 #include "check.h"
+#include "copy.h"
 #include "handle.h"
 #include "list.h"
 #include "loop.h"
@@ -283,10 +284,11 @@ int eddy_loop_close(eddy_loop *loop) {
 
 /* --- Counts --- */
 
-void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics) {
-    *metrics = loop->metrics;
-    metrics->turns = loop->turn - 1;
-    metrics->waits = metrics->turns - loop->turns_without_wait + loop->waits_again;
-    metrics->active = loop->active;
-    metrics->timers_active = loop->timers.count;
+void eddy_loop_read_metrics(const eddy_loop *loop, eddy_metrics *metrics, size_t size) {
+    eddy_metrics now = loop->metrics;
+    now.turns = loop->turn - 1;
+    now.waits = now.turns - loop->turns_without_wait + loop->waits_again;
+    now.active = loop->active;
+    now.timers_active = loop->timers.count;
+    copy_known(metrics, size, &now, sizeof now);
 }

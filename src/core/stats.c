@@ -11,6 +11,7 @@
 #include <eddy/stats.h>
 
 #include "check.h"
+#include "copy.h"
 #include "histogram.h"
 #include "loop.h"
 #include "observe.h"
@@ -208,9 +209,7 @@ int eddy_loop_read_stats(const eddy_loop *loop, eddy_loop_stats *figures, size_t
     eddy__inbox_look(loop, stats_count_post, &it->inbox.now);
     it->deferred.now = stats_count_deferred(&loop->deferred);
     it->closing.now = stats_count_deferred(&loop->closing);
-    size_t known = size < sizeof *it ? size : sizeof *it;
-    memcpy(figures, it, known);
-    memset((char *)figures + known, 0, size - known);
+    copy_known(figures, size, it, sizeof *it);
     return 0;
 }
 

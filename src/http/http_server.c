@@ -337,5 +337,7 @@ const char *eddy__http_date(eddy_http *http) {
 }
 
 void eddy_http_read_counts(const eddy_http *http, eddy_http_counts *counts, size_t size) {
-    memcpy(counts, &http->counts, size < sizeof *counts ? size : sizeof *counts);
+    size_t known = size < sizeof *counts ? size : sizeof *counts;
+    memcpy(counts, &http->counts, known);
+    memset((char *)counts + known, 0, size - known);
 }

@@ -4,6 +4,7 @@
 #include "pool.h"
 
 #include "../core/callback.h"
+#include "../core/copy.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -333,13 +334,15 @@ int eddy_pool_drain(eddy_pool *pool, int64_t timeout_ns,
     return left.count;
 }
 
-void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics) {
+void eddy_pool_read_metrics(eddy_pool *pool, eddy_pool_metrics *metrics, size_t size) {
+    eddy_pool_metrics now = {0};
     bool is_parents = eddy__pool_is_parents(pool);
     if (!is_parents) eddy_os_lock(&pool->lock);
-    metrics->threads = pool->threads;
-    metrics->threads_idle = pool->threads_idle;
-    metrics->threads_max = pool->threads_max;
-    metrics->threads_started = pool->threads_started;
-    for (int i = 0; i < EDDY_LANES; i++) metrics->lanes[i] = pool->lanes[i].counts;
+    now.threads = pool->threads;
+    now.threads_idle = pool->threads_idle;
+    now.threads_max = pool->threads_max;
+    now.threads_started = pool->threads_started;
+    for (int i = 0; i < EDDY_LANES; i++) now.lanes[i] = pool->lanes[i].counts;
     if (!is_parents) eddy_os_unlock(&pool->lock);
+    copy_known(metrics, size, &now, sizeof now);
 }

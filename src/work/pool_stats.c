@@ -2,6 +2,8 @@
  * Threading: any thread; pool->stats and what it points at are guarded by pool->lock. */
 #include "pool.h"
 
+#include "../core/copy.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -26,12 +28,9 @@ void eddy_pool_stats_stop(eddy_pool *pool) {
 
 int eddy_pool_read_stats(eddy_pool *pool, eddy_pool_stats *figures, size_t size) {
     if (eddy__pool_is_parents(pool)) return -ECHILD;
-    size_t known = size < sizeof *figures ? size : sizeof *figures;
     eddy_os_lock(&pool->lock);
     bool is_measured = pool->stats != NULL;
-    if (is_measured) memcpy(figures, pool->stats, known);
+    if (is_measured) copy_known(figures, size, pool->stats, sizeof *figures);
     eddy_os_unlock(&pool->lock);
-    if (!is_measured) return -ENOENT;
-    memset((char *)figures + known, 0, size - known);
-    return 0;
+    return is_measured ? 0 : -ENOENT;
 }

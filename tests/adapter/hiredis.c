@@ -109,7 +109,7 @@ START_TEST(a_server_that_goes_away_and_comes_back) {
     redisAsyncCommand(context, on_reply, NULL, "PING");
     test_turn_for(loop, 20 * EDDY_NS_PER_MS);
     eddy_metrics before, after;
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
     control_server(_i == 0 ? "stop" : "crash");
     test_turn_until(loop, &is_down);
     ck_assert(nothings == 2 && replies == 0 && status_of_loss == REDIS_ERR);
@@ -123,7 +123,7 @@ START_TEST(a_server_that_goes_away_and_comes_back) {
     test_turn_until(loop, &is_up);
     redisAsyncDisconnect(context);
     run_to_end();
-    eddy_loop_read_metrics(loop, &after);
+    eddy_loop_read_metrics(loop, &after, sizeof after);
     ck_assert_uint_eq(after.events_stale, before.events_stale);
 }
 END_TEST

@@ -97,12 +97,12 @@ START_TEST(the_first_of_several_hosts_refuses) {
     eddy_metrics before, after;
     for (int i = 0; i < 10; i++) {
         struct query query = {0};
-        eddy_loop_read_metrics(loop, &before);
+        eddy_loop_read_metrics(loop, &before, sizeof before);
         link_open_with(&one, loop, info, config_of(_i));
         query_run(&query, &one, "select 1");
         ck_assert_str_eq(query.first, "1");
         link_close(&one);
-        eddy_loop_read_metrics(loop, &after);
+        eddy_loop_read_metrics(loop, &after, sizeof after);
         ck_assert_uint_eq(after.events_stale, before.events_stale);
     }
     close(fd);

@@ -128,7 +128,7 @@ static void run(const char *what, unsigned events_per_turn, bool on_pool, unsign
             exit(1);
     }
     if (eddy_loop_run(loop, EDDY_RUN_DEFAULT) < 0 || ups != count) exit(1);
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     if (is_measuring)
         printf("%-34s %6.0f ms | timer late by %5.1f ms | longest turn %5.1f ms, all %4.0f ms of "
                "processor time | %llu waits\n",

@@ -49,14 +49,14 @@ static int connect_client(void) {
 }
 
 static void mark(void) {
-    eddy_loop_read_metrics(server.context.loop, &before);
+    eddy_loop_read_metrics(server.context.loop, &before, sizeof before);
 }
 
 /* Since the mark: so many waits at most, and of those so many that found nothing. What a thread has
  * to do, because a file system cannot say whether it would block, may cost one more. */
 static void expect_budget(const char *what, uint64_t waits, uint64_t empty) {
     eddy_metrics now;
-    eddy_loop_read_metrics(server.context.loop, &now);
+    eddy_loop_read_metrics(server.context.loop, &now, sizeof now);
     waits += now.jobs - before.jobs;
     now.waits -= before.waits;
     now.waits_empty -= before.waits_empty;
@@ -163,7 +163,7 @@ START_TEST(a_client_that_takes_nothing_costs_nothing) {
         ck_assert_int_lt(stretches++, 100);
         mark();
         test_turn_for(server.context.loop, 50 * EDDY_NS_PER_MS);
-        eddy_loop_read_metrics(server.context.loop, &now);
+        eddy_loop_read_metrics(server.context.loop, &now, sizeof now);
     } while (now.writes > before.writes);
     expect_budget("a client that takes nothing", 2, 2);
     close(fd);

@@ -180,7 +180,7 @@ static void on_wait_over(eddy_hook *hook) {
     (void)hook;
     if (pool == NULL) return;
     do {
-        eddy_pool_read_metrics(pool, &now);
+        eddy_pool_read_metrics(pool, &now, sizeof now);
         for (int lane = 0; lane < EDDY_LANES; lane++)
             if (now.lanes[lane].queued + now.lanes[lane].running > 0) return;
         sched_yield();

@@ -37,7 +37,7 @@ static void end(void) {
 
 static uint64_t waits_so_far(void) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return metrics.waits;
 }
 
@@ -110,7 +110,7 @@ START_TEST(what_is_muted_between_the_waits_is_not_found_again) {
     begin(64, 20, on_ready_mute, EDDY_READ);
     turn();
     ck_assert_uint_eq(told, MANY);
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_eq(metrics.events, MANY);
     ck_assert_uint_eq(metrics.waits, 5);
     ck_assert_uint_eq(metrics.waits_empty, 0);
@@ -122,7 +122,7 @@ START_TEST(a_last_wait_that_finds_nothing_is_counted_as_empty) {
     eddy_metrics metrics;
     begin(MANY / 3, 20, on_ready_once, EDDY_READ);
     turn();
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_eq(metrics.turns, 1);
     ck_assert_uint_eq(metrics.waits, 4);
     ck_assert_uint_eq(metrics.waits_empty, 1);

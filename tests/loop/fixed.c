@@ -41,7 +41,7 @@ static void begin(void) {
 
 static uint64_t asked(void) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return metrics.allocations;
 }
 

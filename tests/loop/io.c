@@ -38,7 +38,7 @@ static void turn(void) {
 
 static eddy_metrics counts(void) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return metrics;
 }
 

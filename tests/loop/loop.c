@@ -180,7 +180,7 @@ START_TEST(all_memory_comes_from_the_allocator_given) {
     eddy_loop *loop = test_loop_open_with((eddy_loop_config){.allocator = &allocator});
     allocator = (eddy_allocator){0};
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_gt(memory.asked, 0);
     ck_assert_uint_eq(metrics.allocations, memory.asked);
     eddy_timer timers[100];
@@ -188,7 +188,7 @@ START_TEST(all_memory_comes_from_the_allocator_given) {
         eddy_timer_init(&timers[i], loop);
         ck_assert_int_eq(eddy_timer_start(&timers[i], do_nothing, 1, 0), 0);
     }
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_eq(metrics.allocations, memory.asked);
     for (int i = 0; i < 100; i++) eddy_timer_stop(&timers[i]);
     test_loop_close(loop);
@@ -254,6 +254,28 @@ START_TEST(loops_are_independent) {
 }
 END_TEST
 
+/* A program of another header: its struct is shorter, and what lies behind it stays; or longer, and
+ * nothing of it stays unset. */
+START_TEST(counts_are_told_as_far_as_the_caller_knows_them) {
+    eddy_loop *loop;
+    ck_assert_int_eq(open_with(&loop, (eddy_loop_config){0}), 0);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_NOWAIT), 0);
+    struct {
+        eddy_metrics known;
+        uint64_t unknown;
+    } longer;
+    memset(&longer, 0x5a, sizeof longer);
+    eddy_loop_read_metrics(loop, &longer.known, offsetof(eddy_metrics, waits));
+    ck_assert_uint_eq(longer.known.turns, 1);
+    ck_assert_uint_eq(longer.known.waits, UINT64_C(0x5a5a5a5a5a5a5a5a));
+    eddy_loop_read_metrics(loop, &longer.known, sizeof longer);
+    ck_assert_uint_eq(longer.known.waits, 1);
+    ck_assert_uint_eq(longer.known.timers_active, 0);
+    ck_assert_uint_eq(longer.unknown, 0);
+    ck_assert_int_eq(eddy_loop_close(loop), 0);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("loop");
     ck_add(suite, "open", a_loop_opens_on_the_backend_asked_for_by_name,
@@ -265,6 +287,6 @@ Suite *make_suite(void) {
            open_without_memory_says_so_and_leaves_nothing,
            all_memory_comes_from_the_allocator_given);
     ck_add(suite, "close", close_is_busy_while_a_handle_is_active, close_is_busy_inside_a_callback,
-           loops_are_independent);
+           loops_are_independent, counts_are_told_as_far_as_the_caller_knows_them);
     return suite;
 }

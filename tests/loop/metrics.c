@@ -6,7 +6,7 @@ static eddy_loop *loop;
 static eddy_metrics before;
 
 static void mark(void) {
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
 }
 
 /* What was counted since the mark. */
@@ -14,7 +14,7 @@ static void mark(void) {
 
 static eddy_metrics now(void) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return metrics;
 }
 

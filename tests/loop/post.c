@@ -198,9 +198,9 @@ START_TEST(four_threads_post_in_order_and_exactly_once) {
     ck_assert_int_eq(eddy_timer_start(&warm, bite, EDDY_NS_PER_S, 0), 0);
     eddy_timer_stop(&warm);
     eddy_metrics before, after;
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
     run_sources();
-    eddy_loop_read_metrics(loop, &after);
+    eddy_loop_read_metrics(loop, &after, sizeof after);
     ck_assert_uint_eq(after.completions - before.completions, THREADS * EACH);
     ck_assert_uint_le(after.wake_reads - before.wake_reads, THREADS * EACH);
     ck_assert_uint_eq(after.allocations, before.allocations);
@@ -281,10 +281,10 @@ START_TEST(a_loop_that_turns_is_not_rung_for) {
     begin();
     eddy_metrics before, after;
     links = 0;
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
     eddy_loop_post(loop, &posts[0], post_next);
     ck_assert_int_eq(test_run(loop, EDDY_RUN_DEFAULT), 0);
-    eddy_loop_read_metrics(loop, &after);
+    eddy_loop_read_metrics(loop, &after, sizeof after);
     ck_assert_uint_eq(links, CHAIN);
     ck_assert_uint_eq(after.completions - before.completions, CHAIN);
     ck_assert_uint_eq(after.events - before.events, 1);

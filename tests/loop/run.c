@@ -152,12 +152,12 @@ START_TEST(stop_before_the_run_makes_it_make_no_turn_once) {
     for (int i = 0; i < 3; i++) {
         calls = 0;
         eddy_metrics before, after;
-        eddy_loop_read_metrics(loop, &before);
+        eddy_loop_read_metrics(loop, &before, sizeof before);
         start_timer(&timer, count_timer, 0, 0);
         eddy_loop_stop(loop);
         eddy_loop_stop(loop);
         ck_assert_int_eq(eddy_loop_run(loop, modes[i]), 1);
-        eddy_loop_read_metrics(loop, &after);
+        eddy_loop_read_metrics(loop, &after, sizeof after);
         ck_assert_int_eq(calls, 0);
         ck_assert_uint_eq(after.turns, before.turns);
         ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
@@ -256,7 +256,7 @@ START_TEST(alive_follows_start_stop_ref_unref_in_every_order) {
             break;
         }
         eddy_metrics metrics;
-        eddy_loop_read_metrics(loop, &metrics);
+        eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
         ck_assert_int_eq(eddy_is_active(&timer.handle), active);
         ck_assert_int_eq(eddy_loop_is_alive(loop), active && referenced);
         ck_assert_uint_eq(metrics.active, active && referenced);

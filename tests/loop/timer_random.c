@@ -99,7 +99,7 @@ static void turn_and_compare(void) {
         ck_assert_msg(it->due_ns > began_ns, "seed %llu: a due timer did not fire", seed);
     }
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_eq(metrics.timers_active, active);
 }
 

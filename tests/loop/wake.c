@@ -137,10 +137,10 @@ START_TEST(many_sends_cost_one_read) {
     ck_assert_int_eq(eddy_wake_start(&a, on_wake), 0);
     ck_assert_int_eq(eddy_wake_start(&b, on_wake), 0);
     eddy_metrics before, after;
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
     for (int i = 0; i < 1000; i++) eddy_wake_send(i % 2 == 0 ? &a : &b);
     turn();
-    eddy_loop_read_metrics(loop, &after);
+    eddy_loop_read_metrics(loop, &after, sizeof after);
     ck_assert_uint_eq(after.wake_reads - before.wake_reads, test_wake_reads());
     ck_assert_uint_eq(after.events - before.events, 1);
     ck_assert_uint_eq(after.completions - before.completions, 2);

@@ -53,7 +53,7 @@ static size_t count_of(eddy_kind kind) {
 static void expect_all_but(const eddy_loop *loop, unsigned inner) {
     eddy_metrics metrics;
     unsigned count = 0;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     for (size_t i = 0; i < told_count; i++)
         if (told[i].kind != EDDY_KIND_POST && told[i].kind != EDDY_KIND_CONNECT)
             count += told[i].referenced;

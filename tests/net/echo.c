@@ -184,7 +184,7 @@ START_TEST(messages_allocate_nothing) {
     end_connect_both(&a.end, loop, &b.end, loop);
     eddy_metrics before, after;
     for (int round = 0; round < 2; round++) {
-        eddy_loop_read_metrics(loop, &before);
+        eddy_loop_read_metrics(loop, &before, sizeof before);
         a.left = 1000;
         b.left = 2000;
         a.end.told = false;
@@ -196,7 +196,7 @@ START_TEST(messages_allocate_nothing) {
         ck_assert_int_eq(
             eddy_stream_write(&a.end.stream, &a.write, a.data, sizeof a.data, pong_written), 0);
         test_turn_until(loop, &a.end.told);
-        eddy_loop_read_metrics(loop, &after);
+        eddy_loop_read_metrics(loop, &after, sizeof after);
     }
     ck_assert_uint_eq(after.allocations, before.allocations);
     /* A message is one read and one write, and interest is never changed. */

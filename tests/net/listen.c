@@ -81,7 +81,7 @@ START_TEST(connections_are_handed_out_non_blocking) {
     ck_assert_int_eq(server.count, 64); /* of a turn */
     turn_until_count(loop, &server, 100);
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_ge(metrics.accepts, 100);
     ck_assert_uint_eq(metrics.accepts_shed, 0);
     for (int i = 0; i < 100; i++) close(clients[i]);

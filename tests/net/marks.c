@@ -5,7 +5,7 @@ static char big[4 << 20];
 
 static eddy_metrics metrics_of(const eddy_loop *loop) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return metrics;
 }
 

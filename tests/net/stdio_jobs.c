@@ -71,13 +71,13 @@ START_TEST(a_thread_waits_where_others_are_faster_and_the_close_for_it) {
     ck_assert_int_eq((int)write(slave, "x", 1), 1);
     do { /* until its job is behind the one that is held */
         turns(1);
-        eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics);
+        eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics, sizeof metrics);
     } while (metrics.lanes[EDDY_LANE_FILE].running < 1 || metrics.lanes[EDDY_LANE_FILE].queued < 1);
     ck_assert_int_eq((int)read(master, &byte, 1), 1);
     ck_assert_int_eq((int)write(held[1], "x", 1), 1);
     do {
         turns(1);
-        eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics);
+        eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics, sizeof metrics);
     } while (metrics.lanes[EDDY_LANE_FILE].done < 1 || metrics.lanes[EDDY_LANE_FILE].running < 1);
     ck_assert_uint_eq(reader.reads, 0);
     ck_assert_int_eq(eddy_stream_close(&reader.stream, end_on_close), 0);

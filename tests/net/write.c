@@ -64,7 +64,7 @@ START_TEST(writes_of_a_turn_go_out_in_one_call_and_in_order) {
     ck_assert_uint_eq(order_next, 32);
     ck_assert_uint_eq(eddy_stream_queued(&end.stream), 0);
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_eq(metrics.writes, 1);
     drain_plain(peer, &sum, &ended);
     ck_assert_uint_eq(sum, expected);

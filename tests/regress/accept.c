@@ -85,7 +85,7 @@ static void end_clients(pid_t child, int hold) {
 
 static eddy_metrics metrics_of(const eddy_loop *loop) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return metrics;
 }
 

@@ -72,7 +72,7 @@ static struct outcome serve(int clients, int error, int times) {
     outcome.time_ns = test_now_ns() - outcome.time_ns;
     outcome.accepted = accepted;
     outcome.failed = failed;
-    eddy_loop_read_metrics(loop, &outcome.metrics);
+    eddy_loop_read_metrics(loop, &outcome.metrics, sizeof outcome.metrics);
     faults_left = rounds_left = 0;
     for (int i = 0; i < clients; i++) close(fds[i]);
     ck_assert_int_eq(eddy_listener_close(&listener, on_closed), 0);

@@ -7,12 +7,12 @@ static eddy_loop *loop;
 static eddy_metrics before;
 
 static void mark(void) {
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
 }
 
 static eddy_metrics spent(void) {
     eddy_metrics now;
-    eddy_loop_read_metrics(loop, &now);
+    eddy_loop_read_metrics(loop, &now, sizeof now);
     now.waits -= before.waits;
     now.waits_empty -= before.waits_empty;
     now.events -= before.events;

@@ -133,7 +133,7 @@ static void child_calls_twice(void) {
         child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);
         child_assert(jobs[1].ran == round && jobs[1].done == round);
         eddy_pool_metrics metrics;
-        eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics);
+        eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics, sizeof metrics);
         child_assert(metrics.lanes[EDDY_LANE_CPU].done == (unsigned)round);
     }
     child_assert(eddy_loop_close(loop) == 0);
@@ -195,7 +195,7 @@ static atomic_bool storm_over;
 
 static void *look_again_and_again(void *argument) {
     eddy_pool_metrics metrics;
-    while (!atomic_load(&storm_over)) eddy_pool_read_metrics(argument, &metrics);
+    while (!atomic_load(&storm_over)) eddy_pool_read_metrics(argument, &metrics, sizeof metrics);
     return NULL;
 }
 

@@ -355,7 +355,7 @@ START_TEST(a_job_is_taken_back_though_there_is_no_backend) {
     done = 0;
     ck_assert_int_eq(eddy_work_submit(loop, &work, EDDY_LANE_CPU, on_work, on_done), 0);
     eddy_pool_metrics metrics; /* a thread that is just starting may hold a lock of malloc's */
-    do eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics);
+    do eddy_pool_read_metrics(eddy_loop_pool(loop), &metrics, sizeof metrics);
     while (metrics.threads_idle == 0 && sched_yield() == 0);
     in_child(child_takes_its_job_back);
     while (done == 0) ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);

@@ -284,7 +284,7 @@ static eddy_metrics sleep_for_each(eddy_wakeup_kind kind) {
     ck_assert_uint_eq(loop->wakeup.refused, 0);
     eddy_timer_stop(&watchdog);
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     test_loop_close(loop);
     return metrics;
 }
@@ -370,10 +370,10 @@ static void expect_no_wake_up(const char *from, unsigned waits) {
     eddy_metrics before, after;
     uint64_t due = loop->wakeup.due;
     own_ran = own_woken = 0;
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
     for (int i = 0; i < 3 && own_ran + own_woken < 2; i++)
         ck_assert_int_ge(eddy_loop_run(loop, i == 0 ? EDDY_RUN_ONCE : EDDY_RUN_NOWAIT), 0);
-    eddy_loop_read_metrics(loop, &after);
+    eddy_loop_read_metrics(loop, &after, sizeof after);
     ck_assert_msg(own_ran == 1 && own_woken == 1, "from %s: %u and %u calls", from, own_ran,
                   own_woken);
     ck_assert_msg(after.waits - before.waits <= waits, "from %s: %u waits", from,

@@ -119,7 +119,7 @@ static void shed_without_files(void) {
     child_assert(connect(client, (struct sockaddr *)&address, length) == 0);
     allow_no_more_descriptors(client);
     child_assert(eddy_loop_run(loop, EDDY_RUN_ONCE) == 1);
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     child_assert(metrics.accepts_shed == 1 && listener.reserve >= 0);
     child_assert(read(client, &byte, 1) == 0);
     close(client);
@@ -177,13 +177,13 @@ static void check_timers(eddy_loop *loop) {
     }
     for (int i = 0; i < 5; i++) {
         fired_ns = 0;
-        eddy_loop_read_metrics(loop, &before);
+        eddy_loop_read_metrics(loop, &before, sizeof before);
         eddy_loop_update_now(loop);
         child_assert(eddy_timer_start(&timer, on_timer, near_ns[i], 0) == 0);
         int64_t due_ns = eddy_timer_due_ns(&timer);
         while (fired_ns == 0) child_assert(eddy_loop_run(loop, EDDY_RUN_ONCE) == 1);
         child_assert(fired_ns >= due_ns && late_ns >= 0);
-        eddy_loop_read_metrics(loop, &after);
+        eddy_loop_read_metrics(loop, &after, sizeof after);
         child_assert(after.waits - before.waits == 1);
     }
     for (int i = 0; i < 4; i++) eddy_timer_stop(&far[i]);
@@ -243,7 +243,7 @@ static void check_pool(void) {
     child_assert(eddy_pool_drain(pool, 0, NULL, NULL) >= 0);
     child_assert(eddy_pool_drain(pool, 10 * EDDY_NS_PER_S, NULL, NULL) == 0);
     child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);
-    do eddy_pool_read_metrics(pool, &metrics);
+    do eddy_pool_read_metrics(pool, &metrics, sizeof metrics);
     while (metrics.threads > 0);
     child_assert(eddy_work_submit(loop, &it, EDDY_LANE_CPU, work, on_work) == 0);
     child_assert(eddy_loop_run(loop, EDDY_RUN_DEFAULT) == 0);

@@ -90,10 +90,10 @@ START_TEST(a_stop_after_the_close_costs_no_new_registrations) {
         }
         turn(); /* nineteen stale records */
         eddy_metrics before, after;
-        eddy_loop_read_metrics(loop, &before);
+        eddy_loop_read_metrics(loop, &before, sizeof before);
         turn();
         turn();
-        eddy_loop_read_metrics(loop, &after);
+        eddy_loop_read_metrics(loop, &after, sizeof after);
         ck_assert_uint_eq(after.backend_adds, before.backend_adds);
         for (int i = 0; i < 20; i++) {
             eddy_io_stop(&many[i]);

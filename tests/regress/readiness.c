@@ -531,10 +531,10 @@ END_TEST
 START_TEST(a_number_that_is_not_open_costs_no_memory) {
     begin();
     eddy_metrics before, after;
-    eddy_loop_read_metrics(loop, &before);
+    eddy_loop_read_metrics(loop, &before, sizeof before);
     int err = eddy_io_start(&a, on_event, 10000000, EDDY_READ);
     ck_assert(err == -EBADF || err == -ERANGE);
-    eddy_loop_read_metrics(loop, &after);
+    eddy_loop_read_metrics(loop, &after, sizeof after);
     ck_assert_uint_eq(after.allocations, before.allocations);
     end();
 }

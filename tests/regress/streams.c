@@ -446,7 +446,7 @@ START_TEST(flood_on_one_stream_does_not_starve_a_timer) {
     eddy_timer_init(&timer, loop);
     ck_assert_int_eq(eddy_timer_start(&timer, tick, 10 * EDDY_NS_PER_MS, 10 * EDDY_NS_PER_MS), 0);
     test_turn_until(loop, &flood_over);
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_gt(to.received, sizeof big);
     ck_assert_uint_le(to.received / metrics.turns, (256 << 10) + (64 << 10));
     end_close(&from);

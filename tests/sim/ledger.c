@@ -245,7 +245,7 @@ void party_close(struct party *party) {
 
 uint64_t party_turns(const struct party *party) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(party->loop, &metrics);
+    eddy_loop_read_metrics(party->loop, &metrics, sizeof metrics);
     return metrics.turns - party->failed;
 }
 

@@ -164,7 +164,7 @@ static void look_after_listener(struct house *house) {
     if (house->listener == NULL && !mesh.ends) open_listener(house);
     if (house->listener == NULL || house->listener_closing) return;
     eddy_metrics metrics;
-    eddy_loop_read_metrics(house->party.loop, &metrics);
+    eddy_loop_read_metrics(house->party.loop, &metrics, sizeof metrics);
     if (metrics.accepts_shed > 0) house->is_rude = true;
     if (house->listener_paused && (mesh.ends || sim_below(2) == 0)) {
         int err = CALL(&house->party, eddy_listener_resume(house->listener));
@@ -289,7 +289,7 @@ static void open_house(struct house *house, unsigned number) {
 
 static void close_house(struct house *house) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(house->party.loop, &metrics);
+    eddy_loop_read_metrics(house->party.loop, &metrics, sizeof metrics);
     sim_check(metrics.closed == house->closed, "%llu closed, not %llu",
               (unsigned long long)metrics.closed, (unsigned long long)house->closed);
     sim_check(metrics.completions == house->completions, "%llu completions, not %llu",

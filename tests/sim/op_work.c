@@ -190,7 +190,7 @@ static void drain(eddy_pool *pool) {
 
 static void read_pool(eddy_pool *pool) {
     eddy_pool_metrics metrics;
-    eddy_pool_read_metrics(pool, &metrics);
+    eddy_pool_read_metrics(pool, &metrics, sizeof metrics);
     sim_check(metrics.threads <= metrics.threads_max && metrics.threads_idle <= metrics.threads,
               "%u threads, %u of them idle, of %u", metrics.threads, metrics.threads_idle,
               metrics.threads_max);

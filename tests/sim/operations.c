@@ -42,7 +42,7 @@ struct desk *some_desk(void) {
 static void look_around(struct desk *desk) {
     eddy_metrics metrics;
     const char *broken = NULL;
-    eddy_loop_read_metrics(desk->party.loop, &metrics);
+    eddy_loop_read_metrics(desk->party.loop, &metrics, sizeof metrics);
     sim_check(metrics.waits_empty <= metrics.waits && metrics.events_stale <= metrics.events,
               "the metrics contradict each other");
     sim_check(metrics.active == 0 || eddy_loop_is_alive(desk->party.loop), "active, but not alive");

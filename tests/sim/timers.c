@@ -96,7 +96,7 @@ static void compare(void) {
         referenced += watch->is_running && !watch->is_unreferenced;
     }
     eddy_metrics metrics;
-    eddy_loop_read_metrics(storm.party.loop, &metrics);
+    eddy_loop_read_metrics(storm.party.loop, &metrics, sizeof metrics);
     sim_check(metrics.timers_active == running, "%u timers, not %u", metrics.timers_active,
               running);
     sim_check(metrics.timers == storm.fired, "%llu were fired, not %llu",

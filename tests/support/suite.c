@@ -136,7 +136,7 @@ void test_socket_pair(int ends[2]) {
 
 unsigned test_metric_waits(const eddy_loop *loop) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return (unsigned)metrics.waits;
 }
 

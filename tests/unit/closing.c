@@ -90,7 +90,7 @@ START_TEST(what_is_closed_by_a_deferred_call_is_closed_in_this_turn) {
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_DEFAULT), 0);
     trace_is("s");
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     ck_assert_uint_eq(metrics.closed, 2);
     ck_assert_uint_eq(metrics.deferred, 1);
     test_loop_close(loop);

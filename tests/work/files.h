@@ -79,7 +79,7 @@ static inline void erase(struct place *place, const char *name) {
 
 static inline eddy_metrics loop_metrics(const eddy_loop *loop) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     return metrics;
 }
 

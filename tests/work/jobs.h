@@ -94,7 +94,7 @@ static inline eddy_pool *pool_open(eddy_pool_config config) {
 
 static inline eddy_pool_metrics pool_metrics(eddy_pool *pool) {
     eddy_pool_metrics metrics;
-    eddy_pool_read_metrics(pool, &metrics);
+    eddy_pool_read_metrics(pool, &metrics, sizeof metrics);
     return metrics;
 }
 

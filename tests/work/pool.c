@@ -466,8 +466,12 @@ START_TEST(the_pool_counts_waiting_and_running) {
     ck_assert_int_ge(lane->wait_ns, 20 * EDDY_NS_PER_MS); /* 0 + 2 + 4 + 6 + 8 ms */
     ck_assert_uint_eq(metrics.lanes[EDDY_LANE_FILE].done, 0);
     eddy_metrics counts;
-    eddy_loop_read_metrics(loop, &counts);
+    eddy_loop_read_metrics(loop, &counts, sizeof counts);
     ck_assert_uint_eq(counts.jobs, 5);
+    eddy_pool_metrics shorter = {.threads_max = 77}; /* of a header that has the first two alone */
+    eddy_pool_read_metrics(pool, &shorter, offsetof(eddy_pool_metrics, threads_max));
+    ck_assert_uint_eq(shorter.threads, metrics.threads);
+    ck_assert_uint_eq(shorter.threads_max, 77);
     test_loop_close(loop);
     ck_assert_int_eq(eddy_pool_close(pool), 0);
 }

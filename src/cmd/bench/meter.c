@@ -126,7 +126,7 @@ int64_t bench_kernel_memory_bytes(void) {
  * what is added, and changes memory from then on. */
 int64_t bench_loop_calls(const eddy_loop *loop) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     unsigned able = eddy_loop_backend(loop)->capabilities;
     uint64_t calls = metrics.waits + metrics.backend_adds + metrics.wake_reads + metrics.reads +
                      metrics.writes + metrics.accepts + metrics.file_attempts;

@@ -36,7 +36,7 @@ static void note_slowest(struct monitor *monitor) {
 static void show(struct monitor *monitor) {
     struct figures *own = &monitor->own;
     (void)eddy_loop_read_stats(monitor->context->loop, &own->loop, sizeof own->loop);
-    eddy_loop_read_metrics(monitor->context->loop, &own->metrics);
+    eddy_loop_read_metrics(monitor->context->loop, &own->metrics, sizeof own->metrics);
     eddy_http_read_counts(monitor->http, &own->http, sizeof own->http);
     own->oldest_ns = own->loop.now_ns;
     note_slowest(monitor);
@@ -67,7 +67,7 @@ static struct gathering *gather(struct monitor *monitor) {
     all->loops = board->count;
     all->version = eddy_version();
     all->backend = eddy_loop_backend(monitor->context->loop)->name;
-    eddy_pool_read_metrics(board->pool, &all->pool);
+    eddy_pool_read_metrics(board->pool, &all->pool, sizeof all->pool);
     (void)eddy_pool_read_stats(board->pool, &all->jobs, sizeof all->jobs);
     return it;
 }

@@ -143,7 +143,7 @@ void show_look_take(struct show_look *look, eddy_loop *loop, struct show_clients
     for (unsigned i = 0; i < LOOK_CLIENTS; i++) clients->all[i].is_seen = false;
     eddy_loop_walk(loop, see, &walk);
     name_clients(&walk);
-    eddy_loop_read_metrics(loop, &look->metrics);
+    eddy_loop_read_metrics(loop, &look->metrics, sizeof look->metrics);
     look->backend = eddy_loop_backend(loop)->name;
     look->time_ns = show_now_ns();
 }

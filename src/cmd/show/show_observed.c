@@ -26,7 +26,7 @@ static void on_ask(eddy_post *post) {
     struct show_look *look = &observed->taken;
     eddy_loop *loop = eddy_http_loop(observed->http);
     show_look_take(look, loop, &observed->clients, show_scenes_job, &observed->scenes);
-    eddy_pool_read_metrics(observed->pool, &look->pool);
+    eddy_pool_read_metrics(observed->pool, &look->pool, sizeof look->pool);
     eddy_http_read_counts(observed->http, &look->http, sizeof look->http);
     show_window_read(&observed->watch.lag, look->time_ns, &look->lag);
     show_window_read(&observed->late, look->time_ns, &look->late);
