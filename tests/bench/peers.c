@@ -192,13 +192,12 @@ static int count(struct bench_case *cases, size_t found, unsigned operations) {
 
 static int run(const struct options *options) {
     static struct bench_case cases[CASES_MAX];
-    static struct bench_result results[CASES_MAX];
     char text[64];
     size_t found = make_cases(cases, options);
     int err = options->is_pinned ? pin(options->core) : 0;
     if (err == 0 && options->count > 0) return count(cases, found, options->count);
     if (err == 0 && options->bench.format == BENCH_TABLE) tell_libraries();
-    if (err == 0) return bench_execute(&options->bench, cases, found, results);
+    if (err == 0) return bench_execute(&options->bench, cases, found);
     fprintf(stderr, "eddy-peers: %s\n", eddy_strerror(err, text, sizeof text));
     return 1;
 }

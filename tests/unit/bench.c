@@ -3,6 +3,7 @@
 
 #include "bench.h"
 #include "figure.h"
+#include "samples.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,25 @@ START_TEST(a_figure_is_the_median_between_the_quartiles) {
     ck_assert(it.median == 3 && it.low == 2 && it.high == 4);
     it = bench_figure_of(four, 4);
     ck_assert(it.median == 25 && it.low == 17.5 && it.high == 32.5);
+}
+END_TEST
+
+/* The ranks are those of tables of the binomial distribution. */
+START_TEST(an_interval_of_the_median_is_of_two_of_the_values) {
+    static const struct {
+        unsigned count, low, high; /* the values are 1, 2, 3 and so on */
+    } intervals[] = {{1, 1, 1}, {5, 1, 5},   {6, 1, 6},   {8, 1, 8},
+                     {9, 2, 8}, {15, 4, 12}, {20, 6, 15}, {100, 40, 61}};
+    for (size_t i = 0; i < sizeof intervals / sizeof intervals[0]; i++) {
+        double values[100];
+        unsigned count = intervals[i].count;
+        for (unsigned k = 0; k < count; k++) values[k] = count - k;
+        struct bench_figure it = bench_interval_of(values, count);
+        ck_assert_msg(it.low == intervals[i].low && it.high == intervals[i].high, "%u: %g %g",
+                      count, it.low, it.high);
+        ck_assert(it.median == (1 + count) / 2.0);
+    }
+    ck_assert(bench_interval_of(NULL, 0).low < 0);
 }
 END_TEST
 
@@ -71,25 +91,83 @@ START_TEST(each_case_has_a_result) {
     static const char *const reasons[] = {
         "the thing: ", "nothing was done: ", "gave up: ", "died of signal 9", "took too long: "};
     enum { COUNT = sizeof cases / sizeof cases[0] };
-    struct bench_result results[COUNT];
+    struct bench_result results[COUNT + 1];
+    struct bench_samples samples;
     struct bench_plan plan = {.rounds = 3, .time_ns = 1, .show_progress = true};
-    ck_assert_int_eq(bench_run(cases, COUNT, &plan, results), 0);
+    ck_assert_int_eq(bench_samples_init(&samples, cases, COUNT, true), 0);
+    ck_assert_uint_eq(samples.row_count, COUNT + 1);
+    ck_assert_int_eq(bench_run(&samples, &plan), 0);
+    for (size_t i = 0; i <= COUNT; i++) bench_result_of(&samples, i, &results[i]);
     for (int i = 0; i < COUNT; i++) ck_assert_ptr_eq(results[i].of, &cases[i]);
+    ck_assert(results[COUNT].of == &cases[0] && results[COUNT].is_control);
+    ck_assert(results[COUNT].ratio.median == 1 && results[COUNT].rounds == 3);
     ck_assert_int_eq(results[0].error, 0);
     ck_assert(results[0].time_ns.median == 100 && results[0].cpu_ns.median == 50);
     ck_assert(results[0].ratio.median == 1 && results[1].ratio.median == 2.5);
     ck_assert(results[0].calls.median < 0 && results[0].switches.median < 0);
     ck_assert(!results[0].is_wide);
-    ck_assert_int_ge(results[1].p50_ns, 2500 - 2500 / 16);
     for (int i = 2; i < COUNT; i++) {
         ck_assert_int_ne(results[i].error, 0);
         ck_assert_msg(strncmp(results[i].why, reasons[i - 2], strlen(reasons[i - 2])) == 0, "%s",
                       results[i].why);
     }
     plan.rounds = 0;
-    ck_assert_int_eq(bench_run(cases, COUNT, &plan, results), -EINVAL);
+    ck_assert_int_eq(bench_run(&samples, &plan), -EINVAL);
     plan.rounds = 101;
-    ck_assert_int_eq(bench_run(cases, COUNT, &plan, results), -EINVAL);
+    ck_assert_int_eq(bench_run(&samples, &plan), -EINVAL);
+    bench_samples_free(&samples);
+}
+END_TEST
+
+static void count_records(void *context, const struct bench_samples *samples,
+                          const struct bench_record *record) {
+    ck_assert_ptr_eq(record, &samples->records[samples->count - 1]);
+    ++*(unsigned *)context;
+}
+
+/* The order of each round is another one, the same for the same seed, and each row comes once. */
+START_TEST(every_sample_is_kept_with_its_place) {
+    static const struct bench_case cases[] = {CASE("a", run_well, 1000), CASE("b", run_well, 2000),
+                                              CASE("c", run_well, 3000)};
+    enum { ROWS = 4, ROUNDS = 6 };
+    struct bench_samples samples, same;
+    struct bench_plan plan = {.rounds = ROUNDS, .time_ns = 1, .seed = 7};
+    unsigned kept = 0, moved = 0;
+    ck_assert_int_eq(bench_samples_init(&samples, cases, 3, true), 0);
+    samples.keep = count_records;
+    samples.context = &kept;
+    ck_assert_int_eq(bench_run(&samples, &plan), 0);
+    ck_assert_int_eq(bench_samples_init(&same, cases, 3, true), 0);
+    ck_assert_int_eq(bench_run(&same, &plan), 0);
+    ck_assert_uint_eq(kept, ROWS * ROUNDS);
+    ck_assert_uint_eq(samples.count, ROWS * ROUNDS);
+    unsigned seen[ROWS][ROUNDS + 1] = {{0}};
+    for (size_t i = 0; i < samples.count; i++) {
+        const struct bench_record *it = &samples.records[i];
+        ck_assert_uint_eq(it->row, same.records[i].row);
+        ck_assert_uint_eq(it->position, i % ROWS);
+        ck_assert_uint_eq(it->round, 1 + i / ROWS);
+        ck_assert(it->values[BENCH_TIME] == (double)samples.rows[it->row].of->numbers[0] / 10);
+        ck_assert(it->values[BENCH_CALLS] < 0 && it->values[BENCH_P99] < 0);
+        seen[it->row][it->round]++;
+        moved += it->row != it->position;
+    }
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t k = 1; k <= ROUNDS; k++) ck_assert_uint_eq(seen[i][k], 1);
+    ck_assert_uint_gt(moved, 0);
+    bench_samples_free(&samples);
+    bench_samples_free(&same);
+}
+END_TEST
+
+/* What would be told of a few is told by chance. */
+START_TEST(a_quantile_wants_ten_beyond_it) {
+    eddy_histogram latency = {.count = 0};
+    ck_assert(bench_quantile(&latency, 0.5) < 0);
+    for (int i = 0; i < 999; i++) eddy_histogram_record(&latency, 100);
+    ck_assert(bench_quantile(&latency, 0.5) > 0 && bench_quantile(&latency, 0.99) < 0);
+    eddy_histogram_record(&latency, 100);
+    ck_assert(bench_quantile(&latency, 0.99) > 0 && bench_quantile(&latency, 0.999) < 0);
 }
 END_TEST
 
@@ -105,6 +183,7 @@ static struct bench_result result_of(double time_ns) {
                                  .cpu_ns = none,
                                  .calls = none,
                                  .switches = none,
+                                 .events = none,
                                  .memory_bytes = -1,
                                  .before_bytes = -1,
                                  .kernel_bytes = -1,
@@ -165,14 +244,15 @@ START_TEST(results_are_told_to_machines) {
     ck_assert_ptr_nonnull(strstr(json, "\"error\": -5, \"why\": \"so\""));
     ck_assert_ptr_nonnull(strstr(json, "\"machine\": {\"processor\": \""));
     ck_assert_ptr_nonnull(
-        strstr(csv, "work,\"all of it\",a\"b,deed,4,10,9,12,1,,,,,,,,,,,true,\n"));
-    ck_assert_ptr_nonnull(strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,false,so\n"));
+        strstr(csv, "work,\"all of it\",a\"b,deed,4,10,9,12,1,1,1,,,,,0,,,,,,,,0,true,false,\n"));
+    ck_assert_ptr_nonnull(
+        strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,,,,,,false,false,so\n"));
     free(json);
     free(csv);
     results[0].p50_ns = results[0].p99_ns = results[0].p999_ns = 8;
     json = tell(BENCH_JSON, results, 1), csv = tell(BENCH_CSV, results, 1);
     ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": 8, \"p99_ns\": 8"));
-    ck_assert_ptr_nonnull(strstr(csv, ",8,8,8,,,,,true,\n"));
+    ck_assert_ptr_nonnull(strstr(csv, ",8,8,8,,,,,0,true,false,\n"));
     free(json);
     free(csv);
     results[0] = results[1];
@@ -227,8 +307,10 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
-    ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles);
-    ck_add(suite, "results", each_case_has_a_result, numbers_are_told_in_their_units,
-           results_are_told_to_machines, a_plot_has_a_curve_for_each_subject);
+    ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles,
+           an_interval_of_the_median_is_of_two_of_the_values, a_quantile_wants_ten_beyond_it);
+    ck_add(suite, "results", each_case_has_a_result, every_sample_is_kept_with_its_place,
+           numbers_are_told_in_their_units, results_are_told_to_machines,
+           a_plot_has_a_curve_for_each_subject);
     return suite;
 }

@@ -1,9 +1,11 @@
 /* bench.h: what the benches share: how something is measured, in which order, and how it is told.
  *
  * Each sample is taken in a process of its own, so that neither memory nor descriptors of one
- * measurement weigh on the next. The cases of a group, which are to be compared, take turns: A B C
- * A B C …, so that what disturbs the machine for a while disturbs all of them alike. The first
- * round warms up and is thrown away. What is told is the median over the rounds, with the spread.
+ * measurement weigh on the next. The cases of a group, which are to be compared, take turns, in an
+ * order that is shuffled for each round: what disturbs the machine for a while disturbs all of them
+ * alike, and none always comes behind the same other one. The first of a group is measured twice
+ * in each round; how far the second is from it is what the machine's noise can do. The first round
+ * warms up and is thrown away. What is told is the median over the rounds, with the spread.
  *
  * Figures of different runs are not to be compared; ratios within a run are. */
 #ifndef EDDY_CMD_BENCH_H
@@ -29,6 +31,7 @@ struct bench_sample {
     int64_t before_bytes;   /* that a server took before it had connections; -1: not known */
     int64_t kernel_bytes;   /* that its connections took in the kernel, both ends; -1: not known */
     int64_t switches;       /* context switches in that time; -1: not known */
+    int64_t waits, events;  /* of the loop in that time; 0 waits: not known */
     int64_t served;         /* how many of the case's connections got an answer; -1: has none */
     eddy_histogram latency; /* of single operations, if they were timed one by one */
 };
@@ -38,7 +41,7 @@ void bench_cannot(struct bench_sample *sample, const char *what, int error);
 
 /* --- Cases --- */
 
-enum { BENCH_NUMBERS = 4 };
+enum { BENCH_NUMBERS = 4, BENCH_ROUNDS_MAX = 100 };
 
 /* Which figures of a case people are shown; machines are given all. */
 enum bench_kind {
@@ -105,6 +108,7 @@ struct bench_plan {
     unsigned rounds;    /* that count */
     bool is_cold;       /* without one before them to warm up */
     int64_t time_ns;    /* of a sample */
+    uint64_t seed;      /* of the order in each round */
     bool show_progress; /* on stderr */
     /* Of each case one sample more, which counts for nothing, and whose loop is traced; NULL: no.
      * Where there are several cases, each file has the case in its name. */
@@ -112,28 +116,36 @@ struct bench_plan {
 };
 
 struct bench_figure {
-    double median, low, high; /* low and high: the quartiles */
+    double median, low, high;
 };
 
-/* Over all rounds of a case. Per operation, unless said otherwise; negative: not known. */
+/* Over all rounds of a row. Per operation, unless said otherwise; negative: not known. */
 struct bench_result {
     const struct bench_case *of;
-    int error; /* of the first sample that failed: the rest is not there */
+    bool is_control; /* the group's first once more */
+    int error;       /* of the first sample that failed: the rest is not there */
     char why[96];
-    struct bench_figure time_ns, cpu_ns, calls, switches;
-    struct bench_figure ratio; /* of time, to the group's first case in the same round */
-    double memory_bytes;       /* in all */
-    double before_bytes;       /* of that, without connections */
-    double kernel_bytes;       /* beside that, what the connections took in the kernel */
-    double served;             /* connections, the median */
-    int64_t p50_ns, p99_ns, p999_ns;
-    bool is_wide; /* the spread is too wide to conclude from */
+    unsigned rounds;                                              /* that were measured */
+    struct bench_figure time_ns, cpu_ns, calls, switches, events; /* low and high: the quartiles */
+    /* To the group's first in the same round; low and high: the interval of the median. */
+    struct bench_figure ratio;
+    double memory_bytes;             /* in all */
+    double before_bytes;             /* of that, without connections */
+    double kernel_bytes;             /* beside that, what the connections took in the kernel */
+    double served;                   /* connections, the median */
+    uint64_t timed;                  /* operations, one by one; of these: */
+    int64_t p50_ns, p99_ns, p999_ns; /* 0: too few for it */
+    bool is_wide;                    /* the spread is too wide to conclude from, or there is none */
 };
 
-/* Runs all cases; those of a group stand one after another and have the same workload and setting.
- * Returns 0, or -ENOMEM. A case that fails is told in its result, and the rest goes on. */
-int bench_run(const struct bench_case *cases, size_t count, const struct bench_plan *plan,
-              struct bench_result *results);
+struct bench_samples;
+
+/* Takes the samples of all rows. Returns 0, or -ENOMEM. A case that fails is told in its row, and
+ * the rest goes on. */
+int bench_run(struct bench_samples *samples, const struct bench_plan *plan);
+
+/* What comes out for a row. */
+void bench_result_of(const struct bench_samples *samples, size_t row, struct bench_result *result);
 
 /* --- Telling --- */
 

@@ -9,7 +9,7 @@
 /* A command's own options begin with these, so that the setters work on them as well. */
 struct bench_options {
     const char *command; /* "eddy bench backends" */
-    unsigned rounds, sample_ms;
+    unsigned rounds, sample_ms, seed;
     enum bench_format format;
     const char *plot;
     struct trace_request trace;
@@ -18,6 +18,7 @@ struct bench_options {
 
 bool bench_set_rounds(void *to, const char *value);
 bool bench_set_sample_ms(void *to, const char *value);
+bool bench_set_seed(void *to, const char *value);
 bool bench_set_json(void *to, const char *value);
 bool bench_set_csv(void *to, const char *value);
 bool bench_set_plot(void *to, const char *value);
@@ -27,9 +28,8 @@ bool bench_set_help(void *to, const char *value);
 /* For command_line.take_argument: the benches take none. */
 int bench_refuse_argument(void *options, const char *argument, char *error, size_t error_size);
 
-/* Runs the cases, tells and draws what came out; `results` has room for `count`. Returns the exit
- * status. */
-int bench_execute(const struct bench_options *options, const struct bench_case *cases, size_t count,
-                  struct bench_result *results);
+/* Runs the cases, tells and draws what came out. Returns the exit status. */
+int bench_execute(const struct bench_options *options, const struct bench_case *cases,
+                  size_t count);
 
 #endif

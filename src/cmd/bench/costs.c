@@ -57,6 +57,8 @@ static const struct option_rule rules[] = {
      "take so many samples of each, after one to warm up (default 7)"},
     {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
      "measure for so many milliseconds each (default 100)"},
+    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
+     "shuffle the order within each round by it (default 1)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"help", NULL, "", bench_set_help, "print this"},
@@ -124,10 +126,9 @@ static void make_case(struct bench_case *it, const struct cost *cost, char name[
 
 int bench_costs_main(int argc, char **argv) {
     struct bench_case cases[COSTS];
-    struct bench_result results[COSTS];
     char names[COSTS][NAME_BYTES];
     struct options options = {
-        .common = {.command = line.command, .rounds = 7, .sample_ms = 100},
+        .common = {.command = line.command, .rounds = 7, .sample_ms = 100, .seed = 1},
         .directory = "/tmp",
     };
     char error[256];
@@ -140,5 +141,5 @@ int bench_costs_main(int argc, char **argv) {
         return 0;
     }
     for (size_t i = 0; i < COSTS; i++) make_case(&cases[i], &costs[i], names[i], options.directory);
-    return bench_execute(&options.common, cases, COSTS, results);
+    return bench_execute(&options.common, cases, COSTS);
 }

@@ -27,6 +27,29 @@ struct bench_figure bench_figure_of(double *values, size_t count) {
     };
 }
 
+/* The median lies below the k-th of n values when fewer than k of them are below it: n tosses of a
+ * coin. Both ends together may be wrong once in twenty times. */
+static size_t rank_of_low(size_t count) {
+    double probability = 1, below = 0;
+    size_t rank = 0;
+    for (size_t i = 0; i < count; i++) probability /= 2;
+    while (rank < count / 2 && below + probability <= 0.025) {
+        below += probability;
+        probability *= (double)(count - rank) / (double)(rank + 1);
+        rank++;
+    }
+    return rank > 0 ? rank : 1;
+}
+
+struct bench_figure bench_interval_of(double *values, size_t count) {
+    struct bench_figure it = bench_figure_of(values, count);
+    if (count == 0) return it;
+    size_t rank = rank_of_low(count);
+    it.low = values[rank - 1];
+    it.high = values[count - rank];
+    return it;
+}
+
 uint64_t bench_random(uint64_t *state) {
     uint64_t mixed = *state += UINT64_C(0x9e3779b97f4a7c15);
     mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);

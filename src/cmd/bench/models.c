@@ -2,6 +2,7 @@
  * line in `models_list` and a function in models_blocking.c or models_loop.c. */
 #include "models.h"
 #include "bench_options.h"
+#include "samples.h"
 
 #include <string.h>
 
@@ -108,6 +109,8 @@ static const struct option_rule rules[] = {
     {"live", "MS", "a number from 10 to 10000", set_live_ms,
      "one sample of each, without one to warm up, and no report, but, while" COMMAND_LINE_INDENT
      "it is measured, a line of JSON so often: how it went since the last one"},
+    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
+     "shuffle the order within each round by it (default 1)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
@@ -235,31 +238,33 @@ static size_t make_cases(struct bench_case *cases, const struct models_subject *
 }
 
 /* What cannot be measured says so in a line of its own. */
-static int run_live(const struct options *options, const struct bench_case *cases, size_t count,
-                    struct bench_result *results) {
+static int run_live(const struct options *options, const struct bench_case *cases, size_t count) {
     struct bench_plan plan = {
         .rounds = 1, .is_cold = true, .time_ns = options->common.sample_ms * EDDY_NS_PER_MS};
     char text[64];
     for (size_t i = 0; i < count; i++) {
         const struct models_subject *subject = cases[i].extra;
-        int err = bench_run(&cases[i], 1, &plan, &results[i]);
+        struct bench_samples samples;
+        int err = bench_samples_init(&samples, &cases[i], 1, false);
+        if (err == 0) err = bench_run(&samples, &plan);
         if (err < 0) {
             fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
             return 1;
         }
-        if (results[i].error == 0) continue;
-        printf("{\"model\": \"%s\", \"error\": \"%s\"}\n", subject->model->name, results[i].why);
+        if (samples.rows[0].error != 0)
+            printf("{\"model\": \"%s\", \"error\": \"%s\"}\n", subject->model->name,
+                   samples.rows[0].why);
         fflush(stdout);
+        bench_samples_free(&samples);
     }
     return 0;
 }
 
 int bench_models_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
-    static struct bench_result results[CASES_MAX];
     static struct models_subject subjects[SUBJECTS_MAX];
     struct options options = {
-        .common = {.command = line.command, .rounds = 3, .sample_ms = 250},
+        .common = {.command = line.command, .rounds = 3, .sample_ms = 250, .seed = 1},
         .wait_ms = 5,
         .burn_us = 50,
         .requests = 20,
@@ -282,6 +287,6 @@ int bench_models_main(int argc, char **argv) {
         options.threads_count = sizeof usual_threads / sizeof usual_threads[0];
     }
     size_t count = make_cases(cases, subjects, make_subjects(subjects, &options), &options);
-    if (options.live_ms > 0) return run_live(&options, cases, count, results);
-    return bench_execute(&options.common, cases, count, results);
+    if (options.live_ms > 0) return run_live(&options, cases, count);
+    return bench_execute(&options.common, cases, count);
 }

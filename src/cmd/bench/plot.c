@@ -67,7 +67,8 @@ static void write_curve(FILE *to, const struct bench_result *results, size_t cou
                         const struct quantity *quantity) {
     for (size_t i = 0; i < count; i++) {
         const struct bench_result *it = &results[i];
-        if (it->error != 0 || strcmp(it->of->workload, workload) != 0) continue;
+        if (it->error != 0 || it->is_control) continue;
+        if (strcmp(it->of->workload, workload) != 0) continue;
         if (strcmp(it->of->subject, subject) != 0) continue;
         struct bench_figure figure = quantity->of(it);
         fprintf(to, "%lld %.6g %.6g %.6g\n", (long long)it->of->size, figure.median, figure.low,

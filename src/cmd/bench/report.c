@@ -34,6 +34,11 @@ static void json_figure(FILE *out, const char *name, const struct bench_figure *
                 it->high);
 }
 
+/* A quantile that too few operations were timed for is not. */
+static double known(int64_t quantile_ns) {
+    return quantile_ns > 0 ? (double)quantile_ns : -1;
+}
+
 static void json_result(FILE *out, const struct bench_result *result) {
     const struct bench_case *it = result->of;
     fputs("{", out);
@@ -45,19 +50,22 @@ static void json_result(FILE *out, const struct bench_result *result) {
     fputs(", ", out);
     json_text(out, "operation", it->operation);
     json_number(out, "size", (double)it->size);
+    fprintf(out, ", \"control\": %s", result->is_control ? "true" : "false");
     if (result->error != 0) {
         fprintf(out, ", \"error\": %d, ", result->error);
         json_text(out, "why", result->why);
     } else {
+        json_number(out, "rounds", result->rounds);
         json_figure(out, "time_ns", &result->time_ns);
         json_figure(out, "ratio", &result->ratio);
         json_figure(out, "cpu_ns", &result->cpu_ns);
         json_figure(out, "calls", &result->calls);
         json_figure(out, "switches", &result->switches);
-        bool has_times = result->p50_ns > 0;
-        json_number(out, "p50_ns", has_times ? (double)result->p50_ns : -1);
-        json_number(out, "p99_ns", has_times ? (double)result->p99_ns : -1);
-        json_number(out, "p999_ns", has_times ? (double)result->p999_ns : -1);
+        json_figure(out, "events", &result->events);
+        json_number(out, "timed", (double)result->timed);
+        json_number(out, "p50_ns", known(result->p50_ns));
+        json_number(out, "p99_ns", known(result->p99_ns));
+        json_number(out, "p999_ns", known(result->p999_ns));
         json_number(out, "memory_bytes", result->memory_bytes);
         json_number(out, "memory_before_bytes", result->before_bytes);
         json_number(out, "kernel_bytes", result->kernel_bytes);
@@ -90,29 +98,32 @@ static void csv_number(FILE *out, double number) {
         fprintf(out, ",%.6g", number);
 }
 
+static void csv_result(FILE *out, const struct bench_result *it) {
+    const double numbers[] = {
+        it->time_ns.median,  it->time_ns.low,    it->time_ns.high,   it->ratio.median,
+        it->ratio.low,       it->ratio.high,     it->cpu_ns.median,  it->calls.median,
+        it->switches.median, it->events.median,  (double)it->timed,  known(it->p50_ns),
+        known(it->p99_ns),   known(it->p999_ns), it->memory_bytes,   it->before_bytes,
+        it->kernel_bytes,    it->served,         (double)it->rounds,
+    };
+    for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++)
+        csv_number(out, it->error == 0 ? numbers[n] : -1);
+}
+
 static void tell_csv(FILE *out, const struct bench_result *results, size_t count) {
-    fputs("workload,setting,subject,operation,size,time_ns,time_ns_low,time_ns_high,ratio,cpu_ns,"
-          "calls,switches,p50_ns,p99_ns,p999_ns,memory_bytes,memory_before_bytes,kernel_bytes,"
-          "served,spread_too_wide,error\n",
+    fputs("workload,setting,subject,operation,size,time_ns,time_ns_low,time_ns_high,ratio,"
+          "ratio_low,ratio_high,cpu_ns,calls,switches,events,timed,p50_ns,p99_ns,p999_ns,"
+          "memory_bytes,memory_before_bytes,kernel_bytes,served,rounds,spread_too_wide,control,"
+          "error\n",
           out);
     for (size_t i = 0; i < count; i++) {
         const struct bench_result *it = &results[i];
-        bool ok = it->error == 0, has_times = ok && it->p50_ns > 0;
-        const double numbers[] = {
-            ok ? it->time_ns.median : -1,        ok ? it->time_ns.low : -1,
-            ok ? it->time_ns.high : -1,          ok ? it->ratio.median : -1,
-            ok ? it->cpu_ns.median : -1,         ok ? it->calls.median : -1,
-            ok ? it->switches.median : -1,       has_times ? (double)it->p50_ns : -1,
-            has_times ? (double)it->p99_ns : -1, has_times ? (double)it->p999_ns : -1,
-            ok ? it->memory_bytes : -1,          ok ? it->before_bytes : -1,
-            ok ? it->kernel_bytes : -1,          ok ? it->served : -1,
-        };
         fprintf(out, "%s,\"%s\",", it->of->workload, it->of->setting);
         csv_text(out, it->of->subject);
         fprintf(out, ",%s,%lld", it->of->operation, (long long)it->of->size);
-        for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++) csv_number(out, numbers[n]);
-        fprintf(out, ",%s,", it->is_wide ? "true" : "false");
-        csv_text(out, ok ? "" : it->why);
+        csv_result(out, it);
+        fprintf(out, ",%s,%s,", it->is_wide ? "true" : "false", it->is_control ? "true" : "false");
+        csv_text(out, it->error == 0 ? "" : it->why);
         fputc('\n', out);
     }
 }

@@ -215,7 +215,9 @@ static void tell_head(FILE *out, const struct bench_case *it) {
 
 static void tell_row(FILE *out, const struct bench_result *it) {
     const struct layout *layout = &layouts[it->of->kind];
-    fprintf(out, "  %-*s", layout->subject_width, it->of->subject);
+    char name[64];
+    snprintf(name, sizeof name, it->is_control ? "%s again" : "%s", it->of->subject);
+    fprintf(out, "  %-*s", layout->subject_width, name);
     if (it->error != 0) {
         fprintf(out, " %s\n", it->why);
         return;

@@ -1,7 +1,7 @@
-/* run.c: takes the samples, in turn, each in a process of its own, and makes figures of them.
+/* run.c: takes the samples, in turn, each in a process of its own.
  * Threading: one; the children are waited for one at a time. */
 #include "bench.h"
-#include "figure.h"
+#include "samples.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,22 +12,7 @@
 #include <unistd.h>
 
 enum {
-    ROUNDS_MAX = 100,
     PATIENCE_S = 120, /* with a sample, beside its time: setting up 10,000 processes takes long */
-};
-
-/* A spread (between the quartiles) of more than this share of the median is too wide. */
-static const double spread_max = 0.10;
-
-/* What the rounds of a case gave, per operation. */
-struct rounds {
-    double time_ns[ROUNDS_MAX], cpu_ns[ROUNDS_MAX], calls[ROUNDS_MAX], switches[ROUNDS_MAX];
-    double memory_bytes[ROUNDS_MAX], before_bytes[ROUNDS_MAX], kernel_bytes[ROUNDS_MAX];
-    double ratio[ROUNDS_MAX], served[ROUNDS_MAX];
-    size_t count;
-    eddy_histogram latency;
-    int error;
-    char why[96];
 };
 
 void bench_cannot(struct bench_sample *sample, const char *what, int error) {
@@ -80,51 +65,15 @@ static void take_sample(const struct bench_case *it, struct bench_sample *sample
     }
 }
 
-static void keep_sample(struct rounds *rounds, const struct rounds *first,
-                        const struct bench_sample *sample) {
-    if (sample->error != 0) {
-        rounds->error = sample->error;
-        memcpy(rounds->why, sample->why, sizeof rounds->why);
-        return;
+/* --- Order --- */
+
+/* Fisher and Yates: each order is as likely as any other. */
+static void shuffle(size_t *rows, size_t count, uint64_t *random) {
+    for (size_t i = count; i > 1; i--) {
+        size_t k = (size_t)(bench_random(random) % i), row = rows[k];
+        rows[k] = rows[i - 1];
+        rows[i - 1] = row;
     }
-    size_t i = rounds->count++;
-    double operations = (double)sample->operations;
-    rounds->time_ns[i] = (double)sample->time_ns / operations;
-    rounds->cpu_ns[i] = sample->cpu_ns < 0 ? -1 : (double)sample->cpu_ns / operations;
-    rounds->calls[i] = sample->calls < 0 ? -1 : (double)sample->calls / operations;
-    rounds->switches[i] = sample->switches < 0 ? -1 : (double)sample->switches / operations;
-    rounds->memory_bytes[i] = (double)sample->memory_bytes;
-    rounds->before_bytes[i] = (double)sample->before_bytes;
-    rounds->kernel_bytes[i] = (double)sample->kernel_bytes;
-    rounds->served[i] = (double)sample->served;
-    rounds->ratio[i] = first->count > i ? rounds->time_ns[i] / first->time_ns[i] : -1;
-    eddy_histogram_merge(&rounds->latency, &sample->latency);
-}
-
-static void make_result(struct bench_result *result, const struct bench_case *it,
-                        struct rounds *rounds) {
-    *result = (struct bench_result){.of = it, .error = rounds->error};
-    memcpy(result->why, rounds->why, sizeof result->why);
-    if (rounds->error != 0) return;
-    size_t count = rounds->count;
-    result->time_ns = bench_figure_of(rounds->time_ns, count);
-    result->cpu_ns = bench_figure_of(rounds->cpu_ns, count);
-    result->calls = bench_figure_of(rounds->calls, count);
-    result->switches = bench_figure_of(rounds->switches, count);
-    result->ratio = bench_figure_of(rounds->ratio, count);
-    result->memory_bytes = bench_figure_of(rounds->memory_bytes, count).median;
-    result->before_bytes = bench_figure_of(rounds->before_bytes, count).median;
-    result->kernel_bytes = bench_figure_of(rounds->kernel_bytes, count).median;
-    result->served = bench_figure_of(rounds->served, count).median;
-    result->p50_ns = eddy_histogram_at_ns(&rounds->latency, 0.5);
-    result->p99_ns = eddy_histogram_at_ns(&rounds->latency, 0.99);
-    result->p999_ns = eddy_histogram_at_ns(&rounds->latency, 0.999);
-    const struct bench_figure *time = &result->time_ns;
-    result->is_wide = time->high - time->low > spread_max * time->median;
-}
-
-static bool is_same_group(const struct bench_case *a, const struct bench_case *b) {
-    return strcmp(a->workload, b->workload) == 0 && strcmp(a->setting, b->setting) == 0;
 }
 
 static void tell_progress(const struct bench_plan *plan, const struct bench_case *it,
@@ -135,55 +84,78 @@ static void tell_progress(const struct bench_plan *plan, const struct bench_case
     fflush(stderr);
 }
 
-static void run_group(const struct bench_case *cases, size_t count, const struct bench_plan *plan,
-                      struct rounds *rounds, struct bench_sample *sample) {
-    for (unsigned round = plan->is_cold ? 1 : 0; round <= plan->rounds; round++) {
-        for (size_t i = 0; i < count; i++) {
-            if (rounds[i].error != 0) continue;
-            struct bench_case it = cases[i];
-            it.runner = getpid();
-            it.time_ns = round == 0 ? plan->time_ns / 4 : plan->time_ns;
-            tell_progress(plan, &it, round);
-            take_sample(&it, sample);
-            if (round > 0 || sample->error != 0) keep_sample(&rounds[i], &rounds[0], sample);
-        }
+struct run {
+    struct bench_samples *samples;
+    const struct bench_plan *plan;
+    struct bench_sample *sample; /* in memory that the process of a sample shares */
+    uint64_t random;
+};
+
+static int run_row(const struct run *run, size_t row, unsigned round, unsigned position) {
+    const struct bench_plan *plan = run->plan;
+    struct bench_case it = *run->samples->rows[row].of;
+    it.runner = getpid();
+    it.time_ns = round == 0 ? plan->time_ns / 4 : plan->time_ns;
+    tell_progress(plan, &it, round);
+    take_sample(&it, run->sample);
+    if (round == 0 && run->sample->error == 0) return 0;
+    return bench_samples_add(run->samples, row, round, position, run->sample);
+}
+
+/* The group of the rows from `from` to before `to`, which `order` has room for. */
+static int run_group(struct run *run, size_t from, size_t to, size_t *order) {
+    int err = 0;
+    for (size_t i = from; i < to; i++) order[i - from] = i;
+    for (unsigned round = run->plan->is_cold ? 1 : 0; round <= run->plan->rounds; round++) {
+        shuffle(order, to - from, &run->random);
+        for (size_t i = 0; i < to - from && err == 0; i++)
+            if (run->samples->rows[order[i]].error == 0)
+                err = run_row(run, order[i], round, (unsigned)i);
     }
+    return err;
 }
 
 /* "trace-ring-epoll-100.txt" of "trace.txt". */
-static void trace_case(struct bench_case it, const struct bench_plan *plan, bool is_one_of_several,
-                       struct bench_sample *sample) {
+static void trace_row(const struct run *run, const struct bench_row *row, bool is_one_of_several) {
+    struct bench_case it = *row->of;
     char suffix[128], path[TRACE_PATH_MAX];
     snprintf(suffix, sizeof suffix, "%s-%s-%lld", it.workload, it.subject, (long long)it.size);
-    trace_path_with(path, plan->trace, is_one_of_several ? suffix : NULL);
+    trace_path_with(path, run->plan->trace, is_one_of_several ? suffix : NULL);
     it.trace = path;
     it.runner = getpid();
-    it.time_ns = plan->time_ns / 4;
-    take_sample(&it, sample);
-    if (sample->error != 0) fprintf(stderr, "eddy: %s: %s\n", path, sample->why);
+    it.time_ns = run->plan->time_ns / 4;
+    take_sample(&it, run->sample);
+    if (run->sample->error != 0) fprintf(stderr, "eddy: %s: %s\n", path, run->sample->why);
 }
 
-int bench_run(const struct bench_case *cases, size_t count, const struct bench_plan *plan,
-              struct bench_result *results) {
-    if (plan->rounds == 0 || plan->rounds > ROUNDS_MAX) return -EINVAL;
-    struct bench_sample *sample =
-        mmap(NULL, sizeof *sample, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (sample == MAP_FAILED) return -ENOMEM;
+static void trace_group(const struct run *run, size_t from, size_t to) {
+    const struct bench_samples *samples = run->samples;
+    bool is_one_of_several = samples->rows[samples->row_count - 1].of != samples->rows[0].of;
+    for (size_t i = from; i < to; i++)
+        if (samples->rows[i].error == 0 && !samples->rows[i].is_control)
+            trace_row(run, &samples->rows[i], is_one_of_several);
+}
+
+static int run_all(struct run *run, size_t *order) {
+    const struct bench_samples *samples = run->samples;
     int err = 0;
-    for (size_t from = 0, to = 0; from < count && err == 0; from = to) {
-        while (to < count && is_same_group(&cases[from], &cases[to])) to++;
-        struct rounds *rounds = calloc(to - from, sizeof *rounds);
-        if (rounds == NULL) {
-            err = -ENOMEM;
-            break;
-        }
-        run_group(cases + from, to - from, plan, rounds, sample);
-        for (size_t i = from; i < to && plan->trace != NULL; i++)
-            if (rounds[i - from].error == 0) trace_case(cases[i], plan, count > 1, sample);
-        for (size_t i = from; i < to; i++) make_result(&results[i], &cases[i], &rounds[i - from]);
-        free(rounds);
+    for (size_t from = 0, to = 0; from < samples->row_count && err == 0; from = to) {
+        while (to < samples->row_count && samples->rows[to].first == from) to++;
+        err = run_group(run, from, to, order);
+        if (err == 0 && run->plan->trace != NULL) trace_group(run, from, to);
     }
-    if (plan->show_progress) fputs("\r\033[K", stderr);
-    munmap(sample, sizeof *sample);
+    if (run->plan->show_progress) fputs("\r\033[K", stderr);
+    return err;
+}
+
+int bench_run(struct bench_samples *samples, const struct bench_plan *plan) {
+    if (plan->rounds == 0 || plan->rounds > BENCH_ROUNDS_MAX) return -EINVAL;
+    struct run run = {.samples = samples, .plan = plan, .random = plan->seed};
+    size_t *order = calloc(samples->row_count + 1, sizeof *order);
+    run.sample =
+        mmap(NULL, sizeof *run.sample, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int err = order == NULL || run.sample == MAP_FAILED ? -ENOMEM : run_all(&run, order);
+    if (run.sample != MAP_FAILED) munmap(run.sample, sizeof *run.sample);
+    free(order);
     return err;
 }

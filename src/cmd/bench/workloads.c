@@ -189,6 +189,8 @@ static const struct option_rule rules[] = {
      "take so many samples of each, after one to warm up (default 7)"},
     {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
      "measure for so many milliseconds each (default 300)"},
+    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
+     "shuffle the order within each round by it (default 1)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
@@ -264,9 +266,8 @@ static void choose_all(struct options *options) {
 
 int bench_backends_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
-    static struct bench_result results[CASES_MAX];
     struct options options = {
-        .common = {.command = line.command, .rounds = 7, .sample_ms = 300},
+        .common = {.command = line.command, .rounds = 7, .sample_ms = 300, .seed = 1},
     };
     char error[256];
     if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
@@ -278,5 +279,5 @@ int bench_backends_main(int argc, char **argv) {
         return 0;
     }
     if (options.backend_count == 0) choose_all(&options);
-    return bench_execute(&options.common, cases, make_cases(cases, &options), results);
+    return bench_execute(&options.common, cases, make_cases(cases, &options));
 }

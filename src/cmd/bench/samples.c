@@ -1,0 +1,139 @@
+/* samples.c: see samples.h. */
+#include "samples.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
+    [BENCH_TIME] = {"time", "ns"},
+    [BENCH_CPU] = {"cpu", "ns"},
+    [BENCH_CALLS] = {"calls", "calls"},
+    [BENCH_SWITCHES] = {"switches", "switches"},
+    [BENCH_EVENTS] = {"events", "events a wait"},
+    [BENCH_MEMORY] = {"memory", "bytes"},
+    [BENCH_MEMORY_BEFORE] = {"memory_before", "bytes"},
+    [BENCH_MEMORY_KERNEL] = {"memory_kernel", "bytes"},
+    [BENCH_SERVED] = {"served", "connections"},
+    [BENCH_TIMED] = {"timed", "operations"},
+    [BENCH_P50] = {"p50", "ns"},
+    [BENCH_P99] = {"p99", "ns"},
+    [BENCH_P999] = {"p99.9", "ns"},
+};
+
+/* --- Rows --- */
+
+static bool is_same_group(const struct bench_case *a, const struct bench_case *b) {
+    return strcmp(a->workload, b->workload) == 0 && strcmp(a->setting, b->setting) == 0;
+}
+
+int bench_samples_init(struct bench_samples *samples, const struct bench_case *cases, size_t count,
+                       bool has_controls) {
+    *samples = (struct bench_samples){.rows = calloc(2 * count + 1, sizeof *samples->rows)};
+    if (samples->rows == NULL) return -ENOMEM;
+    for (size_t i = 0, first = 0; i < count; i++) {
+        if (i == 0 || !is_same_group(&cases[i], &cases[i - 1])) first = samples->row_count;
+        samples->rows[samples->row_count++] = (struct bench_row){.of = &cases[i], .first = first};
+        bool is_last = i + 1 == count || !is_same_group(&cases[i], &cases[i + 1]);
+        if (!is_last || !has_controls) continue;
+        samples->rows[samples->row_count++] =
+            (struct bench_row){.of = samples->rows[first].of, .first = first, .is_control = true};
+    }
+    return 0;
+}
+
+void bench_samples_free(struct bench_samples *samples) {
+    free(samples->rows);
+    free(samples->records);
+    *samples = (struct bench_samples){.rows = NULL};
+}
+
+/* --- Records --- */
+
+static double per_operation(int64_t value, const struct bench_sample *sample) {
+    return value < 0 ? -1 : (double)value / (double)sample->operations;
+}
+
+/* A quantile wants ten operations beyond it, else it is told by chance. */
+double bench_quantile(const eddy_histogram *latency, double share) {
+    enum { BEYOND_MIN = 10 };
+    bool is_enough = (1 - share) * (double)latency->count >= BEYOND_MIN - 1e-6;
+    return is_enough ? (double)eddy_histogram_at_ns(latency, share) : -1;
+}
+
+static void fill(double *values, const struct bench_sample *sample) {
+    values[BENCH_TIME] = per_operation(sample->time_ns, sample);
+    values[BENCH_CPU] = per_operation(sample->cpu_ns, sample);
+    values[BENCH_CALLS] = per_operation(sample->calls, sample);
+    values[BENCH_SWITCHES] = per_operation(sample->switches, sample);
+    values[BENCH_EVENTS] = sample->waits > 0 ? (double)sample->events / (double)sample->waits : -1;
+    values[BENCH_MEMORY] = (double)sample->memory_bytes;
+    values[BENCH_MEMORY_BEFORE] = (double)sample->before_bytes;
+    values[BENCH_MEMORY_KERNEL] = (double)sample->kernel_bytes;
+    values[BENCH_SERVED] = (double)sample->served;
+    values[BENCH_TIMED] = sample->latency.count > 0 ? (double)sample->latency.count : -1;
+    values[BENCH_P50] = bench_quantile(&sample->latency, 0.5);
+    values[BENCH_P99] = bench_quantile(&sample->latency, 0.99);
+    values[BENCH_P999] = bench_quantile(&sample->latency, 0.999);
+}
+
+static int make_room(struct bench_samples *samples) {
+    if (samples->count < samples->room) return 0;
+    size_t room = samples->room > 0 ? 2 * samples->room : 64;
+    struct bench_record *records = realloc(samples->records, room * sizeof *records);
+    if (records == NULL) return -ENOMEM;
+    samples->records = records;
+    samples->room = room;
+    return 0;
+}
+
+int bench_samples_add(struct bench_samples *samples, size_t row, unsigned round, unsigned position,
+                      const struct bench_sample *sample) {
+    struct bench_row *of = &samples->rows[row];
+    if (sample->error != 0) {
+        of->error = sample->error;
+        memcpy(of->why, sample->why, sizeof of->why);
+        return 0;
+    }
+    int err = make_room(samples);
+    if (err < 0) return err;
+    struct bench_record *record = &samples->records[samples->count++];
+    *record = (struct bench_record){.row = row, .round = round, .position = position};
+    fill(record->values, sample);
+    eddy_histogram_merge(&of->latency, &sample->latency);
+    if (samples->keep != NULL) samples->keep(samples->context, samples, record);
+    return 0;
+}
+
+/* --- What is computed of them --- */
+
+/* By round, from 1 on; not known or not taken: negative. */
+static void by_round(const struct bench_samples *samples, size_t row, enum bench_metric metric,
+                     double values[BENCH_ROUNDS_MAX + 1]) {
+    for (size_t i = 0; i <= BENCH_ROUNDS_MAX; i++) values[i] = -1;
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct bench_record *it = &samples->records[i];
+        if (it->row == row) values[it->round] = it->values[metric];
+    }
+}
+
+size_t bench_samples_values(const struct bench_samples *samples, size_t row,
+                            enum bench_metric metric, double *values) {
+    double rounds[BENCH_ROUNDS_MAX + 1];
+    size_t count = 0;
+    by_round(samples, row, metric, rounds);
+    for (size_t i = 1; i <= BENCH_ROUNDS_MAX; i++)
+        if (rounds[i] >= 0) values[count++] = rounds[i];
+    return count;
+}
+
+size_t bench_samples_ratios(const struct bench_samples *samples, size_t row,
+                            enum bench_metric metric, double *ratios) {
+    double rounds[BENCH_ROUNDS_MAX + 1], first[BENCH_ROUNDS_MAX + 1];
+    size_t count = 0;
+    by_round(samples, row, metric, rounds);
+    by_round(samples, samples->rows[row].first, metric, first);
+    for (size_t i = 1; i <= BENCH_ROUNDS_MAX; i++)
+        if (rounds[i] >= 0 && first[i] > 0) ratios[count++] = rounds[i] / first[i];
+    return count;
+}
