@@ -39,6 +39,11 @@ START_TEST(help_and_mistakes_are_told) {
         {{"bench", "backends", "--backend", "x"}, 2, "eddy: --backend: \"x\" is not a backend"},
         {{"bench", "backends", "--size", "0"}, 2, "eddy: --size: \"0\" is not a number from 1 to"},
         {{"bench", "backends", "--rounds", "101"}, 2, "eddy: --rounds: \"101\" is not a number"},
+        {{"bench", "backends", "--plot", "/nowhere/a.svg"},
+         2,
+         "eddy: --plot: \"/nowhere/a.svg\" cannot"},
+        {{"bench", "backends", "--plot", "|/nowhere"}, 2, "eddy: --plot: \"|/nowhere\" cannot"},
+        {{"bench", "backends", "--trace", "/nowhere/a"}, 2, "eddy: --trace: \"/nowhere/a\" cannot"},
         {{"bench", "backends", "--plot", "it's"}, 2, "eddy: --plot: \"it's\" is not the name"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -162,6 +162,42 @@ START_TEST(nothing_outlives_a_bench_that_is_killed) {
 }
 END_TEST
 
+/* Interrupted at any time, it tells what it has and ends all that it started. */
+START_TEST(an_interrupted_bench_tells_what_it_has) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (int i = 0; i < 3; i++) {
+        const char *const arguments[] = {
+            "bench",   "models", "--connections", "8",     "--model", "fork",
+            "--model", "thread", "--sample-ms",   "60000", NULL};
+        struct program program = program_start(arguments);
+        int end = fcntl(program.out, F_DUPFD_CLOEXEC, 0);
+        read_text(program.out, out, sizeof out, true);
+        poll(NULL, 0, 20); /* as above */
+        ck_assert_int_eq(kill(program.pid, signals[i]), 0);
+        read_text(program.out, out, sizeof out, false);
+        read_text(program.err, err, sizeof err, false);
+        int status = 0;
+        ck_assert_int_eq(waitpid(program.pid, &status, 0), program.pid);
+        /* It may not have begun yet: then the signal does what it always does. */
+        bool has_begun = WIFEXITED(status);
+        ck_assert(has_begun ? WEXITSTATUS(status) == 128 + signals[i]
+                            : WTERMSIG(status) == signals[i]);
+        ck_assert_int_eq(strncmp(err, "eddy: interrupted; ", 19) == 0, has_begun);
+        close(program.out);
+        close(program.err);
+        expect_nobody_behind(end);
+    }
+}
+END_TEST
+
+START_TEST(nothing_that_can_be_measured_is_a_status_of_its_own) {
+    const char *const arguments[] = {"bench",    "backends", "--workload", "echo", "--size",
+                                     "10000000", "--rounds", "1",          NULL};
+    ck_assert_int_eq(run(arguments), 3);
+    ck_assert_ptr_nonnull(strstr(out, "descriptors are allowed"));
+}
+END_TEST
+
 START_TEST(costs_are_told_and_leave_no_file) {
     char directory[128];
     make_tree(directory);
@@ -224,7 +260,9 @@ Suite *make_suite(void) {
     ck_add(suite, "models", every_model_serves_requests_that_wait_and_compute,
            every_model_serves_requests_that_do_neither, a_model_is_told_as_json_and_as_a_table,
            waits_are_random_or_fixed, a_pool_of_threads_comes_in_several_sizes,
-           a_live_run_tells_how_it_goes, nothing_outlives_a_bench_that_is_killed);
+           a_live_run_tells_how_it_goes, nothing_outlives_a_bench_that_is_killed,
+           an_interrupted_bench_tells_what_it_has,
+           nothing_that_can_be_measured_is_a_status_of_its_own);
     ck_add(suite, "costs", costs_are_told_and_leave_no_file,
            a_cost_that_cannot_be_measured_says_why, help_and_mistakes_are_told);
     return suite;

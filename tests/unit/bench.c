@@ -3,6 +3,7 @@
 
 #include "bench.h"
 #include "figure.h"
+#include "guard.h"
 #include "samples.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* --- Figures --- */
@@ -160,6 +162,42 @@ START_TEST(every_sample_is_kept_with_its_place) {
 }
 END_TEST
 
+/* Interrupts the run when its sample is one that counts. */
+static void run_to_an_end(const struct bench_case *it, struct bench_sample *sample) {
+    if (it->time_ns == (int64_t)it->numbers[1]) {
+        kill(it->runner, SIGINT);
+        for (;;) pause();
+    }
+    run_well(it, sample);
+}
+
+/* What was measured before an interruption stays, and what it ended is none. The next run is over
+ * at once. The seed puts the case that interrupts behind the others. */
+START_TEST(an_interrupted_run_keeps_what_it_has) {
+    static const struct bench_case cases[] = {CASE("a", run_well, 1000),
+                                              CASE("b", run_well, 2000),
+                                              {.workload = "work",
+                                               .subject = "end",
+                                               .operation = "deed",
+                                               .setting = "all of it",
+                                               .numbers = {1000, 4000},
+                                               .run = run_to_an_end}};
+    struct bench_samples samples;
+    struct bench_plan plan = {.rounds = 3, .time_ns = 4000, .seed = 4};
+    ck_assert_int_eq(bench_samples_init(&samples, cases, 3, true), 0);
+    ck_assert_int_eq(bench_run(&samples, &plan), 0);
+    ck_assert_int_eq(bench_interrupted(), SIGINT);
+    ck_assert_uint_gt(samples.count, 0);
+    ck_assert_uint_lt(samples.count, 4);
+    for (size_t i = 0; i < samples.row_count; i++) ck_assert_int_eq(samples.rows[i].error, 0);
+    ck_assert(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
+    size_t count = samples.count;
+    ck_assert_int_eq(bench_run(&samples, &plan), 0);
+    ck_assert_uint_eq(samples.count, count);
+    bench_samples_free(&samples);
+}
+END_TEST
+
 /* What would be told of a few is told by chance. */
 START_TEST(a_quantile_wants_ten_beyond_it) {
     eddy_histogram latency = {.count = 0};
@@ -294,7 +332,7 @@ START_TEST(a_plot_has_a_curve_for_each_subject) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ck_assert_int_gt(read(fd, text, sizeof text - 1), 0);
     close(fd);
-    ck_assert_ptr_nonnull(strstr(text, "set output 'a.svg'"));
+    ck_assert_ptr_nonnull(strstr(text, "set output './a.svg'"));
     ck_assert_ptr_nonnull(strstr(text, "set title 'work'\nset ylabel 'ns per deed'\n"));
     ck_assert_ptr_nonnull(strstr(text, "title 'a\"b', '-' using 1:2:3:4"));
     ck_assert_ptr_nonnull(strstr(text, "\n4 10 9 12\ne\n4 20 18 24\ne\n"));
@@ -310,7 +348,7 @@ Suite *make_suite(void) {
     ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles,
            an_interval_of_the_median_is_of_two_of_the_values, a_quantile_wants_ten_beyond_it);
     ck_add(suite, "results", each_case_has_a_result, every_sample_is_kept_with_its_place,
-           numbers_are_told_in_their_units, results_are_told_to_machines,
-           a_plot_has_a_curve_for_each_subject);
+           an_interrupted_run_keeps_what_it_has, numbers_are_told_in_their_units,
+           results_are_told_to_machines, a_plot_has_a_curve_for_each_subject);
     return suite;
 }

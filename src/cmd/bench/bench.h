@@ -140,8 +140,8 @@ struct bench_result {
 
 struct bench_samples;
 
-/* Takes the samples of all rows. Returns 0, or -ENOMEM. A case that fails is told in its row, and
- * the rest goes on. */
+/* Takes the samples of all rows, or those up to an interruption (guard.h). Returns 0, or a negative
+ * errno. A case that fails is told in its row, and the rest goes on. */
 int bench_run(struct bench_samples *samples, const struct bench_plan *plan);
 
 /* What comes out for a row. */

@@ -1,8 +1,10 @@
 /* bench_options.c: see bench_options.h. Without state. */
 #include "bench_options.h"
+#include "guard.h"
 #include "samples.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,21 +55,67 @@ int bench_refuse_argument(void *options, const char *argument, char *error, size
     return -EINVAL;
 }
 
-static int tell_all(const struct bench_options *options, const struct bench_samples *samples) {
+/* A file that could not be written is told of before the measurement, not after it. One that is
+ * there stays as it is. */
+static bool can_write(const char *option, const char *path) {
     char text[64];
-    struct bench_result *results = calloc(samples->row_count + 1, sizeof *results);
-    int err = results == NULL ? -ENOMEM : 0;
-    for (size_t i = 0; err == 0 && i < samples->row_count; i++)
-        bench_result_of(samples, i, &results[i]);
-    if (err == 0) bench_tell(stdout, options->format, results, samples->row_count);
-    if (err == 0 && options->plot != NULL)
-        err = bench_plot(options->plot, results, samples->row_count);
-    free(results);
+    bool was_there = access(path, F_OK) == 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        fprintf(stderr, "eddy: --%s: \"%s\" cannot be written: %s\n", option, path,
+                eddy_strerror(-errno, text, sizeof text));
+        return false;
+    }
+    close(fd);
+    if (!was_there) unlink(path);
+    return true;
+}
+
+static bool can_write_all(const struct bench_options *options) {
+    char trace[TRACE_PATH_MAX];
+    if (options->trace.value != NULL) {
+        trace_path_with(trace, &options->trace, NULL);
+        if (!can_write("trace", trace)) return false;
+    }
+    return options->plot == NULL || can_write("plot", options->plot);
+}
+
+/* Those of the rows that have one; returns how many. */
+static size_t make_results(const struct bench_samples *samples, struct bench_result *results) {
+    size_t count = 0;
+    for (size_t i = 0; i < samples->row_count; i++) {
+        bench_result_of(samples, i, &results[count]);
+        if (results[count].error != 0 || results[count].rounds > 0) count++;
+    }
+    return count;
+}
+
+static int plot(const char *path, const struct bench_result *results, size_t count) {
+    char text[64];
+    int err = bench_plot(path, results, count);
     if (err == -ENOENT)
         fputs("eddy: --plot needs gnuplot, which is not installed\n", stderr);
     else if (err < 0)
-        fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
+        fprintf(stderr, "eddy: --plot: %s\n", eddy_strerror(err, text, sizeof text));
     return err < 0;
+}
+
+enum { EXIT_NOTHING = 3, EXIT_SIGNAL = 128 };
+
+static int tell_all(const struct bench_options *options, const struct bench_samples *samples) {
+    struct bench_result *results = calloc(samples->row_count + 1, sizeof *results);
+    if (results == NULL) {
+        fputs("eddy: out of memory\n", stderr);
+        return 1;
+    }
+    size_t count = make_results(samples, results);
+    bench_tell(stdout, options->format, results, count);
+    int status = samples->count == 0 ? EXIT_NOTHING : 0;
+    if (status == 0 && options->plot != NULL) status = plot(options->plot, results, count);
+    free(results);
+    if (bench_interrupted() == 0) return status;
+    fputs("eddy: interrupted; what was measured until then has been told\n", stderr);
+    return EXIT_SIGNAL + bench_interrupted();
 }
 
 int bench_execute(const struct bench_options *options, const struct bench_case *cases,
@@ -76,11 +124,12 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
         .rounds = options->rounds,
         .time_ns = options->sample_ms * EDDY_NS_PER_MS,
         .seed = options->seed,
-        .show_progress = isatty(STDERR_FILENO),
+        .show_progress = true,
         .trace = options->trace.value != NULL ? &options->trace : NULL,
     };
     struct bench_samples samples;
     char text[64];
+    if (!can_write_all(options)) return 2;
     if (options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
     int err = bench_samples_init(&samples, cases, count, true);
     if (err == 0) err = bench_run(&samples, &plan);

@@ -2,6 +2,7 @@
  * line in `models_list` and a function in models_blocking.c or models_loop.c. */
 #include "models.h"
 #include "bench_options.h"
+#include "guard.h"
 #include "samples.h"
 
 #include <string.h>
@@ -256,6 +257,7 @@ static int run_live(const struct options *options, const struct bench_case *case
                    samples.rows[0].why);
         fflush(stdout);
         bench_samples_free(&samples);
+        if (bench_interrupted() != 0) return 128 + bench_interrupted();
     }
     return 0;
 }

@@ -106,10 +106,11 @@ int bench_plot(const char *path, const struct bench_result *results, size_t coun
         signal(SIGPIPE, was);
         return err;
     }
+    /* A name that began with a bar would be a command to gnuplot. */
     fprintf(to,
-            "set terminal svg size %d,%zu background 'white'\nset output '%s'\n"
+            "set terminal svg size %d,%zu background 'white'\nset output '%s%s'\n"
             "set multiplot layout %zu,1\nset logscale xy\nset grid\nset key left top\n",
-            WIDTH, HEIGHT * panels, path, panels);
+            WIDTH, HEIGHT * panels, path[0] == '/' ? "" : "./", path, panels);
     for (size_t i = 0; i < count; i++) {
         const struct bench_case *it = results[i].of;
         if (!is_first_of_workload(results, i)) continue;

@@ -1,6 +1,8 @@
 /* run.c: takes the samples, in turn, each in a process of its own.
  * Threading: one; the children are waited for one at a time. */
 #include "bench.h"
+#include "guard.h"
+#include "progress.h"
 #include "samples.h"
 
 #include <errno.h>
@@ -30,29 +32,43 @@ static void on_alarm(int number) {
     _exit(124);
 }
 
-static void run_child(const struct bench_case *it, struct bench_sample *sample) {
+struct run {
+    struct bench_samples *samples;
+    const struct bench_plan *plan;
+    struct bench_guard guard;
+    struct bench_progress progress;
+    struct bench_sample *sample; /* in memory that the process of a sample shares */
+    pid_t runner;
+    uint64_t random;
+};
+
+/* --- A sample --- */
+
+static void run_child(const struct run *run, const struct bench_case *it) {
+    bench_guard_join(&run->guard, run->runner);
     signal(SIGALRM, on_alarm);
     alarm((unsigned)(it->time_ns / EDDY_NS_PER_S) + PATIENCE_S);
     signal(SIGPIPE, SIG_IGN); /* of the workloads' own writes, when the other side gives up */
-    it->run(it, sample);
-    bench_write_trace(it, sample);
+    it->run(it, run->sample);
+    bench_write_trace(it, run->sample);
     _exit(0);
 }
 
-/* The sample stands in memory that both processes see. */
-static void take_sample(const struct bench_case *it, struct bench_sample *sample) {
+/* What an interruption has ended is no sample. */
+static void take_sample(const struct run *run, struct bench_case *it) {
+    struct bench_sample *sample = run->sample;
     memset(sample, 0, sizeof *sample);
     sample->cpu_ns = sample->calls = sample->memory_bytes = sample->switches = -1;
     sample->before_bytes = sample->kernel_bytes = sample->served = -1;
+    it->runner = run->runner;
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {
         bench_cannot(sample, "fork", -errno);
         return;
     }
-    if (child == 0) run_child(it, sample);
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    if (child == 0) run_child(run, it);
+    int status = bench_guard_wait(child);
     if (WIFSIGNALED(status)) {
         bench_cannot(sample, "the process died", -EIO);
         snprintf(sample->why, sizeof sample->why, "died of signal %d", WTERMSIG(status));
@@ -76,29 +92,13 @@ static void shuffle(size_t *rows, size_t count, uint64_t *random) {
     }
 }
 
-static void tell_progress(const struct bench_plan *plan, const struct bench_case *it,
-                          unsigned round) {
-    if (!plan->show_progress) return;
-    fprintf(stderr, "\r\033[K%s, %s: %s, round %u of %u", it->workload, it->setting, it->subject,
-            round, plan->rounds);
-    fflush(stderr);
-}
-
-struct run {
-    struct bench_samples *samples;
-    const struct bench_plan *plan;
-    struct bench_sample *sample; /* in memory that the process of a sample shares */
-    uint64_t random;
-};
-
-static int run_row(const struct run *run, size_t row, unsigned round, unsigned position) {
+static int run_row(struct run *run, size_t row, unsigned round, unsigned position) {
     const struct bench_plan *plan = run->plan;
     struct bench_case it = *run->samples->rows[row].of;
-    it.runner = getpid();
     it.time_ns = round == 0 ? plan->time_ns / 4 : plan->time_ns;
-    tell_progress(plan, &it, round);
-    take_sample(&it, run->sample);
-    if (round == 0 && run->sample->error == 0) return 0;
+    bench_progress_tell(&run->progress, &it, round, plan->rounds);
+    take_sample(run, &it);
+    if (bench_interrupted() != 0 || (round == 0 && run->sample->error == 0)) return 0;
     return bench_samples_add(run->samples, row, round, position, run->sample);
 }
 
@@ -108,7 +108,7 @@ static int run_group(struct run *run, size_t from, size_t to, size_t *order) {
     for (size_t i = from; i < to; i++) order[i - from] = i;
     for (unsigned round = run->plan->is_cold ? 1 : 0; round <= run->plan->rounds; round++) {
         shuffle(order, to - from, &run->random);
-        for (size_t i = 0; i < to - from && err == 0; i++)
+        for (size_t i = 0; i < to - from && err == 0 && bench_interrupted() == 0; i++)
             if (run->samples->rows[order[i]].error == 0)
                 err = run_row(run, order[i], round, (unsigned)i);
     }
@@ -122,35 +122,39 @@ static void trace_row(const struct run *run, const struct bench_row *row, bool i
     snprintf(suffix, sizeof suffix, "%s-%s-%lld", it.workload, it.subject, (long long)it.size);
     trace_path_with(path, run->plan->trace, is_one_of_several ? suffix : NULL);
     it.trace = path;
-    it.runner = getpid();
     it.time_ns = run->plan->time_ns / 4;
-    take_sample(&it, run->sample);
+    take_sample(run, &it);
     if (run->sample->error != 0) fprintf(stderr, "eddy: %s: %s\n", path, run->sample->why);
 }
 
 static void trace_group(const struct run *run, size_t from, size_t to) {
     const struct bench_samples *samples = run->samples;
     bool is_one_of_several = samples->rows[samples->row_count - 1].of != samples->rows[0].of;
-    for (size_t i = from; i < to; i++)
+    for (size_t i = from; i < to && bench_interrupted() == 0; i++)
         if (samples->rows[i].error == 0 && !samples->rows[i].is_control)
             trace_row(run, &samples->rows[i], is_one_of_several);
 }
 
 static int run_all(struct run *run, size_t *order) {
     const struct bench_samples *samples = run->samples;
-    int err = 0;
+    unsigned rounds = run->plan->rounds + (run->plan->is_cold ? 0 : 1);
+    int err = bench_guard_open(&run->guard);
+    if (err < 0) return err;
+    bench_progress_begin(&run->progress, (unsigned)samples->row_count * rounds,
+                         run->plan->show_progress);
     for (size_t from = 0, to = 0; from < samples->row_count && err == 0; from = to) {
         while (to < samples->row_count && samples->rows[to].first == from) to++;
         err = run_group(run, from, to, order);
         if (err == 0 && run->plan->trace != NULL) trace_group(run, from, to);
     }
-    if (run->plan->show_progress) fputs("\r\033[K", stderr);
+    bench_progress_end(&run->progress);
+    bench_guard_close(&run->guard);
     return err;
 }
 
 int bench_run(struct bench_samples *samples, const struct bench_plan *plan) {
     if (plan->rounds == 0 || plan->rounds > BENCH_ROUNDS_MAX) return -EINVAL;
-    struct run run = {.samples = samples, .plan = plan, .random = plan->seed};
+    struct run run = {.samples = samples, .plan = plan, .runner = getpid(), .random = plan->seed};
     size_t *order = calloc(samples->row_count + 1, sizeof *order);
     run.sample =
         mmap(NULL, sizeof *run.sample, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -8,6 +8,7 @@ const RULER_HEIGHT = 210,
 function readCosts(answer) {
     const rows = Array.isArray(answer) ? answer : answer.results || answer.costs || [];
     return rows
+        .filter(row => !row.control)
         .map(row => {
             const time = row.time_ns !== undefined ? row.time_ns : row.median !== undefined ? row.median : row.ns;
             return {
