@@ -222,6 +222,7 @@ static struct bench_result result_of(double time_ns) {
                                  .calls = none,
                                  .switches = none,
                                  .events = none,
+                                 .busy = none,
                                  .memory_bytes = -1,
                                  .before_bytes = -1,
                                  .kernel_bytes = -1,
@@ -250,7 +251,7 @@ START_TEST(numbers_are_told_in_their_units) {
         struct bench_result result = result_of(times[i].ns);
         char *text = tell(BENCH_TABLE, &result, 1);
         ck_assert_msg(strstr(text, times[i].text) != NULL, "%s in %s", times[i].text, text);
-        ck_assert_ptr_nonnull(strstr(text, "too wide to conclude"));
+        ck_assert_ptr_nonnull(strstr(text, "too little to conclude"));
         free(text);
     }
     static const struct {
@@ -282,9 +283,9 @@ START_TEST(results_are_told_to_machines) {
     ck_assert_ptr_nonnull(strstr(json, "\"error\": -5, \"why\": \"so\""));
     ck_assert_ptr_nonnull(strstr(json, "\"machine\": {\"processor\": \""));
     ck_assert_ptr_nonnull(
-        strstr(csv, "work,\"all of it\",a\"b,deed,4,10,9,12,1,1,1,,,,,0,,,,,,,,0,true,false,\n"));
+        strstr(csv, "work,\"all of it\",a\"b,deed,4,10,9,12,1,1,1,,,,,,0,,,,,,,,0,true,false,\n"));
     ck_assert_ptr_nonnull(
-        strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,,,,,,false,false,so\n"));
+        strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,,,,,,,false,false,so\n"));
     free(json);
     free(csv);
     results[0].p50_ns = results[0].p99_ns = results[0].p999_ns = 8;

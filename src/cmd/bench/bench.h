@@ -48,6 +48,7 @@ enum bench_kind {
     BENCH_OPERATIONS, /* time per operation */
     BENCH_SERVERS,    /* operations per second, and what each of `size` connections takes */
     BENCH_COSTS,      /* time per operation, and how many of the group's first that is */
+    BENCH_LOADED,     /* the server's CPU time per operation: who asks for it is another process */
 };
 
 struct bench_case {
@@ -71,6 +72,8 @@ struct bench_case {
 /* The measured part: from start to stop. */
 struct bench_meter {
     int64_t start_ns, start_cpu_ns, start_switches;
+    const eddy_loop *loop; /* or NULL */
+    int64_t start_calls, start_waits, start_events;
 };
 
 /* Opens a loop on the backend that the case is of. If it is to be traced, the first loop of the
@@ -78,6 +81,8 @@ struct bench_meter {
 int bench_open_loop(eddy_loop **loop, const struct bench_case *it);
 int64_t bench_now_ns(void);
 void bench_start(struct bench_meter *meter);
+/* The same; what the loop counts is found as well: its system calls, waits and events. */
+void bench_start_loop(struct bench_meter *meter, const eddy_loop *loop);
 void bench_stop(const struct bench_meter *meter, struct bench_sample *sample);
 /* Private memory of this process, in bytes; -1 where the system does not tell. */
 int64_t bench_memory_bytes(void);
@@ -127,7 +132,9 @@ struct bench_result {
     char why[96];
     unsigned rounds;                                              /* that were measured */
     struct bench_figure time_ns, cpu_ns, calls, switches, events; /* low and high: the quartiles */
-    /* To the group's first in the same round; low and high: the interval of the median. */
+    struct bench_figure busy; /* the share of the time in which it had a processor */
+    /* Of time (BENCH_LOADED: of CPU time) to the group's first in the same round; low and high: the
+     * interval of the median. */
     struct bench_figure ratio;
     double memory_bytes;             /* in all */
     double before_bytes;             /* of that, without connections */

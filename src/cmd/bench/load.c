@@ -20,6 +20,7 @@
 enum {
     LOT = 100,        /* connections made at a time: fewer than any kernel's backlog holds */
     PATIENCE_S = 240, /* longer than any sample may take */
+    CROWDS_MAX = 4,
 };
 
 struct order {
@@ -27,12 +28,19 @@ struct order {
     unsigned port, count;
 };
 
+struct shared {
+    _Atomic(bool) is_counting;
+    eddy_histogram latency[CROWDS_MAX]; /* of each process */
+};
+
 struct bench_load {
-    pid_t child;
-    int control;
-    struct shared {
-        _Atomic(bool) is_counting;
-    } * shared;
+    struct bench_sample *sample;
+    struct shared *shared;
+    unsigned count;
+    struct {
+        pid_t child;
+        int control;
+    } crowds[CROWDS_MAX];
 };
 
 /* --- In the clients' process --- */
@@ -48,13 +56,14 @@ static struct crowd {
     eddy_loop *loop;
     struct client *clients;
     unsigned count, port;
-    struct shared *shared;
+    const struct shared *shared;
+    eddy_histogram *latency;
     struct bench_sample *sample;
 } crowd;
 
 static void keep_latency(const struct client *client) {
     if (atomic_load_explicit(&crowd.shared->is_counting, memory_order_relaxed))
-        eddy_histogram_record(&crowd.sample->latency, bench_now_ns() - client->since_ns);
+        eddy_histogram_record(crowd.latency, bench_now_ns() - client->since_ns);
 }
 
 /* A reset instead of an end leaves no port behind that could not be used for a minute. */
@@ -178,46 +187,75 @@ static void run_clients(int control) {
 
 /* --- In the process that is measured --- */
 
-static int fork_clients(struct bench_load *it, struct bench_sample *sample) {
+static void run_crowd(const struct bench_load *it, int control) {
+    for (unsigned i = 0; i < it->count; i++) close(it->crowds[i].control);
+    crowd.shared = it->shared;
+    crowd.latency = &it->shared->latency[it->count];
+    crowd.sample = it->sample;
+    run_clients(control);
+}
+
+static int fork_crowd(struct bench_load *it) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) return -errno;
-    it->child = fork();
-    if (it->child < 0) {
+    pid_t child = fork();
+    if (child < 0) {
         int err = -errno;
         close(ends[0]);
         close(ends[1]);
         return err;
     }
-    if (it->child == 0) {
+    if (child == 0) {
         close(ends[0]);
-        crowd.shared = it->shared;
-        crowd.sample = sample;
-        run_clients(ends[1]);
+        run_crowd(it, ends[1]);
     }
     close(ends[1]);
-    it->control = ends[0];
+    it->crowds[it->count].child = child;
+    it->crowds[it->count++].control = ends[0];
     return 0;
+}
+
+int bench_load_open_many(struct bench_load **load, struct bench_sample *sample,
+                         unsigned processes) {
+    struct bench_load *it = calloc(1, sizeof *it);
+    if (it == NULL) return -ENOMEM;
+    it->sample = sample;
+    it->shared =
+        mmap(NULL, sizeof *it->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (it->shared == MAP_FAILED) {
+        free(it);
+        return -ENOMEM;
+    }
+    *load = it;
+    int err = 0;
+    while (err == 0 && it->count < processes && it->count < CROWDS_MAX) err = fork_crowd(it);
+    return err;
 }
 
 int bench_load_open(struct bench_load **load, struct bench_sample *sample) {
-    struct bench_load *it = calloc(1, sizeof *it);
-    if (it == NULL) return -ENOMEM;
-    it->shared =
-        mmap(NULL, sizeof *it->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int err = it->shared == MAP_FAILED ? -ENOMEM : fork_clients(it, sample);
-    if (err < 0) {
-        if (it->shared != MAP_FAILED) munmap(it->shared, sizeof *it->shared);
-        free(it);
-        return err;
-    }
-    *load = it;
-    return 0;
+    return bench_load_open_many(load, sample, 1);
 }
 
-static int command(struct bench_load *it, struct order order) {
-    int answer;
-    if (write(it->control, &order, sizeof order) != sizeof order) return -EPIPE;
-    return read(it->control, &answer, sizeof answer) == sizeof answer ? answer : -EPIPE;
+static int command(const struct bench_load *it, unsigned i, struct order order) {
+    int answer, fd = it->crowds[i].control;
+    if (write(fd, &order, sizeof order) != sizeof order) return -EPIPE;
+    return read(fd, &answer, sizeof answer) == sizeof answer ? answer : -EPIPE;
+}
+
+/* What the i-th of the processes has to do of all. */
+static unsigned share_of(const struct bench_load *it, unsigned i, unsigned all) {
+    return all / it->count + (i < all % it->count ? 1 : 0);
+}
+
+/* To those that have a share. */
+static int command_all(const struct bench_load *it, struct order order) {
+    unsigned all = order.count;
+    int err = 0;
+    for (unsigned i = 0; i < it->count && err == 0; i++) {
+        order.count = share_of(it, i, all);
+        if (order.count > 0) err = command(it, i, order);
+    }
+    return err;
 }
 
 static int listen_here(unsigned *port) {
@@ -246,26 +284,37 @@ static int accept_lot(int listener, int *fds, unsigned count) {
     return 0;
 }
 
+static int connect_crowd(const struct bench_load *load, unsigned i, int listener,
+                         struct order order, int *fds) {
+    unsigned count = order.count;
+    int err = 0;
+    for (unsigned done = 0; done < count && err == 0; done += order.count) {
+        order.count = count - done < LOT ? count - done : LOT;
+        err = command(load, i, order);
+        if (err == 0) err = accept_lot(listener, fds + done, order.count);
+    }
+    return err;
+}
+
 int bench_load_connect(struct bench_load *load, int *fds, unsigned count) {
     struct order order = {.what = CONNECT};
     int listener = listen_here(&order.port);
     if (listener < 0) return listener;
     int err = 0;
-    for (unsigned done = 0; done < count && err == 0; done += order.count) {
-        order.count = count - done < LOT ? count - done : LOT;
-        err = command(load, order);
-        if (err == 0) err = accept_lot(listener, fds + done, order.count);
+    for (unsigned i = 0; i < load->count && err == 0; i++, fds += order.count) {
+        order.count = share_of(load, i, count);
+        err = connect_crowd(load, i, listener, order, fds);
     }
     close(listener);
     return err;
 }
 
 int bench_load_echo(struct bench_load *load, unsigned active) {
-    return command(load, (struct order){.what = ECHO, .count = active});
+    return command_all(load, (struct order){.what = ECHO, .count = active});
 }
 
 int bench_load_visit(struct bench_load *load, unsigned port, unsigned active) {
-    return command(load, (struct order){.what = VISIT, .port = port, .count = active});
+    return command_all(load, (struct order){.what = VISIT, .port = port, .count = active});
 }
 
 void bench_load_count(struct bench_load *load, bool on) {
@@ -273,17 +322,24 @@ void bench_load_count(struct bench_load *load, bool on) {
 }
 
 /* They see the end of the socket pair, unless they wait for a connection that nobody accepts. */
-void bench_load_close(struct bench_load *load) {
-    if (load == NULL) return;
-    close(load->control);
+static void end_crowd(pid_t child) {
     int64_t give_up_ns = bench_now_ns() + EDDY_NS_PER_S;
     pid_t ended = 0;
-    while (ended != load->child) {
+    while (ended != child) {
         struct timespec nap = {.tv_nsec = EDDY_NS_PER_MS / 4};
-        ended = waitpid(load->child, NULL, WNOHANG);
+        ended = waitpid(child, NULL, WNOHANG);
         if (ended < 0 && errno != EINTR) break;
-        if (bench_now_ns() > give_up_ns) kill(load->child, SIGKILL);
+        if (bench_now_ns() > give_up_ns) kill(child, SIGKILL);
         if (ended == 0) nanosleep(&nap, NULL);
+    }
+}
+
+void bench_load_close(struct bench_load *load) {
+    if (load == NULL) return;
+    for (unsigned i = 0; i < load->count; i++) close(load->crowds[i].control);
+    for (unsigned i = 0; i < load->count; i++) {
+        end_crowd(load->crowds[i].child);
+        eddy_histogram_merge(&load->sample->latency, &load->shared->latency[i]);
     }
     munmap(load->shared, sizeof *load->shared);
     free(load);

@@ -1,6 +1,10 @@
-/* load.h: clients over loopback, in a process of their own, so that neither their time nor their
+/* load.h: clients over loopback, in processes of their own, so that neither their time nor their
  * system calls count as the server's. They run on the best backend, whatever the server runs on,
- * and write the latencies straight into the sample, which both processes see.
+ * and note latencies in memory that is shared.
+ *
+ * One process of clients and a server that answers at the end of its turn take turns: each waits
+ * while the other one works. With two of them there are messages to be served while the first reads
+ * its answers.
  *
  * Either a number of connections is made first, and then some of them keep a message each in
  * flight; or each connection is a short one, with a byte each way, and the next one follows. */
@@ -16,6 +20,8 @@ struct bench_load;
 /* Forks the clients, which then wait. Open it before whatever the memory of is measured: pages are
  * private once they are written after the fork. Errors: -ENOMEM, -EAGAIN, -EMFILE. */
 int bench_load_open(struct bench_load **load, struct bench_sample *sample);
+/* The same with clients in so many processes, 4 at most, which share what they are told to do. */
+int bench_load_open_many(struct bench_load **load, struct bench_sample *sample, unsigned processes);
 
 /* Makes `count` connections. The server's ends, non-blocking, go to `fds`. */
 int bench_load_connect(struct bench_load *load, int *fds, unsigned count);
@@ -30,7 +36,8 @@ int bench_load_visit(struct bench_load *load, unsigned port, unsigned active);
 /* Whether latencies count from now on. */
 void bench_load_count(struct bench_load *load, bool on);
 
-/* Ends the clients; their connections break. `load` may be NULL. */
+/* Ends the clients; their connections break. The latencies are in the sample then. `load` may be
+ * NULL. */
 void bench_load_close(struct bench_load *load);
 
 #endif

@@ -25,7 +25,22 @@ static void read_usage(int64_t *cpu_ns, int64_t *switches) {
     *switches = usage.ru_nvcsw + usage.ru_nivcsw;
 }
 
+static void read_loop(const eddy_loop *loop, int64_t *calls, int64_t *waits, int64_t *events) {
+    eddy_metrics metrics;
+    eddy_loop_read_metrics(loop, &metrics);
+    *calls = bench_loop_calls(loop);
+    *waits = (int64_t)metrics.waits;
+    *events = (int64_t)metrics.events;
+}
+
+void bench_start_loop(struct bench_meter *meter, const eddy_loop *loop) {
+    read_loop(loop, &meter->start_calls, &meter->start_waits, &meter->start_events);
+    bench_start(meter);
+    meter->loop = loop;
+}
+
 void bench_start(struct bench_meter *meter) {
+    meter->loop = NULL;
     read_usage(&meter->start_cpu_ns, &meter->start_switches);
     meter->start_ns = bench_now_ns();
 }
@@ -36,6 +51,11 @@ void bench_stop(const struct bench_meter *meter, struct bench_sample *sample) {
     read_usage(&cpu_ns, &switches);
     sample->cpu_ns = cpu_ns - meter->start_cpu_ns;
     sample->switches = switches - meter->start_switches;
+    if (meter->loop == NULL) return;
+    read_loop(meter->loop, &sample->calls, &sample->waits, &sample->events);
+    sample->calls -= meter->start_calls;
+    sample->waits -= meter->start_waits;
+    sample->events -= meter->start_events;
 }
 
 int64_t bench_memory_bytes(void) {

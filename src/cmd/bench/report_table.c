@@ -57,22 +57,28 @@ enum figure {
     NO_FIGURE,
     TIME,
     TIME_RANGE,
+    CPU,
+    CPU_RANGE,
     RATIO,
+    RATIO_RANGE,
+    MULTIPLE,
     RATE,
     RATE_RANGE,
+    BUSY,
     P50,
     P99,
     P999,
     CALLS,
-    CPU,
+    EVENTS,
     SWITCHES,
     MEMORY,
     MEMORY_EACH,
     KERNEL_EACH,
     SERVED,
+    ROUNDS,
 };
 
-enum { COLUMNS_MAX = 12, COLUMN_BYTES = 40 };
+enum { COLUMNS_MAX = 16, COLUMN_BYTES = 40, KINDS = BENCH_LOADED + 1 };
 
 struct column {
     enum figure figure;
@@ -86,27 +92,38 @@ struct layout {
     struct column columns[COLUMNS_MAX];
 };
 
+/* A column that no row of a group has a figure for is left out. */
 static const struct layout layouts[] = {
-    [BENCH_OPERATIONS] = {14,
-                          "Times, calls and CPU are per operation, medians over the rounds; the "
-                          "ratio is of time, to the first row\nof the group in the same round.\n",
-                          {{TIME, 9, NULL},
-                           {TIME_RANGE, 19, "half of them within"},
-                           {RATIO, 7, "ratio"},
-                           {RATE, 9, "a second"},
-                           {P50, 9, "p50"},
-                           {P99, 9, "p99"},
-                           {P999, 9, "p99.9"},
-                           {CALLS, 7, "calls"},
-                           {CPU, 9, "CPU"},
-                           {MEMORY, 9, "memory"}}},
+    [BENCH_OPERATIONS] =
+        {14,
+         "Times, calls and CPU are per operation, medians over n rounds. The ratio is of time, to "
+         "the first row of the\ngroup in the same round; its interval holds the true median 19 "
+         "times in 20. \"Again\" is that first row,\nmeasured once more: as far as it is from "
+         "1.00, noise goes. A wait brought so many events. Busy is\nthe share of the time in which "
+         "the process "
+         "had a processor.\n",
+         {{TIME, 9, NULL},
+          {TIME_RANGE, 19, "half of them within"},
+          {RATIO, 6, "ratio"},
+          {RATIO_RANGE, 12, "interval"},
+          {RATE, 8, "a second"},
+          {P50, 9, "p50"},
+          {P99, 9, "p99"},
+          {P999, 9, "p99.9"},
+          {CALLS, 6, "calls"},
+          {EVENTS, 7, "a wait"},
+          {CPU, 8, "CPU"},
+          {BUSY, 5, "busy"},
+          {MEMORY, 9, "memory"},
+          {ROUNDS, 3, "n"}}},
     [BENCH_SERVERS] =
         {16,
-         "Medians over the rounds. CPU and switches are the server's, per request; served is "
+         "Medians over n rounds. CPU and switches are the server's, per request; served is "
          "how many clients got an\nanswer at all. Memory is that of the server's "
          "processes: in all, and what a client adds. Kernel's is what a\nclient adds to the "
          "kernel's own memory, its end of the connection included: the difference over the whole\n"
-         "system, which tells nothing below 1,000 clients.\n",
+         "system, which tells nothing below 1,000 clients. \"Again\" is the first row, measured "
+         "once more.\n",
          {{RATE, 9, "a second"},
           {RATE_RANGE, 19, "half of them within"},
           {P50, 9, "p50"},
@@ -117,12 +134,34 @@ static const struct layout layouts[] = {
           {SWITCHES, 9, "switches"},
           {MEMORY_EACH, 9, "a client"},
           {KERNEL_EACH, 9, "kernel's"},
-          {MEMORY, 9, "memory"}}},
-    [BENCH_COSTS] = {32,
-                     "Medians over the rounds; the last column is in accesses to the L1 cache.\n",
+          {MEMORY, 9, "memory"},
+          {ROUNDS, 3, "n"}}},
+    [BENCH_COSTS] = {36,
+                     "Medians over n rounds; accesses are to the L1 cache. \"Again\" is the first "
+                     "row, measured once more.\n",
                      {{TIME, 9, "takes"},
                       {TIME_RANGE, 21, "half of them within"},
-                      {RATIO, 9, "accesses"}}},
+                      {MULTIPLE, 9, "accesses"},
+                      {ROUNDS, 4, "n"}}},
+    [BENCH_LOADED] =
+        {14,
+         "With clients: CPU is the server's, per operation, and so are calls; the ratio is of CPU, "
+         "as above. Busy is the\nshare of the time in which the server had a processor: the "
+         "less it is, the more it waited for its clients,\nwhich share the machine, and the less "
+         "the rate and the latencies say of the server.\n",
+         {{CPU, 9, "CPU"},
+          {CPU_RANGE, 19, "half of them within"},
+          {RATIO, 6, "ratio"},
+          {RATIO_RANGE, 12, "interval"},
+          {RATE, 8, "a second"},
+          {BUSY, 5, "busy"},
+          {P50, 9, "p50"},
+          {P99, 9, "p99"},
+          {P999, 9, "p99.9"},
+          {CALLS, 6, "calls"},
+          {EVENTS, 7, "a wait"},
+          {MEMORY, 9, "memory"},
+          {ROUNDS, 3, "n"}}},
 };
 
 /* What a connection adds. Less than nothing is what the rounding to pages left. */
@@ -140,51 +179,85 @@ static double kernel_memory_of_each(const struct bench_result *it) {
     return it->kernel_bytes / (double)it->of->size;
 }
 
+/* A sign behind it says whether to believe it. */
 static bool is_range(enum figure figure) {
-    return figure == TIME_RANGE || figure == RATE_RANGE;
+    return figure == TIME_RANGE || figure == CPU_RANGE || figure == RATE_RANGE ||
+           figure == RATIO_RANGE;
 }
 
-static const char *text_of_latency(char *text, size_t size, const struct bench_result *it,
-                                   int64_t time_ns) {
-    bool was_taken = it->p50_ns > 0;
-    return text_of_time(text, size, was_taken ? (double)time_ns : -1);
+/* With fewer rounds no two of them are an interval that is wide enough. */
+enum { INTERVAL_ROUNDS_MIN = 6 };
+
+static bool is_doubtful(enum figure figure, const struct bench_result *it) {
+    return figure == RATIO_RANGE ? it->rounds < INTERVAL_ROUNDS_MIN : it->is_wide;
 }
 
-static const char *text_of_range(char *text, size_t size, const char *low, const char *high) {
-    snprintf(text, size, "%s-%s", low, high);
+static const char *text_of_latency(char *text, size_t size, int64_t time_ns) {
+    return text_of_time(text, size, time_ns > 0 ? (double)time_ns : -1);
+}
+
+static const char *text_of_whole(char *text, size_t size, double number, const char *unit) {
+    if (number < 0)
+        snprintf(text, size, "-");
+    else
+        snprintf(text, size, "%.0f%s", number, unit);
+    return text;
+}
+
+typedef const char *text_fn(char *text, size_t size, double number);
+
+static const char *text_of_ratio(char *text, size_t size, double ratio) {
+    if (ratio < 0)
+        snprintf(text, size, "-");
+    else
+        snprintf(text, size, "%.2f", ratio);
+    return text;
+}
+
+static const char *text_of_range(char *text, size_t size, text_fn *fn, double from, double to) {
+    char low[16], high[16];
+    if (from < 0)
+        snprintf(text, size, "-");
+    else
+        snprintf(text, size, "%s-%s", fn(low, sizeof low, from), fn(high, sizeof high, to));
     return text;
 }
 
 static const char *text_of_figure(char *text, size_t size, enum figure figure,
                                   const struct bench_result *it) {
-    char low[16], high[16];
     const struct bench_figure *time = &it->time_ns;
     double items = it->of->memory_items;
     switch (figure) {
     case TIME:
         return text_of_time(text, size, time->median);
     case TIME_RANGE:
-        return text_of_range(text, size, text_of_time(low, sizeof low, time->low),
-                             text_of_time(high, sizeof high, time->high));
+        return text_of_range(text, size, text_of_time, time->low, time->high);
+    case CPU:
+        return text_of_time(text, size, it->cpu_ns.median);
+    case CPU_RANGE:
+        return text_of_range(text, size, text_of_time, it->cpu_ns.low, it->cpu_ns.high);
     case RATIO:
-        if (it->of->kind == BENCH_COSTS) return text_of_count(text, size, it->ratio.median);
-        snprintf(text, size, "%.2f", it->ratio.median);
-        return text;
+        return text_of_ratio(text, size, it->ratio.median);
+    case RATIO_RANGE:
+        return text_of_range(text, size, text_of_ratio, it->ratio.low, it->ratio.high);
+    case MULTIPLE:
+        return text_of_count(text, size, it->ratio.median);
     case RATE:
         return text_of_count(text, size, 1e9 / time->median);
     case RATE_RANGE:
-        return text_of_range(text, size, text_of_count(low, sizeof low, 1e9 / time->high),
-                             text_of_count(high, sizeof high, 1e9 / time->low));
+        return text_of_range(text, size, text_of_count, 1e9 / time->high, 1e9 / time->low);
+    case BUSY:
+        return text_of_whole(text, size, 100 * it->busy.median, "%");
     case P50:
-        return text_of_latency(text, size, it, it->p50_ns);
+        return text_of_latency(text, size, it->p50_ns);
     case P99:
-        return text_of_latency(text, size, it, it->p99_ns);
+        return text_of_latency(text, size, it->p99_ns);
     case P999:
-        return text_of_latency(text, size, it, it->p999_ns);
+        return text_of_latency(text, size, it->p999_ns);
     case CALLS:
         return text_of_count(text, size, it->calls.median);
-    case CPU:
-        return text_of_time(text, size, it->cpu_ns.median);
+    case EVENTS:
+        return text_of_count(text, size, it->events.median);
     case SWITCHES:
         return text_of_count(text, size, it->switches.median);
     case MEMORY:
@@ -194,52 +267,89 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
     case KERNEL_EACH:
         return text_of_bytes(text, size, kernel_memory_of_each(it));
     case SERVED:
-        snprintf(text, size, it->served < 0 ? "-" : "%.0f", it->served);
-        return text;
+        return text_of_whole(text, size, it->served, "");
+    case ROUNDS:
+        return text_of_whole(text, size, it->rounds, "");
     case NO_FIGURE:
         break;
     }
     return "";
 }
 
-static void tell_head(FILE *out, const struct bench_case *it) {
+/* The rows of a group, and which of its columns have a figure. */
+struct group {
+    const struct bench_result *rows;
+    size_t count;
+    bool has[COLUMNS_MAX];
+};
+
+static void look_for_figures(struct group *group) {
+    const struct column *columns = layouts[group->rows[0].of->kind].columns;
+    char text[COLUMN_BYTES];
+    for (size_t i = 0; columns[i].figure != NO_FIGURE; i++)
+        for (size_t k = 0; k < group->count; k++)
+            if (group->rows[k].error == 0 &&
+                strcmp(text_of_figure(text, sizeof text, columns[i].figure, &group->rows[k]),
+                       "-") != 0)
+                group->has[i] = true;
+}
+
+static void tell_head(FILE *out, const struct group *group) {
+    const struct bench_case *it = group->rows[0].of;
     const struct layout *layout = &layouts[it->kind];
     fprintf(out, "\n%s: %s\n  %-*s", it->workload, it->setting, layout->subject_width, "");
-    for (const struct column *column = layout->columns; column->figure != NO_FIGURE; column++) {
+    for (size_t i = 0; layout->columns[i].figure != NO_FIGURE; i++) {
+        const struct column *column = &layout->columns[i];
         const char *title = column->title != NULL ? column->title : it->operation;
+        if (!group->has[i]) continue;
         if (column->figure == MEMORY && it->memory_items > 0) title = "mem. each";
         fprintf(out, " %*s%s", column->width, title, is_range(column->figure) ? " " : "");
     }
     fputc('\n', out);
 }
 
-static void tell_row(FILE *out, const struct bench_result *it) {
+static void tell_row(FILE *out, const struct group *group, const struct bench_result *it) {
     const struct layout *layout = &layouts[it->of->kind];
-    char name[64];
+    char name[64], text[COLUMN_BYTES];
     snprintf(name, sizeof name, it->is_control ? "%s again" : "%s", it->of->subject);
     fprintf(out, "  %-*s", layout->subject_width, name);
     if (it->error != 0) {
         fprintf(out, " %s\n", it->why);
         return;
     }
-    for (const struct column *column = layout->columns; column->figure != NO_FIGURE; column++) {
-        char text[COLUMN_BYTES];
+    for (size_t i = 0; layout->columns[i].figure != NO_FIGURE; i++) {
+        const struct column *column = &layout->columns[i];
+        if (!group->has[i]) continue;
         fprintf(out, " %*s", column->width, text_of_figure(text, sizeof text, column->figure, it));
-        if (is_range(column->figure)) fputc(it->is_wide ? '?' : ' ', out);
+        if (is_range(column->figure)) fputc(is_doubtful(column->figure, it) ? '?' : ' ', out);
     }
     fputc('\n', out);
 }
 
-void bench_tell_table(FILE *out, const struct bench_result *results, size_t count) {
-    bool any_wide = false;
-    for (size_t i = 0; i < count; i++) {
-        if (begins_group(results, i)) tell_head(out, results[i].of);
-        tell_row(out, &results[i]);
-        any_wide = any_wide || results[i].is_wide;
-    }
-    if (count > 0) fprintf(out, "\n%s", layouts[results[0].of->kind].note);
-    if (any_wide)
-        fputs("?: the spread between the quartiles is over 10 %: too wide to conclude from. A "
-              "quieter machine or\nmore --rounds helps.\n",
+static void tell_notes(FILE *out, const bool has_kind[KINDS], bool is_any_doubtful) {
+    fputc('\n', out);
+    for (size_t i = 0; i < KINDS; i++)
+        if (has_kind[i]) fputs(layouts[i].note, out);
+    if (is_any_doubtful)
+        fputs("?: the middle half is wider than a tenth of the median, or there are too few rounds "
+              "for an interval (six) or\nany spread (two): too little to conclude from. A quieter "
+              "machine or more --rounds helps.\n",
               out);
+}
+
+void bench_tell_table(FILE *out, const struct bench_result *results, size_t count) {
+    bool has_kind[KINDS] = {false}, is_any_doubtful = false;
+    for (size_t from = 0, to = 0; from < count; from = to) {
+        for (to = from + 1; to < count && !begins_group(results, to);) to++;
+        struct group group = {.rows = &results[from], .count = to - from};
+        look_for_figures(&group);
+        tell_head(out, &group);
+        has_kind[results[from].of->kind] = true;
+        for (size_t i = from; i < to; i++) {
+            tell_row(out, &group, &results[i]);
+            is_any_doubtful = is_any_doubtful || results[i].is_wide ||
+                              (results[i].error == 0 && results[i].rounds < INTERVAL_ROUNDS_MIN);
+        }
+    }
+    if (count > 0) tell_notes(out, has_kind, is_any_doubtful);
 }

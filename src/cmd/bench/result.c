@@ -36,7 +36,8 @@ void bench_result_of(const struct bench_samples *samples, size_t row, struct ben
     result->calls = figure_of(samples, row, BENCH_CALLS);
     result->switches = figure_of(samples, row, BENCH_SWITCHES);
     result->events = figure_of(samples, row, BENCH_EVENTS);
-    result->ratio = ratio_of(samples, row, BENCH_TIME);
+    result->busy = figure_of(samples, row, BENCH_BUSY);
+    result->ratio = ratio_of(samples, row, bench_compared(it->of->kind));
     result->memory_bytes = figure_of(samples, row, BENCH_MEMORY).median;
     result->before_bytes = figure_of(samples, row, BENCH_MEMORY_BEFORE).median;
     result->kernel_bytes = figure_of(samples, row, BENCH_MEMORY_KERNEL).median;
@@ -45,6 +46,7 @@ void bench_result_of(const struct bench_samples *samples, size_t row, struct ben
     result->p50_ns = quantile(&it->latency, 0.5);
     result->p99_ns = quantile(&it->latency, 0.99);
     result->p999_ns = quantile(&it->latency, 0.999);
-    const struct bench_figure *time = &result->time_ns;
-    result->is_wide = result->rounds < 2 || time->high - time->low > spread_max * time->median;
+    struct bench_figure compared = figure_of(samples, row, bench_compared(it->of->kind));
+    result->is_wide =
+        result->rounds < 2 || compared.high - compared.low > spread_max * compared.median;
 }

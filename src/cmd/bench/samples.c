@@ -11,6 +11,7 @@ const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
     [BENCH_CALLS] = {"calls", "calls"},
     [BENCH_SWITCHES] = {"switches", "switches"},
     [BENCH_EVENTS] = {"events", "events a wait"},
+    [BENCH_BUSY] = {"busy", "share of the time"},
     [BENCH_MEMORY] = {"memory", "bytes"},
     [BENCH_MEMORY_BEFORE] = {"memory_before", "bytes"},
     [BENCH_MEMORY_KERNEL] = {"memory_kernel", "bytes"},
@@ -20,6 +21,10 @@ const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
     [BENCH_P99] = {"p99", "ns"},
     [BENCH_P999] = {"p99.9", "ns"},
 };
+
+enum bench_metric bench_compared(enum bench_kind kind) {
+    return kind == BENCH_LOADED ? BENCH_CPU : BENCH_TIME;
+}
 
 /* --- Rows --- */
 
@@ -67,6 +72,9 @@ static void fill(double *values, const struct bench_sample *sample) {
     values[BENCH_CALLS] = per_operation(sample->calls, sample);
     values[BENCH_SWITCHES] = per_operation(sample->switches, sample);
     values[BENCH_EVENTS] = sample->waits > 0 ? (double)sample->events / (double)sample->waits : -1;
+    values[BENCH_BUSY] = sample->cpu_ns < 0 || sample->time_ns <= 0
+                             ? -1
+                             : (double)sample->cpu_ns / (double)sample->time_ns;
     values[BENCH_MEMORY] = (double)sample->memory_bytes;
     values[BENCH_MEMORY_BEFORE] = (double)sample->before_bytes;
     values[BENCH_MEMORY_KERNEL] = (double)sample->kernel_bytes;

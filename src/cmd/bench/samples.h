@@ -14,6 +14,7 @@ enum bench_metric {
     BENCH_CALLS,
     BENCH_SWITCHES,
     BENCH_EVENTS, /* per wait of the loop */
+    BENCH_BUSY,   /* the share of the time in which it had a processor */
     BENCH_MEMORY, /* in all, as those that follow */
     BENCH_MEMORY_BEFORE,
     BENCH_MEMORY_KERNEL,
@@ -29,6 +30,9 @@ struct bench_metric_info {
     const char *name, *unit; /* "time", "ns" */
 };
 extern const struct bench_metric_info bench_metrics[BENCH_METRICS];
+
+/* What the rows of a kind are compared by. */
+enum bench_metric bench_compared(enum bench_kind kind);
 
 struct bench_row {
     const struct bench_case

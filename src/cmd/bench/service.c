@@ -49,12 +49,12 @@ int bench_service_measure(struct bench_service *service, struct bench_load *load
     if (err < 0) return err;
     bench_load_count(load, true);
     uint64_t operations = service->operations;
-    int64_t calls = service->calls + bench_loop_calls(service->loop);
-    bench_start(&meter);
+    int64_t calls = service->calls;
+    bench_start_loop(&meter, service->loop);
     err = run_for(service, it->time_ns, sample);
     bench_stop(&meter, sample);
     bench_load_count(load, false);
     sample->operations = service->operations - operations;
-    sample->calls = service->calls + bench_loop_calls(service->loop) - calls;
+    sample->calls += service->calls - calls;
     return err;
 }

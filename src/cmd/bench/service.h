@@ -4,6 +4,8 @@
 
 #include "load.h"
 
+enum { BENCH_CROWDS = 2 }; /* processes of clients: load.h says why */
+
 /* Embedded in a server, which adds to `operations` and `calls` as it serves. */
 struct bench_service {
     eddy_loop *loop;

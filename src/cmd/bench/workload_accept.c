@@ -83,7 +83,7 @@ void bench_accept_run(const struct bench_case *it, struct bench_sample *sample) 
     unsigned active = it->numbers[0];
     struct bench_load *load = NULL;
     if (!bench_allow_descriptors(PLACES * active, sample)) return;
-    int err = bench_load_open(&load, sample);
+    int err = bench_load_open_many(&load, sample, BENCH_CROWDS);
     if (err == 0) err = bench_open_loop(&host.service.loop, it);
     if (err == 0) err = make_places(PLACES * active);
     int port = err == 0 ? listen_here(active) : err;

@@ -111,7 +111,7 @@ static int serve(const struct bench_case *it, struct bench_sample *sample, struc
 static void run(const struct bench_case *it, struct bench_sample *sample, bool has_streams) {
     struct bench_load *load = NULL;
     if (!bench_allow_descriptors(it->numbers[0], sample)) return;
-    int err = bench_load_open(&load, sample);
+    int err = bench_load_open_many(&load, sample, BENCH_CROWDS);
     if (err == 0) err = serve(it, sample, load, has_streams);
     bench_load_close(load);
     if (err < 0) bench_cannot(sample, "echo", err);

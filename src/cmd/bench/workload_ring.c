@@ -77,14 +77,14 @@ static int measure(struct ring *ring, const struct bench_case *it, struct bench_
     uint64_t bytes = it->numbers[2];
     struct bench_meter meter;
     int err = send_round(ring, bytes / 10 + 1); /* warms up */
-    ring->calls = -bench_loop_calls(ring->loop);
-    bench_start(&meter);
+    ring->calls = 0;
+    bench_start_loop(&meter, ring->loop);
     do {
         if (err == 0) err = send_round(ring, bytes);
         sample->operations += bytes;
     } while (err == 0 && bench_now_ns() - meter.start_ns < it->time_ns);
     bench_stop(&meter, sample);
-    sample->calls = ring->calls + bench_loop_calls(ring->loop);
+    sample->calls += ring->calls;
     return err;
 }
 
