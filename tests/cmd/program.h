@@ -24,7 +24,7 @@ struct program {
     unsigned port;
 };
 
-enum { ARGUMENTS_MAX = 24 };
+enum { ARGUMENTS_MAX = 64 };
 
 /* If not 0, how many descriptors a program that is started may have; it cannot raise that. */
 static unsigned descriptors_allowed;

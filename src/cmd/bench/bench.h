@@ -86,6 +86,8 @@ void bench_start_loop(struct bench_meter *meter, const eddy_loop *loop);
 void bench_stop(const struct bench_meter *meter, struct bench_sample *sample);
 /* Private memory of this process, in bytes; -1 where the system does not tell. */
 int64_t bench_memory_bytes(void);
+/* Of that, what is in huge pages without a file. */
+int64_t bench_huge_bytes(void);
 /* A process and its children. */
 struct bench_family {
     int64_t memory_bytes; /* pages that several processes have in common shared out among them

@@ -66,6 +66,17 @@ static int sync_block(void *context, unsigned count) {
     return 0;
 }
 
+/* The size of the file changes with each, which has to be safe as well. */
+static int append_block(void *context, unsigned count) {
+    struct file *file = context;
+    for (unsigned i = 0; i < count; i++) {
+        ssize_t written = write(file->fd, file->data, BLOCK_BYTES);
+        if (written != BLOCK_BYTES) return written < 0 ? -errno : -ENOSPC;
+        if (fsync(file->fd) < 0) return -errno;
+    }
+    return 0;
+}
+
 void costs_cached_read_run(const struct bench_case *it, struct bench_sample *sample) {
     struct file file;
     int err = open_file(&file, it->extra);
@@ -105,4 +116,13 @@ void costs_sync_run(const struct bench_case *it, struct bench_sample *sample) {
         bench_cannot(sample, "a file there", err);
     else
         costs_measure(it, sample, sync_block, &file, 1, "fsync");
+}
+
+void costs_append_run(const struct bench_case *it, struct bench_sample *sample) {
+    struct file file;
+    int err = open_file(&file, it->extra);
+    if (err < 0)
+        bench_cannot(sample, "a file there", err);
+    else
+        costs_measure(it, sample, append_block, &file, 1, "fsync");
 }

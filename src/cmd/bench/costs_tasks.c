@@ -2,11 +2,13 @@
  * thread, a process. Threading: where there is a second thread, it sends back what it gets until
  * its descriptor ends; it goes with the process. */
 #include "costs.h"
+#include "pin.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,23 +43,49 @@ static int trip(void *context, unsigned count) {
     return 0;
 }
 
+/* The thread on the other side. */
+struct other {
+    struct ends ends;
+    enum costs_place place;
+    int pin_error; /* written before `is_there` */
+    sem_t is_there;
+};
+
+static int pin(enum costs_place place, bool is_other) {
+    if (place == COSTS_ANYWHERE) return 0;
+    return bench_pin(place == COSTS_TWO_CORES && is_other ? 1 : 0);
+}
+
 static void *send_back(void *argument) {
-    const struct ends *ends = argument;
+    struct other *other = argument;
     char byte;
-    while (read(ends->in, &byte, 1) == 1 && write(ends->out, &byte, 1) == 1) continue;
+    other->pin_error = pin(other->place, true);
+    sem_post(&other->is_there);
+    while (read(other->ends.in, &byte, 1) == 1 && write(other->ends.out, &byte, 1) == 1) continue;
     return NULL;
 }
 
-static void measure_trips(const struct bench_case *it, struct bench_sample *sample,
-                          struct ends *here, struct ends *there, const char *what) {
+/* The first is pinned second: the thread that it starts would be as it is. */
+static int start_other(struct other *other) {
     pthread_t thread;
-    int err = -pthread_create(&thread, NULL, send_back, there);
-    if (err < 0) {
-        bench_cannot(sample, what, err);
-        return;
-    }
+    if (sem_init(&other->is_there, 0, 0) < 0) return -errno;
+    int err = -pthread_create(&thread, NULL, send_back, other);
+    if (err < 0) return err;
     pthread_detach(thread);
-    costs_measure(it, sample, trip, here, SOME, what);
+    while (sem_wait(&other->is_there) < 0) continue;
+    return other->pin_error < 0 ? other->pin_error : pin(other->place, false);
+}
+
+static void measure_trips(const struct bench_case *it, struct bench_sample *sample,
+                          struct ends *here, struct ends there, const char *what) {
+    static struct other other; /* the thread is there as long as the process */
+    other.ends = there;
+    other.place = it->numbers[1];
+    int err = start_other(&other);
+    if (err < 0)
+        bench_cannot(sample, what, err);
+    else
+        costs_measure(it, sample, trip, here, SOME, what);
 }
 
 void costs_pipe_run(const struct bench_case *it, struct bench_sample *sample) {
@@ -77,7 +105,7 @@ void costs_pipe_threads_run(const struct bench_case *it, struct bench_sample *sa
         return;
     }
     struct ends here = {.out = forth[1], .in = back[0]}, there = {.out = back[1], .in = forth[0]};
-    measure_trips(it, sample, &here, &there, "pipe");
+    measure_trips(it, sample, &here, there, "a thread of a pipe");
 }
 
 /* Both ends of a loopback connection; returns 0 or a negative errno. */
@@ -110,7 +138,7 @@ void costs_tcp_run(const struct bench_case *it, struct bench_sample *sample) {
         return;
     }
     struct ends here = {ends[0], ends[0]}, there = {ends[1], ends[1]};
-    measure_trips(it, sample, &here, &there, "TCP");
+    measure_trips(it, sample, &here, there, "a thread of a connection");
 }
 
 /* --- Threads and processes --- */

@@ -109,6 +109,10 @@ static void add_process(struct bench_family *family, const char *process, int th
     family->threads += bytes > 0 ? threads : 0;
 }
 
+int64_t bench_huge_bytes(void) {
+    return read_memory("self", "AnonHugePages:");
+}
+
 void bench_read_family(pid_t parent, struct bench_family *family) {
     char name[16];
     int of, threads;

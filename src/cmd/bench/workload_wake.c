@@ -1,36 +1,104 @@
-/* workload_wake.c: what it costs to wake a loop from another thread: one way, while the loop has
- * not got round to it; and there and back between two loops. */
+/* workload_wake.c: what it costs to wake a loop from other threads: one way, from some that do
+ * nothing else; and there and back between two loops. */
 #include "bench.h"
 #include "workloads.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { SENDS = 100000, TRIPS = 1000 };
+enum { SENDS = 64, SENDERS_MAX = 64, LINE_BYTES = 128, TRIPS = 1000 };
+
+/* --- One way --- */
+
+struct receiver {
+    eddy_loop *loop;
+    eddy_wake wake;
+    eddy_timer timer;
+    _Atomic(bool) is_over;
+};
+
+/* Two of them share no line of the cache, in which their counts would cost them more than the
+ * sends.
+ */
+struct sender {
+    pthread_t thread;
+    struct receiver *receiver;
+    _Atomic(uint64_t) sends; /* written by the sender alone */
+    char rest[LINE_BYTES];
+};
 
 static void on_wake(eddy_wake *wake) {
     (void)wake;
 }
 
-/* The loop is behind: the first of them writes a byte, the others find that it is on its way. */
-void bench_wake_send_run(const struct bench_case *it, struct bench_sample *sample) {
-    eddy_loop *loop;
-    eddy_wake wake;
-    struct bench_meter meter;
-    int err = bench_open_loop(&loop, it);
-    if (err == 0) {
-        eddy_wake_init(&wake, loop);
-        err = eddy_wake_start(&wake, on_wake);
+static void on_time(eddy_timer *timer) {
+    eddy_loop_stop(eddy_container_of(timer, struct receiver, timer)->loop);
+}
+
+static void *keep_sending(void *argument) {
+    struct sender *sender = argument;
+    struct receiver *receiver = sender->receiver;
+    uint64_t sends = 0;
+    while (!atomic_load_explicit(&receiver->is_over, memory_order_relaxed)) {
+        for (int i = 0; i < SENDS; i++) eddy_wake_send(&receiver->wake);
+        sends += SENDS;
+        atomic_store_explicit(&sender->sends, sends, memory_order_relaxed);
     }
-    bench_start(&meter);
+    return NULL;
+}
+
+static uint64_t count_sends(struct sender *senders, unsigned count) {
+    uint64_t sends = 0;
+    for (unsigned i = 0; i < count; i++)
+        sends += atomic_load_explicit(&senders[i].sends, memory_order_relaxed);
+    return sends;
+}
+
+static int receive_for(struct receiver *receiver, int64_t time_ns) {
+    eddy_timer_init(&receiver->timer, receiver->loop);
+    eddy_loop_update_now(receiver->loop);
+    int err = eddy_timer_start(&receiver->timer, on_time, time_ns, 0);
+    return err < 0 ? err : eddy_loop_run(receiver->loop, EDDY_RUN_DEFAULT);
+}
+
+static int measure_sends(struct receiver *receiver, struct sender *senders, unsigned count,
+                         const struct bench_case *it, struct bench_sample *sample) {
+    struct bench_meter meter;
+    int err = receive_for(receiver, it->time_ns / 10 + 1);
+    uint64_t sends = count_sends(senders, count);
+    bench_start_loop(&meter, receiver->loop);
     while (err >= 0 && (sample->operations == 0 || bench_now_ns() - meter.start_ns < it->time_ns)) {
-        for (int i = 0; i < SENDS; i++) eddy_wake_send(&wake);
-        sample->operations += SENDS;
-        err = eddy_loop_run(loop, EDDY_RUN_NOWAIT);
+        err = receive_for(receiver, it->time_ns);
+        sample->operations = count_sends(senders, count) - sends;
     }
     bench_stop(&meter, sample);
+    sample->calls = -1; /* the loop does not know how many sends have written to its pipe */
+    return err;
+}
+
+/* The loop runs, and wakes again and again, as fast as the threads can send. */
+void bench_wake_send_run(const struct bench_case *it, struct bench_sample *sample) {
+    static struct sender senders[SENDERS_MAX];
+    static struct receiver receiver;
+    unsigned wanted = it->numbers[0], count = 0;
+    int err = wanted > SENDERS_MAX ? -ENOTSUP : bench_open_loop(&receiver.loop, it);
+    if (err == 0) {
+        eddy_wake_init(&receiver.wake, receiver.loop);
+        err = eddy_wake_start(&receiver.wake, on_wake);
+    }
+    while (err == 0 && count < wanted) {
+        senders[count].receiver = &receiver;
+        err = -pthread_create(&senders[count].thread, NULL, keep_sending, &senders[count]);
+        if (err == 0) count++;
+    }
+    if (err == 0) err = measure_sends(&receiver, senders, count, it, sample);
+    atomic_store(&receiver.is_over, true);
+    for (unsigned i = 0; i < count; i++) pthread_join(senders[i].thread, NULL);
     if (err < 0) bench_cannot(sample, "wake", err);
 }
+
+/* --- There and back --- */
 
 struct side {
     eddy_loop *loop;

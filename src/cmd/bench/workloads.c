@@ -60,6 +60,12 @@ static void set_threads(struct bench_case *it, unsigned size) {
     snprintf(it->setting, sizeof it->setting, "between threads");
 }
 
+static void set_senders(struct bench_case *it, unsigned size) {
+    snprintf(it->setting, sizeof it->setting, "from %u thread%s at once", size,
+             size == 1 ? "" : "s");
+    it->numbers[0] = size;
+}
+
 static void set_depth(struct bench_case *it, unsigned size) {
     snprintf(it->setting, sizeof it->setting, "%u at a time, 4 threads", size);
     it->numbers[0] = size;
@@ -122,7 +128,12 @@ static const struct workload workloads[] = {
      bench_timer_push_run,
      {1000, 100000},
      set_timers},
-    {"wake-send", "wake a loop that is behind", "send", bench_wake_send_run, {1}, set_threads},
+    {"wake-send",
+     "wake a loop from threads that do nothing else",
+     "send",
+     bench_wake_send_run,
+     {1, 2, 4},
+     set_senders},
     {"wake-trip", "from thread to thread and back", "trip", bench_wake_trip_run, {1}, set_threads},
     {"pool", "empty jobs", "job", bench_pool_run, {1, 64, 10000}, set_depth},
     {"file-pool",

@@ -25,8 +25,10 @@ void bench_timer_stop_run(const struct bench_case *it, struct bench_sample *samp
 void bench_timer_fire_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_timer_push_run(const struct bench_case *it, struct bench_sample *sample);
 
-/* no numbers */
+/* threads */
 void bench_wake_send_run(const struct bench_case *it, struct bench_sample *sample);
+
+/* no numbers */
 void bench_wake_trip_run(const struct bench_case *it, struct bench_sample *sample);
 
 /* jobs or reads under way at a time */
