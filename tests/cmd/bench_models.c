@@ -111,6 +111,27 @@ START_TEST(waits_are_random_or_fixed) {
 }
 END_TEST
 
+/* Requests come at the rate that was asked for, and wait from when they should have been sent: one
+ * client gets an answer each 20 ms, and 500 requests a second are for it. */
+START_TEST(requests_come_at_a_rate) {
+    const char *arguments[] = {"bench",         "models", "--model",   "event-loop",
+                               "--connections", "4",      "--rounds",  "1",
+                               "--sample-ms",   "200",    "--wait-ms", "1",
+                               "--burn-us",     "0",      "--json",    "--arrivals",
+                               "constant",      "--rate", "500",       NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_uint_eq(count(out, "\"setting\": \"4 clients, constant 500/s, random 1 ms + 0 us\""),
+                      2);
+    ck_assert_double_gt(number_of("\"time_ns\": {\"median\": "), 0.8 * 1e9 / 500);
+    arguments[5] = "1", arguments[11] = "20", arguments[16] = "poisson";
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_double_gt(number_of("\"p50_ns\": "), 2 * 20e6);
+    arguments[16] = "closed";
+    ck_assert_int_eq(run(arguments), 2);
+    ck_assert_str_eq(err, "eddy: --rate is for --arrivals constant or poisson, not closed\n");
+}
+END_TEST
+
 /* Each size of the pool is a line of its own, and serves as many clients at a time. */
 START_TEST(a_pool_of_threads_comes_in_several_sizes) {
     const char *const arguments[] = {"bench",         "models", "--model",   "thread-pool",
@@ -255,6 +276,10 @@ START_TEST(help_and_mistakes_are_told) {
         {{"bench", "models", "--connections", "0"}, 2, "eddy: --connections: \"0\" is not a"},
         {{"bench", "models", "--wait-ms", "-1"}, 2, "eddy: --wait-ms: \"-1\" is not a number"},
         {{"bench", "models", "--wait", "x"}, 2, "eddy: --wait: \"x\" is not random or fixed"},
+        {{"bench", "models", "--arrivals", "x"},
+         2,
+         "eddy: --arrivals: \"x\" is not closed, constant"},
+        {{"bench", "models", "--rate", "0"}, 2, "eddy: --rate: \"0\" is not a number from 1"},
         {{"bench", "models", "--burn-us", "x"}, 2, "eddy: --burn-us: \"x\" is not a number"},
         {{"bench", "models", "--requests", "0"}, 2, "eddy: --requests: \"0\" is not a number"},
         {{"bench", "models", "--threads", "0"}, 2, "eddy: --threads: \"0\" is not a number"},
@@ -277,9 +302,9 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("bench_models");
     ck_add(suite, "models", every_model_serves_requests_that_wait_and_compute,
            every_model_serves_requests_that_do_neither, a_model_is_told_as_json_and_as_a_table,
-           waits_are_random_or_fixed, a_pool_of_threads_comes_in_several_sizes,
-           a_live_run_tells_how_it_goes, nothing_outlives_a_bench_that_is_killed,
-           an_interrupted_bench_tells_what_it_has,
+           waits_are_random_or_fixed, requests_come_at_a_rate,
+           a_pool_of_threads_comes_in_several_sizes, a_live_run_tells_how_it_goes,
+           nothing_outlives_a_bench_that_is_killed, an_interrupted_bench_tells_what_it_has,
            nothing_that_can_be_measured_is_a_status_of_its_own);
     ck_add(suite, "costs", costs_are_told_and_leave_no_file,
            a_cost_that_cannot_be_measured_says_why, help_and_mistakes_are_told);

@@ -49,6 +49,24 @@ START_TEST(an_interval_of_the_median_is_of_two_of_the_values) {
 }
 END_TEST
 
+/* As often as e^-x above x, for three x; 1 on average. */
+START_TEST(exponential_numbers_are) {
+    enum { COUNT = 100000 };
+    static const double shares[] = {0.36788, 0.13534, 0.04979};
+    unsigned above[3] = {0};
+    uint64_t random = 1;
+    double sum = 0;
+    for (int i = 0; i < COUNT; i++) {
+        double it = bench_random_exponential(&random);
+        for (int k = 0; k < 3; k++) above[k] += it > k + 1;
+        sum += it;
+    }
+    ck_assert(sum > 0.99 * COUNT && sum < 1.01 * COUNT);
+    for (int k = 0; k < 3; k++)
+        ck_assert(above[k] > (shares[k] - 0.005) * COUNT && above[k] < (shares[k] + 0.005) * COUNT);
+}
+END_TEST
+
 /* --- Runs --- */
 
 static void run_well(const struct bench_case *it, struct bench_sample *sample) {
@@ -347,7 +365,8 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles,
-           an_interval_of_the_median_is_of_two_of_the_values, a_quantile_wants_ten_beyond_it);
+           an_interval_of_the_median_is_of_two_of_the_values, a_quantile_wants_ten_beyond_it,
+           exponential_numbers_are);
     ck_add(suite, "results", each_case_has_a_result, every_sample_is_kept_with_its_place,
            an_interrupted_run_keeps_what_it_has, numbers_are_told_in_their_units,
            results_are_told_to_machines, a_plot_has_a_curve_for_each_subject);

@@ -56,7 +56,7 @@ struct bench_case {
     const char *workload;            /* "ring" */
     const char *subject;             /* what is compared: a backend, a library, a model */
     const char *operation;           /* what is counted, in the singular: "event" */
-    char setting[48];                /* "1000 pairs, 10 active": the same within a group */
+    char setting[64];                /* "1000 pairs, 10 active": the same within a group */
     int64_t size;                    /* the x of a plot */
     unsigned numbers[BENCH_NUMBERS]; /* whatever `run` needs to know */
     unsigned memory_items;           /* the table divides the memory among so many; 0: does not */
@@ -103,6 +103,9 @@ int64_t bench_loop_calls(const eddy_loop *loop);
 /* Raises the limit of descriptors as far as it goes; false if fewer than `needed` are allowed. */
 bool bench_allow_descriptors(unsigned needed, struct bench_sample *sample);
 uint64_t bench_random(uint64_t *state);
+/* Distributed exponentially, 1 on average: the gaps between events that know nothing of each other.
+ */
+double bench_random_exponential(uint64_t *state);
 
 /* --- Traces --- */
 

@@ -56,3 +56,18 @@ uint64_t bench_random(uint64_t *state) {
     mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
     return mixed ^ (mixed >> 31);
 }
+
+static double uniform(uint64_t *state) {
+    return (double)(bench_random(state) >> 11) * 0x1p-53;
+}
+
+/* Von Neumann's way, which needs no logarithm: a run of falling numbers that begins at x is of even
+ * length with a probability of e^-x. */
+double bench_random_exponential(uint64_t *state) {
+    for (unsigned whole = 0;; whole++) {
+        double first = uniform(state), last = first, next;
+        unsigned falls = 0;
+        for (; (next = uniform(state)) < last; falls++) last = next;
+        if (falls % 2 == 0) return whole + first;
+    }
+}

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { CHOSEN_MAX = 16, SUBJECTS_MAX = 2 * CHOSEN_MAX, CASES_MAX = CHOSEN_MAX * SUBJECTS_MAX };
+enum { CHOSEN_MAX = 16, SUBJECTS_MAX = 2 * CHOSEN_MAX, CASES_MAX = 4096 };
 
 const struct model models_list[] = {
     {"one-at-a-time", "serve a connection to its end, then accept the next one", 1,
@@ -26,13 +26,16 @@ const size_t models_count = sizeof models_list / sizeof models_list[0];
 static const unsigned usual_connections[] = {1, 10, 100, 1000, 5000};
 /* A pool of threads that wait does as much as it has threads, so its size is a part of its name. */
 static const unsigned usual_threads[] = {32, 128};
+static const unsigned usual_rates[] = {2000, 8000, 16000};
 
 struct options {
     struct bench_options common; /* first */
     const char *models[CHOSEN_MAX];
     unsigned connections[CHOSEN_MAX];
     unsigned threads[CHOSEN_MAX];
-    size_t model_count, connections_count, threads_count;
+    unsigned rates[CHOSEN_MAX];
+    size_t model_count, connections_count, threads_count, rate_count;
+    const char *arrivals; /* NULL: not said */
     unsigned wait_ms, burn_us, requests, live_ms;
     bool is_fixed;
 };
@@ -66,6 +69,18 @@ static bool set_wait(void *to, const char *value) {
     return strcmp(value, "fixed") == 0 || strcmp(value, "random") == 0;
 }
 
+static bool set_arrivals(void *to, const char *value) {
+    ((struct options *)to)->arrivals = value;
+    return strcmp(value, "closed") == 0 || strcmp(value, "constant") == 0 ||
+           strcmp(value, "poisson") == 0;
+}
+
+static bool set_rate(void *to, const char *value) {
+    struct options *options = to;
+    return options->rate_count < CHOSEN_MAX &&
+           command_line_number(value, 1, 1000000, &options->rates[options->rate_count++]);
+}
+
 static bool set_burn_us(void *to, const char *value) {
     return command_line_number(value, 0, 100000, &((struct options *)to)->burn_us);
 }
@@ -97,13 +112,21 @@ static const struct option_rule rules[] = {
      "all (default); fixed: each the average, so that clients go in step"},
     {"burn-us", "N", "a number from 0 to 100000", set_burn_us,
      "and then computes for so many microseconds (default 50)"},
+    {"arrivals", "KIND", "closed, constant or poisson", set_arrivals,
+     "closed: a client sends the next request when it has an answer" COMMAND_LINE_INDENT
+     "(default); constant, poisson: requests come at a rate, evenly or as" COMMAND_LINE_INDENT
+     "of many who know nothing of each other, whether the server keeps up" COMMAND_LINE_INDENT
+     "or not, and the time of each begins when it should have been sent"},
+    {"rate", "N", "a number from 1 to 1000000", set_rate,
+     "so many requests a second, of all clients; may be given several" COMMAND_LINE_INDENT
+     "times (default: 2000, 8000 and 16000); poisson, if nothing is said"},
     {"requests", "N", "a number from 1 to 1000000", set_requests,
      "a client sends so many requests over a connection, then opens" COMMAND_LINE_INDENT
      "another one (default 20)"},
     {"threads", "N", "a number from 1 to 1024", set_threads,
      "of the thread-pool; may be given several times (default: 32 and 128)"},
     {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
-     "take so many samples of each, after one to warm up (default 3)"},
+     "take so many samples of each, after one to warm up (default 6)"},
     {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
      "measure for so many milliseconds each, longer if few answers" COMMAND_LINE_INDENT
      "come (default 250)"},
@@ -141,8 +164,10 @@ static void help(void) {
           "and not in the figures. How long it is\ncomes with the request, at random from a fixed "
           "seed for each client: waits of one length would have\nall clients come back together. "
           "The computation is the same number of steps for all, sized on an\nidle processor. A "
-          "client sends its next request when the answer is there. The clients are one more\n"
-          "process, on the same machine.\n\n"
+          "client sends its next request when the answer is there, so that a slow server is "
+          "asked less; with\n--arrivals requests come at a rate, as from the world, and wait where "
+          "the "
+          "server does not keep up. The\nclients are one more process, on the same machine.\n\n"
           "How to read it:\n"
           "  a second  requests answered. While they wait, nothing limits it but the number of "
           "clients that are\n            served at once: so many per wait. Then the processors "
@@ -190,14 +215,8 @@ static bool is_chosen(const struct options *options, const char *name) {
 }
 
 /* The models that were chosen, the pool of threads once for each of its sizes. */
-static size_t make_subjects(struct models_subject *subjects, const struct options *options) {
-    struct models_settings settings = {
-        .wait_ms = options->wait_ms,
-        .is_fixed = options->is_fixed,
-        .burn_steps = (uint64_t)(options->burn_us * steps_per_us()),
-        .requests = options->requests,
-        .live_ms = options->live_ms,
-    };
+static size_t make_subjects(struct models_subject *subjects, const struct options *options,
+                            struct models_settings settings) {
     size_t count = 0;
     for (size_t i = 0; i < models_count; i++) {
         const struct model *model = &models_list[i];
@@ -214,25 +233,59 @@ static size_t make_subjects(struct models_subject *subjects, const struct option
     return count;
 }
 
-static size_t make_cases(struct bench_case *cases, const struct models_subject *subjects,
-                         size_t subject_count, const struct options *options) {
-    size_t count = 0;
+/* "100 clients, poisson 8000/s, random 5 ms + 50 us" */
+static void say_setting(struct bench_case *it, const struct models_settings *settings,
+                        unsigned connections, unsigned burn_us) {
+    char arrivals[32] = "";
+    if (settings->arrivals != MODELS_CLOSED)
+        snprintf(arrivals, sizeof arrivals, "%s %u/s, ",
+                 settings->arrivals == MODELS_CONSTANT ? "constant" : "poisson", settings->rate);
+    snprintf(it->setting, sizeof it->setting, "%u client%s, %s%s%u ms + %u us", connections,
+             connections == 1 ? "" : "s", arrivals, settings->is_fixed ? "" : "random ",
+             settings->wait_ms, burn_us);
+}
+
+static size_t add_group(struct bench_case *cases, const struct models_subject *subjects,
+                        size_t subject_count, unsigned connections, const struct options *options) {
+    for (size_t i = 0; i < subject_count; i++) {
+        cases[i] = (struct bench_case){
+            .kind = BENCH_SERVERS,
+            .workload = "models",
+            .subject = subjects[i].name,
+            .operation = "request",
+            .size = connections,
+            .extra = &subjects[i],
+            .run = models_run,
+        };
+        say_setting(&cases[i], &subjects[i].settings, connections, options->burn_us);
+    }
+    return subject_count;
+}
+
+static enum models_arrivals arrivals_of(const struct options *options) {
+    if (strcmp(options->arrivals, "closed") == 0) return MODELS_CLOSED;
+    return strcmp(options->arrivals, "constant") == 0 ? MODELS_CONSTANT : MODELS_POISSON;
+}
+
+/* For each rate (one that is none where the load is closed) and each number of clients a group. */
+static size_t make_cases(struct bench_case *cases, struct models_subject *subjects,
+                         const struct options *options) {
+    struct models_settings settings = {
+        .arrivals = arrivals_of(options),
+        .wait_ms = options->wait_ms,
+        .is_fixed = options->is_fixed,
+        .burn_steps = (uint64_t)(options->burn_us * steps_per_us()),
+        .requests = options->requests,
+        .live_ms = options->live_ms,
+    };
+    size_t count = 0, rates = settings.arrivals == MODELS_CLOSED ? 1 : options->rate_count;
     for (size_t i = 0; i < options->connections_count; i++) {
-        for (size_t k = 0; k < subject_count; k++) {
-            struct bench_case *it = &cases[count++];
-            *it = (struct bench_case){
-                .kind = BENCH_SERVERS,
-                .workload = "models",
-                .subject = subjects[k].name,
-                .operation = "request",
-                .size = options->connections[i],
-                .extra = &subjects[k],
-                .run = models_run,
-            };
-            const char *kind = options->is_fixed ? "" : "random ";
-            snprintf(it->setting, sizeof it->setting, "%u client%s, %s%u ms + %u us",
-                     options->connections[i], options->connections[i] == 1 ? "" : "s", kind,
-                     options->wait_ms, options->burn_us);
+        for (size_t k = 0; k < rates && count + SUBJECTS_MAX <= CASES_MAX; k++) {
+            struct models_subject *of_rate = &subjects[k * SUBJECTS_MAX];
+            settings.rate = options->rates[k];
+            size_t subject_count = make_subjects(of_rate, options, settings);
+            count +=
+                add_group(&cases[count], of_rate, subject_count, options->connections[i], options);
         }
     }
     return count;
@@ -262,11 +315,26 @@ static int run_live(const struct options *options, const struct bench_case *case
     return 0;
 }
 
+static size_t usual(unsigned *chosen, const unsigned *numbers, size_t count) {
+    memcpy(chosen, numbers, count * sizeof *numbers);
+    return count;
+}
+
+#define USUAL(chosen, numbers) usual(chosen, numbers, sizeof(numbers) / sizeof *(numbers))
+
+static void choose_usual(struct options *options) {
+    if (options->connections_count == 0)
+        options->connections_count = USUAL(options->connections, usual_connections);
+    if (options->threads_count == 0)
+        options->threads_count = USUAL(options->threads, usual_threads);
+    if (options->rate_count == 0) options->rate_count = USUAL(options->rates, usual_rates);
+}
+
 int bench_models_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
-    static struct models_subject subjects[SUBJECTS_MAX];
+    static struct models_subject subjects[CHOSEN_MAX * SUBJECTS_MAX];
     struct options options = {
-        .common = {.command = line.command, .rounds = 3, .sample_ms = 250, .seed = 1},
+        .common = {.command = line.command, .rounds = 6, .sample_ms = 250, .seed = 1},
         .wait_ms = 5,
         .burn_us = 50,
         .requests = 20,
@@ -280,15 +348,13 @@ int bench_models_main(int argc, char **argv) {
         help();
         return 0;
     }
-    if (options.connections_count == 0) {
-        memcpy(options.connections, usual_connections, sizeof usual_connections);
-        options.connections_count = sizeof usual_connections / sizeof usual_connections[0];
+    if (options.arrivals == NULL) options.arrivals = options.rate_count > 0 ? "poisson" : "closed";
+    if (arrivals_of(&options) == MODELS_CLOSED && options.rate_count > 0) {
+        fputs("eddy: --rate is for --arrivals constant or poisson, not closed\n", stderr);
+        return 2;
     }
-    if (options.threads_count == 0) {
-        memcpy(options.threads, usual_threads, sizeof usual_threads);
-        options.threads_count = sizeof usual_threads / sizeof usual_threads[0];
-    }
-    size_t count = make_cases(cases, subjects, make_subjects(subjects, &options), &options);
+    choose_usual(&options);
+    size_t count = make_cases(cases, subjects, &options);
     if (options.live_ms > 0) return run_live(&options, cases, count);
     return bench_execute(&options.common, cases, count);
 }

@@ -40,7 +40,16 @@ struct model {
 extern const struct model models_list[];
 extern const size_t models_count;
 
+/* When requests come. */
+enum models_arrivals {
+    MODELS_CLOSED,   /* each client sends the next one when it has an answer */
+    MODELS_CONSTANT, /* at a rate, whether there are answers or not: evenly */
+    MODELS_POISSON,  /* and as of many clients that know nothing of each other */
+};
+
 struct models_settings {
+    enum models_arrivals arrivals;
+    unsigned rate;       /* of all clients, a second, if not closed */
     unsigned wait_ms;    /* on average */
     bool is_fixed;       /* each wait is the average one; else up to twice as long */
     uint64_t burn_steps; /* of models_burn() */

@@ -5,7 +5,10 @@
  * The first lives are of different lengths, lest all end together.
  *
  * The time of a first request begins with connect(): a client that has to wait until the server
- * looks at it waits all the same. */
+ * looks at it waits all the same.
+ *
+ * Where requests come at a rate, each is sent by the client that has been free for longest, and its
+ * time begins when it should have been sent: if no client is free, it waits until one is. */
 #include "models.h"
 
 #include <errno.h>
@@ -24,10 +27,12 @@ enum {
 struct client {
     eddy_stream stream;
     struct load *load;
+    struct client *next; /* that is free */
     unsigned requests_left;
     unsigned got;     /* bytes of an answer */
     uint64_t random;  /* of the waits that it asks for */
     int64_t since_ns; /* of the request under way */
+    bool is_counted;  /* that request is */
     bool is_known;    /* has had an answer */
     bool is_served;   /* has had one while measuring */
 };
@@ -37,6 +42,10 @@ struct load {
     eddy_loop *loop;
     eddy_io control;
     eddy_timer tick;
+    /* Where requests come at a rate: the next one, and who may send it, the first one first. */
+    eddy_timer arrival;
+    double next_ns;
+    struct client *free, **free_end;
     struct sockaddr_storage address;
     socklen_t address_length;
     struct client *clients;
@@ -100,6 +109,56 @@ static void send_request(struct client *client) {
         fail(client->load, "the load, write", sent < 0 ? (int)sent : -EIO);
 }
 
+static bool has_rate(const struct load *load) {
+    return load->job->settings.arrivals != MODELS_CLOSED;
+}
+
+static double draw_gap_ns(struct load *load) {
+    const struct models_settings *settings = &load->job->settings;
+    double average_ns = (double)EDDY_NS_PER_S / settings->rate;
+    if (settings->arrivals == MODELS_CONSTANT) return average_ns;
+    return average_ns * bench_random_exponential(&load->random);
+}
+
+static struct client *take_free(struct load *load) {
+    struct client *client = load->free;
+    load->free = client->next;
+    if (load->free == NULL) load->free_end = &load->free;
+    return client;
+}
+
+static void on_arrival(eddy_timer *timer);
+
+/* Sends what is due, as far as there are clients for it, and waits for what is not. */
+static void send_due(struct load *load) {
+    int64_t now_ns = bench_now_ns();
+    while (load->next_ns <= (double)now_ns && load->free != NULL && !load->has_ended) {
+        struct client *client = take_free(load);
+        client->since_ns = (int64_t)load->next_ns;
+        client->is_counted = true;
+        load->next_ns += draw_gap_ns(load);
+        send_request(client);
+    }
+    if (load->next_ns <= (double)now_ns) return; /* an answer goes on */
+    eddy_loop_update_now(load->loop);
+    int err = eddy_timer_start(&load->arrival, on_arrival, (int64_t)load->next_ns - now_ns, 0);
+    if (err < 0) fail(load, "the load, a timer", err);
+}
+
+static void on_arrival(eddy_timer *timer) {
+    struct load *load = eddy_container_of(timer, struct load, arrival);
+    if (phase_of(load) == MODELS_MEASURING) send_due(load);
+}
+
+static void add_free(struct client *client) {
+    struct load *load = client->load;
+    client->is_counted = false;
+    client->next = NULL;
+    *load->free_end = client;
+    load->free_end = &client->next;
+    if (phase_of(load) == MODELS_MEASURING) send_due(load);
+}
+
 static void on_closed(eddy_stream *stream) {
     struct client *client = eddy_container_of(stream, struct client, stream);
     if (phase_of(client->load) < MODELS_OVER && !client->load->has_ended) open_client(client);
@@ -109,7 +168,7 @@ static void on_answer(struct client *client) {
     struct load *load = client->load;
     int64_t now_ns = bench_now_ns();
     int phase = phase_of(load);
-    if (phase == MODELS_MEASURING) {
+    if (phase == MODELS_MEASURING && client->is_counted) {
         load->answers++;
         eddy_histogram_record(&load->job->sample->latency, now_ns - client->since_ns);
         if (!client->is_served) load->served++;
@@ -123,6 +182,10 @@ static void on_answer(struct client *client) {
     if (phase != MODELS_MEASURING || load->has_ended) return; /* open, and silent */
     if (--client->requests_left == 0) {
         eddy_stream_reset(&client->stream, on_closed);
+        return;
+    }
+    if (has_rate(load)) {
+        add_free(client);
         return;
     }
     client->since_ns = now_ns;
@@ -147,6 +210,8 @@ static void on_connect(eddy_stream *stream, int status) {
     if (status == 0) status = eddy_stream_read_start(stream, on_read);
     if (status < 0)
         fail(client->load, "the load, connect", status);
+    else if (client->is_known && has_rate(client->load))
+        add_free(client);
     else
         send_request(client);
 }
@@ -156,6 +221,7 @@ static void open_client(struct client *client) {
     client->got = 0;
     client->requests_left = load->job->settings.requests;
     client->since_ns = bench_now_ns();
+    client->is_counted = !has_rate(load);
     eddy_stream_init(&client->stream, load->loop);
     int err = eddy_tcp_connect(&client->stream, (struct sockaddr *)&load->address,
                                load->address_length, 0, on_connect);
@@ -167,20 +233,32 @@ static void open_client(struct client *client) {
 /* The clients that have had their first answer go on; the others wait for it already. */
 static void begin_measuring(struct load *load) {
     load->since_ns = load->told_ns = bench_now_ns();
+    load->next_ns = (double)load->since_ns;
     atomic_store(&load->job->shared->phase, MODELS_MEASURING);
     for (unsigned i = 0; i < load->opened; i++) {
         struct client *client = &load->clients[i];
         if (!client->is_known) continue;
+        if (has_rate(load)) {
+            add_free(client);
+            continue;
+        }
         client->since_ns = bench_now_ns();
         send_request(client);
     }
 }
 
-/* A client that has got no answer in all this time counts as one that waits. */
+/* What is under way, or due and not sent, waits: at a rate it all counts. Else a client that has
+ * got no answer in all this time counts as one that waits. */
 static void record_waiting(const struct load *load, int64_t now_ns, eddy_histogram *latency) {
-    for (unsigned i = 0; i < load->opened; i++)
-        if (!load->clients[i].is_served)
-            eddy_histogram_record(latency, now_ns - load->clients[i].since_ns);
+    for (unsigned i = 0; i < load->opened; i++) {
+        const struct client *client = &load->clients[i];
+        if (has_rate(load) ? client->is_counted : !client->is_served)
+            eddy_histogram_record(latency, now_ns - client->since_ns);
+    }
+    if (!has_rate(load)) return;
+    struct load later = *load; /* the same gaps come again when they are due */
+    for (; later.next_ns <= (double)now_ns; later.next_ns += draw_gap_ns(&later))
+        eddy_histogram_record(latency, now_ns - (int64_t)later.next_ns);
 }
 
 static void tell_live(struct load *load, int64_t now_ns) {
@@ -236,8 +314,10 @@ static void on_tick(eddy_timer *timer) {
         int64_t late_ns = now_ns - load->since_ns - load->job->time_ns;
         int64_t live_ns = load->job->settings.live_ms * EDDY_NS_PER_MS;
         if (live_ns > 0 && now_ns - load->told_ns >= live_ns) tell_live(load, now_ns);
-        if (late_ns >= 0 && (load->answers >= ANSWERS_MIN * (uint64_t)load->job->at_once ||
-                             late_ns > LATE_S * EDDY_NS_PER_S))
+        bool is_enough = has_rate(load)
+                             ? load->answers > 0
+                             : load->answers >= ANSWERS_MIN * (uint64_t)load->job->at_once;
+        if (late_ns >= 0 && (is_enough || late_ns > LATE_S * EDDY_NS_PER_S))
             end_measuring(load, now_ns);
     }
 }
@@ -267,6 +347,7 @@ static int start(struct load *load) {
     load->address_length = (socklen_t)length;
     eddy_io_init(&load->control, load->loop);
     eddy_timer_init(&load->tick, load->loop);
+    eddy_timer_init(&load->arrival, load->loop);
     int err = eddy_io_start(&load->control, on_control, load->job->control_fd, EDDY_READ);
     if (err < 0) return err;
     return eddy_timer_start(&load->tick, on_tick, EDDY_NS_PER_MS, EDDY_NS_PER_MS);
@@ -277,6 +358,7 @@ void models_load(struct models_job *job) {
     if (load == NULL) _exit(1);
     load->job = job;
     load->random = 1;
+    load->free_end = &load->free;
     load->since_ns = bench_now_ns();
     load->clients = calloc(job->connections, sizeof *load->clients);
     int err = load->clients == NULL ? -ENOMEM : eddy_loop_open(&load->loop, NULL);

@@ -117,7 +117,7 @@ static const struct layout layouts[] = {
           {MEMORY, 9, "memory"},
           {ROUNDS, 3, "n"}}},
     [BENCH_SERVERS] =
-        {16,
+        {21,
          "Medians over n rounds. CPU and switches are the server's, per request; served is "
          "how many clients got an\nanswer at all. Memory is that of the server's "
          "processes: in all, and what a client adds. Kernel's is what a\nclient adds to the "
