@@ -2,8 +2,8 @@
 #include "suite.h"
 
 #include "bench.h"
+#include "bench_guard.h"
 #include "figure.h"
-#include "guard.h"
 #include "samples.h"
 
 #include <errno.h>

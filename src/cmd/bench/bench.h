@@ -48,7 +48,7 @@ enum bench_kind {
     BENCH_OPERATIONS, /* time per operation */
     BENCH_SERVERS,    /* operations per second, and what each of `size` connections takes */
     BENCH_COSTS,      /* time per operation, and how many of the group's first that is */
-    BENCH_LOADED,     /* the server's CPU time per operation: who asks for it is another process */
+    BENCH_CLIENTS,    /* the server's CPU time per operation: who asks for it is another process */
 };
 
 struct bench_case {
@@ -138,8 +138,8 @@ struct bench_result {
     unsigned rounds;                                              /* that were measured */
     struct bench_figure time_ns, cpu_ns, calls, switches, events; /* low and high: the quartiles */
     struct bench_figure busy; /* the share of the time in which it had a processor */
-    /* Of time (BENCH_LOADED: of CPU time) to the group's first in the same round; low and high: the
-     * interval of the median. */
+    /* Of time (BENCH_CLIENTS: of CPU time) to the group's first in the same round; low and high:
+     * the interval of the median. */
     struct bench_figure ratio;
     double memory_bytes;             /* in all */
     double before_bytes;             /* of that, without connections */
@@ -152,8 +152,8 @@ struct bench_result {
 
 struct bench_samples;
 
-/* Takes the samples of all rows, or those up to an interruption (guard.h). Returns 0, or a negative
- * errno. A case that fails is told in its row, and the rest goes on. */
+/* Takes the samples of all rows, or those up to an interruption (bench_guard.h). Returns 0, or a
+ * negative errno. A case that fails is told in its row, and the rest goes on. */
 int bench_run(struct bench_samples *samples, const struct bench_plan *plan);
 
 /* What comes out for a row. */

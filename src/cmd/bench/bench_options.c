@@ -1,6 +1,6 @@
 /* bench_options.c: see bench_options.h. Without state. */
 #include "bench_options.h"
-#include "guard.h"
+#include "bench_guard.h"
 #include "samples.h"
 
 #include <errno.h>

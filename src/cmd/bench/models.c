@@ -1,8 +1,8 @@
 /* models.c: `eddy bench models`: which models of a server, with how many connections. A model is a
  * line in `models_list` and a function in models_blocking.c or models_loop.c. */
 #include "models.h"
+#include "bench_guard.h"
 #include "bench_options.h"
-#include "guard.h"
 #include "samples.h"
 
 #include <string.h>

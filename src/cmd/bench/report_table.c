@@ -78,7 +78,7 @@ enum figure {
     ROUNDS,
 };
 
-enum { COLUMNS_MAX = 16, COLUMN_BYTES = 40, KINDS = BENCH_LOADED + 1 };
+enum { COLUMNS_MAX = 16, COLUMN_BYTES = 40, KINDS = BENCH_CLIENTS + 1 };
 
 struct column {
     enum figure figure;
@@ -144,7 +144,7 @@ static const struct layout layouts[] = {
           {TIME_RANGE, 21, "half of them within"},
           {MULTIPLE, 9, "times"},
           {ROUNDS, 4, "n"}}},
-    [BENCH_LOADED] =
+    [BENCH_CLIENTS] =
         {14,
          "With clients: CPU is the server's, per operation, and so are calls; the ratio is of CPU, "
          "as above. Busy is the\nshare of the time in which the server had a processor: the "

@@ -1,7 +1,7 @@
 /* run.c: takes the samples, in turn, each in a process of its own.
  * Threading: one; the children are waited for one at a time. */
 #include "bench.h"
-#include "guard.h"
+#include "bench_guard.h"
 #include "progress.h"
 #include "samples.h"
 

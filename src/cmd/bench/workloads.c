@@ -27,20 +27,20 @@ static void set_ring(struct bench_case *it, unsigned size) {
 }
 
 static void set_echo(struct bench_case *it, unsigned size) {
-    it->kind = BENCH_LOADED;
+    it->kind = BENCH_CLIENTS;
     snprintf(it->setting, sizeof it->setting, "%u connections, all active", size);
     it->numbers[0] = it->numbers[1] = size;
 }
 
 static void set_idle(struct bench_case *it, unsigned size) {
-    it->kind = BENCH_LOADED;
+    it->kind = BENCH_CLIENTS;
     snprintf(it->setting, sizeof it->setting, "%u connections, 10 active", size);
     it->numbers[0] = it->memory_items = size;
     it->numbers[1] = size < 10 ? size : 10;
 }
 
 static void set_accept(struct bench_case *it, unsigned size) {
-    it->kind = BENCH_LOADED;
+    it->kind = BENCH_CLIENTS;
     snprintf(it->setting, sizeof it->setting, "%u connections at a time", size);
     it->numbers[0] = size;
 }

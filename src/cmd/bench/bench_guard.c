@@ -1,5 +1,6 @@
-/* guard.c: see guard.h. Threading: one. State of the process is what its signal handler needs. */
-#include "guard.h"
+/* bench_guard.c: see bench_guard.h. Threading: one. State of the process is what its signal handler
+ * needs. */
+#include "bench_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* guard.h: nothing that a run starts outlives it, and the user may end it.
+/* bench_guard.h: nothing that a run starts outlives it, and the user may end it.
  *
  * All processes of a run are in a process group of their own, which a process leads that does
  * nothing but wait for the end of a pipe: when the one that takes the samples is gone, however that
