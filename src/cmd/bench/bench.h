@@ -14,6 +14,7 @@
 #include "trace_request.h"
 #include <eddy.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -32,6 +33,7 @@ struct bench_sample {
     int64_t kernel_bytes;   /* that its connections took in the kernel, both ends; -1: not known */
     int64_t switches;       /* context switches in that time; -1: not known */
     int64_t waits, events;  /* of the loop in that time; 0 waits: not known */
+    int64_t counted;        /* system calls, counted from outside; -1: not in this sample */
     int64_t served;         /* how many of the case's connections got an answer; -1: has none */
     eddy_histogram latency; /* of single operations, if they were timed one by one */
 };
@@ -84,6 +86,8 @@ void bench_start(struct bench_meter *meter);
 /* The same; what the loop counts is found as well: its system calls, waits and events. */
 void bench_start_loop(struct bench_meter *meter, const eddy_loop *loop);
 void bench_stop(const struct bench_meter *meter, struct bench_sample *sample);
+/* Has the meters of this process set `is_measuring` while they run. */
+void bench_tell_measuring(_Atomic(bool) *is_measuring);
 /* Private memory of this process, in bytes; -1 where the system does not tell. */
 int64_t bench_memory_bytes(void);
 /* Of that, what is in huge pages without a file. */
@@ -119,6 +123,7 @@ struct bench_plan {
     bool is_cold;       /* without one before them to warm up */
     int64_t time_ns;    /* of a sample */
     uint64_t seed;      /* of the order in each round */
+    bool counts_calls;  /* in one sample more of each, which counts for nothing else */
     bool show_progress; /* on stderr */
     /* Of each case one sample more, which counts for nothing, and whose loop is traced; NULL: no.
      * Where there are several cases, each file has the case in its name. */
@@ -137,7 +142,8 @@ struct bench_result {
     char why[96];
     unsigned rounds;                                              /* that were measured */
     struct bench_figure time_ns, cpu_ns, calls, switches, events; /* low and high: the quartiles */
-    struct bench_figure busy; /* the share of the time in which it had a processor */
+    struct bench_figure counted; /* calls, counted from outside, where that was asked for */
+    struct bench_figure busy;    /* the share of the time in which it had a processor */
     /* Of time (BENCH_CLIENTS: of CPU time) to the group's first in the same round; low and high:
      * the interval of the median. */
     struct bench_figure ratio;

@@ -44,6 +44,11 @@ bool bench_set_trace(void *to, const char *value) {
     return trace_request_parse(trace, value) && trace->seconds < 0;
 }
 
+bool bench_set_count_calls(void *to, const char *value) {
+    (void)value;
+    return ((struct bench_options *)to)->counts_calls = true;
+}
+
 bool bench_set_help(void *to, const char *value) {
     (void)value;
     return ((struct bench_options *)to)->help = true;
@@ -124,6 +129,7 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
         .rounds = options->rounds,
         .time_ns = options->sample_ms * EDDY_NS_PER_MS,
         .seed = options->seed,
+        .counts_calls = options->counts_calls,
         .show_progress = true,
         .trace = options->trace.value != NULL ? &options->trace : NULL,
     };

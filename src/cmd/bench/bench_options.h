@@ -13,6 +13,7 @@ struct bench_options {
     enum bench_format format;
     const char *plot;
     struct trace_request trace;
+    bool counts_calls;
     bool help;
 };
 
@@ -22,6 +23,7 @@ bool bench_set_seed(void *to, const char *value);
 bool bench_set_json(void *to, const char *value);
 bool bench_set_csv(void *to, const char *value);
 bool bench_set_plot(void *to, const char *value);
+bool bench_set_count_calls(void *to, const char *value);
 bool bench_set_trace(void *to, const char *value);
 bool bench_set_help(void *to, const char *value);
 

@@ -60,6 +60,7 @@ static void json_result(FILE *out, const struct bench_result *result) {
         json_figure(out, "ratio", &result->ratio);
         json_figure(out, "cpu_ns", &result->cpu_ns);
         json_figure(out, "calls", &result->calls);
+        json_figure(out, "calls_counted", &result->counted);
         json_figure(out, "switches", &result->switches);
         json_figure(out, "events", &result->events);
         json_figure(out, "busy", &result->busy);
@@ -101,11 +102,12 @@ static void csv_number(FILE *out, double number) {
 
 static void csv_result(FILE *out, const struct bench_result *it) {
     const double numbers[] = {
-        it->time_ns.median,  it->time_ns.low,   it->time_ns.high,   it->ratio.median,
-        it->ratio.low,       it->ratio.high,    it->cpu_ns.median,  it->calls.median,
-        it->switches.median, it->events.median, it->busy.median,    (double)it->timed,
-        known(it->p50_ns),   known(it->p99_ns), known(it->p999_ns), it->memory_bytes,
-        it->before_bytes,    it->kernel_bytes,  it->served,         (double)it->rounds,
+        it->time_ns.median, it->time_ns.low,     it->time_ns.high,  it->ratio.median,
+        it->ratio.low,      it->ratio.high,      it->cpu_ns.median, it->calls.median,
+        it->counted.median, it->switches.median, it->events.median, it->busy.median,
+        (double)it->timed,  known(it->p50_ns),   known(it->p99_ns), known(it->p999_ns),
+        it->memory_bytes,   it->before_bytes,    it->kernel_bytes,  it->served,
+        (double)it->rounds,
     };
     for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++)
         csv_number(out, it->error == 0 ? numbers[n] : -1);
@@ -113,7 +115,8 @@ static void csv_result(FILE *out, const struct bench_result *it) {
 
 static void tell_csv(FILE *out, const struct bench_result *results, size_t count) {
     fputs("workload,setting,subject,operation,size,time_ns,time_ns_low,time_ns_high,ratio,"
-          "ratio_low,ratio_high,cpu_ns,calls,switches,events,busy,timed,p50_ns,p99_ns,p999_ns,"
+          "ratio_low,ratio_high,cpu_ns,calls,calls_counted,switches,events,busy,timed,p50_ns,p99_"
+          "ns,p999_ns,"
           "memory_bytes,memory_before_bytes,kernel_bytes,served,rounds,spread_too_wide,control,"
           "error\n",
           out);

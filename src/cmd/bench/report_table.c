@@ -69,6 +69,7 @@ enum figure {
     P99,
     P999,
     CALLS,
+    COUNTED,
     EVENTS,
     SWITCHES,
     MEMORY,
@@ -111,6 +112,7 @@ static const struct layout layouts[] = {
           {P99, 9, "p99"},
           {P999, 9, "p99.9"},
           {CALLS, 6, "calls"},
+          {COUNTED, 7, "counted"},
           {EVENTS, 7, "a wait"},
           {CPU, 8, "CPU"},
           {BUSY, 5, "busy"},
@@ -160,6 +162,7 @@ static const struct layout layouts[] = {
           {P99, 9, "p99"},
           {P999, 9, "p99.9"},
           {CALLS, 6, "calls"},
+          {COUNTED, 7, "counted"},
           {EVENTS, 7, "a wait"},
           {MEMORY, 9, "memory"},
           {ROUNDS, 3, "n"}}},
@@ -257,6 +260,8 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
         return text_of_latency(text, size, it->p999_ns);
     case CALLS:
         return text_of_count(text, size, it->calls.median);
+    case COUNTED:
+        return text_of_count(text, size, it->counted.median);
     case EVENTS:
         return text_of_count(text, size, it->events.median);
     case SWITCHES:

@@ -34,6 +34,7 @@ void bench_result_of(const struct bench_samples *samples, size_t row, struct ben
     result->time_ns = figure_of(samples, row, BENCH_TIME);
     result->cpu_ns = figure_of(samples, row, BENCH_CPU);
     result->calls = figure_of(samples, row, BENCH_CALLS);
+    result->counted = figure_of(samples, row, BENCH_COUNTED);
     result->switches = figure_of(samples, row, BENCH_SWITCHES);
     result->events = figure_of(samples, row, BENCH_EVENTS);
     result->busy = figure_of(samples, row, BENCH_BUSY);

@@ -2,6 +2,7 @@
  * Threading: one; the children are waited for one at a time. */
 #include "bench.h"
 #include "bench_guard.h"
+#include "counted_calls.h"
 #include "progress.h"
 #include "samples.h"
 
@@ -32,43 +33,60 @@ static void on_alarm(int number) {
     _exit(124);
 }
 
+/* Memory that the process of a sample shares. */
+struct shared {
+    struct bench_sample sample;
+    _Atomic(bool) is_measuring;
+};
+
 struct run {
     struct bench_samples *samples;
     const struct bench_plan *plan;
     struct bench_guard guard;
     struct bench_progress progress;
-    struct bench_sample *sample; /* in memory that the process of a sample shares */
+    struct shared *shared;
     pid_t runner;
     uint64_t random;
 };
 
 /* --- A sample --- */
 
-static void run_child(const struct run *run, const struct bench_case *it) {
+static void run_child(const struct run *run, const struct bench_case *it, bool counts_calls) {
+    struct bench_sample *sample = &run->shared->sample;
     bench_guard_join(&run->guard, run->runner);
+    bench_tell_measuring(&run->shared->is_measuring);
+    int err = counts_calls ? bench_calls_allow() : 0;
+    if (err < 0) {
+        bench_cannot(sample, "calls cannot be counted", err);
+        _exit(0);
+    }
     signal(SIGALRM, on_alarm);
     alarm((unsigned)(it->time_ns / EDDY_NS_PER_S) + PATIENCE_S);
     signal(SIGPIPE, SIG_IGN); /* of the workloads' own writes, when the other side gives up */
-    it->run(it, run->sample);
-    bench_write_trace(it, run->sample);
+    it->run(it, sample);
+    bench_write_trace(it, sample);
     _exit(0);
 }
 
 /* What an interruption has ended is no sample. */
-static void take_sample(const struct run *run, struct bench_case *it) {
-    struct bench_sample *sample = run->sample;
+static struct bench_sample *take_sample(const struct run *run, struct bench_case *it,
+                                        bool counts_calls) {
+    struct bench_sample *sample = &run->shared->sample;
     memset(sample, 0, sizeof *sample);
     sample->cpu_ns = sample->calls = sample->memory_bytes = sample->switches = -1;
     sample->before_bytes = sample->kernel_bytes = sample->served = -1;
+    int64_t counted = -1;
     it->runner = run->runner;
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {
         bench_cannot(sample, "fork", -errno);
-        return;
+        return sample;
     }
-    if (child == 0) run_child(run, it);
-    int status = bench_guard_wait(child);
+    if (child == 0) run_child(run, it, counts_calls);
+    int status = counts_calls ? bench_calls_count(child, &run->shared->is_measuring, &counted)
+                              : bench_guard_wait(child);
+    sample->counted = counted;
     if (WIFSIGNALED(status)) {
         bench_cannot(sample, "the process died", -EIO);
         snprintf(sample->why, sizeof sample->why, "died of signal %d", WTERMSIG(status));
@@ -79,6 +97,7 @@ static void take_sample(const struct run *run, struct bench_case *it) {
     } else if (sample->error == 0 && sample->operations == 0) {
         bench_cannot(sample, "nothing was done", -EIO);
     }
+    return sample;
 }
 
 /* --- Order --- */
@@ -97,9 +116,20 @@ static int run_row(struct run *run, size_t row, unsigned round, unsigned positio
     struct bench_case it = *run->samples->rows[row].of;
     it.time_ns = round == 0 ? plan->time_ns / 4 : plan->time_ns;
     bench_progress_tell(&run->progress, &it, round, plan->rounds);
-    take_sample(run, &it);
-    if (bench_interrupted() != 0 || (round == 0 && run->sample->error == 0)) return 0;
-    return bench_samples_add(run->samples, row, round, position, run->sample);
+    const struct bench_sample *sample = take_sample(run, &it, false);
+    if (bench_interrupted() != 0 || (round == 0 && sample->error == 0)) return 0;
+    return bench_samples_add(run->samples, row, round, position, sample);
+}
+
+/* A round of its own; what cannot be counted leaves the row as it is. */
+static int count_row(struct run *run, size_t row, unsigned position) {
+    const struct bench_plan *plan = run->plan;
+    struct bench_case it = *run->samples->rows[row].of;
+    it.time_ns = plan->time_ns;
+    bench_progress_tell(&run->progress, &it, plan->rounds, plan->rounds);
+    const struct bench_sample *sample = take_sample(run, &it, true);
+    if (bench_interrupted() != 0 || sample->error != 0) return 0;
+    return bench_samples_add(run->samples, row, plan->rounds + 1, position, sample);
 }
 
 /* The group of the rows from `from` to before `to`, which `order` has room for. */
@@ -112,6 +142,9 @@ static int run_group(struct run *run, size_t from, size_t to, size_t *order) {
             if (run->samples->rows[order[i]].error == 0)
                 err = run_row(run, order[i], round, (unsigned)i);
     }
+    for (size_t i = from; i < to && err == 0 && run->plan->counts_calls; i++)
+        if (run->samples->rows[i].error == 0 && bench_interrupted() == 0)
+            err = count_row(run, i, (unsigned)(i - from));
     return err;
 }
 
@@ -123,8 +156,8 @@ static void trace_row(const struct run *run, const struct bench_row *row, bool i
     trace_path_with(path, run->plan->trace, is_one_of_several ? suffix : NULL);
     it.trace = path;
     it.time_ns = run->plan->time_ns / 4;
-    take_sample(run, &it);
-    if (run->sample->error != 0) fprintf(stderr, "eddy: %s: %s\n", path, run->sample->why);
+    const struct bench_sample *sample = take_sample(run, &it, false);
+    if (sample->error != 0) fprintf(stderr, "eddy: %s: %s\n", path, sample->why);
 }
 
 static void trace_group(const struct run *run, size_t from, size_t to) {
@@ -137,7 +170,7 @@ static void trace_group(const struct run *run, size_t from, size_t to) {
 
 static int run_all(struct run *run, size_t *order) {
     const struct bench_samples *samples = run->samples;
-    unsigned rounds = run->plan->rounds + (run->plan->is_cold ? 0 : 1);
+    unsigned rounds = run->plan->rounds + (run->plan->is_cold ? 0 : 1) + run->plan->counts_calls;
     int err = bench_guard_open(&run->guard);
     if (err < 0) return err;
     bench_progress_begin(&run->progress, (unsigned)samples->row_count * rounds,
@@ -156,10 +189,10 @@ int bench_run(struct bench_samples *samples, const struct bench_plan *plan) {
     if (plan->rounds == 0 || plan->rounds > BENCH_ROUNDS_MAX) return -EINVAL;
     struct run run = {.samples = samples, .plan = plan, .runner = getpid(), .random = plan->seed};
     size_t *order = calloc(samples->row_count + 1, sizeof *order);
-    run.sample =
-        mmap(NULL, sizeof *run.sample, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int err = order == NULL || run.sample == MAP_FAILED ? -ENOMEM : run_all(&run, order);
-    if (run.sample != MAP_FAILED) munmap(run.sample, sizeof *run.sample);
+    run.shared =
+        mmap(NULL, sizeof *run.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int err = order == NULL || run.shared == MAP_FAILED ? -ENOMEM : run_all(&run, order);
+    if (run.shared != MAP_FAILED) munmap(run.shared, sizeof *run.shared);
     free(order);
     return err;
 }

@@ -10,6 +10,7 @@ const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
     [BENCH_CPU] = {"cpu", "ns"},
     [BENCH_CALLS] = {"calls", "calls"},
     [BENCH_SWITCHES] = {"switches", "switches"},
+    [BENCH_COUNTED] = {"calls_counted", "calls"},
     [BENCH_EVENTS] = {"events", "events a wait"},
     [BENCH_BUSY] = {"busy", "share of the time"},
     [BENCH_MEMORY] = {"memory", "bytes"},
@@ -67,6 +68,9 @@ double bench_quantile(const eddy_histogram *latency, double share) {
 }
 
 static void fill(double *values, const struct bench_sample *sample) {
+    for (size_t i = 0; i < BENCH_METRICS; i++) values[i] = -1;
+    values[BENCH_COUNTED] = per_operation(sample->counted, sample);
+    if (sample->counted >= 0) return; /* being counted it was slow, and all else with it */
     values[BENCH_TIME] = per_operation(sample->time_ns, sample);
     values[BENCH_CPU] = per_operation(sample->cpu_ns, sample);
     values[BENCH_CALLS] = per_operation(sample->calls, sample);
@@ -108,17 +112,19 @@ int bench_samples_add(struct bench_samples *samples, size_t row, unsigned round,
     struct bench_record *record = &samples->records[samples->count++];
     *record = (struct bench_record){.row = row, .round = round, .position = position};
     fill(record->values, sample);
-    eddy_histogram_merge(&of->latency, &sample->latency);
+    if (sample->counted < 0) eddy_histogram_merge(&of->latency, &sample->latency);
     if (samples->keep != NULL) samples->keep(samples->context, samples, record);
     return 0;
 }
 
 /* --- What is computed of them --- */
 
+enum { ROUNDS = BENCH_ROUNDS_MAX + 2 }; /* none is 0, and one may count calls */
+
 /* By round, from 1 on; not known or not taken: negative. */
 static void by_round(const struct bench_samples *samples, size_t row, enum bench_metric metric,
-                     double values[BENCH_ROUNDS_MAX + 1]) {
-    for (size_t i = 0; i <= BENCH_ROUNDS_MAX; i++) values[i] = -1;
+                     double values[ROUNDS]) {
+    for (size_t i = 0; i < ROUNDS; i++) values[i] = -1;
     for (size_t i = 0; i < samples->count; i++) {
         const struct bench_record *it = &samples->records[i];
         if (it->row == row) values[it->round] = it->values[metric];
@@ -127,21 +133,21 @@ static void by_round(const struct bench_samples *samples, size_t row, enum bench
 
 size_t bench_samples_values(const struct bench_samples *samples, size_t row,
                             enum bench_metric metric, double *values) {
-    double rounds[BENCH_ROUNDS_MAX + 1];
+    double rounds[ROUNDS];
     size_t count = 0;
     by_round(samples, row, metric, rounds);
-    for (size_t i = 1; i <= BENCH_ROUNDS_MAX; i++)
+    for (size_t i = 1; i < ROUNDS; i++)
         if (rounds[i] >= 0) values[count++] = rounds[i];
     return count;
 }
 
 size_t bench_samples_ratios(const struct bench_samples *samples, size_t row,
                             enum bench_metric metric, double *ratios) {
-    double rounds[BENCH_ROUNDS_MAX + 1], first[BENCH_ROUNDS_MAX + 1];
+    double rounds[ROUNDS], first[ROUNDS];
     size_t count = 0;
     by_round(samples, row, metric, rounds);
     by_round(samples, samples->rows[row].first, metric, first);
-    for (size_t i = 1; i <= BENCH_ROUNDS_MAX; i++)
+    for (size_t i = 1; i < ROUNDS; i++)
         if (rounds[i] >= 0 && first[i] > 0) ratios[count++] = rounds[i] / first[i];
     return count;
 }

@@ -9,13 +9,14 @@
 #include "bench.h"
 
 enum bench_metric {
-    BENCH_TIME, /* per operation, as the next four are */
+    BENCH_TIME, /* per operation, as those up to BENCH_COUNTED */
     BENCH_CPU,
     BENCH_CALLS,
     BENCH_SWITCHES,
-    BENCH_EVENTS, /* per wait of the loop */
-    BENCH_BUSY,   /* the share of the time in which it had a processor */
-    BENCH_MEMORY, /* in all, as those that follow */
+    BENCH_COUNTED, /* calls, counted from outside in a round of its own, the last one */
+    BENCH_EVENTS,  /* per wait of the loop */
+    BENCH_BUSY,    /* the share of the time in which it had a processor */
+    BENCH_MEMORY,  /* in all, as those that follow */
     BENCH_MEMORY_BEFORE,
     BENCH_MEMORY_KERNEL,
     BENCH_SERVED,

@@ -31,9 +31,10 @@ static void on_byte(eddy_io *io, unsigned events) {
     char byte;
     (void)events;
     if (read(eddy_io_fd(io), &byte, 1) != 1) return;
-    ring->calls += 2;
+    ring->calls++;
     if (ring->sent < ring->limit) {
         ring->sent++;
+        ring->calls++;
         if (write(pair->write_fd, &byte, 1) != 1) eddy_loop_stop(ring->loop);
     }
     if (++ring->received == ring->limit) eddy_loop_stop(ring->loop);

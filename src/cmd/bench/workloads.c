@@ -205,6 +205,9 @@ static const struct option_rule rules[] = {
      "measure for so many milliseconds each (default 300)"},
     {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
      "shuffle the order within each round by it (default 1)"},
+    {"count-calls", NULL, "", bench_set_count_calls,
+     "count system calls from outside as well, in a round of its own" COMMAND_LINE_INDENT
+     "(calls are what the loop says that it makes)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
