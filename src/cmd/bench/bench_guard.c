@@ -82,6 +82,7 @@ int bench_guard_open(struct bench_guard *guard) {
         close(ends[1]);
         return err;
     }
+    signal(SIGCHLD, SIG_DFL); /* who ignores it is told of no status */
     setpgid(guard->group, 0); /* whichever of the two comes first */
     catch_signals();
     return 0;

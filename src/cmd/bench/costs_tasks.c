@@ -83,7 +83,7 @@ static void measure_trips(const struct bench_case *it, struct bench_sample *samp
     other.place = it->numbers[1];
     int err = start_other(&other);
     if (err < 0)
-        bench_cannot(sample, what, err);
+        bench_cannot(sample, err == -ENODEV ? "it may use one core only" : what, err);
     else
         costs_measure(it, sample, trip, here, SOME, what);
 }

@@ -21,11 +21,12 @@ enum {
     LOT = 100,        /* connections made at a time: fewer than any kernel's backlog holds */
     PATIENCE_S = 240, /* longer than any sample may take */
     CROWDS_MAX = 4,
+    PIECE_BYTES = 65536,
 };
 
 struct order {
     enum { CONNECT, ECHO, VISIT } what;
-    unsigned port, count;
+    unsigned port, count, bytes;
 };
 
 struct shared {
@@ -56,6 +57,8 @@ static struct crowd {
     eddy_loop *loop;
     struct client *clients;
     unsigned count, port;
+    const char *message;
+    unsigned bytes; /* of it */
     const struct shared *shared;
     eddy_histogram *latency;
     struct bench_sample *sample;
@@ -93,20 +96,19 @@ static int connect_lot(unsigned count) {
 }
 
 static void send_message(struct client *client) {
-    static const char message[BENCH_MESSAGE_BYTES];
     client->since_ns = bench_now_ns();
     client->received = 0;
-    if (write(client->fd, message, sizeof message) != sizeof message) _exit(0);
+    if (write(client->fd, crowd.message, crowd.bytes) != (ssize_t)crowd.bytes) _exit(0);
 }
 
 static void on_reply(eddy_io *io, unsigned events) {
     struct client *client = eddy_container_of(io, struct client, io);
-    char data[BENCH_MESSAGE_BYTES];
+    static char data[PIECE_BYTES];
     (void)events;
     ssize_t got = read(client->fd, data, sizeof data);
     if (got <= 0) _exit(0); /* the server is over */
     client->received += (unsigned)got;
-    if (client->received < BENCH_MESSAGE_BYTES) return;
+    if (client->received < crowd.bytes) return;
     keep_latency(client);
     send_message(client);
 }
@@ -116,8 +118,10 @@ static int watch(struct client *client, eddy_io_fn *fn) {
     return eddy_io_start(&client->io, fn, client->fd, EDDY_READ);
 }
 
-static int begin_echo(unsigned active) {
-    int err = 0;
+static int begin_echo(unsigned active, unsigned bytes) {
+    crowd.message = calloc(1, bytes);
+    crowd.bytes = bytes;
+    int err = crowd.message == NULL ? -ENOMEM : 0;
     for (unsigned i = 0; i < active && i < crowd.count && err == 0; i++)
         err = watch(&crowd.clients[i], on_reply);
     for (unsigned i = 0; i < active && i < crowd.count && err == 0; i++)
@@ -173,7 +177,7 @@ static void run_clients(int control) {
     while (read(control, &order, sizeof order) == sizeof order) {
         crowd.port = order.port;
         if (err == 0 && order.what == CONNECT) err = connect_lot(order.count);
-        if (err == 0 && order.what == ECHO) err = begin_echo(order.count);
+        if (err == 0 && order.what == ECHO) err = begin_echo(order.count, order.bytes);
         if (write(control, &err, sizeof err) != sizeof err) break;
         /* After the answer: a server with a short backlog has to accept some before all are there.
          */
@@ -309,8 +313,12 @@ int bench_load_connect(struct bench_load *load, int *fds, unsigned count) {
     return err;
 }
 
+int bench_load_echo_bytes(struct bench_load *load, unsigned active, unsigned bytes) {
+    return command_all(load, (struct order){.what = ECHO, .count = active, .bytes = bytes});
+}
+
 int bench_load_echo(struct bench_load *load, unsigned active) {
-    return command_all(load, (struct order){.what = ECHO, .count = active});
+    return bench_load_echo_bytes(load, active, BENCH_MESSAGE_BYTES);
 }
 
 int bench_load_visit(struct bench_load *load, unsigned port, unsigned active) {

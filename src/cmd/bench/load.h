@@ -29,6 +29,8 @@ int bench_load_connect(struct bench_load *load, int *fds, unsigned count);
 /* Has the first `active` connections send messages of BENCH_MESSAGE_BYTES, each the next one when
  * the last one has come back. */
 int bench_load_echo(struct bench_load *load, unsigned active);
+/* The same with messages of so many bytes. */
+int bench_load_echo_bytes(struct bench_load *load, unsigned active, unsigned bytes);
 
 /* Makes short connections to a port of 127.0.0.1, `active` at a time. */
 int bench_load_visit(struct bench_load *load, unsigned port, unsigned active);

@@ -82,7 +82,11 @@ void bench_wake_send_run(const struct bench_case *it, struct bench_sample *sampl
     static struct sender senders[SENDERS_MAX];
     static struct receiver receiver;
     unsigned wanted = it->numbers[0], count = 0;
-    int err = wanted > SENDERS_MAX ? -ENOTSUP : bench_open_loop(&receiver.loop, it);
+    if (wanted > SENDERS_MAX) {
+        bench_cannot(sample, "more than 64 threads", -ENOTSUP);
+        return;
+    }
+    int err = bench_open_loop(&receiver.loop, it);
     if (err == 0) {
         eddy_wake_init(&receiver.wake, receiver.loop);
         err = eddy_wake_start(&receiver.wake, on_wake);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SIZES_MAX = 6, CASES_MAX = 256, CHOSEN_MAX = 16, BACKENDS_MAX = 8 };
+enum { SIZES_MAX = 6, CASES_MAX = 4096, CHOSEN_MAX = 16, BACKENDS_MAX = 8 };
 
 struct workload {
     const char *name;
@@ -30,6 +30,16 @@ static void set_echo(struct bench_case *it, unsigned size) {
     it->kind = BENCH_CLIENTS;
     snprintf(it->setting, sizeof it->setting, "%u connections, all active", size);
     it->numbers[0] = it->numbers[1] = size;
+}
+
+static void set_message(struct bench_case *it, unsigned size) {
+    it->kind = BENCH_CLIENTS;
+    if (size % 1024 == 0)
+        snprintf(it->setting, sizeof it->setting, "messages of %u KiB, 10 connections",
+                 size / 1024);
+    else
+        snprintf(it->setting, sizeof it->setting, "messages of %u B, 10 connections", size);
+    it->numbers[0] = size;
 }
 
 static void set_idle(struct bench_case *it, unsigned size) {
@@ -90,6 +100,12 @@ static const struct workload workloads[] = {
      bench_echo_io_run,
      {10, 100, 1000, 10000},
      set_echo},
+    {"echo-size",
+     "messages of several sizes, by streams; --size is in bytes",
+     "message",
+     bench_echo_size_run,
+     {1, 1024, 65536, 1048576},
+     set_message},
     {"accept",
      "short connections: a byte each way",
      "visit",

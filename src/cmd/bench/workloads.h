@@ -12,6 +12,9 @@ void bench_ring_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_echo_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_echo_io_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* bytes of a message */
+void bench_echo_size_run(const struct bench_case *it, struct bench_sample *sample);
+
 /* connections at a time */
 void bench_accept_run(const struct bench_case *it, struct bench_sample *sample);
 
