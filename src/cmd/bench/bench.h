@@ -11,6 +11,7 @@
 #ifndef EDDY_CMD_BENCH_H
 #define EDDY_CMD_BENCH_H
 
+#include "counters.h"
 #include "trace_request.h"
 #include <eddy.h>
 
@@ -25,14 +26,15 @@ struct bench_sample {
     int error; /* negative errno; else 0 */
     char why[96];
     uint64_t operations;
-    int64_t time_ns;        /* of all of them */
-    int64_t cpu_ns;         /* of the process, user and system, in that time; -1: not known */
-    int64_t calls;          /* system calls in that time; -1: not known */
-    int64_t memory_bytes;   /* that the case has taken for what it holds; -1: not known */
-    int64_t before_bytes;   /* that a server took before it had connections; -1: not known */
-    int64_t kernel_bytes;   /* that its connections took in the kernel, both ends; -1: not known */
-    int64_t switches;       /* context switches in that time; -1: not known */
-    int64_t waits, events;  /* of the loop in that time; 0 waits: not known */
+    int64_t time_ns;       /* of all of them */
+    int64_t cpu_ns;        /* of the process, user and system, in that time; -1: not known */
+    int64_t calls;         /* system calls in that time; -1: not known */
+    int64_t memory_bytes;  /* that the case has taken for what it holds; -1: not known */
+    int64_t before_bytes;  /* that a server took before it had connections; -1: not known */
+    int64_t kernel_bytes;  /* that its connections took in the kernel, both ends; -1: not known */
+    int64_t switches;      /* context switches in that time; -1: not known */
+    int64_t waits, events; /* of the loop in that time; 0 waits: not known */
+    int64_t counters[BENCH_COUNTERS]; /* of the processor, in that time; -1: not known */
     int64_t counted;        /* system calls, counted from outside; -1: not in this sample */
     int64_t served;         /* how many of the case's connections got an answer; -1: has none */
     eddy_histogram latency; /* of single operations, if they were timed one by one */
@@ -76,6 +78,7 @@ struct bench_meter {
     int64_t start_ns, start_cpu_ns, start_switches;
     const eddy_loop *loop; /* or NULL */
     int64_t start_calls, start_waits, start_events;
+    int64_t start_counters[BENCH_COUNTERS];
 };
 
 /* Opens a loop on the backend that the case is of. If it is to be traced, the first loop of the
@@ -142,6 +145,7 @@ struct bench_result {
     char why[96];
     unsigned rounds;                                              /* that were measured */
     struct bench_figure time_ns, cpu_ns, calls, switches, events; /* low and high: the quartiles */
+    struct bench_figure counters[BENCH_COUNTERS];
     struct bench_figure counted; /* calls, counted from outside, where that was asked for */
     struct bench_figure busy;    /* the share of the time in which it had a processor */
     /* Of time (BENCH_CLIENTS: of CPU time) to the group's first in the same round; low and high:

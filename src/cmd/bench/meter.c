@@ -48,6 +48,7 @@ void bench_start_loop(struct bench_meter *meter, const eddy_loop *loop) {
 void bench_start(struct bench_meter *meter) {
     meter->loop = NULL;
     read_usage(&meter->start_cpu_ns, &meter->start_switches);
+    bench_counters_read(meter->start_counters);
     if (measuring != NULL) atomic_store(measuring, true);
     meter->start_ns = bench_now_ns();
 }
@@ -56,6 +57,9 @@ void bench_stop(const struct bench_meter *meter, struct bench_sample *sample) {
     int64_t cpu_ns, switches;
     sample->time_ns = bench_now_ns() - meter->start_ns;
     if (measuring != NULL) atomic_store(measuring, false);
+    bench_counters_read(sample->counters);
+    for (int i = 0; i < BENCH_COUNTERS; i++)
+        if (sample->counters[i] >= 0) sample->counters[i] -= meter->start_counters[i];
     read_usage(&cpu_ns, &switches);
     sample->cpu_ns = cpu_ns - meter->start_cpu_ns;
     sample->switches = switches - meter->start_switches;

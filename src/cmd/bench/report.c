@@ -1,6 +1,6 @@
 /* report.c: tells results, as JSON or CSV for machines; report_table.c does it for people. Without
  * state. */
-#include "bench.h"
+#include "samples.h"
 
 #include <string.h>
 #include <sys/utsname.h>
@@ -61,6 +61,8 @@ static void json_result(FILE *out, const struct bench_result *result) {
         json_figure(out, "cpu_ns", &result->cpu_ns);
         json_figure(out, "calls", &result->calls);
         json_figure(out, "calls_counted", &result->counted);
+        for (unsigned i = 0; i < BENCH_COUNTERS; i++)
+            json_figure(out, bench_metrics[BENCH_FIRST_COUNTER + i].name, &result->counters[i]);
         json_figure(out, "switches", &result->switches);
         json_figure(out, "events", &result->events);
         json_figure(out, "busy", &result->busy);
@@ -102,11 +104,29 @@ static void csv_number(FILE *out, double number) {
 
 static void csv_result(FILE *out, const struct bench_result *it) {
     const double numbers[] = {
-        it->time_ns.median, it->time_ns.low,     it->time_ns.high,  it->ratio.median,
-        it->ratio.low,      it->ratio.high,      it->cpu_ns.median, it->calls.median,
-        it->counted.median, it->switches.median, it->events.median, it->busy.median,
-        (double)it->timed,  known(it->p50_ns),   known(it->p99_ns), known(it->p999_ns),
-        it->memory_bytes,   it->before_bytes,    it->kernel_bytes,  it->served,
+        it->time_ns.median,
+        it->time_ns.low,
+        it->time_ns.high,
+        it->ratio.median,
+        it->ratio.low,
+        it->ratio.high,
+        it->cpu_ns.median,
+        it->calls.median,
+        it->counted.median,
+        it->counters[BENCH_INSTRUCTIONS].median,
+        it->counters[BENCH_CYCLES].median,
+        it->counters[BENCH_CACHE_MISSES].median,
+        it->switches.median,
+        it->events.median,
+        it->busy.median,
+        (double)it->timed,
+        known(it->p50_ns),
+        known(it->p99_ns),
+        known(it->p999_ns),
+        it->memory_bytes,
+        it->before_bytes,
+        it->kernel_bytes,
+        it->served,
         (double)it->rounds,
     };
     for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++)
@@ -115,7 +135,8 @@ static void csv_result(FILE *out, const struct bench_result *it) {
 
 static void tell_csv(FILE *out, const struct bench_result *results, size_t count) {
     fputs("workload,setting,subject,operation,size,time_ns,time_ns_low,time_ns_high,ratio,"
-          "ratio_low,ratio_high,cpu_ns,calls,calls_counted,switches,events,busy,timed,p50_ns,p99_"
+          "ratio_low,ratio_high,cpu_ns,calls,calls_counted,instructions,cycles,cache_misses,"
+          "switches,events,busy,timed,p50_ns,p99_"
           "ns,p999_ns,"
           "memory_bytes,memory_before_bytes,kernel_bytes,served,rounds,spread_too_wide,control,"
           "error\n",

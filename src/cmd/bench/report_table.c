@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+_Static_assert(BENCH_INSTRUCTIONS == 0 && BENCH_CYCLES == 1 && BENCH_CACHE_MISSES == 2,
+               "the columns of the counters are in their order");
+
 /* --- Numbers for people --- */
 
 /* Three digits that count, with a unit. */
@@ -70,6 +73,9 @@ enum figure {
     P999,
     CALLS,
     COUNTED,
+    INSTRUCTIONS,
+    CYCLES,
+    CACHE_MISSES,
     EVENTS,
     SWITCHES,
     MEMORY,
@@ -79,7 +85,7 @@ enum figure {
     ROUNDS,
 };
 
-enum { COLUMNS_MAX = 16, COLUMN_BYTES = 40, KINDS = BENCH_CLIENTS + 1 };
+enum { COLUMNS_MAX = 20, COLUMN_BYTES = 40, KINDS = BENCH_CLIENTS + 1 };
 
 struct column {
     enum figure figure;
@@ -113,6 +119,9 @@ static const struct layout layouts[] = {
           {P999, 9, "p99.9"},
           {CALLS, 6, "calls"},
           {COUNTED, 7, "counted"},
+          {INSTRUCTIONS, 8, "instr."},
+          {CYCLES, 8, "cycles"},
+          {CACHE_MISSES, 7, "misses"},
           {EVENTS, 7, "a wait"},
           {CPU, 8, "CPU"},
           {BUSY, 5, "busy"},
@@ -163,6 +172,9 @@ static const struct layout layouts[] = {
           {P999, 9, "p99.9"},
           {CALLS, 6, "calls"},
           {COUNTED, 7, "counted"},
+          {INSTRUCTIONS, 8, "instr."},
+          {CYCLES, 8, "cycles"},
+          {CACHE_MISSES, 7, "misses"},
           {EVENTS, 7, "a wait"},
           {MEMORY, 9, "memory"},
           {ROUNDS, 3, "n"}}},
@@ -262,6 +274,10 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
         return text_of_count(text, size, it->calls.median);
     case COUNTED:
         return text_of_count(text, size, it->counted.median);
+    case INSTRUCTIONS:
+    case CYCLES:
+    case CACHE_MISSES:
+        return text_of_count(text, size, it->counters[figure - INSTRUCTIONS].median);
     case EVENTS:
         return text_of_count(text, size, it->events.median);
     case SWITCHES:

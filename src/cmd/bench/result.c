@@ -34,6 +34,8 @@ void bench_result_of(const struct bench_samples *samples, size_t row, struct ben
     result->time_ns = figure_of(samples, row, BENCH_TIME);
     result->cpu_ns = figure_of(samples, row, BENCH_CPU);
     result->calls = figure_of(samples, row, BENCH_CALLS);
+    for (unsigned i = 0; i < BENCH_COUNTERS; i++)
+        result->counters[i] = figure_of(samples, row, BENCH_FIRST_COUNTER + i);
     result->counted = figure_of(samples, row, BENCH_COUNTED);
     result->switches = figure_of(samples, row, BENCH_SWITCHES);
     result->events = figure_of(samples, row, BENCH_EVENTS);

@@ -54,6 +54,7 @@ struct run {
 static void run_child(const struct run *run, const struct bench_case *it, bool counts_calls) {
     struct bench_sample *sample = &run->shared->sample;
     bench_guard_join(&run->guard, run->runner);
+    bench_counters_open();
     bench_tell_measuring(&run->shared->is_measuring);
     int err = counts_calls ? bench_calls_allow() : 0;
     if (err < 0) {
@@ -75,6 +76,7 @@ static struct bench_sample *take_sample(const struct run *run, struct bench_case
     memset(sample, 0, sizeof *sample);
     sample->cpu_ns = sample->calls = sample->memory_bytes = sample->switches = -1;
     sample->before_bytes = sample->kernel_bytes = sample->served = -1;
+    for (int i = 0; i < BENCH_COUNTERS; i++) sample->counters[i] = -1;
     int64_t counted = -1;
     it->runner = run->runner;
     fflush(NULL);

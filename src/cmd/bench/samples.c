@@ -10,6 +10,9 @@ const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
     [BENCH_CPU] = {"cpu", "ns"},
     [BENCH_CALLS] = {"calls", "calls"},
     [BENCH_SWITCHES] = {"switches", "switches"},
+    [BENCH_FIRST_COUNTER + BENCH_INSTRUCTIONS] = {"instructions", "instructions"},
+    [BENCH_FIRST_COUNTER + BENCH_CYCLES] = {"cycles", "cycles"},
+    [BENCH_FIRST_COUNTER + BENCH_CACHE_MISSES] = {"cache_misses", "misses"},
     [BENCH_COUNTED] = {"calls_counted", "calls"},
     [BENCH_EVENTS] = {"events", "events a wait"},
     [BENCH_BUSY] = {"busy", "share of the time"},
@@ -75,6 +78,8 @@ static void fill(double *values, const struct bench_sample *sample) {
     values[BENCH_CPU] = per_operation(sample->cpu_ns, sample);
     values[BENCH_CALLS] = per_operation(sample->calls, sample);
     values[BENCH_SWITCHES] = per_operation(sample->switches, sample);
+    for (int i = 0; i < BENCH_COUNTERS; i++)
+        values[BENCH_FIRST_COUNTER + i] = per_operation(sample->counters[i], sample);
     values[BENCH_EVENTS] = sample->waits > 0 ? (double)sample->events / (double)sample->waits : -1;
     values[BENCH_BUSY] = sample->cpu_ns < 0 || sample->time_ns <= 0
                              ? -1

@@ -13,6 +13,8 @@ enum bench_metric {
     BENCH_CPU,
     BENCH_CALLS,
     BENCH_SWITCHES,
+    BENCH_FIRST_COUNTER, /* of counters.h, one behind another */
+    BENCH_LAST_COUNTER = BENCH_FIRST_COUNTER + BENCH_COUNTERS - 1,
     BENCH_COUNTED, /* calls, counted from outside in a round of its own, the last one */
     BENCH_EVENTS,  /* per wait of the loop */
     BENCH_BUSY,    /* the share of the time in which it had a processor */
