@@ -69,23 +69,46 @@ static int make_replies(unsigned count) {
 
 /* --- With watchers alone --- */
 
-static void on_readable(eddy_io *io, unsigned events) {
+/* Sends one message back; false when there is none. */
+static bool echo_once(eddy_io *io) {
     char data[BENCH_MESSAGE_BYTES];
-    (void)events;
     ssize_t size = recv(eddy_io_fd(io), data, sizeof data, 0);
-    server.service.calls += 2;
-    if (size > 0 && send(eddy_io_fd(io), data, (size_t)size, 0) == size)
-        server.service.operations++;
-    else if (size >= 0 || errno != EAGAIN)
-        bench_service_fail(&server.service, size < 0 ? -errno : -EPIPE);
+    server.service.calls++;
+    if (size < 0 && errno == EAGAIN) return false;
+    if (size > 0) {
+        ssize_t sent = send(eddy_io_fd(io), data, (size_t)size, 0);
+        server.service.calls++;
+        server.service.operations += sent == size;
+        if (sent == size || (sent < 0 && errno == EAGAIN)) return sent == size;
+    }
+    bench_service_fail(&server.service, size < 0 ? -errno : -EPIPE);
+    return false;
 }
 
-static int watch_all(const int *fds, unsigned count) {
+static void on_readable(eddy_io *io, unsigned events) {
+    (void)events;
+    (void)echo_once(io);
+}
+
+static void on_edge(eddy_io *io, unsigned events) {
+    (void)events;
+    while (echo_once(io)) continue;
+}
+
+static void on_one_shot(eddy_io *io, unsigned events) {
+    (void)events;
+    (void)echo_once(io);
+    int err = eddy_io_change(io, EDDY_READ | EDDY_ONESHOT);
+    if (err < 0) bench_service_fail(&server.service, err);
+}
+
+static int watch_all(const int *fds, unsigned count, unsigned kind) {
+    eddy_io_fn *fn = kind == EDDY_EDGE ? on_edge : kind == EDDY_ONESHOT ? on_one_shot : on_readable;
     server.ios = calloc(count, sizeof *server.ios);
     if (server.ios == NULL) return -ENOMEM;
     for (unsigned i = 0; i < count; i++) {
         eddy_io_init(&server.ios[i], server.service.loop);
-        int err = eddy_io_start(&server.ios[i], on_readable, fds[i], EDDY_READ);
+        int err = eddy_io_start(&server.ios[i], fn, fds[i], EDDY_READ | kind);
         if (err < 0) return err;
     }
     return 0;
@@ -101,7 +124,8 @@ static int serve(const struct bench_case *it, struct bench_sample *sample, struc
     if (err == 0) err = make_replies(active);
     if (err == 0) err = bench_open_loop(&server.service.loop, it);
     int64_t before_bytes = bench_memory_bytes();
-    if (err == 0) err = has_streams ? attach_streams(fds, count) : watch_all(fds, count);
+    if (err == 0)
+        err = has_streams ? attach_streams(fds, count) : watch_all(fds, count, it->numbers[2]);
     if (before_bytes >= 0) sample->memory_bytes = bench_memory_bytes() - before_bytes;
     if (err == 0) err = bench_load_echo(load, active);
     if (err == 0) err = bench_service_measure(&server.service, load, it, sample);

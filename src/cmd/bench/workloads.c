@@ -32,6 +32,16 @@ static void set_echo(struct bench_case *it, unsigned size) {
     it->numbers[0] = it->numbers[1] = size;
 }
 
+static void set_edge(struct bench_case *it, unsigned size) {
+    set_echo(it, size);
+    it->numbers[2] = EDDY_EDGE;
+}
+
+static void set_one_shot(struct bench_case *it, unsigned size) {
+    set_echo(it, size);
+    it->numbers[2] = EDDY_ONESHOT;
+}
+
 static void set_message(struct bench_case *it, unsigned size) {
     it->kind = BENCH_CLIENTS;
     if (size % 1024 == 0)
@@ -100,6 +110,18 @@ static const struct workload workloads[] = {
      bench_echo_io_run,
      {10, 100, 1000, 10000},
      set_echo},
+    {"echo-edge",
+     "the same, told by edges, and read until there is no more",
+     "message",
+     bench_echo_io_run,
+     {10, 1000},
+     set_edge},
+    {"echo-one-shot",
+     "the same, told once, and asked for anew each time",
+     "message",
+     bench_echo_io_run,
+     {10, 1000},
+     set_one_shot},
     {"echo-size",
      "messages of several sizes, by streams; --size is in bytes",
      "message",

@@ -8,7 +8,7 @@
 /* pairs, active, bytes of a round */
 void bench_ring_run(const struct bench_case *it, struct bench_sample *sample);
 
-/* connections, active */
+/* connections, active; of echo-io also 0, EDDY_EDGE or EDDY_ONESHOT */
 void bench_echo_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_echo_io_run(const struct bench_case *it, struct bench_sample *sample);
 
