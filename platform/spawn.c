@@ -113,9 +113,11 @@ static struct spawn *block_open(struct block *block, const eddy_child_options *o
 
 /* --- The process --- */
 
+#if defined HAVE_CLONE || defined HAVE_VFORK
 static bool spawn_changes_user(const struct spawn *spawn) {
     return spawn->options->flags & (EDDY_CHILD_SET_USER | EDDY_CHILD_SET_GROUP);
 }
+#endif
 
 static int process_descriptor(pid_t pid) {
 #ifdef SYS_pidfd_open

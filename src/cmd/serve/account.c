@@ -87,10 +87,15 @@ static bool is_now(const struct account *account) {
            getegid() == account->gid;
 }
 
+/* A gid_t, or on macOS an int. */
+#define INITGROUPS_TAKES(gid) \
+    _Generic(&initgroups, int (*)(const char *, int) : (int)(gid), default : (gid))
+
 /* The groups go first, as only root may choose them, and the user last, for the same reason. */
 static int change(const struct account *account) {
     gid_t gid = account->gid;
-    int result = account->name[0] != '\0' ? initgroups(account->name, gid) : setgroups(1, &gid);
+    int result = account->name[0] != '\0' ? initgroups(account->name, INITGROUPS_TAKES(gid))
+                                          : setgroups(1, &gid);
     if (result < 0 || setgid(gid) < 0 || setuid(account->uid) < 0) return -errno;
     return 0;
 }

@@ -12,6 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/* getentropy is here or in unistd.h. */
+#ifdef __has_include
+#if __has_include(<sys/random.h>)
+#include <sys/random.h>
+#endif
+#endif
+
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
 #endif
