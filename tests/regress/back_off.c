@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/select.h>
 
 enum { SENT = 1, YIELDS_MAX = 20, SLEEPS = 30, SLEEP_NS_MAX = 1000000 };
 
@@ -17,10 +18,13 @@ static atomic_int yields, sleeps;
 static atomic_long slept_longest_ns;
 static void (*on_sleep)(void); /* in the place of the other thread, when it has slept often */
 
+/* Where there are two sizes of time, nanosleep of the longer one has a name of its own: glibc's,
+ * musl's. */
 int __wrap_sched_yield(void);
 int __wrap_nanosleep(const struct timespec *time, struct timespec *rest);
+int __wrap___nanosleep64(const struct timespec *time, struct timespec *rest);
+int __wrap___nanosleep_time64(const struct timespec *time, struct timespec *rest);
 int __real_sched_yield(void);
-int __real_nanosleep(const struct timespec *time, struct timespec *rest);
 
 int __wrap_sched_yield(void) {
     atomic_fetch_add(&yields, 1);
@@ -28,10 +32,19 @@ int __wrap_sched_yield(void) {
 }
 
 int __wrap_nanosleep(const struct timespec *time, struct timespec *rest) {
+    (void)rest;
     long longest_ns = atomic_load(&slept_longest_ns);
     if (time->tv_nsec > longest_ns) atomic_store(&slept_longest_ns, time->tv_nsec);
     if (atomic_fetch_add(&sleeps, 1) + 1 == SLEEPS && on_sleep != NULL) on_sleep();
-    return __real_nanosleep(time, rest);
+    return pselect(0, NULL, NULL, NULL, time, NULL);
+}
+
+int __wrap___nanosleep64(const struct timespec *time, struct timespec *rest) {
+    return __wrap_nanosleep(time, rest);
+}
+
+int __wrap___nanosleep_time64(const struct timespec *time, struct timespec *rest) {
+    return __wrap_nanosleep(time, rest);
 }
 
 static eddy_loop *loop;

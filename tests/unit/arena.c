@@ -1,11 +1,12 @@
 /* arena.c: the allocator in memory of a fixed size: what it gives is apart, whole and aligned, and
  * what came back can be had again. */
+#include "src/core/room.h"
 #include "suite.h"
 #include "system.h"
 
 #include <string.h>
 
-enum { UNIT = _Alignof(max_align_t), MEMORY = 4096 };
+enum { MEMORY = 4096 };
 
 static _Alignas(max_align_t) char memory[MEMORY + 1];
 static eddy_arena arena;
@@ -20,10 +21,6 @@ static void *resize(void *block, size_t old_bytes, size_t new_bytes) {
     return allocator.resize(allocator.context, block, old_bytes, new_bytes);
 }
 
-static size_t rounded(size_t bytes) {
-    return (bytes + UNIT - 1) / UNIT * UNIT;
-}
-
 /* --- Blocks of any kind --- */
 
 struct block {
@@ -33,7 +30,7 @@ struct block {
 };
 
 static void sign(struct block *block, size_t from) {
-    ck_assert_uint_eq((uintptr_t)block->at % UNIT, 0);
+    ck_assert_uint_eq((uintptr_t)block->at % ROOM_ALIGN, 0);
     ck_assert((char *)block->at >= memory && (char *)block->at + block->bytes <= memory + MEMORY);
     memset(block->at + from, block->sign, block->bytes - from);
 }
@@ -67,7 +64,7 @@ START_TEST(blocks_are_apart_and_keep_their_bytes) {
             block->bytes = bytes;
             check_signed(block, before < bytes ? before : bytes);
             if (bytes > before) sign(block, before);
-            used += rounded(bytes) - rounded(before);
+            used += ROOM_OF(bytes) - ROOM_OF(before);
         }
         ck_assert_uint_eq(eddy_arena_used(&arena), used);
         ck_assert_uint_ge(eddy_arena_peak(&arena), used);
@@ -92,7 +89,7 @@ START_TEST(room_for_the_most_of_each_size_is_enough) {
     unsigned char *blocks[SIZES][MOST] = {{NULL}};
     size_t room = 0;
     unsigned long long random = 3;
-    for (unsigned i = 0; i < SIZES; i++) room += MOST * rounded(sizes[i]);
+    for (unsigned i = 0; i < SIZES; i++) room += MOST * ROOM_OF(sizes[i]);
     ck_assert_uint_le(room, MEMORY);
     begin(room);
     for (int i = 0; i < 20000; i++) {
@@ -140,11 +137,11 @@ END_TEST
 /* --- At the edges --- */
 
 START_TEST(memory_that_is_not_aligned_loses_its_beginning) {
-    eddy_arena_init(&arena, memory + 1, 3 * UNIT - 1);
+    eddy_arena_init(&arena, memory + 1, ROOM_ALIGN - 1 + 2 * ROOM_UNIT);
     allocator = eddy_arena_allocator(&arena);
-    ck_assert_ptr_eq(resize(NULL, 0, 2 * UNIT), memory + UNIT);
+    ck_assert_ptr_eq(resize(NULL, 0, 2 * ROOM_UNIT), memory + ROOM_ALIGN);
     ck_assert_ptr_null(resize(NULL, 0, 1));
-    for (size_t bytes = 0; bytes < UNIT; bytes++) {
+    for (size_t bytes = 0; bytes < ROOM_UNIT; bytes++) {
         eddy_arena_init(&arena, memory + 1, bytes);
         ck_assert_ptr_null(resize(NULL, 0, 1));
     }
@@ -156,12 +153,12 @@ END_TEST
 START_TEST(sizes_that_no_memory_has_are_refused) {
     begin(MEMORY);
     char *block = resize(NULL, 0, 10);
-    for (size_t i = 0; i < 2 * UNIT; i++) {
+    for (size_t i = 0; i < 2 * ROOM_UNIT; i++) {
         ck_assert_ptr_null(resize(NULL, 0, SIZE_MAX - i));
         ck_assert_ptr_null(resize(block, 10, SIZE_MAX - i));
     }
     ck_assert_ptr_null(resize(NULL, 0, 0));
-    ck_assert_uint_eq(eddy_arena_used(&arena), rounded(10));
+    ck_assert_uint_eq(eddy_arena_used(&arena), ROOM_OF(10));
 }
 END_TEST
 
