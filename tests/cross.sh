@@ -1,6 +1,6 @@
 #!/bin/sh
-# cross.sh: compiles and links the library and the program, kqueue included, for systems that we do
-# not have, with the `zig` on the PATH as the compiler. Nothing is run. Exits with 77 (skipped)
+# cross.sh: compiles and links the library and the program, kqueue included, and the library as one file,
+# for systems that we do not have, with the `zig` on the PATH as the compiler. Nothing is run. Exits with 77 (skipped)
 # when there is no zig, and with 1 when a target fails. A target whose C library this zig does not
 # bring is named and left out.
 #
@@ -19,6 +19,10 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 cd "$work" # compilers leave things where they run
+
+# And the library as one file, of whose platform no build has asked anything.
+python3 "$tree/platform/amalgamation/amalgamate.py" "$work"
+alone() { zig cc -target "$1" -std=c11 -O1 -Wall -Wextra -Wpedantic -Wconversion -Werror -c "$work/eddy.c" -o "$work/eddy.o"; }
 
 printf '#include <pthread.h>\n#include <sys/types.h>\nint main(void) { return 0; }\n' >"$work/probe.c"
 
@@ -62,14 +66,15 @@ END
     # An error for every warning, and for every function that the system does not have.
     if meson setup "$work/build-$target" "$tree" --cross-file "$work/$target.ini" \
         -Dtests=false -Dexamples=false -Dbuildtype=debugoptimized -Dwerror=true >>"$log" 2>&1 &&
-        ninja -k 0 -C "$work/build-$target" "$wanted" >>"$log" 2>&1; then
+        ninja -k 0 -C "$work/build-$target" "$wanted" >>"$log" 2>&1 &&
+        alone "$target" >>"$log" 2>&1; then
         backends=$(sed -n 's/.*{\(.*\), NULL};/\1/; s/&eddy_backend_//gp' \
             "$work/build-$target/platform/table.c")
         echo "cross: $target: built, with $backends"
         passed=$((passed + 1))
     else
         echo "cross: $target: FAILED"
-        cat "$log"
+        grep -v "^\[" "$log"
         failed=$((failed + 1))
     fi
 done

@@ -4,12 +4,12 @@
 # serve`, which is process 1: static, with musl. There is no /proc, no /sys, no shell. curl asks from outside.
 # The kernel is KERNEL, or is made in a temporary directory from /usr/src/linux-source-6.1.tar.xz (Debian's
 # linux-source-6.1; flex, bison, bc, lz4), which takes some minutes: with EDDY_TEST_FULL=1 alone.
-# EDDY is the program, or is compiled. Exits with 77 (skipped) where something is missing.
+# EDDY is the program, or is compiled (program.sh); ACCEL is qemu's accelerator (tcg: any machine has it). Exits with 77 (skipped) where something is missing.
 set -eu
 mib=${1:-8}
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 skip() { echo "system: skipped, there is no $1"; exit 77; }
-for needed in qemu-system-x86_64 cpio curl musl-gcc meson; do
+for needed in qemu-system-x86_64 cpio curl python3; do
     command -v "$needed" > /dev/null || skip "$needed"
 done
 [ "$(id -u)" = 0 ] || skip 'root, to make /dev/console'
@@ -40,24 +40,9 @@ if [ -z "${KERNEL:-}" ]; then
 fi
 
 # --- Its file system ---
-if [ -z "${EDDY:-}" ]; then
-    meson setup "$work/build" "$tree" -Dbuildtype=minsize -Ddebug=false -Ddefault_library=static -Dc_link_args='-static -Wl,--gc-sections' \
-        -Dtests=false -Dexamples=false -Dpages=false -Dusdt=disabled --cross-file /dev/stdin > "$work/log" << 'END' || { cat "$work/log"; exit 1; }
-[binaries]
-c = 'musl-gcc'
-ar = 'ar'
-[host_machine]
-system = 'linux'
-cpu_family = 'x86_64'
-cpu = 'x86_64'
-endian = 'little'
-END
-    ninja -j2 -C "$work/build" src/cmd/eddy > "$work/log" || { cat "$work/log"; exit 1; }
-    EDDY=$work/build/src/cmd/eddy
-fi
+[ -n "${EDDY:-}" ] || EDDY=$("$tree/tests/machines/program.sh" "$work/program") || exit $?
 mkdir -p "$work/root/dev" "$work/root/www"
 cp "$EDDY" "$work/root/eddy"
-strip "$work/root/eddy"
 mknod "$work/root/dev/console" c 5 1
 mknod "$work/root/dev/null" c 1 3
 echo 'served by process 1' > "$work/root/www/index.html"
@@ -66,9 +51,7 @@ head -c 300000 /dev/urandom > "$work/root/www/large"
 
 # --- The machine, and what is asked of it ---
 port=$(python3 "$(dirname "$0")/../free_port.py")
-accel=tcg
-if [ -w /dev/kvm ]; then accel=kvm; fi
-qemu-system-x86_64 -M "pc,accel=$accel" -m "$mib" -display none -monitor none -serial "file:$work/console" -no-reboot \
+qemu-system-x86_64 -M "pc,accel=${ACCEL:-tcg}" -m "$mib" -display none -monitor none -serial "file:$work/console" -no-reboot \
     -kernel "$KERNEL" -initrd "$work/files" \
     -append "console=ttyS0 panic=-1 rdinit=/eddy ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off -- serve --host 0.0.0.0 --port 80 /www" \
     -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-10.0.2.15:80" -device virtio-net-pci,netdev=net,romfile= &

@@ -21,7 +21,14 @@
 
 enum { REFUSED_CALLS_MAX = 16 };
 
-/* From here on the calls give `error`, also after exec. False: the system does not let us. */
+/* False: the system does not let us. */
+static inline bool refuse_by(struct sock_filter *code, unsigned short length) {
+    struct sock_fprog program = {length, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* From here on the calls give `error`, also after exec. False as above. */
 static inline bool refuse_calls(const long *calls, int count, int error) {
     struct sock_filter code[2 * REFUSED_CALLS_MAX + 2];
     unsigned short length = 0;
@@ -34,9 +41,23 @@ static inline bool refuse_calls(const long *calls, int count, int error) {
             BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA));
     }
     code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    struct sock_fprog program = {length, code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+    return refuse_by(code, length);
+}
+
+/* The same with all calls from `first` on: new ones have the next number, on every processor. Far
+ * above are those that some processors have for themselves. rseq stays: the C library has had it,
+ * and takes it for granted in each thread. */
+static inline bool refuse_calls_from(long first, int error) {
+    enum { LATER_MAX = 1000 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rseq, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (unsigned)first, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (unsigned)first + LATER_MAX, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    return refuse_by(code, sizeof code / sizeof code[0]);
 }
 
 #endif
