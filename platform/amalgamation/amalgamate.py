@@ -19,7 +19,7 @@ HERE = "platform/amalgamation/"
 FOLDERS = [
     ("platform", "!defined(EDDY_OWN_PLATFORM)"),
     ("src/core", "!defined(EDDY_PLATFORM_ONLY)"),
-    ("src/work", "!defined(EDDY_NO_POOL)"),
+    ("src/work", "!defined(EDDY_NO_POOL) && !defined(EDDY_PLATFORM_ONLY)"),
     ("src/net", "!defined(EDDY_NO_NET)"),
     ("src/proc", "!defined(EDDY_NO_PROC)"),
     ("src/http", "!defined(EDDY_NO_HTTP)"),
@@ -118,7 +118,6 @@ SOURCE_HEAD = """\
 #define EDDY_SMALL
 #endif
 #ifdef EDDY_PLATFORM_ONLY
-#define EDDY_NO_POOL
 #define EDDY_NO_NET
 #endif
 #ifdef EDDY_NO_NET
