@@ -1,10 +1,11 @@
 #!/bin/sh
-# machines.sh MACHINE [SUITE…]: the library, and the tests of these suites, on another machine than this one:
+# machines.sh MACHINE [SUITE[@BACKEND]…]: the library, and the tests of these suites, on another machine than this one:
 # armhf, i686, mips (big-endian), s390x (big-endian, 64 bits) and riscv64 by Debian's cross compilers
 # (gcc-arm-linux-gnueabihf and so on) under qemu-user, i686 by this kernel; and musl, static, with
 # musl-gcc. Without a suite the library and the program are compiled, and nothing is run. Warnings are errors.
-# BUILD=DIR keeps the build there, JOBS is how many compilers run at once (2). Exits with 77 (skipped)
-# where the machine's compiler or emulator is missing, with 1 when something fails.
+# BUILD=DIR keeps the build there, JOBS is how many compilers run at once (2), OPTIONS are Meson's (-Dpool=false). Exits
+# with 77 (skipped) where the machine's compiler or emulator is missing, with 1 when something fails.
+# machines.sh all [SUITE…]: each of them, compiled, and then these suites (unit loop contract net work regress).
 #
 # A test that fails for what the emulator lacks is named in tests/machines/skip.txt, with the reason.
 set -eu
@@ -15,6 +16,20 @@ if [ $# = 0 ]; then
 fi
 machine=$1
 shift
+if [ "$machine" = all ]; then
+    [ $# != 0 ] || set -- unit loop contract net work regress
+    failed=''
+    for it in i686 s390x mips armhf riscv64 musl; do
+        for suites in '' "$*"; do
+            status=0
+            # shellcheck disable=SC2086 # several suites
+            BUILD='' "$0" $it $suites || status=$?
+            [ $status = 0 ] || [ $status = 77 ] || failed="$failed $it"
+        done
+    done
+    [ -z "$failed" ] || { echo "machines: failed:$failed"; exit 1; }
+    exit
+fi
 endian=little emulator='' pointer=32
 case $machine in
 armhf) triplet=arm-linux-gnueabihf family=arm emulator=qemu-arm ;;
@@ -72,11 +87,11 @@ fi
 # The tests are compiled without that ambition, not optimized, and without the program.
 options='--werror -Dbuildtype=debugoptimized'
 [ "$machine" != musl ] || options="$options -Dc_args=-Wno-sign-conversion" # its own macros' signs
-[ $tests = false ] || options='-Dbuildtype=plain -Dc_args=-O0 -Dprogram=false'
+[ $tests = false ] || options='-Dbuildtype=plain -Ddebug=false -Dc_args=-O0 -Dprogram=false'
 # shellcheck disable=SC2086 # several options
 [ -f "$build/build.ninja" ] || quietly meson setup "$build" "$tree" --cross-file "$work/machine.ini" $options \
     -Ddefault_library=static -Dc_link_args=-static \
-    -Dtests=$tests -Dexamples=false -Dpages=false -Dusdt=disabled
+    -Dtests=$tests -Dexamples=false -Dpages=false -Dman=false -Dusdt=disabled ${OPTIONS:-}
 if [ $# = 0 ]; then
     quietly ninja -k 0 -j "${JOBS:-2}" -C "$build"
     [ $pointer = 64 ] || quietly env CC="$cc" "$tree/tests/machines/widths.sh" "$build" $emulator
@@ -89,21 +104,45 @@ chosen() {
     meson introspect "$build" --tests | python3 -c '
 import json, os, sys
 what, build, *suites = sys.argv[1:]
+suites = [{"eddy:" + part for part in suite.split("@")} for suite in suites]
 for test in json.load(sys.stdin):
     programs = [it for it in test["cmd"] if it.startswith(build) and ".." not in it]
     scripts = [it for it in test["cmd"] if it.endswith(".py")]
-    if {"eddy:" + suite for suite in suites} & set(test["suite"]) and programs and not scripts:
+    if any(suite <= set(test["suite"]) for suite in suites) and programs and not scripts:
         print(test["name"] if what == "tests" else os.path.relpath(programs[0], build))' "$@" | sort -u
 }
-# shellcheck disable=SC2046 # several targets
-quietly ninja -k 0 -j "${JOBS:-2}" -C "$build" $(chosen programs "$build" "$@")
+programs=$(chosen programs "$build" "$@")
+[ -n "$programs" ] || { echo "machines: $machine: FAILED: no tests of $* in $build"; exit 1; }
+# shellcheck disable=SC2086 # several targets
+quietly ninja -k 0 -j "${JOBS:-2}" -C "$build" $programs
 
 TESTS_SKIP=" $(sed 's/#.*//' "$tree/tests/machines/skip.txt" |
     awk -v machine="$machine" -v emulated="${emulator:+qemu}" \
         '$1 == machine || $1 == emulated {print $2}' | tr '\n' ' ') "
 export TESTS_SKIP CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-3}"
+# run PROCESSES TEST…; what fails among many others on a busy machine has a second chance, alone.
+run() {
+    processes=$1
+    shift
+    meson test -C "$build" --no-rebuild --print-errorlogs -t 3 --num-processes "$processes" "$@" > "$log" 2>&1
+}
+failed() {
+    python3 -c '
+import json, sys
+for test in map(json.loads, open(sys.argv[1])):
+    if test["result"] not in ("OK", "SKIP"): print(test["name"].split(" / ")[-1])' "$build/meson-logs/testlog.json"
+}
 # shellcheck disable=SC2046 # several tests
-meson test -C "$build" --no-rebuild --print-errorlogs -t 3 --num-processes "${PROCESSES:-4}" \
-    $(chosen tests "$build" "$@") > "$log" 2>&1 ||
-    { grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP) ' "$log"; echo "machines: $machine: FAILED"; exit 1; }
-echo "machines: $machine: $(grep -E '^(Ok|Skipped):' "$log" | tr -s ' \n' ' ') of $*"
+if ! run "${PROCESSES:-4}" $(chosen tests "$build" "$@"); then
+    counts=$(grep -E '^(Ok|Skipped):' "$log" | tr -s ' \n' ' ')
+    alone=$(failed)
+    grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP) ' "$log"
+    if [ "$(echo "$alone" | wc -w)" -gt 5 ] || ! run 1 $alone; then
+        grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP) ' "$log"
+        echo "machines: $machine: FAILED"
+        exit 1
+    fi
+    echo "machines: $machine: ${counts}and alone:" $alone "of $*"
+    exit
+fi
+echo "machines: $machine: $(grep -E '^(Ok|Skipped):' "$log" | tr -s ' \n' ' ')of $*"

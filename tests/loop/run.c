@@ -452,7 +452,8 @@ START_TEST(two_loops_run_in_two_threads) {
     for (int i = 0; i < 2; i++) {
         struct side *it = &sides[i];
         eddy_timer_stop(&it->tick);
-        ck_assert_int_ge(eddy_loop_run(it->loop, EDDY_RUN_NOWAIT), 0);
+        for (int turn = 0; turn < 3; turn++) /* one that has a wake to tell of may not look */
+            ck_assert_int_ge(eddy_loop_run(it->loop, EDDY_RUN_NOWAIT), 0);
         ck_assert_int_eq(it->ticks, 50);
         ck_assert_int_eq(it->reads, 50);
         ck_assert_int_ge(it->wakes, 1);

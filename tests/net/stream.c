@@ -167,6 +167,7 @@ START_TEST(stopped_reader_hears_nothing_until_it_starts_again) {
     int peer = end_connect(&end, loop);
     ck_assert_int_eq(eddy_stream_read_into(&end.stream, own, sizeof own, read_and_stop), 0);
     ck_assert_int_eq(send(peer, "12345678", 8, 0), 8);
+    while (end.reads == 0) ck_assert_int_ge(test_run(loop, EDDY_RUN_ONCE), 0);
     test_turn_for(loop, 20 * EDDY_NS_PER_MS);
     ck_assert_uint_eq(end.reads, 1);
     ck_assert_uint_eq(end.received, 4);
