@@ -1,8 +1,9 @@
 #!/bin/sh
-# machines.sh MACHINE [SUITE[@BACKEND]…]: the library, and the tests of these suites, on another machine than this one:
+# machines.sh MACHINE [SUITE[@BACKEND]|TEST…]: the library, and the tests of these suites, on another machine than this one:
 # armhf, i686, mips (big-endian), s390x (big-endian, 64 bits) and riscv64 by Debian's cross compilers
 # (gcc-arm-linux-gnueabihf and so on) under qemu-user, i686 by this kernel; and musl, static, with
 # musl-gcc. Without a suite the library and the program are compiled, and nothing is run. Warnings are errors.
+# For 32 bits widths.sh sees to the sizes of offsets and times. With musl the tests are followed by little.sh: `eddy serve` in 2 MiB.
 # BUILD=DIR keeps the build there, JOBS is how many compilers run at once (2), OPTIONS are Meson's (-Dpool=false). Exits
 # with 77 (skipped) where the machine's compiler or emulator is missing, with 1 when something fails.
 # machines.sh all [SUITE…]: each of them, compiled, and then these suites (unit loop contract net work regress).
@@ -84,13 +85,17 @@ if [ $# != 0 ]; then
         "$work/check" "$work/check" > "$work/check/check.pc"
 fi
 
-# The tests are compiled without that ambition, not optimized, and without the program.
+# The tests are compiled without that ambition, not optimized, and without the program. What musl's own macros do
+# to signs, they do in whatever file uses them.
 options='--werror -Dbuildtype=debugoptimized'
-[ "$machine" != musl ] || options="$options -Dc_args=-Wno-sign-conversion" # its own macros' signs
 [ $tests = false ] || options='-Dbuildtype=plain -Ddebug=false -Dc_args=-O0 -Dprogram=false'
+if [ "$machine" = musl ]; then
+    [ $tests = false ] || options='--werror -Dbuildtype=minsize -Ddebug=false'
+    options="$options -Dc_args=-Wno-sign-conversion"
+fi
 # shellcheck disable=SC2086 # several options
 [ -f "$build/build.ninja" ] || quietly meson setup "$build" "$tree" --cross-file "$work/machine.ini" $options \
-    -Ddefault_library=static -Dc_link_args=-static \
+    -Ddefault_library=static -Dc_link_args="['-static', '-Wl,--gc-sections']" \
     -Dtests=$tests -Dexamples=false -Dpages=false -Dman=false -Dusdt=disabled ${OPTIONS:-}
 if [ $# = 0 ]; then
     quietly ninja -k 0 -j "${JOBS:-2}" -C "$build"
@@ -103,18 +108,22 @@ fi
 chosen() {
     meson introspect "$build" --tests | python3 -c '
 import json, os, sys
-what, build, *suites = sys.argv[1:]
-suites = [{"eddy:" + part for part in suite.split("@")} for suite in suites]
+what, build, *names = sys.argv[1:]
+suites = [{"eddy:" + part for part in name.split("@")} for name in names]
 for test in json.load(sys.stdin):
     programs = [it for it in test["cmd"] if it.startswith(build) and ".." not in it]
     scripts = [it for it in test["cmd"] if it.endswith(".py")]
-    if any(suite <= set(test["suite"]) for suite in suites) and programs and not scripts:
+    is_meant = test["name"] in names or any(suite <= set(test["suite"]) for suite in suites)
+    if is_meant and programs and not scripts:
         print(test["name"] if what == "tests" else os.path.relpath(programs[0], build))' "$@" | sort -u
 }
 programs=$(chosen programs "$build" "$@")
-[ -n "$programs" ] || { echo "machines: $machine: FAILED: no tests of $* in $build"; exit 1; }
+[ "$machine" != musl ] || programs="$programs src/cmd/eddy"
+[ $pointer = 64 ] || programs="$programs src/libeddy.a"
+[ -n "$(chosen tests "$build" "$@")" ] || { echo "machines: $machine: FAILED: no tests of $* in $build"; exit 1; }
 # shellcheck disable=SC2086 # several targets
 quietly ninja -k 0 -j "${JOBS:-2}" -C "$build" $programs
+[ $pointer = 64 ] || quietly env CC="$cc" "$tree/tests/machines/widths.sh" "$build" $emulator
 
 TESTS_SKIP=" $(sed 's/#.*//' "$tree/tests/machines/skip.txt" |
     awk -v machine="$machine" -v emulated="${emulator:+qemu}" \
@@ -137,12 +146,14 @@ if ! run "${PROCESSES:-4}" $(chosen tests "$build" "$@"); then
     counts=$(grep -E '^(Ok|Skipped):' "$log" | tr -s ' \n' ' ')
     alone=$(failed)
     grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP) ' "$log"
+    # shellcheck disable=SC2086 # several tests
     if [ "$(echo "$alone" | wc -w)" -gt 5 ] || ! run 1 $alone; then
         grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP) ' "$log"
         echo "machines: $machine: FAILED"
         exit 1
     fi
-    echo "machines: $machine: ${counts}and alone:" $alone "of $*"
-    exit
+    echo "machines: $machine: ${counts}and alone: $(echo "$alone" | tr '\n' ' ')of $*"
+else
+    echo "machines: $machine: $(grep -E '^(Ok|Skipped):' "$log" | tr -s ' \n' ' ')of $*"
 fi
-echo "machines: $machine: $(grep -E '^(Ok|Skipped):' "$log" | tr -s ' \n' ' ')of $*"
+if [ "$machine" = musl ]; then EDDY=$build/src/cmd/eddy "$tree/tests/machines/little.sh" || [ $? = 77 ]; fi
