@@ -33,7 +33,7 @@ static void read_usage(int64_t *cpu_ns, int64_t *switches) {
 
 static void read_loop(const eddy_loop *loop, int64_t *calls, int64_t *waits, int64_t *events) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loop, &metrics);
+    eddy_loop_read_metrics(loop, &metrics, sizeof metrics);
     *calls = bench_loop_calls(loop);
     *waits = (int64_t)metrics.waits;
     *events = (int64_t)metrics.events;
