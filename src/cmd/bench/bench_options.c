@@ -140,7 +140,7 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
     int err = bench_samples_init(&samples, cases, count, true);
     if (err == 0) err = bench_run(&samples, &plan);
     if (err < 0) fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
-    int status = err < 0 ? 1 : tell_all(options, &samples);
+    int status = tell_all(options, &samples); /* of a run that has failed, what came before */
     bench_samples_free(&samples);
-    return status;
+    return err < 0 ? 1 : status;
 }

@@ -65,8 +65,8 @@ struct bench_samples {
     void *context;
 };
 
-/* A row for each case, and one more behind each group of several, or of one, that is its control.
- * `cases` stay where they are. Returns 0 or -ENOMEM. */
+/* A row for each case, and behind each group one more, its control. `cases` stay where they are.
+ * Returns 0 or -ENOMEM. */
 int bench_samples_init(struct bench_samples *samples, const struct bench_case *cases, size_t count,
                        bool has_controls);
 void bench_samples_free(struct bench_samples *samples);
