@@ -149,11 +149,17 @@ static const struct layout layouts[] = {
           {ROUNDS, 3, "n"}}},
     [BENCH_COSTS] =
         {36,
-         "Medians over n rounds, and how many times the first row's that is. \"Again\" is "
-         "the first row, measured\nonce more.\n",
+         "Medians over n rounds, and how many times the first row's that is. CPU is the process's, "
+         "per "
+         "operation; busy is\nthe share of the time in which it had a processor: what waits for "
+         "nothing "
+         "and had less than all takes less\non a machine that is idle. \"Again\" is the first row, "
+         "measured once more.\n",
          {{TIME, 9, "takes"},
           {TIME_RANGE, 21, "half of them within"},
           {MULTIPLE, 9, "times"},
+          {CPU, 9, "CPU"},
+          {BUSY, 5, "busy"},
           {ROUNDS, 4, "n"}}},
     [BENCH_CLIENTS] =
         {14,
