@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,8 +46,6 @@ static int trip(void *context, unsigned count) {
 struct other {
     struct ends ends;
     enum costs_place place;
-    int pin_error; /* written before `is_there` */
-    sem_t is_there;
 };
 
 static int pin(enum costs_place place, bool is_other) {
@@ -56,24 +53,25 @@ static int pin(enum costs_place place, bool is_other) {
     return bench_pin(place == COSTS_TWO_CORES && is_other ? 1 : 0);
 }
 
+/* Its first byte is 0, or the errno of what kept it from its core. */
 static void *send_back(void *argument) {
-    struct other *other = argument;
-    char byte;
-    other->pin_error = pin(other->place, true);
-    sem_post(&other->is_there);
-    while (read(other->ends.in, &byte, 1) == 1 && write(other->ends.out, &byte, 1) == 1) continue;
+    const struct other *other = argument;
+    char byte = (char)-pin(other->place, true);
+    bool is_there = write(other->ends.out, &byte, 1) == 1;
+    while (is_there && read(other->ends.in, &byte, 1) == 1)
+        is_there = write(other->ends.out, &byte, 1) == 1;
     return NULL;
 }
 
-/* The first is pinned second: the thread that it starts would be as it is. */
-static int start_other(struct other *other) {
+/* This thread is kept on its core after the other one has started, which would begin there too. */
+static int start_other(struct other *other, const struct ends *here) {
     pthread_t thread;
-    if (sem_init(&other->is_there, 0, 0) < 0) return -errno;
+    char byte;
     int err = -pthread_create(&thread, NULL, send_back, other);
     if (err < 0) return err;
     pthread_detach(thread);
-    while (sem_wait(&other->is_there) < 0) continue;
-    return other->pin_error < 0 ? other->pin_error : pin(other->place, false);
+    if (read(here->in, &byte, 1) != 1) return -EIO;
+    return byte != 0 ? -byte : pin(other->place, false);
 }
 
 static void measure_trips(const struct bench_case *it, struct bench_sample *sample,
@@ -81,7 +79,7 @@ static void measure_trips(const struct bench_case *it, struct bench_sample *samp
     static struct other other; /* the thread is there as long as the process */
     other.ends = there;
     other.place = it->numbers[1];
-    int err = start_other(&other);
+    int err = start_other(&other, here);
     if (err < 0)
         bench_cannot(sample, err == -ENODEV ? "it may use one core only" : what, err);
     else
