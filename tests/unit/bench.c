@@ -262,6 +262,31 @@ START_TEST(an_interrupted_run_keeps_what_it_has) {
 }
 END_TEST
 
+/* Leaves a process behind that never ends by itself. */
+static void run_and_leave(const struct bench_case *it, struct bench_sample *sample) {
+    if (fork() == 0)
+        for (;;) pause();
+    run_well(it, sample);
+}
+
+/* Whoever is left holds the pipe open. */
+START_TEST(nothing_outlives_a_run) {
+    static const struct bench_case cases[] = {CASE("a", run_and_leave, 1000)};
+    struct bench_samples samples;
+    struct bench_plan plan = {.rounds = 2, .time_ns = 1};
+    int ends[2];
+    char byte;
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(bench_samples_init(&samples, cases, 1, true), 0);
+    ck_assert_int_eq(bench_run(&samples, &plan), 0);
+    ck_assert_uint_eq(samples.count, 4);
+    close(ends[1]);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+    bench_samples_free(&samples);
+}
+END_TEST
+
 /* What would be told of a few is told by chance. */
 START_TEST(a_quantile_wants_ten_beyond_it) {
     eddy_histogram latency = {.count = 0};
@@ -416,8 +441,8 @@ Suite *make_suite(void) {
            an_interval_of_the_median_is_of_two_of_the_values, a_quantile_wants_ten_beyond_it,
            exponential_numbers_are);
     ck_add(suite, "results", each_case_has_a_result, every_sample_is_kept_with_its_place,
-           an_interrupted_run_keeps_what_it_has, calls_are_counted_from_outside,
-           numbers_are_told_in_their_units, results_are_told_to_machines,
-           a_plot_has_a_curve_for_each_subject);
+           an_interrupted_run_keeps_what_it_has, nothing_outlives_a_run,
+           calls_are_counted_from_outside, numbers_are_told_in_their_units,
+           results_are_told_to_machines, a_plot_has_a_curve_for_each_subject);
     return suite;
 }
