@@ -148,8 +148,25 @@ static void on_gone(eddy_http_request *request, void *context) {
 }
 
 void show_measure_costs(struct show_measure *measure, eddy_http_request *request) {
-    const char *const arguments[] = {measure->self, "bench", "costs",  "--rounds", "3",
-                                     "--sample-ms", "30",    "--json", NULL};
+    /* Those that differ in pages and cores are for people with more time. */
+    const char *const arguments[] = {measure->self, "bench",
+                                     "costs",       "--rounds",
+                                     "3",           "--sample-ms",
+                                     "30",          "--json",
+                                     "--cost",      "L1 cache",
+                                     "--cost",      "L2 cache",
+                                     "--cost",      "L3 cache",
+                                     "--cost",      "main memory",
+                                     "--cost",      "system call",
+                                     "--cost",      "pipe, one thread",
+                                     "--cost",      "pipe, two threads",
+                                     "--cost",      "TCP, two threads",
+                                     "--cost",      "thread",
+                                     "--cost",      "process",
+                                     "--cost",      "4 KiB read, cached",
+                                     "--cost",      "4 KiB read, past the cache",
+                                     "--cost",      "4 KiB write and fsync",
+                                     NULL};
     struct show_waiter *waiter = measure->waiters;
     if (measure->costs_text != NULL) {
         answer(measure, request);
