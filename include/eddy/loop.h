@@ -69,10 +69,10 @@ typedef struct eddy_loop_config {
     size_t read_buffer_bytes;        /* lent to streams while they read; default 64 KiB */
     size_t stream_bytes_per_turn;    /* one stream's share of a turn's wait; default 256 KiB */
     eddy_wakeup_kind wakeup;         /* EDDY_WAKEUP_PIPE or EDDY_WAKEUP_EVENTFD */
-    bool is_fixed;        /* what the next two say is all there ever is: beyond it -ENOMEM */
-    unsigned descriptors; /* room for watchers of those below this number, as eddy_loop_reserve
-                           * makes it; default 0, and with `is_fixed` 64 */
-    unsigned timers;      /* the same for running timers; default 0, and with `is_fixed` 16 */
+    bool is_fixed;            /* what the next two say is all there ever is: beyond it -ENOMEM */
+    unsigned descriptors;     /* room for watchers of those below this number, as eddy_loop_reserve
+                               * makes it; default 0, and with `is_fixed` 64 */
+    unsigned timers;          /* the same for running timers; default 0, and with `is_fixed` 16 */
     unsigned timers_per_turn; /* called in a turn; default 256; further ones come next turn */
 } eddy_loop_config;
 

@@ -18,7 +18,8 @@ struct eddy_timer {
     eddy_handle handle;
     eddy_timer_fn *fn;
     int64_t repeat_ns;
-    int64_t due_ns; /* these two in a library for small systems, which has nothing else to hold them */
+    int64_t
+        due_ns; /* these two in a library for small systems, which has nothing else to hold them */
     uint64_t order;
 };
 

@@ -18,7 +18,7 @@
 enum {
     LIFE_EVENTS_DEFAULT = 256,
     LIFE_EVENTS_MAX = INT_MAX / (int)sizeof(struct eddy_record), /* Linux takes no more at once */
-    LIFE_TIMERS_DEFAULT = 256, /* called in a turn */
+    LIFE_TIMERS_DEFAULT = 256,                                   /* called in a turn */
     LIFE_COMPLETIONS_DEFAULT = 256,
     LIFE_POOL_THREADS_DEFAULT = 4,
     LIFE_POOL_THREADS_MAX = 1024,          /* more are a mistake in the caller's arithmetic */

@@ -35,7 +35,8 @@ static int timer_grow(eddy_loop *loop) {
         return 0;
     }
     if (loop->config.is_fixed || wheel->capacity > UINT32_MAX / 2) return -ENOMEM;
-    return eddy__wheel_resize(loop, wheel->capacity == 0 ? TIMER_CAPACITY_MIN : wheel->capacity * 2);
+    return eddy__wheel_resize(loop,
+                              wheel->capacity == 0 ? TIMER_CAPACITY_MIN : wheel->capacity * 2);
 }
 
 /* After a burst: when there have been few for a while, so that what comes again and again is not

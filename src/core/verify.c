@@ -104,15 +104,20 @@ static const char *verify_timers(const eddy_loop *loop, struct verify_count *cou
     HOLDS(wheel->count <= wheel->touched && wheel->touched <= wheel->capacity);
     if (wheel->capacity == 0) return NULL;
     unsigned found = 0, given_back = 0;
-    for (uint32_t list = 0; list < WHEEL_FIRST; list++)
-        for (uint32_t link = wheel->links[list].next; link != list; link = wheel->links[link].next) {
+    for (uint32_t list = 0; list < WHEEL_FIRST; list++) {
+        if (list < WHEEL_LISTS && wheel_list_is_empty(wheel, list))
+            HOLDS(!(wheel->used[list / 64] & UINT64_C(1) << list % 64));
+        for (uint32_t link = wheel->links[list].next; link != list;
+             link = wheel->links[link].next) {
             const char *broken = verify_timer(loop, list, link);
             if (broken != NULL) return broken;
             verify_count_handle(count, &wheel_entry(wheel, link)->timer->handle);
             found++;
         }
+    }
     HOLDS(found == wheel->count);
-    for (uint32_t link = wheel->free; link != WHEEL_DUE; link = wheel->links[link].next) given_back++;
+    for (uint32_t link = wheel->free; link != WHEEL_DUE; link = wheel->links[link].next)
+        given_back++;
     HOLDS(found + given_back == wheel->touched);
     if (wheel->nearest < WHEEL_CROWD)
         HOLDS(wheel->entries[wheel->nearest].due_ns == wheel->next_ns);

@@ -19,8 +19,7 @@ enum {
 /* The first list that is not empty, or WHEEL_LISTS. */
 static inline uint32_t wheel_first_list(const struct timer_queue *wheel) {
     for (unsigned word = 0; word < WHEEL_WORDS; word++)
-        if (wheel->used[word] != 0)
-            return word * 64 + lowest_bit(wheel->used[word]);
+        if (wheel->used[word] != 0) return word * 64 + lowest_bit(wheel->used[word]);
     return WHEEL_LISTS;
 }
 

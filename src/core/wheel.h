@@ -2,10 +2,11 @@
  *
  * A time is a number of 16 digits of 4 bits. `base_ns` is a time that no running timer is due
  * before. The highest digit in which a deadline differs from it is the timer's level, and the value
- * of that digit its slot there: so many lists, in order of time. To start is to append to a list, to
- * stop to unlink, and nothing is compared. When the time has come to the first list, its timers are
- * put into lists of lower levels, counted from the list's beginning; those of the lowest level hold
- * one deadline each. So a timer moves once a level at most, and what leaves the wheel is in order.
+ * of that digit its slot there: so many lists, in order of time. To start is to append to a list,
+ * to stop to unlink, and nothing is compared. When the time has come to the first list, its timers
+ * are put into lists of lower levels, counted from the list's beginning; those of the lowest level
+ * hold one deadline each. So a timer moves once a level at most, and what leaves the wheel is in
+ * order.
  *
  * Timers of one deadline are in one list at any time, as their places follow from the deadline and
  * the base alone; and whatever moves a list keeps its order. So they leave in the order of their
@@ -49,13 +50,13 @@ struct timer_queue {
     int64_t next_ns; /* nothing is due before; INT64_MAX: never */
     int64_t base_ns;
     struct wheel_entry *entries;
-    struct wheel_link *links; /* behind the entries, in one block of memory */
+    struct wheel_link *links;       /* behind the entries, in one block of memory */
     uint64_t used[WHEEL_WORDS + 1]; /* a bit for each list that is not empty */
-    uint32_t nearest;      /* the first entry that is due at next_ns, or WHEEL_… */
-    uint32_t free;         /* entries that were given back, by their links; or WHEEL_DUE */
-    unsigned touched;      /* the entries from this one on were never in use */
-    unsigned count;        /* in use */
-    unsigned capacity;     /* 0: neither entries nor links */
+    uint32_t nearest;               /* the first entry that is due at next_ns, or WHEEL_… */
+    uint32_t free;                  /* entries that were given back, by their links; or WHEEL_DUE */
+    unsigned touched;               /* the entries from this one on were never in use */
+    unsigned count;                 /* in use */
+    unsigned capacity;              /* 0: neither entries nor links */
     unsigned limit;        /* so many may be in use before somebody looks: as a rule the capacity */
     unsigned reserved;     /* capacity is not made less than this, */
     unsigned shrink_below; /* nor unless there are fewer timers than this, */

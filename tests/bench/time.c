@@ -146,7 +146,7 @@ void peers_timer_fire_run(const struct bench_case *it, struct bench_sample *samp
 static void choose(void) {
     for (unsigned i = 0; i < PUSHES_ALL; i++) {
         run.which[i] = run.next;
-        run.next = run.is_random                ? (unsigned)(bench_random(&run.random) % run.count)
+        run.next = run.is_random               ? (unsigned)(bench_random(&run.random) % run.count)
                    : run.next + 1 == run.count ? 0
                                                : run.next + 1;
     }

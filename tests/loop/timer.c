@@ -312,6 +312,48 @@ START_TEST(a_timer_may_start_many_in_its_callback) {
 }
 END_TEST
 
+/* --- a phase's bound --- */
+
+static void on_ready(eddy_io *io, unsigned events) {
+    (void)io, (void)events;
+    note('.');
+}
+
+static void start_behind(eddy_timer *timer) {
+    on_timer(timer);
+    start('x', 0);
+    eddy_timer_stop(named('e'));
+}
+
+/* What is due beyond `timers_per_turn` waits for the descriptors, and comes before what is due
+ * later; what was started in the phase comes behind it, and one that was stopped not at all. */
+START_TEST(a_phase_calls_no_more_than_it_may) {
+    trace_clear();
+    loop = test_loop_open_with((eddy_loop_config){.timers_per_turn = 2});
+    for (int i = 0; i < 26; i++) eddy_timer_init(&timers[i], loop);
+    eddy_io io;
+    int ends[2];
+    test_pipe(ends);
+    put(ends[1], "x");
+    eddy_io_init(&io, loop);
+    ck_assert_int_eq(eddy_io_start(&io, on_ready, ends[0], EDDY_READ), 0);
+    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_MS;
+    for (char letter = 'f'; letter >= 'a'; letter--) {
+        eddy_timer_fn *fn = letter == 'b' ? start_behind : on_timer;
+        ck_assert_int_eq(eddy_timer_start_at(named(letter), fn, due_ns + letter, 0), 0);
+    }
+    sleep_ns(2 * EDDY_NS_PER_MS);
+    ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_ONCE), 1);
+    ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+    trace_is("ab.");
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_ONCE), 1);
+    trace_is("cd.fx..");
+    eddy_io_stop(&io);
+    close_both(ends);
+    end();
+}
+END_TEST
+
 /* --- limits --- */
 
 START_TEST(negative_times_are_invalid) {
@@ -415,6 +457,100 @@ START_TEST(deadlines_pushed_away_do_not_wake_the_loop) {
 }
 END_TEST
 
+static eddy_timer many[4000];
+
+static void start_burst(eddy_allocator *allocator, unsigned reserved) {
+    loop = test_loop_open_with((eddy_loop_config){.allocator = allocator, .timers = reserved});
+    for (int i = 0; i < 4000; i++) {
+        eddy_timer_init(&many[i], loop);
+        ck_assert_int_eq(eddy_timer_start(&many[i], on_timer, (i + 3600) * EDDY_NS_PER_S, 0), 0);
+    }
+}
+
+static void stop_burst(int left) {
+    for (int i = 4000 - 1; i >= left; i--) eddy_timer_stop(&many[i]);
+    ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+}
+
+/* Only when there have been few for a while; what is left moves, and fires in order. */
+START_TEST(memory_is_given_back_after_a_burst) {
+    struct test_memory memory = test_memory_make();
+    eddy_allocator allocator = test_memory_allocator(&memory);
+    trace_clear();
+    start_burst(&allocator, 0);
+    size_t most = memory.bytes;
+    stop_burst(10);
+    ck_assert_uint_eq(memory.bytes, most);
+    sleep_ns(1100 * EDDY_NS_PER_MS);
+    eddy_timer_init(&timers[0], loop);
+    eddy_timer_init(&timers[1], loop);
+    start('b', EDDY_NS_PER_MS);
+    start('a', EDDY_NS_PER_MS);
+    memory.fail_in = 0; /* nothing happens without the memory to move */
+    eddy_timer_stop(&many[9]);
+    ck_assert_uint_eq(memory.bytes, most);
+    memory.fail_in = -1;
+    for (int i = 8; i > 3; i--) eddy_timer_stop(&many[i]);
+    sleep_ns(1100 * EDDY_NS_PER_MS);
+    eddy_timer_stop(&many[3]);
+    turn();
+    trace_is("ba");
+    ck_assert_uint_lt(memory.bytes, most / 2);
+    ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+    for (int i = 0; i < 3; i++) eddy_timer_stop(&many[i]);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* Without the clock's moving on, many come and go without a call of the allocator. */
+START_TEST(a_burst_again_and_again_asks_for_no_memory) {
+    struct test_memory memory = test_memory_make();
+    eddy_allocator allocator = test_memory_allocator(&memory);
+    start_burst(&allocator, 0);
+    unsigned long asked = memory.asked;
+    for (int round = 0; round < 3; round++) {
+        stop_burst(0);
+        for (int i = 0; i < 4000; i++)
+            ck_assert_int_eq(eddy_timer_start(&many[i], on_timer, 3600 * EDDY_NS_PER_S, 0), 0);
+    }
+    ck_assert_uint_eq(memory.asked, asked);
+    stop_burst(0);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* A hundred time-outs are pushed while the loop is busy, which does not look for the nearest of so
+ * many then. Once it falls silent it wakes for nothing at most once, and then for the first. */
+START_TEST(a_crowd_that_was_pushed_away_wakes_the_loop_once_at_most) {
+    begin();
+    eddy_timer crowd[100];
+    eddy_io io;
+    int ends[2];
+    test_pipe(ends);
+    put(ends[1], "x");
+    eddy_io_init(&io, loop);
+    ck_assert_int_eq(eddy_io_start(&io, on_ready, ends[0], EDDY_READ), 0);
+    for (int i = 0; i < 100; i++) eddy_timer_init(&crowd[i], loop);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            int64_t delay_ns = 200 * EDDY_NS_PER_MS + i * EDDY_NS_PER_US;
+            ck_assert_int_eq(eddy_timer_start(&crowd[i], on_timer, delay_ns, 0), 0);
+        }
+        turn();
+        ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+    }
+    int64_t due_ns = eddy_timer_due_ns(&crowd[0]);
+    eddy_io_stop(&io);
+    close_both(ends);
+    unsigned waits = test_metric_waits(loop);
+    while (calls == 0) ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+    ck_assert_int_ge(eddy_loop_now_ns(loop), due_ns);
+    ck_assert_uint_le(test_metric_waits(loop) - waits, 2);
+    for (int i = 0; i < 100; i++) eddy_timer_stop(&crowd[i]);
+    end();
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("timer");
     ck_add(suite, "order", timers_fire_in_order_of_deadline,
@@ -427,9 +563,11 @@ Suite *make_suite(void) {
     ck_add(suite, "restart", a_restart_replaces_deadline_and_callback,
            a_timer_may_stop_any_other_in_its_callback,
            a_timer_restarted_in_the_phase_fires_in_a_later_turn,
-           a_timer_may_start_many_in_its_callback);
+           a_timer_may_start_many_in_its_callback, a_phase_calls_no_more_than_it_may);
     ck_add(suite, "limits", negative_times_are_invalid, a_huge_delay_means_never,
            a_huge_period_fires_once_and_then_never);
-    ck_add(suite, "cost", restarts_allocate_nothing, deadlines_pushed_away_do_not_wake_the_loop);
+    ck_add(suite, "cost", restarts_allocate_nothing, deadlines_pushed_away_do_not_wake_the_loop,
+           memory_is_given_back_after_a_burst, a_burst_again_and_again_asks_for_no_memory,
+           a_crowd_that_was_pushed_away_wakes_the_loop_once_at_most);
     return suite;
 }

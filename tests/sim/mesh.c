@@ -264,6 +264,7 @@ static void open_house(struct house *house, unsigned number) {
     eddy_loop_config config = {
         .events_per_turn = sim_below(3) == 0 ? 1 + sim_below(4) : 0,
         .waits_per_turn = sim_below(4),
+        .timers_per_turn = sim_below(3),
         .completions_per_turn = sim_below(3) == 0 ? 1 + sim_below(3) : 0,
         .read_buffer_bytes = sim_below(2) == 0 ? 0 : 1 + sim_below(2000),
         .stream_bytes_per_turn = shares[sim_below(5)],

@@ -169,6 +169,7 @@ static void desk_open(struct desk *desk) {
         .pool_threads = pick(5),
         .events_per_turn = pick(3) == 0 ? 1 + pick(4) : 0,
         .waits_per_turn = pick(4),
+        .timers_per_turn = pick(3),
         .completions_per_turn = pick(3) == 0 ? 4 + pick(3) : 0,
         .read_buffer_bytes = pick(2) * (1 + pick(1000)),
         .stream_bytes_per_turn = pick(2) * (1 + pick(3000)),

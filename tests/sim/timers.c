@@ -30,8 +30,9 @@ static struct storm {
     uint64_t order, fired;
     uint64_t phase_order; /* of the phase under way: what was started later is not due in it */
     int64_t phase_ns;
-    int64_t asleep_ns; /* when the loop went to wait */
-    bool may_return;   /* at once: it is not to wait */
+    unsigned phase_limit, phase_fired; /* so many may be called in a phase, and were */
+    int64_t asleep_ns;                 /* when the loop went to wait */
+    bool may_return;                   /* at once: it is not to wait */
     bool ends;
 } storm;
 
@@ -253,6 +254,8 @@ static void on_timer(eddy_timer *timer) {
     sim_check(next == watch, "timer %d fires before timer %d", number, (int)(next - storm.watches));
     sim_check(watch->due_ns <= sim_now_ns(), "timer %d fires early", number);
     storm.fired++;
+    storm.phase_fired++;
+    sim_check(storm.phase_fired <= storm.phase_limit, "%u fire in a turn", storm.phase_fired);
     if (watch->repeat_ns > 0)
         repeat(watch);
     else
@@ -268,13 +271,15 @@ static void on_timer(eddy_timer *timer) {
 static void take_phase(void) {
     storm.phase_ns = eddy_loop_now_ns(storm.party.loop);
     storm.phase_order = storm.order;
+    storm.phase_fired = 0;
 }
 
 static void on_prepare(eddy_hook *hook) {
     (void)hook;
     party_callback(&storm.party, PHASE_PREPARE);
     const struct watch *left = next_due();
-    sim_check(left == NULL, "timer %d was due and has not fired", (int)(left - storm.watches));
+    sim_check(left == NULL || storm.phase_fired == storm.phase_limit,
+              "timer %d was due and has not fired", (int)(left - storm.watches));
     if (sim_below(8) == 0) change_some();
     compare();
     storm.asleep_ns = sim_now_ns();
@@ -328,8 +333,11 @@ static void free_hook(eddy_hook *hook) {
 
 static void begin(void) {
     storm = (struct storm){0};
-    eddy_loop_config config = {.wakeup =
-                                   sim_below(3) == 0 ? EDDY_WAKEUP_EVENTFD : EDDY_WAKEUP_PIPE};
+    eddy_loop_config config = {
+        .wakeup = sim_below(3) == 0 ? EDDY_WAKEUP_EVENTFD : EDDY_WAKEUP_PIPE,
+        .timers_per_turn = sim_below(2) == 0 ? 1 + sim_below(4) : 0,
+    };
+    storm.phase_limit = config.timers_per_turn == 0 ? 256 : config.timers_per_turn;
     party_open_surely(&storm.party, "storm", &config);
     for (int i = 0; i < TIMERS; i++) renew(&storm.watches[i]);
     storm.prepare = new_hook(EDDY_HOOK_PREPARE, on_prepare, true);

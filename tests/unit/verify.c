@@ -87,33 +87,31 @@ START_TEST(what_is_to_be_flushed_is_noted) {
 }
 END_TEST
 
-START_TEST(timers_are_a_heap) {
+START_TEST(timers_are_in_the_list_of_their_deadline) {
     eddy_timer timers[2];
     int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_S;
     for (int i = 0; i < 2; i++) {
         eddy_timer_init(&timers[i], loop);
         ck_assert_int_eq(eddy_timer_start_at(&timers[i], on_timer, due_ns, 0), 0);
     }
-    eddy_timer *first = loop->timers.entries[0].timer;
-    struct timer_entry *entries = loop->timers.entries;
-    BREAKS(loop->timers.capacity, 1, "loop->timers.count <= loop->timers.capacity");
+    struct timer_queue *wheel = &loop->timers;
+    eddy_timer *first = wheel->entries[0].timer;
+    uint32_t link = first->handle.place + WHEEL_FIRST, list = wheel_list_of(wheel, due_ns);
+    BREAKS(wheel->touched, wheel->capacity + 1, "wheel->touched <= wheel->capacity");
+    BREAKS(wheel->count, 1, "found == wheel->count");
+    BREAKS(wheel->touched, 3, "found + given_back == wheel->touched");
     BREAKS(first->handle.loop, NULL, "timer->handle.loop == loop");
     BREAKS(first->handle.flags, first->handle.flags & (uint16_t)~active,
            "handle_is_active(&timer->handle)");
-    BREAKS(first->handle.place, 1, "timer->handle.place == i");
-    BREAKS(first->due_ns, first->due_ns - 1, "entry->due_ns <= timer->due_ns");
-    BREAKS(entries[0].order, first->order + 1, "entry->order <= timer->order");
-    BREAKS(loop->timers.order, 0, "timer->order <= loop->timers.order");
-    BREAKS(entries[0].due_ns, entries[0].due_ns - 1, "entry->due_ns == timer->due_ns");
-    /* Its order is another by now, so the entry may be early; but not earlier than its parent. */
-    eddy_timer *second = entries[1].timer;
-    second->order++;
-    loop->timers.order++;
-    expect_whole();
-    BREAKS(entries[1].due_ns, entries[0].due_ns - 1, "parent->due_ns < entry->due_ns");
-    BREAKS(entries[1].order, 0, "parent->order < entry->order");
-    second->order--;
+    BREAKS(first->handle.place, 1, "timer->handle.place == link - WHEEL_FIRST");
+    BREAKS(wheel->links[link].prev, link, "links[links[link].prev].next == link");
+    BREAKS(wheel->base_ns, due_ns + 1, "entry->due_ns >= wheel->base_ns");
+    BREAKS(wheel->entries[0].due_ns, 3 * due_ns, "wheel_list_of(wheel, entry->due_ns) == list");
+    BREAKS(wheel->next_ns, due_ns + 1, "entry->due_ns >= wheel->next_ns");
+    BREAKS(wheel->next_ns, due_ns - 1, "wheel->entries[wheel->nearest].due_ns == wheel->next_ns");
+    BREAKS(wheel->used[list / 64], 0, "wheel->used[list / 64]");
     for (int i = 0; i < 2; i++) eddy_timer_stop(&timers[i]);
+    BREAKS(wheel->used[list / 64], UINT64_C(1) << list % 64, "!(wheel->used[list / 64]");
 }
 END_TEST
 
@@ -419,7 +417,7 @@ Suite *make_suite(void) {
     tcase_add_checked_fixture(broken, setup, teardown);
     const TTest *const tests[] = {a_watcher_is_its_descriptors,
                                   what_is_to_be_flushed_is_noted,
-                                  timers_are_a_heap,
+                                  timers_are_in_the_list_of_their_deadline,
                                   hooks_are_in_the_list_of_their_kind,
                                   what_is_deferred_is_linked_both_ways,
                                   wakes_and_signals_are_in_their_lists,
