@@ -88,36 +88,39 @@ void eddy_timer_init(eddy_timer *timer, eddy_loop *loop) {
     timer->order = 0;
 }
 
-static inline int timer_put_in(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
-                               int64_t repeat_ns) {
+static inline int timer_put_new(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
+                                int64_t repeat_ns) {
     struct timer_queue *wheel = &timer->handle.loop->timers;
-    CHECK_CHANGE(timer->handle.loop);
+    uint32_t place = wheel_new_place(wheel);
+    handle_start(&timer->handle);
+    timer->handle.place = place;
     timer->fn = fn;
     timer->repeat_ns = repeat_ns;
-    if (handle_is_active(&timer->handle)) {
-        wheel_take_out(wheel, timer->handle.place);
-    } else {
-        handle_start(&timer->handle);
-        timer->handle.place = wheel_new_place(wheel);
-        wheel->entries[timer->handle.place].timer = timer;
-    }
-    wheel_put(wheel, timer->handle.place, due_ns);
+    wheel->entries[place].timer = timer;
+    wheel_put(wheel, place, due_ns);
     return 0;
 }
 
 RARE static int timer_grow_and_put(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
                                    int64_t repeat_ns) {
     int err = timer_grow(timer->handle.loop);
-    return err < 0 ? err : timer_put_in(timer, fn, due_ns, repeat_ns);
+    return err < 0 ? err : timer_put_new(timer, fn, due_ns, repeat_ns);
 }
 
 static inline int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
                               int64_t repeat_ns) {
-    const struct timer_queue *wheel = &timer->handle.loop->timers;
-    bool is_full = wheel->count == wheel->limit;
-    if (is_full && !handle_is_active(&timer->handle))
-        return timer_grow_and_put(timer, fn, due_ns, repeat_ns);
-    return timer_put_in(timer, fn, due_ns, repeat_ns);
+    struct timer_queue *wheel = &timer->handle.loop->timers;
+    if (!handle_is_active(&timer->handle)) {
+        if (wheel->count == wheel->limit) return timer_grow_and_put(timer, fn, due_ns, repeat_ns);
+        return timer_put_new(timer, fn, due_ns, repeat_ns);
+    }
+    uint32_t place = timer->handle.place;
+    CHECK_CHANGE(timer->handle.loop);
+    timer->fn = fn;
+    timer->repeat_ns = repeat_ns;
+    wheel_take_out(wheel, place);
+    wheel_put(wheel, place, due_ns);
+    return 0;
 }
 
 RARE static int timer_start_observed(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,

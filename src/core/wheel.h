@@ -108,7 +108,7 @@ static inline uint32_t wheel_list_of(const struct timer_queue *wheel, int64_t du
     uint64_t differs = (uint64_t)due_ns ^ (uint64_t)wheel->base_ns;
     unsigned shift = highest_bit(differs | 1) & ~(unsigned)(WHEEL_BITS - 1);
     unsigned digit = (unsigned)((uint64_t)due_ns >> shift) & (WHEEL_SLOTS - 1);
-    return shift / WHEEL_BITS * WHEEL_SLOTS + digit;
+    return shift * (WHEEL_SLOTS / WHEEL_BITS) + digit;
 }
 
 static inline void wheel_insert(struct timer_queue *wheel, uint32_t link, int64_t due_ns) {

@@ -170,6 +170,11 @@ static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) 
     return err;
 }
 
+static int timer_change(unsigned which, bool is_due) {
+    eddy_timer_stop(&timers[which]);
+    return is_due ? eddy_timer_start(&timers[which], on_timer, 0, 0) : 0;
+}
+
 static void on_tick(eddy_timer *timer) {
     (void)timer;
     peers_ticked();
@@ -264,6 +269,7 @@ const struct peer peer_eddy = {
     .timers_start = timers_start,
     .timers_stop = timers_stop,
     .timers_push = timers_push,
+    .timer_change = timer_change,
     .tick_start = tick_start,
     .wake_open = wake_open,
     .wake_send = wake_send,
@@ -302,6 +308,7 @@ const struct peer peer_eddy_stats = {
     .timers_start = timers_start,
     .timers_stop = timers_stop,
     .timers_push = timers_push,
+    .timer_change = timer_change,
     .tick_start = tick_start,
     .post_open = post_open,
     .post = post,

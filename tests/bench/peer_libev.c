@@ -118,6 +118,13 @@ static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) 
     return 0;
 }
 
+static int timer_change(unsigned which, bool is_due) {
+    ev_timer_stop(loops[0], &timers[which]);
+    ev_timer_set(&timers[which], 0., 0.);
+    if (is_due) ev_timer_start(loops[0], &timers[which]);
+    return 0;
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
     (void)loop, (void)timer, (void)events;
     peers_ticked();
@@ -206,6 +213,7 @@ const struct peer peer_libev = {
     .timers_start = timers_start,
     .timers_stop = timers_stop,
     .timers_push = timers_push,
+    .timer_change = timer_change,
     .tick_start = tick_start,
     .wake_open = wake_open,
     .wake_send = wake_send,

@@ -182,6 +182,12 @@ static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) 
     return 0;
 }
 
+static int timer_change(unsigned which, bool is_due) {
+    struct timeval zero = {0};
+    evtimer_del(&timers[which]);
+    return is_due ? evtimer_add(&timers[which], &zero) : 0;
+}
+
 static struct event ticker;
 
 static void on_tick(int fd, short events, void *argument) {
@@ -247,6 +253,7 @@ const struct peer peer_libevent = {
     .timers_start = timers_start,
     .timers_stop = timers_stop,
     .timers_push = timers_push,
+    .timer_change = timer_change,
     .tick_start = tick_start,
     .wake_open = wake_open,
     .wake_send = wake_send,

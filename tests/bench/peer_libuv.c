@@ -210,6 +210,11 @@ static int timers_push(int64_t delay_ns, const unsigned *which, unsigned count) 
     return err;
 }
 
+static int timer_change(unsigned which, bool is_due) {
+    uv_timer_stop(&timers[which]);
+    return is_due ? uv_timer_start(&timers[which], on_timer, 0, 0) : 0;
+}
+
 static uv_timer_t ticker;
 
 static void on_tick(uv_timer_t *timer) {
@@ -313,6 +318,7 @@ const struct peer peer_libuv = {
     .timers_start = timers_start,
     .timers_stop = timers_stop,
     .timers_push = timers_push,
+    .timer_change = timer_change,
     .tick_start = tick_start,
     .wake_open = wake_open,
     .wake_send = wake_send,

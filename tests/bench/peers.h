@@ -26,6 +26,7 @@ struct peer {
      * the next turn. */
     int (*watch)(const int *fds, unsigned count);
     void (*unwatch)(unsigned count);
+    int (*watch_one)(const int *fds, unsigned count); /* of one that can watch but one; else NULL */
     /* Takes connections, sends back what comes from each, and calls peers_echoed() for each message
      * of PEERS_MESSAGE_BYTES; at most `active` have one under way. */
     int (*serve)(const int *fds, unsigned count, unsigned active);
@@ -38,6 +39,8 @@ struct peer {
     void (*timers_stop)(unsigned count);
     /* Restarts them with this delay, the same in each call. */
     int (*timers_push)(int64_t delay_ns, const unsigned *which, unsigned count);
+    /* Stops one, or starts it so that the next turn calls it. */
+    int (*timer_change)(unsigned which, bool is_due);
 
     /* A timer that repeats after `period_ns` each; 0: so that every turn fires it, and none waits.
      * Calls peers_ticked(). */
@@ -74,6 +77,7 @@ struct peer {
 extern const struct peer *const peers_all[];
 
 extern const struct peer peer_epoll, peer_epoll_large, peer_pipe, peer_pread, peer_calls;
+extern const struct peer peer_wheel;
 extern const struct peer peer_eddy, peer_eddy_stream, peer_eddy_pool, peer_eddy_eventfd;
 extern const struct peer peer_eddy_stats, peer_eddy_stream_stats;
 extern const struct peer peer_ae;
@@ -139,6 +143,7 @@ void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *samp
 void peers_timer_fire_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_push_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_push_random_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_timer_mix_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_turn_io_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_turn_far_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_turn_tick_run(const struct bench_case *it, struct bench_sample *sample);

@@ -26,7 +26,8 @@ static struct {
     bool is_measuring;
     unsigned rounds_before; /* that do not count: they make it steady */
     /* Pushes of a part, and the turns of it that are done. */
-    bool is_random;
+    bool is_random, is_mix;
+    unsigned changed; /* of a mix */
     unsigned turns, next, which[PUSHES_ALL];
 } run;
 
@@ -58,7 +59,8 @@ static void turn_with(int (*round)(void)) {
     run.round = round;
     peers_ready = on_turn;
     int err = pipe(ends) < 0 || write(ends[1], "", 1) != 1 ? -errno : 0;
-    if (err == 0) err = run.peer->watch(&ends[0], 1);
+    const struct peer *peer = run.peer;
+    if (err == 0) err = (peer->watch_one != NULL ? peer->watch_one : peer->watch)(&ends[0], 1);
     if (err == 0) err = run.peer->run(0);
     if (err == 0) err = peers_error();
     free(run.delays_ns);
@@ -166,10 +168,23 @@ static bool begin_part(void) {
     return true;
 }
 
+/* Of a hundred one is to fire in the next turn, from which the next push starts it again, and nine
+ * are stopped before they are pushed. */
+static int push_mixed(const unsigned *which) {
+    int err = 0;
+    for (unsigned i = 0; i < PUSHES && err == 0; i++) {
+        unsigned kind = run.changed++ % 100;
+        if (kind % 11 == 0) err = run.peer->timer_change(which[i], kind == 0);
+        if (kind != 0 && err == 0) err = run.peer->timers_push(push_ns, &which[i], 1);
+    }
+    return err;
+}
+
 /* As idle timeouts at each message. The turn that follows does what the pushes have put off. */
 static int push_some(void) {
     if (run.turns == TURNS && !begin_part()) return 0;
-    return run.peer->timers_push(push_ns, &run.which[run.turns++ * PUSHES], PUSHES);
+    const unsigned *which = &run.which[run.turns++ * PUSHES];
+    return run.is_mix ? push_mixed(which) : run.peer->timers_push(push_ns, which, PUSHES);
 }
 
 static int push_first(void) {
@@ -189,7 +204,7 @@ static void run_pushes(const struct bench_case *it, struct bench_sample *sample,
         return;
     }
     run.is_random = is_random;
-    run.turns = TURNS;
+    run.turns = TURNS; /* the first part is over, so to speak */
     run.rounds_before = (is_random ? 32 : 4) * run.count / PUSHES_ALL + 1;
     turn_with(push_first);
 }
@@ -200,4 +215,9 @@ void peers_timer_push_run(const struct bench_case *it, struct bench_sample *samp
 
 void peers_timer_push_random_run(const struct bench_case *it, struct bench_sample *sample) {
     run_pushes(it, sample, true);
+}
+
+void peers_timer_mix_run(const struct bench_case *it, struct bench_sample *sample) {
+    run.is_mix = true;
+    run_pushes(it, sample, false);
 }
