@@ -5,7 +5,8 @@
  *   2  wait       until a descriptor is ready or the next deadline, or not at all
  *   3  clock      read once; eddy_loop_now_ns() is this value for the whole turn
  *   -  check hooks; idle hooks when nothing was ready and no timer due
- *   4  timers     that were due at step 3, in order of deadline, then of start
+ *   4  timers     that were due at step 3, in order of deadline, then of start; at most
+ *                 timers_per_turn of them, and the others first in the next turn
  *   5  ready      descriptors
  *   6  inbox      completions of the pool, posted calls, wake-ups; signals last
  *   7  deferred   calls, and the writes that streams gathered

@@ -1,5 +1,8 @@
 /* timer.h: calls at a time. Loop thread only.
- * A timer never fires early, and late only by as much as callbacks keep the loop busy.
+ * A timer never fires early, and late only by as much as callbacks keep the loop busy. Of those that
+ * are due a turn calls at most eddy_loop_config.timers_per_turn. Room that a burst of timers took is
+ * given back when a timer stops or fires once there have been few for a second, but for what was
+ * reserved.
  * @since 0.1 */
 #ifndef EDDY_TIMER_H
 #define EDDY_TIMER_H
@@ -29,10 +32,10 @@ EDDY_API void eddy_timer_init(eddy_timer *timer, eddy_loop *loop);
 /* Fires `fn` once `delay_ns` from now, then every `repeat_ns` (0: once). Now is eddy_loop_now_ns():
  * in a callback the time of its turn, elsewhere the clock, which is read for it. Repeats keep to
  * the grid of the first deadline; ticks that a busy loop missed are skipped, not made up. Restarts
- * a running timer, in O(1) when the deadline moves away. A delay beyond the clock's range means
- * never. A delay of 0 fires in the next timers phase, never in the one under way. Errors: -EINVAL
- * (negative time), -ENOMEM (the heap could not grow; a running timer is unaffected, since
- * restarting one needs no memory). */
+ * a running timer. Both are O(1), to whichever side the deadline moves. A delay beyond the clock's
+ * range means never. A delay of 0 fires in the next timers phase, never in the one under way.
+ * Errors: -EINVAL (negative time), -ENOMEM (no room for another timer; a running one is
+ * unaffected, since restarting it needs no memory). */
 EDDY_API int eddy_timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t delay_ns,
                               int64_t repeat_ns);
 
