@@ -60,6 +60,7 @@ timer-stop eddy timer-stop 10000 20000
 timer-fire eddy timer-fire 10000 20000
 timer-push eddy timer-push 1000 50000
 timer-push-random eddy timer-push-random 1000 50000
+timer-mix eddy timer-mix 1000 50000
 watch eddy watch 100 2000
 turn-io eddy turn-io 1 5000
 turn-far eddy turn-far 1 5000
