@@ -81,8 +81,13 @@ static int children_waitid(pid_t pid, int pidfd, int options, siginfo_t *info, v
 
 #ifdef SYS_waitid
 /* As the kernel has it: its times are of two longs, whatever the C library's are. */
+#if defined(__x86_64__) && defined(__ILP32__)
+typedef long long children_long; /* of x32: the kernel's are those of 64 bits */
+#else
+typedef long children_long;
+#endif
 struct children_usage {
-    long times[4], counts[14];
+    children_long times[4], counts[14];
 };
 
 static void children_read_usage(const struct children_usage *from, eddy_usage *to) {

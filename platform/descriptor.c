@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
+#include "ioctl.h"
 #include "missing.h"
 #ifdef HAVE_EVENTFD
 #include <sys/eventfd.h>
@@ -55,7 +55,7 @@ int eddy_os_access_mode(int fd) {
 bool eddy_os_is_pty_master(int fd) {
 #ifdef TIOCGPTN /* Linux; elsewhere a master without a slave reads the end */
     unsigned number;
-    return ioctl(fd, TIOCGPTN, &number) == 0;
+    return ioctl(fd, (ioctl_request)TIOCGPTN, &number) == 0;
 #else
     (void)fd;
     return false;

@@ -57,6 +57,9 @@ static void pass_keep(struct eddy_os_passed *passed, int fd) {
     }
 }
 
+/* musl's CMSG_NXTHDR compares a size with a difference of pointers. */
+#pragma GCC diagnostic ignored "-Wsign-compare"
+
 /* macOS leaves the length of a message that it has cut as it was: only the room counts. */
 static void pass_unpack(struct eddy_os_passed *passed, struct msghdr *message) {
     const char *end = (const char *)message->msg_control + message->msg_controllen;

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +16,19 @@ enum { REOPEN_KEPT = O_ACCMODE | O_APPEND | O_DIRECT };
 enum { REOPEN_KEPT = O_ACCMODE | O_APPEND };
 #endif
 
+#ifdef __linux__
+/* Opens it by the name that Linux gives to each descriptor. Without printf, which would be the only
+ * one in many a program. */
+static int reopen_by_number(int fd, int flags) {
+    char path[sizeof "/proc/self/fd/" + 10] = "/proc/self/fd/";
+    unsigned power = 1, rest = (unsigned)fd;
+    while (rest / power >= 10) power *= 10;
+    for (size_t at = strlen(path); power > 0; power /= 10)
+        path[at++] = (char)('0' + rest / power % 10);
+    return open(path, flags);
+}
+#endif
+
 /* Only Linux opens a file anew by /proc/self/fd; elsewhere such a name is a duplicate, which shares
  * the description. Terminals have a name of their own. */
 static int reopen_by_name(int fd, bool is_terminal, int flags) {
@@ -23,8 +36,7 @@ static int reopen_by_name(int fd, bool is_terminal, int flags) {
     int opened = -1;
     errno = ENOTSUP;
 #ifdef __linux__
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    opened = open(path, flags);
+    opened = reopen_by_number(fd, flags);
 #endif
     if (opened < 0 && is_terminal && ttyname_r(fd, path, sizeof path) == 0)
         opened = open(path, flags);

@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "eddy_config.h"
+#include "ioctl.h"
 
 /* --- Which --- */
 
@@ -36,7 +36,7 @@ int eddy_os_terminal_device(int fd, uint64_t *device) {
     /* Linux tells the number of the terminal itself, where fstat would tell those of /dev/tty and
      * of /dev/ptmx. Test: a_terminal_is_the_same_by_each_of_its_names. */
     unsigned number;
-    if (ioctl(fd, TIOCGDEV, &number) == 0) {
+    if (ioctl(fd, (ioctl_request)TIOCGDEV, &number) == 0) {
         *device = number;
         return 0;
     }

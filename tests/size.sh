@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# size.sh [--update | --peers | --text] BUILD: what a program pays for the library, by profile and by
+# size.sh [--update | --peers | --text | --ledger] BUILD: what a program pays for the library, by profile and by
 # what it uses, against the figures in size/size.txt. Fails where one is more than 1 % above its
 # figure, and tells where one is as far below, so that it can be lowered; --update writes the file anew.
 #
@@ -10,15 +10,18 @@
 # library's share with it.
 #
 # --text prints text alone, and runs and compares nothing: with CC='arm-linux-gnueabihf-gcc -mthumb',
-# say. --peers prints the same program on the event loops whose static libraries are there, beside the
-# figures of the file.
+# say. --ledger prints what each function of the first row takes, and what it comes to when library and
+# program are optimized together (-flto). --peers prints the same program on the event loops whose static
+# libraries are there, beside the figures of the file; and on those that are compiled with the program,
+# from the folders picoev, mongoose and libubox of $PEER_SOURCES (git clone of kazuho/picoev,
+# cesanta/mongoose, openwrt/libubox).
 # BUILD has eddy_config.h. What needs the pool is compared with EDDY_TEST_FULL=1 only, as it takes as
 # long as all others. Ends with 77 with another compiler than the file's, whose figures differ.
 set -euo pipefail
 mode=check
-case ${1:-} in --update | --peers | --text) mode=${1#--}; shift ;; esac
+case ${1:-} in --update | --peers | --text | --ledger) mode=${1#--}; shift ;; esac
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$(realpath "${1:?usage: size.sh [--update | --peers | --text] BUILD}")
+build=$(realpath "${1:?usage: size.sh [--update | --peers | --text | --ledger] BUILD}")
 figures=$root/tests/size/size.txt
 read -ra cc <<< "${CC:-gcc}"
 scratch=$(mktemp -d)
@@ -59,22 +62,26 @@ compile() { # profile, flags
     cd "$OLDPWD"
 }
 
-# Sums of a linked program's map: text data bss, of what is from libPROFILE.a.
-sums() { # profile
+# A line for each section of a linked program that is from libPROFILE.a: kind, bytes, name, object.
+sections() { # profile
     awk -v library="lib$1.a" '
         /^Linker script and memory map/ {is_map = 1}
         !is_map {next}
         NF == 1 && $1 ~ /^\./ {name = $1; next}
         {if ($1 !~ /^\./) $0 = name " " $0; name = ""}
         index($4, library) && $2 !~ /^0x0+$/ {
-            if ($1 ~ /^\.(text|rodata|eh_frame|data\.rel\.ro)/) print "text", $3
-            else if ($1 ~ /^\.t?data/) print "data", $3
-            else if ($1 ~ /^\.t?bss/ || $1 == "COMMON") print "bss", $3
-        }' "$scratch/map" | {
-        declare -A bytes=([text]=0 [data]=0 [bss]=0)
-        while read -r kind size; do bytes[$kind]=$((bytes[$kind] + size)); done
-        echo "${bytes[text]} ${bytes[data]} ${bytes[bss]}"
-    }
+            if ($1 ~ /^\.(text|rodata|eh_frame|data\.rel\.ro)/) kind = "text"
+            else if ($1 ~ /^\.t?data/) kind = "data"
+            else if ($1 ~ /^\.t?bss/ || $1 == "COMMON") kind = "bss"
+            else next
+            sub(/.*\(/, "", $4)
+            sub(/\.o\)/, ".c", $4)
+            print kind, $3, $1, $4
+        }' "$scratch/map" | while read -r kind bytes name object; do echo "$kind $((bytes)) $name $object"; done
+}
+
+sums() { # profile: text data bss
+    sections "$1" | awk '{bytes[$1] += $2} END {print bytes["text"] + 0, bytes["data"] + 0, bytes["bss"] + 0}'
 }
 
 measure() { # profile, module, flags
@@ -96,6 +103,31 @@ all() {
     for module in "${modules[@]}" trace ${is_full:+work files http}; do measure full "$module"; done
 }
 
+# --- By function ---
+
+# The code and constants of a static program: what -flto saves can be seen in no map.
+whole() { # flags
+    rm -rf "$scratch/tiny"
+    compile tiny "${tiny[@]}" -fno-pie "$@"
+    "${cc[@]}" "${flags[@]}" "${tiny[@]}" -fno-pie "$@" -DTIMER_IO "$root/tests/size/program.c" "$scratch/libtiny.a" -static \
+        -Wl,--gc-sections,-Map="$scratch/map" -o "$scratch/program"
+    size "$scratch/program" | awk 'NR == 2 {print $1}'
+}
+
+ledger() {
+    compile tiny "${tiny[@]}"
+    measure tiny timer_io "${tiny[@]}" > /dev/null
+    echo '| bytes | function or constants | file |'
+    echo '|---|---|---|'
+    sections tiny | sed -E 's/ \.(text|rodata|data\.rel\.ro\.local|data\.rel\.ro)\.?/ /; s/\.(constprop|isra|part)\.[0-9]+//' |
+        sort -k2,2nr -k3 | awk '{print "| " $2 " | " $3 " | " $4 " |"}'
+    local apart together text
+    apart=$(whole)
+    text=$(sums tiny)
+    together=$(whole -flto)
+    echo "in all ${text%% *}; with -flto $((${text%% *} + together - apart))"
+}
+
 # --- Other loops ---
 
 # The same program on another loop, linked statically: what its library takes of it, and of the C
@@ -108,8 +140,25 @@ peer() { # name, library, source
         echo "| $1 | not to be had here | |"
         return
     fi
-    text=$(sums "${2#-l}") && read -r text data bss <<< "$text"
+    text=${2##*/lib} text=${text%.a}
+    text=$(sums "${text#-l}") && read -r text data bss <<< "$text"
     echo "| $1 | $text | $((data + bss)) |"
+}
+
+# One that has no library: its sources as the tiny profile's. What is in its header is in the program,
+# which therefore counts as well.
+peer_source() { # name, program, files
+    local name=$1 folder=${PEER_SOURCES:-}/$1 program=$2
+    shift 2
+    if [ ! -d "$folder" ]; then
+        echo "| $name | not to be had here | |"
+        return
+    fi
+    mkdir "$scratch/$name"
+    printf '%s\n' "$program" > "$scratch/$name/program.c"
+    (cd "$scratch/$name" && "${cc[@]}" -Os -w -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables \
+        -D_GNU_SOURCE -DMG_ENABLE_EPOLL=1 -I"$folder" -c program.c "${@/#/$folder/}" && ar rcs "../lib$name.a" ./*.o)
+    peer "$name" "$scratch/lib$name.a" ''
 }
 
 peers() {
@@ -134,6 +183,23 @@ peers() {
             struct event *a = event_new(l, -1, 0, f, l), *b = event_new(l, 0, EV_READ, f, l);
             event_add(a, &s); event_add(b, 0); event_base_dispatch(l); event_free(a); event_free(b);
             event_base_free(l);}'
+    peer_source libubox '#include "uloop.h"
+        static void t(struct uloop_timeout *w) {uloop_end();}
+        static void i(struct uloop_fd *w, unsigned e) {uloop_fd_delete(w);}
+        int main(void) {static struct uloop_timeout a = {.cb = t}; static struct uloop_fd b = {.cb = i};
+            uloop_init(); uloop_timeout_set(&a, 1000); uloop_fd_add(&b, ULOOP_READ); uloop_run(); uloop_done();}' uloop.c
+    # Its timers are seconds of a descriptor.
+    peer_source picoev '#include "picoev.h"
+        static picoev_loop *l;
+        static void i(picoev_loop *w, int fd, int e, void *c) {if (e & PICOEV_TIMEOUT) picoev_del(w, fd);}
+        int main(void) {picoev_init(64); l = picoev_create_loop(60); picoev_add(l, 0, PICOEV_READ, 1, i, 0);
+            while (picoev_is_active(l, 0)) picoev_loop_once(l, 1); picoev_destroy_loop(l); picoev_deinit();}' picoev_epoll.c
+    peer_source mongoose '#include "mongoose.h"
+        static int done;
+        static void t(void *c) {done = 1;}
+        static void i(struct mg_connection *c, int e, void *d) {c->is_draining = 1;}
+        int main(void) {struct mg_mgr m; mg_mgr_init(&m); mg_timer_add(&m, 1000, 0, t, 0); mg_wrapfd(&m, 0, i, 0);
+            while (!done) mg_mgr_poll(&m, 1000); mg_mgr_free(&m);}' mongoose.c
 }
 
 # --- Against the file ---
@@ -156,10 +222,7 @@ compare() {
         END {for (row in rows) if (is_full) {print row ": was not measured"; failed = 1}; exit failed}' "$figures" "$scratch/now"
 }
 
-if [ $mode = peers ]; then
-    peers
-    exit
-fi
+case $mode in peers | ledger) "$mode"; exit ;; esac
 all > "$scratch/now"
 {
     echo '# Of size.sh, which says what they are, in bytes.'
