@@ -44,42 +44,28 @@ static int turn(void) {
 
 /* --- Watchers --- */
 
-static const int *watched;
-
 static void on_ready(aeEventLoop *it, int fd, void *data, int events) {
     (void)it, (void)fd, (void)events;
     peers_ready((unsigned)(uintptr_t)data);
 }
 
-static int watch_with(aeFileProc *fn, const int *fds, unsigned count) {
-    watched = fds;
-    for (unsigned i = 0; i < count; i++)
-        if (aeCreateFileEvent(loop, fds[i], AE_READABLE, fn, (void *)(uintptr_t)i) == AE_ERR)
-            return -errno;
+static int watch_open(unsigned count) {
+    (void)count;
     return 0;
 }
 
-static int watch(const int *fds, unsigned count) {
-    return watch_with(on_ready, fds, count);
+static int watch_with(aeFileProc *fn, unsigned i, int fd) {
+    int status = aeCreateFileEvent(loop, fd, AE_READABLE, fn, (void *)(uintptr_t)i);
+    return status == AE_ERR ? -errno : 0;
 }
 
-static void unwatch(unsigned count) {
-    for (unsigned i = 0; i < count; i++) aeDeleteFileEvent(loop, watched[i], AE_READABLE);
+static int watch(unsigned i, int fd) {
+    return watch_with(on_ready, i, fd);
 }
 
-static void on_message(aeEventLoop *it, int fd, void *data, int events) {
-    char message[PEERS_MESSAGE_BYTES];
-    (void)it, (void)data, (void)events;
-    ssize_t size = recv(fd, message, sizeof message, 0);
-    if (size > 0 && send(fd, message, (size_t)size, 0) == size)
-        peers_echoed();
-    else if (size >= 0 || errno != EAGAIN)
-        peers_fail(-EPIPE);
-}
-
-static int serve(const int *fds, unsigned count, unsigned active) {
-    (void)active;
-    return watch_with(on_message, fds, count);
+static void unwatch(unsigned i, int fd) {
+    (void)i;
+    aeDeleteFileEvent(loop, fd, AE_READABLE);
 }
 
 /* --- A timer --- */
@@ -109,7 +95,7 @@ static void on_wake(aeEventLoop *it, int fd, void *data, int events) {
 
 static int post_open(void) {
     wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return wake < 0 ? -errno : watch_with(on_wake, &wake, 1);
+    return wake < 0 ? -errno : watch_with(on_wake, 0, wake);
 }
 
 static void post(void) {
@@ -128,9 +114,9 @@ const struct peer peer_ae = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
-    .serve = serve,
     .tick_start = tick_start,
     .post_open = post_open,
     .post = post,

@@ -9,10 +9,9 @@
 
 static eddy_loop *loops[PEERS_SIDES];
 
-static int open_woken_by(eddy_wakeup_kind wakeup, bool has_threads) {
-    eddy_loop_config config = {.wakeup = wakeup};
-    int err = eddy_loop_open(&loops[0], &config);
-    return err < 0 || !has_threads ? err : eddy_loop_open(&loops[1], &config);
+static int open_with(const eddy_loop_config *config, bool has_threads) {
+    int err = eddy_loop_open(&loops[0], config);
+    return err < 0 || !has_threads ? err : eddy_loop_open(&loops[1], config);
 }
 
 eddy_loop *peers_eddy_loop(void) {
@@ -20,11 +19,16 @@ eddy_loop *peers_eddy_loop(void) {
 }
 
 static int open_loops(bool has_threads) {
-    return open_woken_by(EDDY_WAKEUP_PIPE, has_threads);
+    return open_with(NULL, has_threads);
 }
 
 static int open_with_eventfd(bool has_threads) {
-    return open_woken_by(EDDY_WAKEUP_EVENTFD, has_threads);
+    return open_with(&(eddy_loop_config){.wakeup = EDDY_WAKEUP_EVENTFD}, has_threads);
+}
+
+/* As many events from a wait as libuv takes. */
+static int open_large(bool has_threads) {
+    return open_with(&(eddy_loop_config){.events_per_turn = 1024}, has_threads);
 }
 
 static int open_measured(bool has_threads) {
@@ -58,38 +62,19 @@ static void on_ready(eddy_io *io, unsigned events) {
     peers_ready((unsigned)(io - ios));
 }
 
-static int watch_with(eddy_io_fn *fn, const int *fds, unsigned count) {
-    if (ios == NULL) ios = malloc(count * sizeof *ios);
-    if (ios == NULL) return -ENOMEM;
-    int err = 0;
-    for (unsigned i = 0; i < count && err == 0; i++) {
-        eddy_io_init(&ios[i], loops[0]);
-        err = eddy_io_start(&ios[i], fn, fds[i], EDDY_READ);
-    }
-    return err;
+static int watch_open(unsigned count) {
+    ios = malloc(count * sizeof *ios);
+    for (unsigned i = 0; i < count && ios != NULL; i++) eddy_io_init(&ios[i], loops[0]);
+    return ios == NULL ? -ENOMEM : 0;
 }
 
-static int watch(const int *fds, unsigned count) {
-    return watch_with(on_ready, fds, count);
+static int watch(unsigned i, int fd) {
+    return eddy_io_start(&ios[i], on_ready, fd, EDDY_READ);
 }
 
-static void unwatch(unsigned count) {
-    for (unsigned i = 0; i < count; i++) eddy_io_stop(&ios[i]);
-}
-
-static void on_message(eddy_io *io, unsigned events) {
-    char data[PEERS_MESSAGE_BYTES];
-    (void)events;
-    ssize_t size = recv(eddy_io_fd(io), data, sizeof data, 0);
-    if (size > 0 && send(eddy_io_fd(io), data, (size_t)size, 0) == size)
-        peers_echoed();
-    else if (size >= 0 || errno != EAGAIN)
-        peers_fail(-EPIPE);
-}
-
-static int serve(const int *fds, unsigned count, unsigned active) {
-    (void)active;
-    return watch_with(on_message, fds, count);
+static void unwatch(unsigned i, int fd) {
+    (void)fd;
+    eddy_io_stop(&ios[i]);
 }
 
 /* --- Streams --- */
@@ -97,44 +82,98 @@ static int serve(const int *fds, unsigned count, unsigned active) {
 static struct reply {
     eddy_write write;
     struct reply *next;
-    char data[PEERS_MESSAGE_BYTES];
+    size_t size;
+    char data[];
 } * free_reply;
+
+static int make_replies(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        struct reply *reply = malloc(sizeof *reply + peers_reply_bytes);
+        if (reply == NULL) return -ENOMEM;
+        reply->next = free_reply;
+        free_reply = reply;
+    }
+    return 0;
+}
 
 static void on_sent(eddy_write *write, int status) {
     struct reply *reply = eddy_container_of(write, struct reply, write);
     reply->next = free_reply;
     free_reply = reply;
     if (status < 0) peers_fail(status);
-    peers_echoed();
+    peers_echoed(reply->size);
 }
 
 static void on_data(eddy_stream *stream, void *data, ssize_t size) {
     struct reply *reply = free_reply;
-    if (size <= 0 || (size_t)size > sizeof reply->data || reply == NULL) {
+    if (size <= 0 || (size_t)size > peers_reply_bytes || reply == NULL) {
         peers_fail(-EPIPE);
         return;
     }
     free_reply = reply->next;
-    memcpy(reply->data, data, (size_t)size);
-    int err = eddy_stream_write(stream, &reply->write, reply->data, (size_t)size, on_sent);
+    reply->size = (size_t)size;
+    memcpy(reply->data, data, reply->size);
+    int err = eddy_stream_write(stream, &reply->write, reply->data, reply->size, on_sent);
     if (err < 0) peers_fail(err);
 }
 
 static int serve_streams(const int *fds, unsigned count, unsigned active) {
     eddy_stream *streams = malloc(count * sizeof *streams);
-    struct reply *replies = malloc(active * sizeof *replies);
-    if (streams == NULL || replies == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < active; i++) {
-        replies[i].next = free_reply;
-        free_reply = &replies[i];
-    }
-    int err = 0;
+    int err = streams == NULL ? -ENOMEM : make_replies(active);
     for (unsigned i = 0; i < count && err == 0; i++) {
         eddy_stream_init(&streams[i], loops[0]);
         err = eddy_stream_attach(&streams[i], fds[i]);
         if (err == 0) err = eddy_stream_read_start(&streams[i], on_data);
     }
     return err;
+}
+
+/* --- Short connections --- */
+
+static struct visitor {
+    eddy_stream stream;
+    struct visitor *next;
+} * free_visitor;
+
+static void on_visitor_closed(eddy_stream *stream) {
+    struct visitor *visitor = eddy_container_of(stream, struct visitor, stream);
+    visitor->next = free_visitor;
+    free_visitor = visitor;
+    peers_visited();
+}
+
+static void on_byte(eddy_stream *stream, void *data, ssize_t size) {
+    struct iovec vector = {data, 1};
+    if (size != 1 || eddy_stream_try_write(stream, &vector, 1) != 1)
+        (void)eddy_stream_close(stream, on_visitor_closed);
+}
+
+static void on_visitor(eddy_listener *listener, int fd, const struct sockaddr *from) {
+    struct visitor *visitor = free_visitor;
+    (void)listener, (void)from;
+    if (fd < 0 || visitor == NULL) {
+        peers_fail(fd < 0 ? fd : -ENOBUFS);
+        return;
+    }
+    free_visitor = visitor->next;
+    eddy_stream_init(&visitor->stream, loops[0]);
+    int err = eddy_stream_attach(&visitor->stream, fd);
+    if (err == 0) err = eddy_stream_read_start(&visitor->stream, on_byte);
+    if (err < 0) peers_fail(err);
+}
+
+/* There are more than are active: one's next connection may come before the end of its last one. */
+static int receive_visits(int fd, unsigned active) {
+    static eddy_listener listener;
+    unsigned count = 2 * active + 1024;
+    struct visitor *visitors = malloc(count * sizeof *visitors);
+    if (visitors == NULL) return -ENOMEM;
+    for (unsigned i = 0; i < count; i++) {
+        visitors[i].next = free_visitor;
+        free_visitor = &visitors[i];
+    }
+    eddy_listener_init(&listener, loops[0]);
+    return eddy_listener_attach(&listener, fd, on_visitor);
 }
 
 /* --- Timers --- */
@@ -262,9 +301,9 @@ const struct peer peer_eddy = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
-    .serve = serve,
     .timers_make = timers_make,
     .timers_start = timers_start,
     .timers_stop = timers_stop,
@@ -286,6 +325,18 @@ const struct peer peer_eddy = {
     .pass_send = peers_eddy_pass_send,
 };
 
+const struct peer peer_eddy_large = {
+    .name = "eddy-1024",
+    .open = open_large,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .watch_open = watch_open,
+    .watch = watch,
+    .unwatch = unwatch,
+    .is_server = true,
+};
+
 const struct peer peer_eddy_stream = {
     .name = "eddy-stream",
     .open = open_loops,
@@ -293,6 +344,7 @@ const struct peer peer_eddy_stream = {
     .stop = stop,
     .turn = turn,
     .serve = serve_streams,
+    .receive_visits = receive_visits,
 };
 
 const struct peer peer_eddy_stats = {
@@ -301,9 +353,9 @@ const struct peer peer_eddy_stats = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
-    .serve = serve,
     .timers_make = timers_make,
     .timers_start = timers_start,
     .timers_stop = timers_stop,

@@ -47,39 +47,21 @@ static void on_ready(struct ev_loop *loop, ev_io *io, int events) {
     peers_ready((unsigned)(io - ios));
 }
 
-typedef void io_fn(struct ev_loop *loop, ev_io *io, int events);
+static int watch_open(unsigned count) {
+    ios = malloc(count * sizeof *ios);
+    for (unsigned i = 0; i < count && ios != NULL; i++) ev_init(&ios[i], on_ready);
+    return ios == NULL ? -ENOMEM : 0;
+}
 
-static int watch_with(io_fn *fn, const int *fds, unsigned count) {
-    if (ios == NULL) ios = malloc(count * sizeof *ios);
-    if (ios == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < count; i++) {
-        ev_io_init(&ios[i], fn, fds[i], EV_READ);
-        ev_io_start(loops[0], &ios[i]);
-    }
+static int watch(unsigned i, int fd) {
+    ev_io_set(&ios[i], fd, EV_READ);
+    ev_io_start(loops[0], &ios[i]);
     return 0;
 }
 
-static int watch(const int *fds, unsigned count) {
-    return watch_with(on_ready, fds, count);
-}
-
-static void unwatch(unsigned count) {
-    for (unsigned i = 0; i < count; i++) ev_io_stop(loops[0], &ios[i]);
-}
-
-static void on_message(struct ev_loop *loop, ev_io *io, int events) {
-    char data[PEERS_MESSAGE_BYTES];
-    (void)loop, (void)events;
-    ssize_t size = recv(io->fd, data, sizeof data, 0);
-    if (size > 0 && send(io->fd, data, (size_t)size, 0) == size)
-        peers_echoed();
-    else if (size >= 0 || errno != EAGAIN)
-        peers_fail(-EPIPE);
-}
-
-static int serve(const int *fds, unsigned count, unsigned active) {
-    (void)active;
-    return watch_with(on_message, fds, count);
+static void unwatch(unsigned i, int fd) {
+    (void)fd;
+    ev_io_stop(loops[0], &ios[i]);
 }
 
 /* --- Timers --- */
@@ -206,9 +188,9 @@ const struct peer peer_libev = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
-    .serve = serve,
     .timers_make = timers_make,
     .timers_start = timers_start,
     .timers_stop = timers_stop,

@@ -15,17 +15,26 @@
 
 static struct event_base *loops[PEERS_SIDES];
 
-static int open_loops(bool has_threads) {
+static int open_with(int flags, bool has_threads) {
     if (has_threads && evthread_use_pthreads() < 0) return -EIO;
     for (int side = 0; side < (has_threads ? PEERS_SIDES : 1); side++) {
         struct event_config *config = event_config_new();
         if (config == NULL) return -ENOMEM;
-        if (!has_threads) event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+        event_config_set_flag(config, flags | (has_threads ? 0 : EVENT_BASE_FLAG_NOLOCK));
         loops[side] = event_base_new_with_config(config);
         event_config_free(config);
         if (loops[side] == NULL) return -EIO;
     }
     return 0;
+}
+
+static int open_loops(bool has_threads) {
+    return open_with(0, has_threads);
+}
+
+/* Changes of what is watched wait for the turn, and those that cancel out are no system calls. */
+static int open_changelist(bool has_threads) {
+    return open_with(EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST, has_threads);
 }
 
 static int run(unsigned side) {
@@ -49,49 +58,36 @@ static void on_ready(int fd, short events, void *argument) {
     peers_ready((unsigned)((struct event *)argument - ios));
 }
 
-static int watch_with(event_callback_fn fn, const int *fds, unsigned count) {
-    if (ios == NULL) ios = malloc(count * sizeof *ios);
-    if (ios == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < count; i++)
-        if (event_assign(&ios[i], loops[0], fds[i], EV_READ | EV_PERSIST, fn, &ios[i]) < 0 ||
-            event_add(&ios[i], NULL) < 0)
-            return -EIO;
-    return 0;
+static int watch_open(unsigned count) {
+    ios = malloc(count * sizeof *ios);
+    return ios == NULL ? -ENOMEM : 0;
 }
 
-static int watch(const int *fds, unsigned count) {
-    return watch_with(on_ready, fds, count);
+static int watch(unsigned i, int fd) {
+    if (event_assign(&ios[i], loops[0], fd, EV_READ | EV_PERSIST, on_ready, &ios[i]) < 0)
+        return -EINVAL;
+    return event_add(&ios[i], NULL) < 0 ? -EIO : 0;
 }
 
-static void unwatch(unsigned count) {
-    for (unsigned i = 0; i < count; i++) event_del(&ios[i]);
-}
-
-static void on_message(int fd, short events, void *argument) {
-    char data[PEERS_MESSAGE_BYTES];
-    (void)events, (void)argument;
-    ssize_t size = recv(fd, data, sizeof data, 0);
-    if (size > 0 && send(fd, data, (size_t)size, 0) == size)
-        peers_echoed();
-    else if (size >= 0 || errno != EAGAIN)
-        peers_fail(-EPIPE);
-}
-
-static int serve(const int *fds, unsigned count, unsigned active) {
-    (void)active;
-    return watch_with(on_message, fds, count);
+static void unwatch(unsigned i, int fd) {
+    (void)fd;
+    event_del(&ios[i]);
 }
 
 /* --- Bufferevents --- */
 
+/* What each has to write: it tells when all is written, and not how much that was. */
 static void on_data(struct bufferevent *stream, void *argument) {
-    (void)argument;
-    if (bufferevent_write_buffer(stream, bufferevent_get_input(stream)) < 0) peers_fail(-EIO);
+    struct evbuffer *input = bufferevent_get_input(stream);
+    *(size_t *)argument += evbuffer_get_length(input);
+    if (bufferevent_write_buffer(stream, input) < 0) peers_fail(-EIO);
 }
 
 static void on_sent(struct bufferevent *stream, void *argument) {
-    (void)stream, (void)argument;
-    peers_echoed();
+    size_t *unsent = argument, sent = *unsent;
+    (void)stream;
+    *unsent = 0;
+    peers_echoed(sent);
 }
 
 static void on_end(struct bufferevent *stream, short events, void *argument) {
@@ -100,11 +96,13 @@ static void on_end(struct bufferevent *stream, short events, void *argument) {
 }
 
 static int serve_buffers(const int *fds, unsigned count, unsigned active) {
+    size_t *unsent = calloc(count, sizeof *unsent);
     (void)active;
+    if (unsent == NULL) return -ENOMEM;
     for (unsigned i = 0; i < count; i++) {
         struct bufferevent *stream = bufferevent_socket_new(loops[0], fds[i], 0);
         if (stream == NULL) return -ENOMEM;
-        bufferevent_setcb(stream, on_data, on_sent, on_end, NULL);
+        bufferevent_setcb(stream, on_data, on_sent, on_end, &unsent[i]);
         if (bufferevent_enable(stream, EV_READ | EV_WRITE) < 0) return -EIO;
     }
     return 0;
@@ -246,9 +244,9 @@ const struct peer peer_libevent = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
-    .serve = serve,
     .timers_make = timers_make,
     .timers_start = timers_start,
     .timers_stop = timers_stop,
@@ -259,6 +257,17 @@ const struct peer peer_libevent = {
     .wake_send = wake_send,
     .post_open = post_open,
     .post = post,
+};
+
+const struct peer peer_libevent_changelist = {
+    .name = "libevent-list",
+    .open = open_changelist,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .watch_open = watch_open,
+    .watch = watch,
+    .unwatch = unwatch,
 };
 
 const struct peer peer_bufferevent = {

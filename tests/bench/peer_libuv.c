@@ -20,6 +20,17 @@ static int open_loops(bool has_threads) {
     return err < 0 || !has_threads ? err : uv_loop_init(&loops[1]);
 }
 
+/* Files by io_uring, where it has that (1.45 and later) and the kernel lets a thread of its own
+ * poll the ring; else as ever. */
+static int open_with_uring(bool has_threads) {
+    setenv("UV_USE_IO_URING", "1", 1);
+    int err = open_loops(has_threads);
+#ifdef UV_LOOP_USE_IO_URING_SQPOLL
+    if (err == 0) err = uv_loop_configure(&loops[0], UV_LOOP_USE_IO_URING_SQPOLL);
+#endif
+    return err;
+}
+
 static int run(unsigned side) {
     return uv_run(&loops[side], UV_RUN_DEFAULT) < 0 ? -EIO : 0;
 }
@@ -35,47 +46,26 @@ static int turn(void) {
 /* --- Watchers --- */
 
 static uv_poll_t *polls;
-static const int *poll_fds;
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
     (void)status, (void)events;
     peers_ready((unsigned)(poll - polls));
 }
 
-static int watch_with(uv_poll_cb fn, const int *fds, unsigned count) {
-    if (polls == NULL) polls = malloc(count * sizeof *polls);
-    if (polls == NULL) return -ENOMEM;
-    poll_fds = fds;
-    int err = 0;
-    for (unsigned i = 0; i < count && err == 0; i++) {
-        err = uv_poll_init(&loops[0], &polls[i], fds[i]);
-        if (err == 0) err = uv_poll_start(&polls[i], UV_READABLE, fn);
-    }
-    return err;
+static int watch_open(unsigned count) {
+    polls = malloc(count * sizeof *polls);
+    return polls == NULL ? -ENOMEM : 0;
 }
 
-static int watch(const int *fds, unsigned count) {
-    return watch_with(on_ready, fds, count);
+/* uv_poll_init tries the descriptor with two system calls, and a start waits for the next turn. */
+static int watch(unsigned i, int fd) {
+    int err = uv_poll_init(&loops[0], &polls[i], fd);
+    return err < 0 ? err : uv_poll_start(&polls[i], UV_READABLE, on_ready);
 }
 
-static void unwatch(unsigned count) {
-    for (unsigned i = 0; i < count; i++) uv_close((uv_handle_t *)&polls[i], NULL);
-}
-
-static void on_message(uv_poll_t *poll, int status, int events) {
-    char data[PEERS_MESSAGE_BYTES];
-    int fd = poll_fds[poll - polls];
-    (void)status, (void)events;
-    ssize_t size = recv(fd, data, sizeof data, 0);
-    if (size > 0 && send(fd, data, (size_t)size, 0) == size)
-        peers_echoed();
-    else if (size >= 0 || errno != EAGAIN)
-        peers_fail(-EPIPE);
-}
-
-static int serve_poll(const int *fds, unsigned count, unsigned active) {
-    (void)active;
-    return watch_with(on_message, fds, count);
+static void unwatch(unsigned i, int fd) {
+    (void)fd;
+    uv_close((uv_handle_t *)&polls[i], NULL);
 }
 
 /* --- Streams --- */
@@ -83,8 +73,19 @@ static int serve_poll(const int *fds, unsigned count, unsigned active) {
 static struct reply {
     uv_write_t write;
     struct reply *next;
-    char data[PEERS_MESSAGE_BYTES];
+    size_t size;
+    char data[];
 } * free_reply;
+
+static int make_replies(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        struct reply *reply = malloc(sizeof *reply + peers_reply_bytes);
+        if (reply == NULL) return -ENOMEM;
+        reply->next = free_reply;
+        free_reply = reply;
+    }
+    return 0;
+}
 
 static void lend(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
     static char data[64 * 1024];
@@ -97,18 +98,19 @@ static void on_sent(uv_write_t *write, int status) {
     reply->next = free_reply;
     free_reply = reply;
     if (status < 0) peers_fail(status);
-    peers_echoed();
+    peers_echoed(reply->size);
 }
 
 static void on_data(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
     struct reply *reply = free_reply;
     if (size == 0) return;
-    if (size < 0 || (size_t)size > sizeof reply->data || reply == NULL) {
+    if (size < 0 || (size_t)size > peers_reply_bytes || reply == NULL) {
         peers_fail(-EPIPE);
         return;
     }
     free_reply = reply->next;
-    memcpy(reply->data, buffer->base, (size_t)size);
+    reply->size = (size_t)size;
+    memcpy(reply->data, buffer->base, reply->size);
     uv_buf_t data = uv_buf_init(reply->data, (unsigned)size);
     int err = uv_write(&reply->write, stream, &data, 1, on_sent);
     if (err < 0) peers_fail(err);
@@ -120,7 +122,7 @@ static void on_data_try(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffe
     if (size < 0 || uv_try_write(stream, &data, 1) != size)
         peers_fail(-EPIPE);
     else
-        peers_echoed();
+        peers_echoed((size_t)size);
 }
 
 static int serve_with(uv_read_cb fn, const int *fds, unsigned count) {
@@ -147,22 +149,13 @@ static int serve_local_with(uv_read_cb fn, const int *fds, unsigned count) {
     return err;
 }
 
-static int replies_make(unsigned count) {
-    struct reply *replies = malloc(count * sizeof *replies);
-    for (unsigned i = 0; i < count && replies != NULL; i++) {
-        replies[i].next = free_reply;
-        free_reply = &replies[i];
-    }
-    return replies == NULL ? -ENOMEM : 0;
-}
-
 static int serve(const int *fds, unsigned count, unsigned active) {
-    int err = replies_make(active);
+    int err = make_replies(active);
     return err < 0 ? err : serve_with(on_data, fds, count);
 }
 
 static int serve_local(const int *fds, unsigned count, unsigned active) {
-    int err = replies_make(active);
+    int err = make_replies(active);
     return err < 0 ? err : serve_local_with(on_data, fds, count);
 }
 
@@ -174,6 +167,48 @@ static int serve_local_try(const int *fds, unsigned count, unsigned active) {
 static int serve_try(const int *fds, unsigned count, unsigned active) {
     (void)active;
     return serve_with(on_data_try, fds, count);
+}
+
+/* --- Short connections --- */
+
+static uv_tcp_t *visitors;
+static unsigned *free_visitors, free_count;
+
+static void on_visitor_closed(uv_handle_t *handle) {
+    free_visitors[free_count++] = (unsigned)((uv_tcp_t *)handle - visitors);
+    peers_visited();
+}
+
+static void on_byte(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
+    if (size == 0) return;
+    uv_buf_t byte = uv_buf_init(buffer->base, 1);
+    if (size != 1 || uv_try_write(stream, &byte, 1) != 1)
+        uv_close((uv_handle_t *)stream, on_visitor_closed);
+}
+
+static void on_visitor(uv_stream_t *listener, int status) {
+    if (status < 0 || free_count == 0) {
+        peers_fail(status < 0 ? status : -ENOBUFS);
+        return;
+    }
+    uv_tcp_t *visitor = &visitors[free_visitors[--free_count]];
+    int err = uv_tcp_init(&loops[0], visitor);
+    if (err == 0) err = uv_accept(listener, (uv_stream_t *)visitor);
+    if (err == 0) err = uv_read_start((uv_stream_t *)visitor, lend, on_byte);
+    if (err < 0) peers_fail(err);
+}
+
+/* There are more than are active: one's next connection may come before the end of its last one. */
+static int receive_visits(int fd, unsigned active) {
+    static uv_tcp_t listener;
+    unsigned count = 2 * active + 1024;
+    visitors = malloc(count * sizeof *visitors);
+    free_visitors = malloc(count * sizeof *free_visitors);
+    if (visitors == NULL || free_visitors == NULL) return -ENOMEM;
+    for (; free_count < count; free_count++) free_visitors[free_count] = free_count;
+    int err = uv_tcp_init(&loops[0], &listener);
+    if (err == 0) err = uv_tcp_open(&listener, fd);
+    return err < 0 ? err : uv_listen((uv_stream_t *)&listener, (int)(2 * active), on_visitor);
 }
 
 /* --- Timers --- */
@@ -310,10 +345,12 @@ const struct peer peer_libuv = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
     .serve = serve,
     .serve_local = serve_local,
+    .receive_visits = receive_visits,
     .timers_make = timers_make,
     .timers_start = timers_start,
     .timers_stop = timers_stop,
@@ -351,5 +388,18 @@ const struct peer peer_libuv_poll = {
     .run = run,
     .stop = stop,
     .turn = turn,
-    .serve = serve_poll,
+    .watch_open = watch_open,
+    .watch = watch,
+    .unwatch = unwatch,
+    .is_server = true,
+};
+
+const struct peer peer_libuv_uring = {
+    .name = "libuv-uring",
+    .open = open_with_uring,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .jobs_make = jobs_make,
+    .file_submit = file_submit,
 };

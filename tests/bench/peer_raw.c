@@ -16,7 +16,6 @@ enum { EVENTS = 256, EVENTS_MAX = 1024 };
 
 static struct {
     int epoll, events;
-    const int *fds;
     bool is_stopped, has_timer;
     int64_t due_ns, period_ns; /* of the one timer */
     int wake;
@@ -70,44 +69,27 @@ static void stop_epoll(unsigned side) {
     loop.is_stopped = true;
 }
 
-static int watch_epoll(const int *fds, unsigned count) {
-    loop.fds = fds;
-    for (unsigned i = 0; i < count; i++) {
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        if (epoll_ctl(loop.epoll, EPOLL_CTL_ADD, fds[i], &event) < 0) return -errno;
-    }
-    return 0;
-}
-
-static void unwatch_epoll(unsigned count) {
-    for (unsigned i = 0; i < count; i++)
-        (void)epoll_ctl(loop.epoll, EPOLL_CTL_DEL, loop.fds[i], NULL);
-}
-
-static void on_message(unsigned i) {
-    char data[PEERS_MESSAGE_BYTES];
-    ssize_t size = recv(loop.fds[i], data, sizeof data, 0);
-    if (size > 0 && send(loop.fds[i], data, (size_t)size, 0) == size)
-        peers_echoed();
-    else if (size >= 0 || errno != EAGAIN)
-        peers_fail(-EPIPE);
-}
-
 /* What somebody keeps of each connection at the least. */
-struct connection {
+static struct connection {
     int fd;
     void *owner, *data;
     size_t size;
-};
+} * connections;
 
-static int serve_epoll(const int *fds, unsigned count, unsigned active) {
-    static struct connection *connections;
-    (void)active;
-    peers_ready = on_message;
+static int open_watchers(unsigned count) {
     connections = malloc(count * sizeof *connections);
-    if (connections == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < count; i++) connections[i] = (struct connection){.fd = fds[i]};
-    return watch_epoll(fds, count);
+    return connections == NULL ? -ENOMEM : 0;
+}
+
+static int watch_epoll(unsigned i, int fd) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+    connections[i] = (struct connection){.fd = fd};
+    return epoll_ctl(loop.epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void unwatch_epoll(unsigned i, int fd) {
+    (void)i;
+    (void)epoll_ctl(loop.epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* One timer needs no heap. */
@@ -128,7 +110,8 @@ static void on_wake(unsigned i) {
 static int open_wake(void) {
     peers_ready = on_wake;
     loop.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return loop.wake < 0 ? -errno : watch_epoll(&loop.wake, 1);
+    int err = loop.wake < 0 ? -errno : open_watchers(1);
+    return err < 0 ? err : watch_epoll(0, loop.wake);
 }
 
 static void wake(void) {
@@ -142,9 +125,9 @@ const struct peer peer_epoll = {
     .run = run_epoll,
     .stop = stop_epoll,
     .turn = turn_epoll,
+    .watch_open = open_watchers,
     .watch = watch_epoll,
     .unwatch = unwatch_epoll,
-    .serve = serve_epoll,
     .tick_start = start_timer,
     .post_open = open_wake,
     .post = wake,
@@ -157,7 +140,10 @@ const struct peer peer_epoll_large = {
     .run = run_epoll,
     .stop = stop_epoll,
     .turn = turn_epoll,
-    .serve = serve_epoll,
+    .watch_open = open_watchers,
+    .watch = watch_epoll,
+    .unwatch = unwatch_epoll,
+    .is_server = true,
 };
 
 /* --- Pipes --- */

@@ -125,10 +125,9 @@ static void stop_wheel(unsigned side) {
     wheel.is_stopped = true;
 }
 
-static int watch_one(const int *fds, unsigned count) {
+static int watch_one(int fd) {
     struct epoll_event event = {.events = EPOLLIN};
-    if (count != 1) return -EINVAL;
-    return epoll_ctl(wheel.epoll, EPOLL_CTL_ADD, fds[0], &event) < 0 ? -errno : 0;
+    return epoll_ctl(wheel.epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 static int timers_make(unsigned count) {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHOSEN_MAX = 16, CASES_MAX = 256 };
+enum { CHOSEN_MAX = 32, CASES_MAX = 1024 };
 
 /* --- The command line --- */
 

@@ -22,16 +22,24 @@ struct peer {
     void (*stop)(unsigned side);
     int (*turn)(void); /* of the first loop, without waiting */
 
-    /* Watches descriptors: the i-th that can be read is peers_ready(i). Starting may be deferred to
-     * the next turn. */
-    int (*watch)(const int *fds, unsigned count);
-    void (*unwatch)(unsigned count);
-    int (*watch_one)(const int *fds, unsigned count); /* of one that can watch but one; else NULL */
-    /* Takes connections, sends back what comes from each, and calls peers_echoed() for each message
-     * of PEERS_MESSAGE_BYTES; at most `active` have one under way. */
+    /* Watches descriptors, after room was made for so many watchers: the i-th of them calls
+     * peers_ready(i) when its descriptor can be read, once for all that is there, or again while
+     * something is left. Starting and stopping may be deferred to the next turn; until then the
+     * i-th is not started again. */
+    int (*watch_open)(unsigned count);
+    int (*watch)(unsigned i, int fd);
+    void (*unwatch)(unsigned i, int fd);
+    int (*watch_one)(int fd); /* of one that can watch but one, which is the 0th; else NULL */
+    /* Takes connections as streams of the library's own, sends back what comes from each, and calls
+     * peers_echoed() with what has been sent; at most `active` have something under way, of at most
+     * peers_reply_bytes. NULL: watchers, by which the server reads and writes itself (echo.c). */
     int (*serve)(const int *fds, unsigned count, unsigned active);
     /* The same of local sockets; NULL: by `serve`. */
     int (*serve_local)(const int *fds, unsigned count, unsigned active);
+    /* Takes connections from a listener, as streams: a byte that comes is sent back, and the
+     * connection is closed when it ends. For each of these peers_visited(). At most `active` at a
+     * time. NULL: by watchers. */
+    int (*receive_visits)(int listener, unsigned active);
 
     /* Each timer that fires adds to peers_fired. Called in callbacks, but for timers_make. */
     int (*timers_make)(unsigned count);
@@ -71,6 +79,10 @@ struct peer {
      * is closed, and peers_passed() called. One at a time. */
     int (*pass_open)(int from_fd, int to_fd, int fd);
     int (*pass_send)(void);
+
+    /* Differs from the same library's first peer only in how connections are served, and is left
+     * out of all else. */
+    bool is_server;
 };
 
 /* The raw ones first; NULL ends it. */
@@ -78,23 +90,29 @@ extern const struct peer *const peers_all[];
 
 extern const struct peer peer_epoll, peer_epoll_large, peer_pipe, peer_pread, peer_calls;
 extern const struct peer peer_wheel;
-extern const struct peer peer_eddy, peer_eddy_stream, peer_eddy_pool, peer_eddy_eventfd;
+extern const struct peer peer_uring_poll, peer_uring_streams;
+extern const struct peer peer_eddy, peer_eddy_large, peer_eddy_stream, peer_eddy_pool;
+extern const struct peer peer_eddy_eventfd;
 extern const struct peer peer_eddy_stats, peer_eddy_stream_stats;
 extern const struct peer peer_ae;
 extern const struct peer peer_libev;
-extern const struct peer peer_libuv, peer_libuv_try, peer_libuv_poll;
-extern const struct peer peer_libevent, peer_bufferevent;
+extern const struct peer peer_libuv, peer_libuv_try, peer_libuv_poll, peer_libuv_uring;
+extern const struct peer peer_libevent, peer_libevent_changelist, peer_bufferevent;
+extern const struct peer peer_usockets;
 
 /* --- What peers call --- */
 
-enum { PEERS_MESSAGE_BYTES = 64 };
+/* What a message has as a rule, and the most that a server's read takes at once. */
+enum { PEERS_MESSAGE_BYTES = 64, PEERS_READ_BYTES = 65536 };
+extern size_t peers_reply_bytes; /* the most that is under way on one connection */
 
 extern void (*peers_ready)(unsigned i);
 extern void (*peers_ticked)(void);
 extern void (*peers_woken)(unsigned side);
 extern void (*peers_done)(unsigned i, int64_t result);
 extern unsigned long peers_fired;
-void peers_echoed(void);
+void peers_echoed(size_t bytes);
+void peers_visited(void);
 void peers_exited(unsigned i, int status); /* -1: by a signal */
 void peers_written(unsigned i);
 void peers_passed(void);
@@ -137,6 +155,10 @@ void peers_ring_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_watch_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_echo_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_local_echo_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_size_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_rate_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_rate_poisson_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_accept_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_idle_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_start_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *sample);

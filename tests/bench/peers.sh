@@ -7,9 +7,12 @@ export ASAN_OPTIONS=detect_leaks=0
 out=$("$program" --size 20 --rounds 1 --sample-ms 1 --csv) || exit 1
 failed=$(printf '%s\n' "$out" | tail -n +2 | grep -v ',$')
 [ -z "$failed" ] || { printf '%s\n' "$failed"; exit 1; }
-for workload in ring turn-far turn-tick turn-post echo idle timer-fire timer-push timer-mix wake-trip file spawn pipe pass local-echo; do
+for workload in ring turn-far turn-tick turn-post echo size accept idle timer-fire timer-push timer-mix wake-trip file spawn pipe pass local-echo; do
     [ "$(printf '%s\n' "$out" | grep -c "^$workload,")" -ge 2 ] || { echo "no $workload"; exit 1; }
 done
+rates=$("$program" --workload rate --workload rate-poisson --subject epoll --subject eddy-stream --size 20 \
+    --rounds 1 --sample-ms 1 --csv) || exit 1
+[ "$(printf '%s\n' "$rates" | grep -c '^rate.*,$')" = 6 ] || { printf '%s\n' "$rates"; exit 1; }
 # Counting does what was asked for and measures nothing.
 for workload in echo timer-start post mark try-write request; do
     done=$("$program" --workload "$workload" --subject eddy --size 16 --count 128) || exit 1

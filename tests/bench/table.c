@@ -9,7 +9,12 @@ const struct peer *const peers_all[] = {
     &peer_pread,
     &peer_calls,
     &peer_wheel,
+#ifdef PEERS_URING
+    &peer_uring_poll,
+    &peer_uring_streams,
+#endif
     &peer_eddy,
+    &peer_eddy_large,
     &peer_eddy_stream,
     &peer_eddy_pool,
     &peer_eddy_eventfd,
@@ -25,10 +30,15 @@ const struct peer *const peers_all[] = {
     &peer_libuv_poll,
     &peer_libuv_try,
     &peer_libuv,
+    &peer_libuv_uring,
 #endif
 #ifdef PEERS_LIBEVENT
     &peer_libevent,
+    &peer_libevent_changelist,
     &peer_bufferevent,
+#endif
+#ifdef PEERS_USOCKETS
+    &peer_usockets,
 #endif
     NULL,
 };
@@ -38,11 +48,15 @@ const struct peer *const peers_all[] = {
 #define MORE "\n                    " /* a further line of the help */
 
 static bool can_watch(const struct peer *it) {
-    return it->watch != NULL;
+    return it->watch != NULL && !it->is_server;
 }
 
 static bool can_serve(const struct peer *it) {
-    return it->serve != NULL;
+    return it->serve != NULL || it->watch != NULL;
+}
+
+static bool can_receive_visits(const struct peer *it) {
+    return it->receive_visits != NULL || (it->watch != NULL && it->serve == NULL);
 }
 
 static bool has_timers(const struct peer *it) {
@@ -58,7 +72,7 @@ static bool can_be_woken(const struct peer *it) {
 }
 
 static bool can_watch_beside_timer(const struct peer *it) {
-    return it->watch != NULL && it->tick_start != NULL;
+    return can_watch(it) && it->tick_start != NULL;
 }
 
 static bool can_tick(const struct peer *it) {
@@ -169,6 +183,43 @@ const struct peers_workload peers_workloads[] = {
      {64},
      false,
      false},
+    {"size",
+     "messages of other sizes, 16 connections by local sockets, a" MORE "turn for all",
+     "message",
+     "%u bytes a message",
+     peers_size_run,
+     can_serve,
+     {1, 1024, 65536},
+     false,
+     false},
+    {"rate",
+     "messages that come at a given rate over 1,000 connections," MORE
+     "served in time or not; latency from when they were due",
+     "message",
+     "%u,000 messages a second, server's CPU time",
+     peers_rate_run,
+     can_serve,
+     {10, 40},
+     false,
+     true},
+    {"rate-poisson",
+     "the same, with random gaps between messages",
+     "message",
+     "%u,000 random messages a second, CPU time",
+     peers_rate_poisson_run,
+     can_serve,
+     {10, 40, 160},
+     false,
+     true},
+    {"accept",
+     "short connections, a byte each way",
+     "connection",
+     "%u at a time, server's CPU time",
+     peers_accept_run,
+     can_receive_visits,
+     {10, 1000},
+     false,
+     false},
     {"idle",
      "memory of connections, and to take them over",
      "connection",
@@ -235,12 +286,12 @@ const struct peers_workload peers_workloads[] = {
      false,
      false},
     {"wake-send",
-     "wake a loop that is behind",
+     "wake a loop that is behind, from other threads",
      "send",
-     "%u loop",
+     "%u sending",
      peers_wake_send_run,
      can_be_behind,
-     {1},
+     {1, 2, 4},
      false,
      false},
     {"wake-trip",

@@ -18,16 +18,50 @@ static void on_woken(unsigned side) {
     (void)side;
 }
 
+/* Threads that send while the loop does not turn: each time they are let go, SENDS. */
+static struct { pthread_barrier_t begin, end; } senders;
+
+static void *send_all(void *argument) {
+    for (;;) {
+        pthread_barrier_wait(&senders.begin);
+        peer->wake_send(0, SENDS);
+        pthread_barrier_wait(&senders.end);
+    }
+    return argument;
+}
+
+static int start_senders(unsigned count) {
+    pthread_t thread;
+    int err = pthread_barrier_init(&senders.begin, NULL, count + 1);
+    if (err == 0) err = pthread_barrier_init(&senders.end, NULL, count + 1);
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = pthread_create(&thread, NULL, send_all, NULL);
+    return -err;
+}
+
+/* Callgrind counts a thread's instructions by itself: what is counted is sent from this one. */
+static void send_from(unsigned count) {
+    if (count == 0) {
+        peer->wake_send(0, SENDS);
+    } else {
+        pthread_barrier_wait(&senders.begin);
+        pthread_barrier_wait(&senders.end);
+    }
+}
+
 void peers_wake_send_run(const struct bench_case *it, struct bench_sample *sample) {
+    unsigned count = peers_is_counting() ? 0 : it->numbers[0];
+    uint64_t sends = SENDS * (uint64_t)(count > 0 ? count : 1);
     peer = peers_of(it);
     peers_woken = on_woken;
     int err = peer->open(true);
     if (err == 0) err = peer->wake_open(0);
+    if (err == 0 && count > 0) err = start_senders(count);
     while (err == 0 && peers_go_on(it, sample)) {
         peers_begin();
-        peer->wake_send(0, SENDS);
+        send_from(count);
         err = peer->turn();
-        peers_end(sample, SENDS);
+        peers_end(sample, sends);
     }
     if (err < 0) bench_cannot(sample, "wake", err);
 }

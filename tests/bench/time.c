@@ -53,14 +53,19 @@ static bool go_on(void) {
     return false;
 }
 
+static int watch_the_only(const struct peer *peer, int fd) {
+    if (peer->watch_one != NULL) return peer->watch_one(fd);
+    int err = peer->watch_open(1);
+    return err < 0 ? err : peer->watch(0, fd);
+}
+
 /* A pipe with a byte that nobody reads is ready in every turn. */
 static void turn_with(int (*round)(void)) {
     static int ends[2];
     run.round = round;
     peers_ready = on_turn;
     int err = pipe(ends) < 0 || write(ends[1], "", 1) != 1 ? -errno : 0;
-    const struct peer *peer = run.peer;
-    if (err == 0) err = (peer->watch_one != NULL ? peer->watch_one : peer->watch)(&ends[0], 1);
+    if (err == 0) err = watch_the_only(run.peer, ends[0]);
     if (err == 0) err = run.peer->run(0);
     if (err == 0) err = peers_error();
     free(run.delays_ns);

@@ -57,7 +57,8 @@ static int open_ready(const struct bench_case *it) {
     peers_ready = on_byte;
     int err = open_pipe();
     if (err == 0) err = peer->open(false);
-    return err < 0 ? err : peer->watch(&ends[0], 1);
+    if (err == 0) err = peer->watch_open(1);
+    return err < 0 ? err : peer->watch(0, ends[0]);
 }
 
 void peers_turn_io_run(const struct bench_case *it, struct bench_sample *sample) {

@@ -1,0 +1,209 @@
+/* serve.c: the workloads with connections that are served: messages that come back over TCP, as
+ * fast as they can be served and at a given rate; of several sizes over local sockets; and short
+ * connections.
+ *
+ * Where the clients are a process of their own, the time told is the server's processor time: what
+ * the clients need, and who waits for whom, is not the peer's. */
+#include "arrivals.h"
+#include "echo.h"
+#include "load.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct peer *peer;
+static size_t message_bytes = PEERS_MESSAGE_BYTES;
+
+/* Parts that count, as long as there is time. */
+static int measure_echo(const struct bench_case *it, struct bench_sample *sample, unsigned count) {
+    int64_t done = 0;
+    while (done >= 0 && peers_go_on(it, sample)) {
+        peers_begin();
+        done = peers_run_echo(peer, (uint64_t)count * message_bytes);
+        peers_end(sample, done < 0 ? 0 : (uint64_t)done / message_bytes);
+    }
+    sample->time_ns = sample->cpu_ns;
+    return done < 0 ? (int)done : 0;
+}
+
+/* --- As fast as they are served --- */
+
+static int serve_load(const struct bench_case *it, struct bench_sample *sample,
+                      struct bench_load *load) {
+    unsigned count = it->numbers[0];
+    int *fds = calloc(count, sizeof *fds);
+    int err = fds == NULL ? -ENOMEM : bench_load_connect(load, fds, count);
+    if (err == 0) err = peer->open(false);
+    if (err == 0) err = peers_serve(peer, fds, count, count);
+    if (err == 0) err = peer->turn();
+    if (err == 0) err = bench_load_echo(load, count);
+    if (err == 0) bench_load_count(load, true);
+    return err < 0 ? err : measure_echo(it, sample, count < 1000 ? 1000 : count);
+}
+
+static int connect_pair(int listener, const struct sockaddr_in *address, int *server_fd,
+                        int *client_fd) {
+    *client_fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (*client_fd < 0) return -errno;
+    if (connect(*client_fd, (const struct sockaddr *)address, sizeof *address) < 0) return -errno;
+    *server_fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    return *server_fd < 0 ? -errno : 0;
+}
+
+static int connect_pairs(unsigned count, int *server_fds, int *client_fds) {
+    struct sockaddr_in address;
+    int listener = peers_listen(16, &address), err = listener < 0 ? listener : 0;
+    for (unsigned i = 0; i < count && err == 0; i++)
+        err = connect_pair(listener, &address, &server_fds[i], &client_fds[i]);
+    if (listener >= 0) close(listener);
+    return err;
+}
+
+typedef int connect_fn(unsigned count, int *server_fds, int *client_fds);
+typedef int serve_fn(const struct peer *it, const int *fds, unsigned count, unsigned active);
+
+static int exchange(const int *clients, unsigned count, char *message, bool is_reply) {
+    for (unsigned i = 0; i < count; i++) {
+        ssize_t done = is_reply ? recv(clients[i], message, message_bytes, MSG_DONTWAIT)
+                                : send(clients[i], message, message_bytes, 0);
+        if (done != (ssize_t)message_bytes) return -EIO;
+    }
+    return 0;
+}
+
+/* The clients in this process, between the parts that count: each turn finds all messages there. */
+static int serve_by_turns(const struct bench_case *it, struct bench_sample *sample, unsigned count,
+                          connect_fn *connect_all, serve_fn *serve) {
+    char *message = calloc(1, message_bytes);
+    int *fds = calloc(count, sizeof *fds), *clients = calloc(count, sizeof *clients);
+    bool has_room = fds != NULL && clients != NULL && message != NULL;
+    int err = has_room ? connect_all(count, fds, clients) : -ENOMEM;
+    if (err == 0) err = peer->open(false);
+    if (err == 0) err = serve(peer, fds, count, count);
+    if (err == 0) err = peer->turn(); /* what is there to be told before the first message */
+    while (err == 0 && peers_go_on(it, sample)) {
+        err = exchange(clients, count, message, false);
+        if (err < 0) break;
+        peers_begin();
+        int64_t done = peers_run_echo(peer, (uint64_t)count * message_bytes);
+        peers_end(sample, count);
+        err = done < 0 ? (int)done : exchange(clients, count, message, true);
+    }
+    free(message);
+    return err;
+}
+
+void peers_echo_run(const struct bench_case *it, struct bench_sample *sample) {
+    struct bench_load *load = NULL;
+    unsigned count = it->numbers[0];
+    peer = peers_of(it);
+    if (!bench_allow_descriptors(2 * count, sample)) return;
+    int err = peers_is_counting() ? 0 : bench_load_open(&load, sample);
+    if (err == 0)
+        err = load == NULL ? serve_by_turns(it, sample, count, connect_pairs, peers_serve)
+                           : serve_load(it, sample, load);
+    bench_load_close(load);
+    if (err < 0) bench_cannot(sample, "echo", err);
+}
+
+void peers_local_echo_run(const struct bench_case *it, struct bench_sample *sample) {
+    unsigned count = it->numbers[0];
+    peer = peers_of(it);
+    if (!bench_allow_descriptors(2 * count, sample)) return;
+    int err = serve_by_turns(it, sample, count, peers_open_pairs, peers_serve_local);
+    if (err < 0) bench_cannot(sample, "echo", err);
+}
+
+/* --- Sizes of messages --- */
+
+enum { SIZE_CONNECTIONS = 16 };
+
+void peers_size_run(const struct bench_case *it, struct bench_sample *sample) {
+    peer = peers_of(it);
+    peers_reply_bytes = message_bytes = it->numbers[0];
+    if (message_bytes > PEERS_READ_BYTES) {
+        bench_cannot(sample, "a message of more than 64 KiB", -EMSGSIZE);
+        return;
+    }
+    int err = serve_by_turns(it, sample, SIZE_CONNECTIONS, peers_open_pairs, peers_serve_local);
+    if (err < 0) bench_cannot(sample, "echo", err);
+}
+
+/* --- At a given rate --- */
+
+enum { RATE_CONNECTIONS = 1000, RATE_MAX = 1000000000, RATE_PARTS = 200 /* a second */ };
+
+static int serve_arrivals(const struct bench_case *it, struct bench_sample *sample,
+                          struct peers_arrivals *arrivals) {
+    int *fds = calloc(RATE_CONNECTIONS, sizeof *fds);
+    unsigned rate = 1000 * it->numbers[0];
+    int err = fds == NULL ? -ENOMEM : peers_arrivals_connect(arrivals, fds);
+    if (err == 0) err = peer->open(false);
+    if (err == 0) err = peers_serve(peer, fds, RATE_CONNECTIONS, 2 * RATE_CONNECTIONS);
+    if (err == 0) err = peer->turn();
+    if (err == 0) err = peers_arrivals_start(arrivals);
+    return err < 0 ? err : measure_echo(it, sample, rate / RATE_PARTS + 1);
+}
+
+static void run_arrivals(const struct bench_case *it, struct bench_sample *sample,
+                         bool is_poisson) {
+    struct peers_arrivals *arrivals = NULL;
+    peer = peers_of(it);
+    if (it->numbers[0] > RATE_MAX / 1000) {
+        bench_cannot(sample, "more than a thousand million messages a second", -EINVAL);
+        return;
+    }
+    peers_reply_bytes = PEERS_ARRIVALS_PENDING * PEERS_MESSAGE_BYTES;
+    if (!bench_allow_descriptors(2 * RATE_CONNECTIONS, sample)) return;
+    int err =
+        peers_arrivals_open(&arrivals, sample, RATE_CONNECTIONS, 1000 * it->numbers[0], is_poisson);
+    if (err == 0) err = serve_arrivals(it, sample, arrivals);
+    peers_arrivals_close(arrivals);
+    if (err < 0) bench_cannot(sample, "echo", err);
+}
+
+void peers_rate_run(const struct bench_case *it, struct bench_sample *sample) {
+    run_arrivals(it, sample, false);
+}
+
+void peers_rate_poisson_run(const struct bench_case *it, struct bench_sample *sample) {
+    run_arrivals(it, sample, true);
+}
+
+/* --- Short connections --- */
+
+enum { VISITS = 500 };
+
+static int receive_visits(const struct bench_case *it, struct bench_sample *sample,
+                          struct bench_load *load) {
+    struct sockaddr_in address;
+    unsigned active = it->numbers[0];
+    int listener = peers_listen((int)(2 * active), &address);
+    int err = listener < 0 ? listener : peer->open(false);
+    if (err == 0) err = peers_receive_visits(peer, listener, active);
+    if (err == 0) err = peer->turn();
+    if (err == 0) err = bench_load_visit(load, ntohs(address.sin_port), active);
+    if (err == 0) bench_load_count(load, true);
+    int64_t done = err;
+    while (done >= 0 && peers_go_on(it, sample)) {
+        peers_begin();
+        done = peers_run_visits(peer, VISITS);
+        peers_end(sample, VISITS);
+    }
+    sample->time_ns = sample->cpu_ns;
+    return done < 0 ? (int)done : 0;
+}
+
+void peers_accept_run(const struct bench_case *it, struct bench_sample *sample) {
+    struct bench_load *load = NULL;
+    unsigned active = it->numbers[0];
+    peer = peers_of(it);
+    if (!bench_allow_descriptors(8 * active + 2048, sample)) return;
+    int err = bench_load_open(&load, sample);
+    if (err == 0) err = receive_visits(it, sample, load);
+    bench_load_close(load);
+    if (err < 0) bench_cannot(sample, "accept", err);
+}
