@@ -24,8 +24,10 @@ static struct {
     int64_t end_ns;
     unsigned rounds;
     int error;
+    bool is_cpu_told;
     const struct peer *peer;
     struct bench_meter meter;
+    int64_t waits, events; /* when the part began */
 } state;
 
 void peers_count(uint64_t operations) {
@@ -46,6 +48,7 @@ int peers_error(void) {
 }
 
 const struct peer *peers_of(const struct bench_case *it) {
+    state.is_cpu_told = (it->numbers[1] & (PEERS_SERVER_CPU | PEERS_ELAPSED)) == 0;
     return state.peer = it->extra;
 }
 
@@ -58,10 +61,19 @@ bool peers_go_on(const struct bench_case *it, const struct bench_sample *sample)
 
 void peers_begin(void) {
     if (state.wanted == 0) {
+        if (state.peer->read_counts != NULL) state.peer->read_counts(&state.waits, &state.events);
         bench_start(&state.meter);
     } else if (state.rounds > 0) {
         CALLGRIND_TOGGLE_COLLECT;
     }
+}
+
+static void add_counts(struct bench_sample *sample) {
+    int64_t waits, events;
+    if (state.peer->read_counts == NULL) return;
+    state.peer->read_counts(&waits, &events);
+    sample->waits += waits - state.waits;
+    sample->events += events - state.events;
 }
 
 void peers_end(struct bench_sample *sample, uint64_t operations) {
@@ -76,7 +88,8 @@ void peers_end(struct bench_sample *sample, uint64_t operations) {
     if (!is_warm) return;
     sample->operations += operations;
     if (state.wanted > 0) return;
-    sample->time_ns += part.time_ns;
+    add_counts(sample);
+    sample->time_ns += state.is_cpu_told ? part.cpu_ns : part.time_ns;
     sample->cpu_ns = (sample->cpu_ns < 0 ? 0 : sample->cpu_ns) + part.cpu_ns;
     sample->switches = (sample->switches < 0 ? 0 : sample->switches) + part.switches;
 }

@@ -53,6 +53,13 @@ static int turn(void) {
     return err < 0 ? err : 0;
 }
 
+static void read_counts(int64_t *waits, int64_t *events) {
+    eddy_metrics metrics;
+    eddy_loop_read_metrics(loops[0], &metrics);
+    *waits = (int64_t)metrics.waits;
+    *events = (int64_t)metrics.events;
+}
+
 /* --- Watchers --- */
 
 static eddy_io *ios;
@@ -301,6 +308,7 @@ const struct peer peer_eddy = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = read_counts,
     .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
@@ -331,6 +339,7 @@ const struct peer peer_eddy_large = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = read_counts,
     .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
@@ -343,6 +352,7 @@ const struct peer peer_eddy_stream = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = read_counts,
     .serve = serve_streams,
     .receive_visits = receive_visits,
 };
@@ -353,6 +363,7 @@ const struct peer peer_eddy_stats = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = read_counts,
     .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
@@ -372,6 +383,7 @@ const struct peer peer_eddy_stream_stats = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = read_counts,
     .serve = serve_streams,
 };
 
@@ -381,6 +393,7 @@ const struct peer peer_eddy_eventfd = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = read_counts,
     .wake_open = wake_open,
     .wake_send = wake_send,
     .jobs_make = jobs_make,
@@ -393,6 +406,7 @@ const struct peer peer_eddy_pool = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = read_counts,
     .jobs_make = jobs_make_pool,
     .file_submit = file_submit,
 };

@@ -43,6 +43,17 @@ static int turn(void) {
     return uv_run(&loops[0], UV_RUN_NOWAIT) < 0 ? -EIO : 0;
 }
 
+#if UV_VERSION_HEX >= 0x012d00 /* 1.45 */
+static void count_events(int64_t *waits, int64_t *events) {
+    uv_metrics_t metrics;
+    uv_metrics_info(&loops[0], &metrics);
+    *waits = (int64_t)metrics.loop_count;
+    *events = (int64_t)metrics.events;
+}
+#else
+#define count_events NULL
+#endif
+
 /* --- Watchers --- */
 
 static uv_poll_t *polls;
@@ -345,6 +356,7 @@ const struct peer peer_libuv = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = count_events,
     .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
@@ -378,6 +390,7 @@ const struct peer peer_libuv_try = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = count_events,
     .serve = serve_try,
     .serve_local = serve_local_try,
 };
@@ -388,6 +401,7 @@ const struct peer peer_libuv_poll = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = count_events,
     .watch_open = watch_open,
     .watch = watch,
     .unwatch = unwatch,
@@ -400,6 +414,7 @@ const struct peer peer_libuv_uring = {
     .run = run,
     .stop = stop,
     .turn = turn,
+    .read_counts = count_events,
     .jobs_make = jobs_make,
     .file_submit = file_submit,
 };

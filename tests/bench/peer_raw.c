@@ -19,6 +19,7 @@ static struct {
     bool is_stopped, has_timer;
     int64_t due_ns, period_ns; /* of the one timer */
     int wake;
+    int64_t waits, ready;
 } loop;
 
 static int open_epoll(bool has_threads) {
@@ -38,6 +39,8 @@ static int turn(int timeout_ms) {
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(loop.epoll, events, loop.events, timeout_ms);
     if (count < 0) return -errno;
+    loop.waits++;
+    loop.ready += count;
     for (int i = 0; i < count; i++) peers_ready(events[i].data.u32);
     return 0;
 }
@@ -79,6 +82,11 @@ static struct connection {
 static int open_watchers(unsigned count) {
     connections = malloc(count * sizeof *connections);
     return connections == NULL ? -ENOMEM : 0;
+}
+
+static void read_counts(int64_t *waits, int64_t *events) {
+    *waits = loop.waits;
+    *events = loop.ready;
 }
 
 static int watch_epoll(unsigned i, int fd) {
@@ -125,6 +133,7 @@ const struct peer peer_epoll = {
     .run = run_epoll,
     .stop = stop_epoll,
     .turn = turn_epoll,
+    .read_counts = read_counts,
     .watch_open = open_watchers,
     .watch = watch_epoll,
     .unwatch = unwatch_epoll,
@@ -140,6 +149,7 @@ const struct peer peer_epoll_large = {
     .run = run_epoll,
     .stop = stop_epoll,
     .turn = turn_epoll,
+    .read_counts = read_counts,
     .watch_open = open_watchers,
     .watch = watch_epoll,
     .unwatch = unwatch_epoll,

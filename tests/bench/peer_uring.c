@@ -84,12 +84,15 @@ static void post(void) {
 
 static struct __kernel_timespec period;
 
+/* What is due at once is a request that does nothing. */
 static void start_timeout(void) {
     struct io_uring_sqe *entry = peers_uring_entry();
-    entry->opcode = IORING_OP_TIMEOUT;
+    bool is_due = period.tv_sec == 0 && period.tv_nsec == 0;
+    entry->opcode = is_due ? IORING_OP_NOP : IORING_OP_TIMEOUT;
+    entry->user_data = silent - 1;
+    if (is_due) return;
     entry->addr = (uintptr_t)&period;
     entry->len = 1;
-    entry->user_data = silent - 1;
 }
 
 static void (*completed_otherwise)(const struct io_uring_cqe *it);
@@ -104,6 +107,7 @@ static void on_timeout(const struct io_uring_cqe *it) {
 }
 
 static int tick_start(int64_t period_ns) {
+    if (peers_uring_completed == NULL) peers_uring_completed = on_poll;
     completed_otherwise = peers_uring_completed;
     peers_uring_completed = on_timeout;
     period.tv_sec = period_ns / EDDY_NS_PER_S;
@@ -118,10 +122,12 @@ const struct peer peer_uring_poll = {
     .run = peers_uring_run,
     .stop = peers_uring_stop,
     .turn = peers_uring_turn,
+    .read_counts = peers_uring_read_counts,
     .watch_open = open_watchers,
     .watch = watch,
     .unwatch = unwatch,
     .tick_start = tick_start,
     .post_open = open_wake,
     .post = post,
+    .tells_once = true,
 };

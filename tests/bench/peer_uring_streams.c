@@ -10,8 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-/* Buffers that the ring has; those under way are not in it. */
-enum { BUFFERS = 4096, BUFFER_SMALL = 64 };
+enum { BUFFERS_MAX = 32768 };
 
 /* What a completion is of: the kind, the connection and the buffer in user_data. */
 enum kind { RECEIVE, SEND, ACCEPT, CLOSE };
@@ -34,12 +33,13 @@ static struct {
     struct io_uring_buf_ring *ring;
     char *memory;
     size_t size;
+    unsigned count; /* a power of two; those under way are not in the ring */
     uint16_t tail;
 } buffers;
 
 /* The kernel takes from the head and looks at the tail alone. */
 static void give_back(unsigned buffer) {
-    struct io_uring_buf *place = &buffers.ring->bufs[buffers.tail++ & (BUFFERS - 1)];
+    struct io_uring_buf *place = &buffers.ring->bufs[buffers.tail++ & (buffers.count - 1)];
     place->addr = (uintptr_t)(buffers.memory + buffer * buffers.size);
     place->len = (unsigned)buffers.size;
     place->bid = (uint16_t)buffer;
@@ -51,14 +51,19 @@ static void *pages(size_t size) {
     return at == MAP_FAILED ? NULL : at;
 }
 
-static int open_buffers(void) {
-    buffers.size = peers_reply_bytes > BUFFER_SMALL ? peers_reply_bytes : BUFFER_SMALL;
-    buffers.ring = pages(BUFFERS * sizeof(struct io_uring_buf));
-    buffers.memory = pages(BUFFERS * buffers.size);
+/* For as many messages as may be under way, twice: few, since the next one that is taken has been
+ * out of use the longest, and is not in the processor's cache if there are many. */
+static int open_buffers(unsigned active) {
+    for (buffers.count = 16; buffers.count < 2 * active && buffers.count < BUFFERS_MAX;)
+        buffers.count *= 2;
+    buffers.size = peers_reply_bytes;
+    buffers.ring = pages(buffers.count * sizeof(struct io_uring_buf));
+    buffers.memory = pages(buffers.count * buffers.size);
     if (buffers.ring == NULL || buffers.memory == NULL) return -ENOMEM;
-    struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)buffers.ring, .ring_entries = BUFFERS};
+    struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)buffers.ring,
+                                   .ring_entries = buffers.count};
     int err = peers_uring_register(IORING_REGISTER_PBUF_RING, &reg, 1);
-    for (unsigned i = 0; i < BUFFERS && err == 0; i++) give_back(i);
+    for (unsigned i = 0; i < buffers.count && err == 0; i++) give_back(i);
     return err;
 }
 
@@ -90,7 +95,7 @@ static void start_send(int fd, unsigned connection, unsigned buffer, int size) {
 static void on_message(const struct io_uring_cqe *it) {
     unsigned connection = connection_of(it);
     if (kind_of(it) == SEND) {
-        give_back((unsigned)(it->user_data >> 32) & (BUFFERS - 1));
+        give_back((unsigned)(it->user_data >> 32) & (BUFFERS_MAX - 1));
         if (it->res <= 0)
             peers_fail(it->res);
         else
@@ -105,10 +110,9 @@ static void on_message(const struct io_uring_cqe *it) {
 }
 
 static int serve(const int *all, unsigned count, unsigned active) {
-    (void)active;
     fds = all;
     peers_uring_completed = on_message;
-    int err = open_buffers();
+    int err = open_buffers(active);
     for (unsigned i = 0; i < count && err == 0; i++) start_receive(fds[i], i, true);
     return err;
 }
@@ -159,7 +163,7 @@ static void on_visit(const struct io_uring_cqe *it) {
         on_byte(it);
         break;
     case SEND: /* if it failed, so does the next receive */
-        give_back((unsigned)(it->user_data >> 32) & (BUFFERS - 1));
+        give_back((unsigned)(it->user_data >> 32) & (BUFFERS_MAX - 1));
         start_receive(fd, (unsigned)fd, false);
         break;
     case CLOSE:
@@ -168,9 +172,8 @@ static void on_visit(const struct io_uring_cqe *it) {
 }
 
 static int receive_visits(int listener, unsigned active) {
-    (void)active;
     peers_uring_completed = on_visit;
-    int err = open_buffers();
+    int err = open_buffers(active);
     if (err == 0) start_accept(listener);
     return err;
 }
@@ -181,6 +184,7 @@ const struct peer peer_uring_streams = {
     .run = peers_uring_run,
     .stop = peers_uring_stop,
     .turn = peers_uring_turn,
+    .read_counts = peers_uring_read_counts,
     .serve = serve,
     .receive_visits = receive_visits,
 };

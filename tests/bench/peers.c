@@ -124,12 +124,13 @@ static bool is_chosen(const char *const *chosen, size_t count, const char *name)
 static void make_case(struct bench_case *it, const struct peers_workload *workload,
                       const struct peer *peer, unsigned size) {
     *it = (struct bench_case){
+        .kind = (workload->told & PEERS_SERVER_CPU) != 0 ? BENCH_LOADED : BENCH_OPERATIONS,
         .workload = workload->name,
         .subject = peer->name,
         .operation = workload->operation,
         .size = size,
-        .numbers = {size},
-        .memory_items = workload->has_memory ? size : 0,
+        .numbers = {size, workload->told},
+        .memory_items = (workload->told & PEERS_MEMORY) != 0 ? size : 0,
         .extra = peer,
         .run = workload->run,
     };

@@ -21,11 +21,13 @@ struct peer {
     int (*run)(unsigned side); /* until `stop` */
     void (*stop)(unsigned side);
     int (*turn)(void); /* of the first loop, without waiting */
+    /* How many waits there were so far, and events that they brought; NULL: not known. */
+    void (*read_counts)(int64_t *waits, int64_t *events);
 
     /* Watches descriptors, after room was made for so many watchers: the i-th of them calls
-     * peers_ready(i) when its descriptor can be read, once for all that is there, or again while
-     * something is left. Starting and stopping may be deferred to the next turn; until then the
-     * i-th is not started again. */
+     * peers_ready(i) when its descriptor can be read, again and again or once (tells_once).
+     * Starting and stopping may be deferred to the next turn; until then the i-th is not started
+     * again. */
     int (*watch_open)(unsigned count);
     int (*watch)(unsigned i, int fd);
     void (*unwatch)(unsigned i, int fd);
@@ -83,6 +85,8 @@ struct peer {
     /* Differs from the same library's first peer only in how connections are served, and is left
      * out of all else. */
     bool is_server;
+    /* What is watched has to be read until nothing is left: it tells of it when it comes. */
+    bool tells_once;
 };
 
 /* The raw ones first; NULL ends it. */
@@ -136,6 +140,14 @@ const struct peer *peers_of(const struct bench_case *it);
 
 enum { PEERS_SIZES = 3 };
 
+/* What is told of a workload, if not the processor time of its process alone: as far as it never
+ * waits, that is the time that it would take if nobody else used the processor. */
+enum {
+    PEERS_MEMORY = 1,     /* of each of `size`, as well */
+    PEERS_SERVER_CPU = 2, /* the processor time of a process that waits for others */
+    PEERS_ELAPSED = 4,    /* time, with all that is waited for */
+};
+
 struct peers_workload {
     const char *name;
     const char *help;
@@ -144,8 +156,8 @@ struct peers_workload {
     void (*run)(const struct bench_case *it, struct bench_sample *sample);
     bool (*can)(const struct peer *it);
     unsigned sizes[PEERS_SIZES];
-    bool has_memory; /* of each of `size` */
-    bool is_alone;   /* nothing to compare: only run when it is asked for */
+    unsigned told;
+    bool is_alone; /* nothing to compare, or long: only run when it is asked for */
 };
 
 extern const struct peers_workload peers_workloads[];

@@ -118,7 +118,6 @@ void peers_written(unsigned i) {
     end_one(begin_piece, i);
 }
 
-/* The time is this process's processor time, as with echo. */
 void peers_pipe_run(const struct bench_case *it, struct bench_sample *sample) {
     int fd = -1;
     peer = peers_of(it);
@@ -132,7 +131,6 @@ void peers_pipe_run(const struct bench_case *it, struct bench_sample *sample) {
         err = run_round(begin_piece, PIPE_DEPTH, PIPE_ROUND);
         peers_end(sample, PIPE_ROUND);
     }
-    if (!peers_is_counting()) sample->time_ns = sample->cpu_ns;
     if (err < 0) bench_cannot(sample, "a pipe", err);
 }
 

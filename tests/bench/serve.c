@@ -2,8 +2,8 @@
  * fast as they can be served and at a given rate; of several sizes over local sockets; and short
  * connections.
  *
- * Where the clients are a process of their own, the time told is the server's processor time: what
- * the clients need, and who waits for whom, is not the peer's. */
+ * Where the clients are processes of their own, what is compared is the server's processor time:
+ * what the clients need, and who waits for whom, is not the peer's. */
 #include "arrivals.h"
 #include "echo.h"
 #include "load.h"
@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* Processes: with one, it and the server take turns. */
+enum { CLIENTS = 2 };
 
 static const struct peer *peer;
 static size_t message_bytes = PEERS_MESSAGE_BYTES;
@@ -25,7 +28,6 @@ static int measure_echo(const struct bench_case *it, struct bench_sample *sample
         done = peers_run_echo(peer, (uint64_t)count * message_bytes);
         peers_end(sample, done < 0 ? 0 : (uint64_t)done / message_bytes);
     }
-    sample->time_ns = sample->cpu_ns;
     return done < 0 ? (int)done : 0;
 }
 
@@ -101,7 +103,7 @@ void peers_echo_run(const struct bench_case *it, struct bench_sample *sample) {
     unsigned count = it->numbers[0];
     peer = peers_of(it);
     if (!bench_allow_descriptors(2 * count, sample)) return;
-    int err = peers_is_counting() ? 0 : bench_load_open(&load, sample);
+    int err = peers_is_counting() ? 0 : bench_load_open_many(&load, sample, CLIENTS);
     if (err == 0)
         err = load == NULL ? serve_by_turns(it, sample, count, connect_pairs, peers_serve)
                            : serve_load(it, sample, load);
@@ -119,13 +121,15 @@ void peers_local_echo_run(const struct bench_case *it, struct bench_sample *samp
 
 /* --- Sizes of messages --- */
 
-enum { SIZE_CONNECTIONS = 16 };
+/* A message and its reply have to fit into a socket's buffer, in whatever pieces they are written.
+ */
+enum { SIZE_CONNECTIONS = 16, SIZE_MAX_BYTES = 16384 };
 
 void peers_size_run(const struct bench_case *it, struct bench_sample *sample) {
     peer = peers_of(it);
     peers_reply_bytes = message_bytes = it->numbers[0];
-    if (message_bytes > PEERS_READ_BYTES) {
-        bench_cannot(sample, "a message of more than 64 KiB", -EMSGSIZE);
+    if (message_bytes > SIZE_MAX_BYTES) {
+        bench_cannot(sample, "a message of more than 16 KiB", -EMSGSIZE);
         return;
     }
     int err = serve_by_turns(it, sample, SIZE_CONNECTIONS, peers_open_pairs, peers_serve_local);
@@ -193,7 +197,6 @@ static int receive_visits(const struct bench_case *it, struct bench_sample *samp
         done = peers_run_visits(peer, VISITS);
         peers_end(sample, VISITS);
     }
-    sample->time_ns = sample->cpu_ns;
     return done < 0 ? (int)done : 0;
 }
 
@@ -202,7 +205,7 @@ void peers_accept_run(const struct bench_case *it, struct bench_sample *sample) 
     unsigned active = it->numbers[0];
     peer = peers_of(it);
     if (!bench_allow_descriptors(8 * active + 2048, sample)) return;
-    int err = bench_load_open(&load, sample);
+    int err = bench_load_open_many(&load, sample, CLIENTS);
     if (err == 0) err = receive_visits(it, sample, load);
     bench_load_close(load);
     if (err < 0) bench_cannot(sample, "accept", err);

@@ -25,6 +25,7 @@ static struct {
     unsigned completion_mask;
     _Atomic(unsigned) *done_head, *done_tail;
     bool is_stopped;
+    int64_t waits, events;
 } ring;
 
 /* --- Opening --- */
@@ -97,6 +98,8 @@ static int turn(unsigned wait_for) {
     if (err < 0) return err;
     unsigned head = atomic_load_explicit(ring.done_head, memory_order_relaxed);
     unsigned tail = atomic_load_explicit(ring.done_tail, memory_order_acquire);
+    ring.waits++;
+    ring.events += tail - head;
     while (head != tail) {
         struct io_uring_cqe it = ring.completions[head & ring.completion_mask];
         atomic_store_explicit(ring.done_head, ++head, memory_order_release);
@@ -119,4 +122,9 @@ void peers_uring_stop(unsigned side) {
 
 int peers_uring_turn(void) {
     return turn(0);
+}
+
+void peers_uring_read_counts(int64_t *waits, int64_t *events) {
+    *waits = ring.waits;
+    *events = ring.events;
 }

@@ -22,5 +22,6 @@ extern void (*peers_uring_completed)(const struct io_uring_cqe *it);
 int peers_uring_run(unsigned side);
 void peers_uring_stop(unsigned side);
 int peers_uring_turn(void);
+void peers_uring_read_counts(int64_t *waits, int64_t *events);
 
 #endif
