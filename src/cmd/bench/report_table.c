@@ -126,6 +126,7 @@ static const struct layout layouts[] = {
           {CPU, 8, "CPU"},
           {BUSY, 5, "busy"},
           {MEMORY, 9, "memory"},
+          {KERNEL_EACH, 9, "kernel's"},
           {ROUNDS, 3, "n"}}},
     [BENCH_SERVERS] =
         {21,
