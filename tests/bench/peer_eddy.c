@@ -1,11 +1,10 @@
-/* peer_eddy.c: eddy, on its best backend: with watchers; with streams; with file reads that only
- * the pool does; woken by an eventfd instead of the pipe; and measured (stats.h). */
+/* peer_eddy.c: eddy, on its best backend: with watchers; with as many events of a wait as libuv takes;
+ * with file reads that only the pool does; woken by an eventfd instead of the pipe; and measured
+ * (stats.h). */
 #include "peer_eddy.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 static eddy_loop *loops[PEERS_SIDES];
 
@@ -82,105 +81,6 @@ static int watch(unsigned i, int fd) {
 static void unwatch(unsigned i, int fd) {
     (void)fd;
     eddy_io_stop(&ios[i]);
-}
-
-/* --- Streams --- */
-
-static struct reply {
-    eddy_write write;
-    struct reply *next;
-    size_t size;
-    char data[];
-} * free_reply;
-
-static int make_replies(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        struct reply *reply = malloc(sizeof *reply + peers_reply_bytes);
-        if (reply == NULL) return -ENOMEM;
-        reply->next = free_reply;
-        free_reply = reply;
-    }
-    return 0;
-}
-
-static void on_sent(eddy_write *write, int status) {
-    struct reply *reply = eddy_container_of(write, struct reply, write);
-    reply->next = free_reply;
-    free_reply = reply;
-    if (status < 0) peers_fail(status);
-    peers_echoed(reply->size);
-}
-
-static void on_data(eddy_stream *stream, void *data, ssize_t size) {
-    struct reply *reply = free_reply;
-    if (size <= 0 || (size_t)size > peers_reply_bytes || reply == NULL) {
-        peers_fail(-EPIPE);
-        return;
-    }
-    free_reply = reply->next;
-    reply->size = (size_t)size;
-    memcpy(reply->data, data, reply->size);
-    int err = eddy_stream_write(stream, &reply->write, reply->data, reply->size, on_sent);
-    if (err < 0) peers_fail(err);
-}
-
-static int serve_streams(const int *fds, unsigned count, unsigned active) {
-    eddy_stream *streams = malloc(count * sizeof *streams);
-    int err = streams == NULL ? -ENOMEM : make_replies(active);
-    for (unsigned i = 0; i < count && err == 0; i++) {
-        eddy_stream_init(&streams[i], loops[0]);
-        err = eddy_stream_attach(&streams[i], fds[i]);
-        if (err == 0) err = eddy_stream_read_start(&streams[i], on_data);
-    }
-    return err;
-}
-
-/* --- Short connections --- */
-
-static struct visitor {
-    eddy_stream stream;
-    struct visitor *next;
-} * free_visitor;
-
-static void on_visitor_closed(eddy_stream *stream) {
-    struct visitor *visitor = eddy_container_of(stream, struct visitor, stream);
-    visitor->next = free_visitor;
-    free_visitor = visitor;
-    peers_visited();
-}
-
-static void on_byte(eddy_stream *stream, void *data, ssize_t size) {
-    struct iovec vector = {data, 1};
-    if (size != 1 || eddy_stream_try_write(stream, &vector, 1) != 1)
-        (void)eddy_stream_close(stream, on_visitor_closed);
-}
-
-static void on_visitor(eddy_listener *listener, int fd, const struct sockaddr *from) {
-    struct visitor *visitor = free_visitor;
-    (void)listener, (void)from;
-    if (fd < 0 || visitor == NULL) {
-        peers_fail(fd < 0 ? fd : -ENOBUFS);
-        return;
-    }
-    free_visitor = visitor->next;
-    eddy_stream_init(&visitor->stream, loops[0]);
-    int err = eddy_stream_attach(&visitor->stream, fd);
-    if (err == 0) err = eddy_stream_read_start(&visitor->stream, on_byte);
-    if (err < 0) peers_fail(err);
-}
-
-/* There are more than are active: one's next connection may come before the end of its last one. */
-static int receive_visits(int fd, unsigned active) {
-    static eddy_listener listener;
-    unsigned count = 2 * active + 1024;
-    struct visitor *visitors = malloc(count * sizeof *visitors);
-    if (visitors == NULL) return -ENOMEM;
-    for (unsigned i = 0; i < count; i++) {
-        visitors[i].next = free_visitor;
-        free_visitor = &visitors[i];
-    }
-    eddy_listener_init(&listener, loops[0]);
-    return eddy_listener_attach(&listener, fd, on_visitor);
 }
 
 /* --- Timers --- */
@@ -353,8 +253,18 @@ const struct peer peer_eddy_stream = {
     .stop = stop,
     .turn = turn,
     .read_counts = read_counts,
-    .serve = serve_streams,
-    .receive_visits = receive_visits,
+    .serve = peers_eddy_serve,
+    .receive_visits = peers_eddy_receive_visits,
+};
+
+const struct peer peer_eddy_try = {
+    .name = "eddy-try",
+    .open = open_loops,
+    .run = run,
+    .stop = stop,
+    .turn = turn,
+    .read_counts = read_counts,
+    .serve = peers_eddy_serve_try,
 };
 
 const struct peer peer_eddy_stats = {
@@ -384,7 +294,7 @@ const struct peer peer_eddy_stream_stats = {
     .stop = stop,
     .turn = turn,
     .read_counts = read_counts,
-    .serve = serve_streams,
+    .serve = peers_eddy_serve,
 };
 
 const struct peer peer_eddy_eventfd = {

@@ -1,4 +1,4 @@
-/* peer_eddy.h: what the two files of eddy share. */
+/* peer_eddy.h: what the files of eddy share. */
 #ifndef EDDY_TESTS_BENCH_PEER_EDDY_H
 #define EDDY_TESTS_BENCH_PEER_EDDY_H
 
@@ -7,6 +7,9 @@
 eddy_loop *peers_eddy_loop(void); /* the first one */
 
 /* As in struct peer. */
+int peers_eddy_serve(const int *fds, unsigned count, unsigned active);
+int peers_eddy_serve_try(const int *fds, unsigned count, unsigned active);
+int peers_eddy_receive_visits(int listener, unsigned active);
 int peers_eddy_spawn_open(unsigned depth);
 int peers_eddy_spawn(unsigned i, char *const *arguments);
 int peers_eddy_pipe_open(int fd, unsigned depth);

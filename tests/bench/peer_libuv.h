@@ -1,4 +1,4 @@
-/* peer_libuv.h: what the two files of libuv share. */
+/* peer_libuv.h: what the files of libuv share. */
 #ifndef EDDY_TESTS_BENCH_PEER_LIBUV_H
 #define EDDY_TESTS_BENCH_PEER_LIBUV_H
 
@@ -9,6 +9,11 @@
 uv_loop_t *peers_libuv_loop(void); /* the first one */
 
 /* As in struct peer. */
+int peers_libuv_serve(const int *fds, unsigned count, unsigned active);
+int peers_libuv_serve_try(const int *fds, unsigned count, unsigned active);
+int peers_libuv_serve_local(const int *fds, unsigned count, unsigned active);
+int peers_libuv_serve_local_try(const int *fds, unsigned count, unsigned active);
+int peers_libuv_receive_visits(int listener, unsigned active);
 int peers_libuv_spawn_open(unsigned depth);
 int peers_libuv_spawn(unsigned i, char *const *arguments);
 int peers_libuv_pipe_open(int fd, unsigned depth);

@@ -96,7 +96,7 @@ extern const struct peer peer_epoll, peer_epoll_large, peer_pipe, peer_pread, pe
 extern const struct peer peer_wheel;
 extern const struct peer peer_uring_poll, peer_uring_streams;
 extern const struct peer peer_eddy, peer_eddy_large, peer_eddy_stream, peer_eddy_pool;
-extern const struct peer peer_eddy_eventfd;
+extern const struct peer peer_eddy_try, peer_eddy_eventfd;
 extern const struct peer peer_eddy_stats, peer_eddy_stream_stats;
 extern const struct peer peer_ae;
 extern const struct peer peer_libev;

@@ -1,49 +1,6 @@
-/* table.c: who is compared, and in what. A peer is a line in `peers_all` and a file; a workload is
- * a line in `peers_workloads` and a function in peers.h. */
+/* table.c: in what peers are compared. A workload is a line in `peers_workloads`, and a function in
+ * peers.h. */
 #include "peers.h"
-
-const struct peer *const peers_all[] = {
-    &peer_epoll,
-    &peer_epoll_large,
-    &peer_pipe,
-    &peer_pread,
-    &peer_calls,
-    &peer_wheel,
-#ifdef PEERS_URING
-    &peer_uring_poll,
-    &peer_uring_streams,
-#endif
-    &peer_eddy,
-    &peer_eddy_large,
-    &peer_eddy_stream,
-    &peer_eddy_pool,
-    &peer_eddy_eventfd,
-    &peer_eddy_stats,
-    &peer_eddy_stream_stats,
-#ifdef PEERS_AE
-    &peer_ae,
-#endif
-#ifdef PEERS_LIBEV
-    &peer_libev,
-#endif
-#ifdef PEERS_LIBUV
-    &peer_libuv_poll,
-    &peer_libuv_try,
-    &peer_libuv,
-    &peer_libuv_uring,
-#endif
-#ifdef PEERS_LIBEVENT
-    &peer_libevent,
-    &peer_libevent_changelist,
-    &peer_bufferevent,
-#endif
-#ifdef PEERS_USOCKETS
-    &peer_usockets,
-#endif
-    NULL,
-};
-
-/* --- Workloads --- */
 
 #define MORE "\n                    " /* a further line of the help */
 
@@ -171,7 +128,7 @@ const struct peers_workload peers_workloads[] = {
      "%u connections",
      peers_echo_run,
      can_serve,
-     {64, 1000},
+     {1, 64, 1000},
      PEERS_SERVER_CPU,
      false},
     {"local-echo",
