@@ -1,6 +1,6 @@
-/* peer_eddy.c: eddy, on its best backend: with watchers; with as many events of a wait as libuv takes;
- * with file reads that only the pool does; woken by an eventfd instead of the pipe; and measured
- * (stats.h). */
+/* peer_eddy.c: eddy, on its best backend: with watchers; with as many events of a wait as libuv
+ * takes; with file reads that only the pool does; woken by an eventfd instead of the pipe; and
+ * measured (stats.h). */
 #include "peer_eddy.h"
 
 #include <errno.h>
