@@ -60,12 +60,13 @@ bool peers_go_on(const struct bench_case *it, const struct bench_sample *sample)
 }
 
 void peers_begin(void) {
-    if (state.wanted == 0) {
-        if (state.peer->read_counts != NULL) state.peer->read_counts(&state.waits, &state.events);
-        bench_start(&state.meter);
-    } else if (state.rounds > 0) {
+    if (state.rounds == 0) return;
+    if (state.wanted > 0) {
         CALLGRIND_TOGGLE_COLLECT;
+        return;
     }
+    if (state.peer->read_counts != NULL) state.peer->read_counts(&state.waits, &state.events);
+    bench_start(&state.meter);
 }
 
 static void add_counts(struct bench_sample *sample) {
@@ -78,16 +79,13 @@ static void add_counts(struct bench_sample *sample) {
 
 void peers_end(struct bench_sample *sample, uint64_t operations) {
     struct bench_sample part;
-    bool is_warm = state.rounds > 0;
-    if (state.wanted == 0) {
-        bench_stop(&state.meter, &part);
-    } else if (is_warm) {
-        CALLGRIND_TOGGLE_COLLECT;
-    }
-    state.rounds++;
-    if (!is_warm) return;
+    if (state.rounds++ == 0) return;
     sample->operations += operations;
-    if (state.wanted > 0) return;
+    if (state.wanted > 0) {
+        CALLGRIND_TOGGLE_COLLECT;
+        return;
+    }
+    bench_stop(&state.meter, &part);
     add_counts(sample);
     sample->time_ns += state.is_cpu_told ? part.cpu_ns : part.time_ns;
     sample->cpu_ns = (sample->cpu_ns < 0 ? 0 : sample->cpu_ns) + part.cpu_ns;

@@ -75,6 +75,8 @@ static const struct option_rule rules[] = {
     {"core", "N", "the number of a processor", set_core,
      "run everything on this processor, the load as well: far" COMMAND_LINE_INDENT
      "steadier than on several"},
+    {"count-calls", NULL, "", bench_set_count_calls,
+     "count system calls from outside as well, in a round of its own"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
     {"count", "OPERATIONS", "a number from 1 to 1000000000", set_count,
@@ -124,7 +126,7 @@ static bool is_chosen(const char *const *chosen, size_t count, const char *name)
 static void make_case(struct bench_case *it, const struct peers_workload *workload,
                       const struct peer *peer, unsigned size) {
     *it = (struct bench_case){
-        .kind = (workload->told & PEERS_SERVER_CPU) != 0 ? BENCH_LOADED : BENCH_OPERATIONS,
+        .kind = (workload->told & PEERS_SERVER_CPU) != 0 ? BENCH_CLIENTS : BENCH_OPERATIONS,
         .workload = workload->name,
         .subject = peer->name,
         .operation = workload->operation,
