@@ -118,6 +118,7 @@ static int tick_start(int64_t period_ns) {
 
 const struct peer peer_uring_poll = {
     .name = "uring-poll",
+    .probe = peers_uring_probe,
     .open = peers_uring_open,
     .run = peers_uring_run,
     .stop = peers_uring_stop,

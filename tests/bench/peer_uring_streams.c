@@ -180,6 +180,7 @@ static int receive_visits(int listener, unsigned active) {
 
 const struct peer peer_uring_streams = {
     .name = "uring-streams",
+    .probe = peers_uring_probe,
     .open = peers_uring_open,
     .run = peers_uring_run,
     .stop = peers_uring_stop,

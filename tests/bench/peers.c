@@ -123,6 +123,20 @@ static bool is_chosen(const char *const *chosen, size_t count, const char *name)
     return count == 0;
 }
 
+static int why_not(const struct peer *peer) {
+    return peer->probe == NULL ? 0 : peer->probe();
+}
+
+static void tell_left_out(void) {
+    char text[64];
+    for (size_t i = 0; peers_all[i] != NULL; i++) {
+        int err = why_not(peers_all[i]);
+        if (err == 0) continue;
+        fprintf(stderr, "eddy-peers: without %s: %s\n", peers_all[i]->name,
+                eddy_strerror(err, text, sizeof text));
+    }
+}
+
 static void make_case(struct bench_case *it, const struct peers_workload *workload,
                       const struct peer *peer, unsigned size) {
     *it = (struct bench_case){
@@ -147,7 +161,7 @@ static size_t add_group(struct bench_case *cases, size_t count,
                         const struct options *options) {
     for (size_t i = 0; peers_all[i] != NULL && count < CASES_MAX; i++) {
         const struct peer *peer = peers_all[i];
-        if (!workload->can(peer)) continue;
+        if (!workload->can(peer) || why_not(peer) < 0) continue;
         if (!is_chosen(options->subjects, options->subject_count, peer->name)) continue;
         make_case(&cases[count++], workload, peer, size);
     }
@@ -197,6 +211,7 @@ static int run(const struct options *options) {
     static struct bench_case cases[CASES_MAX];
     char text[64];
     size_t found = make_cases(cases, options);
+    tell_left_out();
     int err = options->is_pinned ? pin(options->core) : 0;
     if (err == 0 && options->count > 0) return count(cases, found, options->count);
     if (err == 0 && options->bench.format == BENCH_TABLE) tell_libraries();

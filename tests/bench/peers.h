@@ -16,6 +16,8 @@ struct peer {
     const char *name;
     const char *(*library)(void); /* with its version; the first peer of each library has it */
 
+    /* Whether it can run here: 0, or a negative errno. NULL: it can. */
+    int (*probe)(void);
     /* Opens the loop, or both if `has_threads`, each of which another thread may then wake. */
     int (*open)(bool has_threads);
     int (*run)(unsigned side); /* until `stop` */

@@ -55,15 +55,28 @@ static int map_all(const struct io_uring_params *of) {
     return 0;
 }
 
-int peers_uring_open(bool has_threads) {
-    struct io_uring_params params = {
+static int set_up(struct io_uring_params *params) {
+    *params = (struct io_uring_params){
         .flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL |
                  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
         .cq_entries = COMPLETIONS,
     };
+    int fd = (int)syscall(SYS_io_uring_setup, ENTRIES, params);
+    return fd < 0 ? -errno : fd;
+}
+
+int peers_uring_probe(void) {
+    struct io_uring_params params;
+    int fd = set_up(&params);
+    if (fd >= 0) close(fd);
+    return fd < 0 ? fd : 0;
+}
+
+int peers_uring_open(bool has_threads) {
+    struct io_uring_params params;
     (void)has_threads;
-    ring.fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &params);
-    return ring.fd < 0 ? -errno : map_all(&params);
+    ring.fd = set_up(&params);
+    return ring.fd < 0 ? ring.fd : map_all(&params);
 }
 
 int peers_uring_register(unsigned what, void *argument, unsigned count) {

@@ -7,8 +7,10 @@
 
 #include <linux/io_uring.h>
 
-/* Opens the ring. Errors: those of io_uring_setup, as -ENOSYS (an old kernel), -EPERM (a sandbox,
- * or kernel.io_uring_disabled), -EINVAL (older than Linux 6.1). */
+/* Whether the kernel gives a ring. Errors: those of io_uring_setup, as -ENOSYS (an old kernel),
+ * -EPERM (a sandbox, or kernel.io_uring_disabled), -EINVAL (older than Linux 6.1). */
+int peers_uring_probe(void);
+/* Opens the ring. */
 int peers_uring_open(bool has_threads);
 /* An entry, all 0, which goes to the kernel with the next turn. */
 struct io_uring_sqe *peers_uring_entry(void);
