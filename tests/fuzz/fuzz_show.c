@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "fuzz.h"
-#include "show_json.h"
+#include "json.h"
 #include "show_playback.h"
 
 enum { TEXT_MAX = 200 };

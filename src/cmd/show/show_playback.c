@@ -1,6 +1,6 @@
 /* show_playback.c: see show_playback.h. */
 #include "show_playback.h"
-#include "show_json.h"
+#include "json.h"
 
 #include <eddy.h>
 #include <errno.h>

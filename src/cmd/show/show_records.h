@@ -3,7 +3,7 @@
 #ifndef EDDY_CMD_SHOW_RECORDS_H
 #define EDDY_CMD_SHOW_RECORDS_H
 
-#include "show_json.h"
+#include "json.h"
 #include "show_observed.h"
 #include "show_visitors.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "show_json.h"
+#include "json.h"
 #include "show_scenes.h"
 
 enum { EVENT_BYTES = 7 * 1024, FRAMES_BYTES = 6 * 1024 };

@@ -3,7 +3,7 @@
 #ifndef EDDY_CMD_SHOW_STATE_H
 #define EDDY_CMD_SHOW_STATE_H
 
-#include "show_json.h"
+#include "json.h"
 #include "show_load.h"
 #include "show_observed.h"
 

@@ -1,7 +1,7 @@
-/* show_json.h: JSON, written into bounded memory, and looked at in files that came from elsewhere.
+/* json.h: JSON, written into bounded memory, and looked at in files that came from elsewhere.
  * Without state. */
-#ifndef EDDY_CMD_SHOW_JSON_H
-#define EDDY_CMD_SHOW_JSON_H
+#ifndef EDDY_CMD_JSON_H
+#define EDDY_CMD_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,5 +27,11 @@ bool json_check(const char *text, size_t length, const char **why);
  * with its quotes. The first one, if there are several. */
 bool json_find(const char *object, size_t length, const char *name, const char **value,
                size_t *value_length);
+
+/* The text of a string, as json_find gives it, with its escapes replaced; ends with a NUL. False:
+ * it is no string, has a NUL in it or half of a pair of UTF-16, or does not fit. */
+bool json_read_text(const char *value, size_t length, char *text, size_t size);
+/* False: it is no number, or one that is too large. */
+bool json_read_number(const char *value, size_t length, double *number);
 
 #endif

@@ -1,8 +1,10 @@
-/* show_json.c: see show_json.h. */
-#include "show_json.h"
+/* json.c: see json.h. */
+#include "json.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- Writing --- */
@@ -227,4 +229,69 @@ bool json_find(const char *object, size_t length, const char *name, const char *
         skip_space(&reading);
     }
     return false;
+}
+
+static unsigned read_hex(const char *digits) {
+    unsigned sum = 0;
+    for (int i = 0; i < 4; i++) {
+        unsigned c = (unsigned char)digits[i];
+        sum = sum * 16 + (c <= '9' ? c - '0' : (c & 15) + 9);
+    }
+    return sum;
+}
+
+/* The code point behind "\u" at `at`, and how many bytes it took; 0: not one that a text has. */
+static unsigned read_escaped(const char *at, size_t room, size_t *taken) {
+    unsigned code = read_hex(at + 2);
+    *taken = 6;
+    if (code < 0xd800 || code > 0xdfff) return code;
+    if (code > 0xdbff || room < 12 || at[6] != '\\' || at[7] != 'u') return 0;
+    unsigned low = read_hex(at + 8);
+    *taken = 12;
+    return low < 0xdc00 || low > 0xdfff ? 0 : 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+}
+
+static size_t put_utf8(char *bytes, unsigned code) {
+    if (code < 0x80) {
+        bytes[0] = (char)code;
+        return 1;
+    }
+    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = length - 1; i > 0; i--, code >>= 6) bytes[i] = (char)(0x80 | (code & 0x3f));
+    bytes[0] = (char)(first[length] | code);
+    return length;
+}
+
+bool json_read_text(const char *value, size_t length, char *text, size_t size) {
+    static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
+    size_t used = 0;
+    if (length < 2 || value[0] != '"') return false;
+    for (size_t i = 1, taken; i < length - 1; i += taken) {
+        taken = 1;
+        if (size - used <= 4) return false;
+        if (value[i] != '\\') {
+            text[used++] = value[i];
+            continue;
+        }
+        const char *letter = strchr(letters, value[i + 1]);
+        unsigned code = (unsigned char)(letter != NULL ? meant[letter - letters] : value[i + 1]);
+        taken = 2;
+        if (value[i + 1] == 'u') code = read_escaped(value + i, length - 1 - i, &taken);
+        if (code == 0) return false;
+        used += put_utf8(text + used, code);
+    }
+    text[used] = '\0';
+    return true;
+}
+
+bool json_read_number(const char *value, size_t length, double *number) {
+    char text[64];
+    if (length == 0 || length >= sizeof text ||
+        (value[0] != '-' && (value[0] < '0' || value[0] > '9')))
+        return false;
+    memcpy(text, value, length);
+    text[length] = '\0';
+    *number = strtod(text, NULL);
+    return isfinite(*number);
 }
