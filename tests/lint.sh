@@ -162,7 +162,7 @@ if [ -n "$build" ]; then
         docs/examples/redis.c) [ -n "$redis" ] || continue ;;
         esac
         # shellcheck disable=SC2086 # several flags
-        ${CC:-cc} $pq -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I"$hidden" -Isrc/cmd -Isrc/cmd/bench -Isrc/cmd/serve -Isrc/cmd/show \
+        ${CC:-cc} $pq -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I"$hidden" -Isrc/cmd -Isrc/cmd/bench -I"$build"/src/cmd/bench -Isrc/cmd/serve -Isrc/cmd/show \
             -w -fsyntax-only "$file" 2>&1 | grep 'error:' | grep -vE ': (sqlite3|curl/curl|ares)\.h: No such file'
     done | complain 'programs and examples use no private field:'
 

@@ -1,4 +1,4 @@
-/* bench.c: what `eddy bench` makes of its samples: figures, results, reports, plots. */
+/* bench.c: what `eddy bench` makes of its samples: figures, results, tables. */
 #include "suite.h"
 
 #include "bench.h"
@@ -392,49 +392,6 @@ START_TEST(results_are_told_to_machines) {
 }
 END_TEST
 
-/* --- Plots --- */
-
-/* A gnuplot that keeps what it was told, and ends with `status`. */
-static void make_gnuplot(const char *directory, int status) {
-    char path[128], script[256];
-    snprintf(path, sizeof path, "%s/gnuplot", directory);
-    int length = snprintf(script, sizeof script, "#!/bin/sh\n/bin/cat > %s/told\nexit %d\n",
-                          directory, status);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, script, (size_t)length), length);
-    close(fd);
-}
-
-START_TEST(a_plot_has_a_curve_for_each_subject) {
-    struct bench_result results[] = {result_of(10), result_of(20), result_of(30)};
-    char directory[] = "/tmp/eddy-test-XXXXXX", path[64], text[4096] = "";
-    results[1].of = &told[1];
-    results[2].error = -EIO;
-    ck_assert_int_eq(bench_plot("it's.svg", results, 3), -EINVAL);
-    ck_assert_int_eq(bench_plot("a.svg", results, 0), -EINVAL);
-    ck_assert_ptr_nonnull(mkdtemp(directory));
-    ck_assert_int_eq(setenv("PATH", directory, 1), 0);
-    ck_assert_int_eq(bench_plot("a.svg", results, 3), -ENOENT);
-    make_gnuplot(directory, 1);
-    ck_assert_int_eq(bench_plot("a.svg", results, 3), -EIO);
-    make_gnuplot(directory, 0);
-    ck_assert_int_eq(bench_plot("a.svg", results, 3), 0);
-    snprintf(path, sizeof path, "%s/told", directory);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ck_assert_int_gt(read(fd, text, sizeof text - 1), 0);
-    close(fd);
-    ck_assert_ptr_nonnull(strstr(text, "set output './a.svg'"));
-    ck_assert_ptr_nonnull(strstr(text, "set title 'work'\nset ylabel 'ns per deed'\n"));
-    ck_assert_ptr_nonnull(strstr(text, "title 'a\"b', '-' using 1:2:3:4"));
-    ck_assert_ptr_nonnull(strstr(text, "\n4 10 9 12\ne\n4 20 18 24\ne\n"));
-    unlink(path);
-    snprintf(path, sizeof path, "%s/gnuplot", directory);
-    unlink(path);
-    rmdir(directory);
-}
-END_TEST
-
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles,
@@ -443,6 +400,6 @@ Suite *make_suite(void) {
     ck_add(suite, "results", each_case_has_a_result, every_sample_is_kept_with_its_place,
            an_interrupted_run_keeps_what_it_has, nothing_outlives_a_run,
            calls_are_counted_from_outside, numbers_are_told_in_their_units,
-           results_are_told_to_machines, a_plot_has_a_curve_for_each_subject);
+           results_are_told_to_machines);
     return suite;
 }

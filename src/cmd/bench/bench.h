@@ -179,9 +179,8 @@ void bench_tell_table(FILE *out, const struct bench_result *results, size_t coun
 /* The machine, in one line. */
 void bench_tell_machine(FILE *out, enum bench_format format);
 
-/* Draws time per operation (of servers: operations per second, and memory) over
- * size, a curve for each subject and a panel for each workload, as SVG, with gnuplot. Returns 0, or
- * -EINVAL (nothing to draw, or a quote in the path), -ENOENT (no gnuplot), -EIO. */
+/* Draws them as SVG: the charts of a report (panels.h), three in a row. Returns 0, -EINVAL (nothing
+ * to draw), or what writing the file gave. */
 int bench_plot(const char *path, const struct bench_result *results, size_t count);
 
 #endif

@@ -1,6 +1,8 @@
 /* bench_command.c: `eddy bench`: finds the bench that the first argument names. */
 #include "bench_command.h"
+#include "advise.h"
 #include "costs.h"
+#include "merge.h"
 #include "models.h"
 #include "workloads.h"
 
@@ -17,6 +19,8 @@ static const struct bench benches[] = {
     {"backends", bench_backends_main, "the backends of this binary, on the same workloads"},
     {"models", bench_models_main, "models of servers: a thread for each, an event loop, and more"},
     {"costs", bench_costs_main, "what memory, system calls and I/O cost on this machine"},
+    {"advise", bench_advise_main, "which backend to take here, in three sentences"},
+    {"merge", bench_merge_main, "one page of the reports of several machines"},
 };
 
 enum { BENCHES = sizeof benches / sizeof benches[0] };

@@ -1,6 +1,7 @@
 /* bench_options.c: see bench_options.h. Without state. */
 #include "bench_options.h"
 #include "bench_guard.h"
+#include "report_dir.h"
 #include "samples.h"
 
 #include <errno.h>
@@ -36,7 +37,12 @@ bool bench_set_csv(void *to, const char *value) {
 
 bool bench_set_plot(void *to, const char *value) {
     ((struct bench_options *)to)->plot = value;
-    return value[0] != '\0' && strpbrk(value, "'\n") == NULL;
+    return value[0] != '\0';
+}
+
+bool bench_set_report(void *to, const char *value) {
+    ((struct bench_options *)to)->report = value;
+    return value[0] != '\0';
 }
 
 bool bench_set_trace(void *to, const char *value) {
@@ -98,10 +104,7 @@ static size_t make_results(const struct bench_samples *samples, struct bench_res
 static int plot(const char *path, const struct bench_result *results, size_t count) {
     char text[64];
     int err = bench_plot(path, results, count);
-    if (err == -ENOENT)
-        fputs("eddy: --plot needs gnuplot, which is not installed\n", stderr);
-    else if (err < 0)
-        fprintf(stderr, "eddy: --plot: %s\n", eddy_strerror(err, text, sizeof text));
+    if (err < 0) fprintf(stderr, "eddy: --plot: %s\n", eddy_strerror(err, text, sizeof text));
     return err < 0;
 }
 
@@ -114,13 +117,29 @@ static int tell_all(const struct bench_options *options, const struct bench_samp
         return 1;
     }
     size_t count = make_results(samples, results);
-    bench_tell(stdout, options->format, results, count);
     int status = samples->count == 0 ? EXIT_NOTHING : 0;
+    if (options->tell == NULL)
+        bench_tell(stdout, options->format, results, count);
+    else if (status == 0)
+        options->tell(stdout, results, count);
     if (status == 0 && options->plot != NULL) status = plot(options->plot, results, count);
     free(results);
     if (bench_interrupted() == 0) return status;
     fputs("eddy: interrupted; what was measured until then has been told\n", stderr);
     return EXIT_SIGNAL + bench_interrupted();
+}
+
+static int begin_report(struct report_dir *report, const struct bench_options *options) {
+    struct report_of of = {
+        .path = options->report,
+        .command = options->command,
+        .seed = options->seed,
+        .rounds = options->rounds,
+        .sample_ms = options->sample_ms,
+        .argc = options->argc,
+        .argv = options->argv,
+    };
+    return report_dir_open(report, &of);
 }
 
 int bench_execute(const struct bench_options *options, const struct bench_case *cases,
@@ -134,13 +153,21 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
         .trace = options->trace.value != NULL ? &options->trace : NULL,
     };
     struct bench_samples samples;
+    struct report_dir report;
     char text[64];
     if (!can_write_all(options)) return 2;
+    if (options->report != NULL && begin_report(&report, options) < 0) return 2;
     if (options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
     int err = bench_samples_init(&samples, cases, count, true);
+    if (options->report != NULL) {
+        samples.keep = report_dir_keep;
+        samples.context = &report;
+    }
     if (err == 0) err = bench_run(&samples, &plan);
     if (err < 0) fprintf(stderr, "eddy: %s\n", eddy_strerror(err, text, sizeof text));
     int status = tell_all(options, &samples); /* of a run that has failed, what came before */
+    if (options->report != NULL && report_dir_close(&report, &samples) < 0 && status == 0)
+        status = 1;
     bench_samples_free(&samples);
     return err < 0 ? 1 : status;
 }

@@ -11,9 +11,13 @@ struct bench_options {
     const char *command; /* "eddy bench backends" */
     unsigned rounds, sample_ms, seed;
     enum bench_format format;
-    const char *plot;
+    const char *plot, *report;
+    int argc; /* the arguments themselves, for whoever wants to run the same again */
+    char **argv;
     struct trace_request trace;
     bool counts_calls;
+    /* Tells what came out; NULL: bench_tell does. */
+    void (*tell)(FILE *out, const struct bench_result *results, size_t count);
     bool help;
 };
 
@@ -24,6 +28,7 @@ bool bench_set_json(void *to, const char *value);
 bool bench_set_csv(void *to, const char *value);
 bool bench_set_plot(void *to, const char *value);
 bool bench_set_count_calls(void *to, const char *value);
+bool bench_set_report(void *to, const char *value);
 bool bench_set_trace(void *to, const char *value);
 bool bench_set_help(void *to, const char *value);
 

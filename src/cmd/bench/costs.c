@@ -92,6 +92,10 @@ static const struct option_rule rules[] = {
      "shuffle the order within each round by it (default 1)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
+    {"plot", "FILE.svg", "the name of a file to be written", bench_set_plot, "draw it"},
+    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
+     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
+     "measure again, and a page with charts"},
     {"help", NULL, "", bench_set_help, "print this"},
 };
 
@@ -164,7 +168,12 @@ int bench_costs_main(int argc, char **argv) {
     struct bench_case cases[COSTS];
     char names[COSTS][NAME_BYTES];
     struct options options = {
-        .common = {.command = line.command, .rounds = 7, .sample_ms = 100, .seed = 1},
+        .common = {.command = line.command,
+                   .rounds = 7,
+                   .sample_ms = 100,
+                   .seed = 1,
+                   .argc = argc,
+                   .argv = argv},
         .directory = "/tmp",
     };
     char error[256];

@@ -137,8 +137,11 @@ static const struct option_rule rules[] = {
      "shuffle the order within each round by it (default 1)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
-    {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
-     "draw throughput and memory over connections, with gnuplot"},
+    {"plot", "FILE.svg", "the name of a file to be written", bench_set_plot,
+     "draw it, a panel for each figure"},
+    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
+     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
+     "measure again, and a page with charts"},
     {"help", NULL, "", bench_set_help, "print this"},
 };
 
@@ -334,7 +337,12 @@ int bench_models_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
     static struct models_subject subjects[CHOSEN_MAX * SUBJECTS_MAX];
     struct options options = {
-        .common = {.command = line.command, .rounds = 6, .sample_ms = 250, .seed = 1},
+        .common = {.command = line.command,
+                   .rounds = 6,
+                   .sample_ms = 250,
+                   .seed = 1,
+                   .argc = argc,
+                   .argv = argv},
         .wait_ms = 5,
         .burn_us = 50,
         .requests = 20,

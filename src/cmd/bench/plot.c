@@ -1,125 +1,76 @@
-/* plot.c: draws results with gnuplot, which is asked to read its data behind its commands. A panel
- * or two for each workload, a curve for each subject. Without state. */
+/* plot.c: results as one picture: the panels of a report, three in a row, with the marks of the
+ * curves above them. Without state. */
 #include "bench.h"
+#include "chart.h"
+#include "panels.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
-enum { WIDTH = 900, HEIGHT = 360, SUBJECTS_MAX = 16 };
+enum { COLUMNS = 3, GAP = 18, HEAD = 34 };
 
-static bool is_first_of_workload(const struct bench_result *results, size_t i) {
-    for (size_t k = 0; k < i; k++)
-        if (strcmp(results[k].of->workload, results[i].of->workload) == 0) return false;
-    return true;
-}
-
-/* The subjects of a workload, each once. */
-static size_t find_subjects(const struct bench_result *results, size_t count, const char *workload,
-                            const char *subjects[SUBJECTS_MAX]) {
-    size_t found = 0;
-    for (size_t i = 0; i < count && found < SUBJECTS_MAX; i++) {
-        if (strcmp(results[i].of->workload, workload) != 0 || results[i].error != 0) continue;
-        size_t k = 0;
-        while (k < found && strcmp(subjects[k], results[i].of->subject) != 0) k++;
-        if (k == found) subjects[found++] = results[i].of->subject;
+static int height_of_row(const struct panels *panels, size_t from) {
+    int height = 0;
+    for (size_t i = from; i < panels->count && i < from + COLUMNS; i++) {
+        int own = panel_height(panels, &panels->list[i]);
+        if (own > height) height = own;
     }
-    return found;
+    return height + GAP;
 }
 
-/* What a panel shows. */
-struct quantity {
-    const char *title, *size; /* of the axes; a title NULL: so many ns per operation */
-    struct bench_figure (*of)(const struct bench_result *it);
-};
-
-static struct bench_figure time_of(const struct bench_result *it) {
-    return it->time_ns;
-}
-
-static struct bench_figure rate_of(const struct bench_result *it) {
-    const struct bench_figure *time = &it->time_ns;
-    return (struct bench_figure){1e9 / time->median, 1e9 / time->high, 1e9 / time->low};
-}
-
-static struct bench_figure memory_of(const struct bench_result *it) {
-    return (struct bench_figure){it->memory_bytes, it->memory_bytes, it->memory_bytes};
-}
-
-enum { QUANTITIES_MAX = 2 };
-
-static const struct quantity quantities[][QUANTITIES_MAX] = {
-    [BENCH_OPERATIONS] = {{NULL, "size", time_of}},
-    [BENCH_SERVERS] = {{"requests a second", "connections", rate_of},
-                       {"bytes of memory", "connections", memory_of}},
-    [BENCH_COSTS] = {{NULL, "size", time_of}},
-};
-
-static size_t count_quantities(const struct bench_case *it) {
-    size_t count = 0;
-    while (count < QUANTITIES_MAX && quantities[it->kind][count].of != NULL) count++;
-    return count;
-}
-
-static void write_curve(FILE *to, const struct bench_result *results, size_t count,
-                        const char *workload, const char *subject,
-                        const struct quantity *quantity) {
-    for (size_t i = 0; i < count; i++) {
-        const struct bench_result *it = &results[i];
-        if (it->error != 0 || it->is_control) continue;
-        if (strcmp(it->of->workload, workload) != 0) continue;
-        if (strcmp(it->of->subject, subject) != 0) continue;
-        struct bench_figure figure = quantity->of(it);
-        fprintf(to, "%lld %.6g %.6g %.6g\n", (long long)it->of->size, figure.median, figure.low,
-                figure.high);
+static void put_legend(FILE *out, const struct panels *panels) {
+    double x = GAP;
+    for (size_t i = 0; i < panels->subject_count; i++) {
+        chart_put_mark(out, (unsigned)i, x + 6, HEAD / 2);
+        fprintf(out, "<text x=\"%.0f\" y=\"%d\">", x + 16, HEAD / 2 + 4);
+        chart_put_text(out, panels->subjects[i]);
+        fputs("</text>\n", out);
+        x += 36 + 6.5 * (double)strlen(panels->subjects[i]);
     }
-    fputs("e\n", to);
+    if (panels->has_noise)
+        fprintf(out,
+                "<rect class=\"noise\" x=\"%.0f\" y=\"%d\" width=\"16\" height=\"10\"/>"
+                "<text x=\"%.0f\" y=\"%d\">the first against itself: noise</text>\n",
+                x, HEAD / 2 - 5, x + 22, HEAD / 2 + 4);
 }
 
-static void write_panel(FILE *to, const struct bench_result *results, size_t count,
-                        const struct bench_case *it, const struct quantity *quantity) {
-    const char *subjects[SUBJECTS_MAX];
-    size_t found = find_subjects(results, count, it->workload, subjects);
-    if (found == 0) return;
-    fprintf(to, "set xlabel '%s'\nset title '%s'\nset ylabel '%s%s'\nplot ", quantity->size,
-            it->workload, quantity->title != NULL ? quantity->title : "ns per ",
-            quantity->title != NULL ? "" : it->operation);
-    for (size_t i = 0; i < found; i++)
-        fprintf(to, "%s'-' using 1:2:3:4 with yerrorlines title '%s'", i == 0 ? "" : ", ",
-                subjects[i]);
-    fputc('\n', to);
-    for (size_t i = 0; i < found; i++)
-        write_curve(to, results, count, it->workload, subjects[i], quantity);
+static void put_picture(FILE *out, const struct panels *panels) {
+    int width = COLUMNS * (CHART_WIDTH + GAP) + GAP, height = HEAD, y = HEAD;
+    for (size_t i = 0; i < panels->count; i += COLUMNS) height += height_of_row(panels, i);
+    fprintf(out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"%d\" height=\"%d\" "
+            "viewBox=\"0 0 %d %d\">\n<style>",
+            width, height, width, height);
+    chart_put_style(out);
+    fputs(".page{fill:#fff}@media(prefers-color-scheme:dark){.page{fill:#0d1117}}</style>\n"
+          "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
+          out);
+    put_legend(out, panels);
+    for (size_t i = 0; i < panels->count; i++) {
+        char place[96];
+        const struct panel *panel = &panels->list[i];
+        if (i > 0 && i % COLUMNS == 0) y += height_of_row(panels, i - COLUMNS);
+        snprintf(place, sizeof place, "x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"",
+                 GAP + (int)(i % COLUMNS) * (CHART_WIDTH + GAP), y, CHART_WIDTH,
+                 panel_height(panels, panel));
+        panel_put(out, panels, panel, place);
+    }
+    fputs("</svg>\n", out);
 }
 
 int bench_plot(const char *path, const struct bench_result *results, size_t count) {
-    size_t panels = 0;
-    for (size_t i = 0; i < count; i++)
-        if (is_first_of_workload(results, i)) panels += count_quantities(results[i].of);
-    if (strpbrk(path, "'\n") != NULL) return -EINVAL; /* it stands quoted in gnuplot's language */
-    if (panels == 0) return -EINVAL;
-    void (*was)(int) = signal(SIGPIPE, SIG_IGN); /* there may be no gnuplot, or one that gives up */
-    FILE *to = popen("gnuplot", "w");
-    if (to == NULL) {
-        int err = -errno;
-        signal(SIGPIPE, was);
-        return err;
+    struct panels_run run = {.results = results, .count = count};
+    struct panels *panels = malloc(sizeof *panels);
+    if (panels == NULL) return -ENOMEM;
+    panels_make(panels, &run, 1);
+    FILE *out = panels->count > 0 ? fopen(path, "we") : NULL;
+    int err = panels->count == 0 ? -EINVAL : out == NULL ? -errno : 0;
+    if (err == 0) {
+        put_picture(out, panels);
+        if (ferror(out)) err = -EIO;
+        if (fclose(out) != 0) err = -errno;
     }
-    /* A name that began with a bar would be a command to gnuplot. */
-    fprintf(to,
-            "set terminal svg size %d,%zu background 'white'\nset output '%s%s'\n"
-            "set multiplot layout %zu,1\nset logscale xy\nset grid\nset key left top\n",
-            WIDTH, HEIGHT * panels, path[0] == '/' ? "" : "./", path, panels);
-    for (size_t i = 0; i < count; i++) {
-        const struct bench_case *it = results[i].of;
-        if (!is_first_of_workload(results, i)) continue;
-        for (size_t k = 0; k < count_quantities(it); k++)
-            write_panel(to, results, count, it, &quantities[it->kind][k]);
-    }
-    fputs("unset multiplot\n", to);
-    int status = pclose(to);
-    signal(SIGPIPE, was);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return -ENOENT;
-    return status == 0 ? 0 : -EIO;
+    free(panels);
+    return err;
 }

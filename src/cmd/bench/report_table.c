@@ -1,54 +1,12 @@
 /* report_table.c: tells results as a table for people. What the columns are follows from the kind
  * of the cases. Without state. */
 #include "bench.h"
+#include "quantity.h"
 
 #include <string.h>
 
 _Static_assert(BENCH_INSTRUCTIONS == 0 && BENCH_CYCLES == 1 && BENCH_CACHE_MISSES == 2,
                "the columns of the counters are in their order");
-
-/* --- Numbers for people --- */
-
-/* Three digits that count, with a unit. */
-static const char *text_of_time(char *text, size_t size, double ns) {
-    if (ns < 0)
-        snprintf(text, size, "-");
-    else if (ns < 999.5)
-        snprintf(text, size, ns < 9.995 ? "%.2f ns" : ns < 99.95 ? "%.1f ns" : "%.0f ns", ns);
-    else if (ns < 999.5e3)
-        snprintf(text, size, ns < 9.995e3 ? "%.2f us" : "%.1f us", ns / 1e3);
-    else if (ns < 999.5e6)
-        snprintf(text, size, "%.1f ms", ns / 1e6);
-    else
-        snprintf(text, size, "%.2f s", ns / 1e9);
-    return text;
-}
-
-static const char *text_of_count(char *text, size_t size, double count) {
-    if (count < 0)
-        snprintf(text, size, "-");
-    else if (count < 1e4)
-        snprintf(text, size, count < 10 ? "%.2f" : "%.0f", count);
-    else if (count < 1e6)
-        snprintf(text, size, count < 1e5 ? "%.1f k" : "%.0f k", count / 1e3);
-    else
-        snprintf(text, size, "%.2f M", count / 1e6);
-    return text;
-}
-
-static const char *text_of_bytes(char *text, size_t size, double bytes) {
-    if (bytes < 0)
-        snprintf(text, size, "-");
-    else if (bytes < 10 * 1024)
-        snprintf(text, size, "%.0f B", bytes);
-    else if (bytes < 10 * 1024 * 1024)
-        snprintf(text, size, "%.0f KiB", bytes / 1024);
-    else
-        snprintf(text, size, "%.0f MiB", bytes / (1024 * 1024));
-    return text;
-}
-
-/* --- The table --- */
 
 static bool begins_group(const struct bench_result *results, size_t i) {
     if (i == 0) return true;
@@ -228,14 +186,6 @@ static const char *text_of_whole(char *text, size_t size, double number, const c
 }
 
 typedef const char *text_fn(char *text, size_t size, double number);
-
-static const char *text_of_ratio(char *text, size_t size, double ratio) {
-    if (ratio < 0)
-        snprintf(text, size, "-");
-    else
-        snprintf(text, size, "%.2f", ratio);
-    return text;
-}
 
 static const char *text_of_range(char *text, size_t size, text_fn *fn, double from, double to) {
     char low[16], high[16];

@@ -104,6 +104,12 @@ static int make_room(struct bench_samples *samples) {
     return 0;
 }
 
+int bench_samples_put(struct bench_samples *samples, const struct bench_record *record) {
+    int err = make_room(samples);
+    if (err == 0) samples->records[samples->count++] = *record;
+    return err;
+}
+
 int bench_samples_add(struct bench_samples *samples, size_t row, unsigned round, unsigned position,
                       const struct bench_sample *sample) {
     struct bench_row *of = &samples->rows[row];
@@ -112,14 +118,13 @@ int bench_samples_add(struct bench_samples *samples, size_t row, unsigned round,
         memcpy(of->why, sample->why, sizeof of->why);
         return 0;
     }
-    int err = make_room(samples);
-    if (err < 0) return err;
-    struct bench_record *record = &samples->records[samples->count++];
-    *record = (struct bench_record){.row = row, .round = round, .position = position};
-    fill(record->values, sample);
-    if (sample->counted < 0) eddy_histogram_merge(&of->latency, &sample->latency);
-    if (samples->keep != NULL) samples->keep(samples->context, samples, record);
-    return 0;
+    struct bench_record record = {.row = row, .round = round, .position = position};
+    fill(record.values, sample);
+    int err = bench_samples_put(samples, &record);
+    if (err == 0 && sample->counted < 0) eddy_histogram_merge(&of->latency, &sample->latency);
+    if (err == 0 && samples->keep != NULL)
+        samples->keep(samples->context, samples, &samples->records[samples->count - 1]);
+    return err;
 }
 
 /* --- What is computed of them --- */

@@ -75,6 +75,9 @@ void bench_samples_free(struct bench_samples *samples);
 int bench_samples_add(struct bench_samples *samples, size_t row, unsigned round, unsigned position,
                       const struct bench_sample *sample);
 
+/* Keeps a record as it is. Returns 0 or -ENOMEM. */
+int bench_samples_put(struct bench_samples *samples, const struct bench_record *record);
+
 /* The values of a row, those that are known, in the order of the rounds. Returns how many; there is
  * room for BENCH_ROUNDS_MAX. */
 size_t bench_samples_values(const struct bench_samples *samples, size_t row,

@@ -248,8 +248,11 @@ static const struct option_rule rules[] = {
      "(calls are what the loop says that it makes)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
-    {"plot", "FILE.svg", "the name of a file to be written, without quotes", bench_set_plot,
-     "draw time over size, with gnuplot"},
+    {"plot", "FILE.svg", "the name of a file to be written", bench_set_plot,
+     "draw it, a panel for each workload"},
+    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
+     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
+     "measure again, and a page with charts"},
     {"trace", "FILE", "a file's name, without a comma and a number behind it", bench_set_trace,
      "write down what the loop does at the end of one sample more" COMMAND_LINE_INDENT
      "of each workload, which does not count; as text if FILE" COMMAND_LINE_INDENT
@@ -283,19 +286,31 @@ static bool is_chosen(const char *const *chosen, size_t count, const char *name)
     return count == 0;
 }
 
+static void make_case(struct bench_case *it, const struct workload *workload, const char *backend,
+                      unsigned size) {
+    *it = (struct bench_case){
+        .workload = workload->name,
+        .subject = backend,
+        .operation = workload->operation,
+        .size = size,
+        .run = workload->run,
+    };
+    workload->set(it, size);
+}
+
+bool bench_workload_case(struct bench_case *it, const char *name, const char *backend,
+                         unsigned size) {
+    size_t i = 0;
+    while (i < WORKLOADS && strcmp(workloads[i].name, name) != 0) i++;
+    if (i == WORKLOADS) return false;
+    make_case(it, &workloads[i], backend, size);
+    return true;
+}
+
 static size_t add_group(struct bench_case *cases, size_t count, const struct workload *workload,
                         unsigned size, const struct options *options) {
-    for (size_t i = 0; i < options->backend_count && count < CASES_MAX; i++) {
-        struct bench_case *it = &cases[count++];
-        *it = (struct bench_case){
-            .workload = workload->name,
-            .subject = options->backends[i],
-            .operation = workload->operation,
-            .size = size,
-            .run = workload->run,
-        };
-        workload->set(it, size);
-    }
+    for (size_t i = 0; i < options->backend_count && count < CASES_MAX; i++)
+        make_case(&cases[count++], workload, options->backends[i], size);
     return count;
 }
 
@@ -322,7 +337,12 @@ static void choose_all(struct options *options) {
 int bench_backends_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
     struct options options = {
-        .common = {.command = line.command, .rounds = 7, .sample_ms = 300, .seed = 1},
+        .common = {.command = line.command,
+                   .rounds = 7,
+                   .sample_ms = 300,
+                   .seed = 1,
+                   .argc = argc,
+                   .argv = argv},
     };
     char error[256];
     if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {

@@ -39,6 +39,11 @@ void bench_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_file_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_file_attempt_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* Makes the case of a workload, as the command would; false: there is none of that name. The texts
+ * must stay. */
+bool bench_workload_case(struct bench_case *it, const char *name, const char *backend,
+                         unsigned size);
+
 /* The command; returns the exit status. */
 int bench_backends_main(int argc, char **argv);
 

@@ -63,7 +63,7 @@ _eddy() {
         mapfile -t COMPREPLY < <(compgen -W "$(_eddy_options <<< "$help") --help" -- "$current")
     elif [ "${command[*]}" = bench ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_eddy_names benches <<< "$help")" -- "$current")
-    elif [ "${command[0]}" = serve ]; then
+    elif [ "${command[0]}" = serve ] || [ "${command[*]}" = 'bench merge' ]; then
         compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$current")
     elif [ "${command[0]}" = show ]; then
         compopt -o filenames && mapfile -t COMPREPLY < <(compgen -f -- "$current")
