@@ -243,7 +243,7 @@ START_TEST(a_signal_of_a_vforked_child_leaves_the_parent_hearing) {
     int before = unread();
     pid_t child = vfork();
     if (child == 0) {
-        (void)raise(SIGUSR1);
+        (void)kill(getpid(), SIGUSR1); /* musl's raise would reach the parent */
         _exit(0);
     }
     child_is_content(child);
