@@ -17,7 +17,8 @@ if ! command -v zig >/dev/null; then
 fi
 tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 cd "$work" # compilers leave things where they run
 
 # And the library as one file, of whose platform no build has asked anything.

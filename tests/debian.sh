@@ -14,7 +14,8 @@ for tool in dpkg-buildpackage dh lintian objdump xz git; do
 done
 git rev-parse --git-dir > /dev/null 2>&1 || { echo 'debian: not a work tree of git'; exit 77; }
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 fail() { echo "debian: $1"; exit 1; }
 # quietly NAME COMMAND…: shows what the command said when it fails.
 quietly() {

@@ -54,7 +54,8 @@ if [ -n "${BUILD:-}" ]; then
     mkdir -p "$work"
 else
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT INT TERM
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' INT TERM
 fi
 build=${BUILD:-$work/build}
 log=$work/log

@@ -10,7 +10,8 @@ set -eu
 build=$1 emulator=${2:-}
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 fail() { echo "widths: $1"; exit 1; }
 compile() { "$CC" -std=c11 -D_GNU_SOURCE -I "$tree/include" -I "$tree/platform" -I "$build/platform" "$@"; }
 
