@@ -61,7 +61,10 @@ fi
 export DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=2"
 (cd "$source" && quietly one dpkg-buildpackage -us -uc)
 accepted "$(echo "$work"/one/*.changes)"
-unpack another-directory
+source=$work/another-directory/eddy-$version
+mkdir "$work/another-directory"
+tar -C "$work/another-directory" -xf "$work/one/eddy_$version.orig.tar.xz" # the tree may have changed since
+.debian/prepare "$library" "$source"
 (cd "$source" && quietly two dpkg-buildpackage -us -uc -b)
 count=0
 for deb in "$work"/one/*.deb; do
