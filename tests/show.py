@@ -5,6 +5,7 @@ INFO CONTROL: only the queries, to the PostgreSQL of postgres.sh."""
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -181,7 +182,7 @@ def check_frames(visitor, stall, since):
     assert len(frames) > 4 and not any("frames_handle" in it or "backtrace" in it for it in frames), frames
     if shutil.which("addr2line"):
         place = next(index for index, it in enumerate(frames) if it.startswith("on_sleep src/cmd/show/show_scenes.c:"))
-        assert place < 8 and any(it.startswith("eddy_loop_run src/core/loop.c:") for it in frames[place:]), frames
+        assert place < 8 and any(re.match(r"eddy_loop_run \S*/(loop|eddy)\.c:", it) for it in frames[place:]), frames
 
 
 def check_scenes(show, visitor):
