@@ -139,8 +139,8 @@ static void stream_read_on_time(eddy_stream *stream, int64_t now_ns) {
 static void stream_on_deadline(eddy_timer *timer) {
     eddy_stream *stream = eddy_container_of(timer, eddy_stream, timer);
     int64_t now_ns = stream_loop(stream)->now_ns;
-    /* It has just left its place among the timers, and takes one again before a callback can: so that the
-     * deadline that remains needs no memory. */
+    /* It has just left its place among the timers, and takes one again before a callback can: so
+     * that the deadline that remains needs no memory. */
     (void)eddy_timer_start(timer, stream_on_deadline, NEVER_NS, 0);
     stream_write_on_time(stream, now_ns);
     if (stream->state & STREAM_CLOSING) return; /* the timer's place is taken */
