@@ -32,6 +32,24 @@ _Static_assert(sizeof(time_t) == 8, "compile the library with -D_TIME_BITS=64");
 #endif
 #endif
 
+/* --- Rings of requests: ring.c, of Linux's io_uring --- */
+
+/* Two queues in memory that the kernel shares: what it is asked for, and what came of it. ring.h
+ * has what platform/ does with it. The kernel makes that memory, no allocator of a loop. */
+struct eddy_os_ring {
+    int fd;             /* readable while there are completions; -1: not open */
+    unsigned flags;     /* IORING_SETUP_… that it was made with */
+    unsigned entries;   /* submissions that it holds at once */
+    unsigned capacity;  /* completions */
+    unsigned tail;      /* submissions handed out so far */
+    void *requests;     /* struct io_uring_sqe[entries] */
+    void *completions;  /* struct io_uring_cqe[capacity] */
+    void *memory;       /* what the counters below are in */
+    size_t memory_size; /* bytes */
+    _Atomic(unsigned) *request_head, *request_tail, *request_flags;
+    _Atomic(unsigned) *completion_head, *completion_tail;
+};
+
 /* --- Clock and memory --- */
 
 int64_t eddy_os_clock_ns(void); /* monotonic */

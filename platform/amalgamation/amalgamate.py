@@ -33,6 +33,8 @@ CONDITIONS = {
     "platform/kqueue_filters.h": "EDDY_HAS_KQUEUE",
     "platform/poll.c": "EDDY_HAS_POLL",
     "platform/select.c": "EDDY_HAS_SELECT",
+    "platform/ring.c": "defined(HAVE_IO_URING)",
+    "platform/ring.h": "defined(HAVE_IO_URING)",
     "platform/backtrace.c": "!defined(EDDY_NO_POOL)",
     "platform/thread.c": "!defined(EDDY_NO_POOL)",
     "src/core/timer.c": "!defined(EDDY_SMALL)",

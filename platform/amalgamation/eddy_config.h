@@ -54,6 +54,17 @@
 #define HAVE_BACKTRACE
 #endif
 
+/* The kernel's headers may be older than Linux 5.12, or not be there. Asked without a macro, in which
+ * compilers of GNU's C would replace the word linux. */
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<linux/io_uring.h>)
+#include <linux/io_uring.h>
+#ifdef IORING_FEAT_NATIVE_WORKERS
+#define HAVE_IO_URING
+#endif
+#endif
+#endif
+
 /* The backends, less those that are left out. */
 #if defined(HAVE_EPOLL_CREATE1) && !defined(EDDY_NO_EPOLL)
 #define EDDY_HAS_EPOLL 1
