@@ -324,4 +324,50 @@ int eddy_os_file_rename(int from_dir, const char *from, int to_dir, const char *
 int eddy_os_file_mkdir(int dir, const char *path, unsigned mode);
 ssize_t eddy_os_file_scan(int fd, void *buffer, size_t size); /* bytes of records; 0: the end */
 
+/* --- Files through a ring: file_ring.c --- */
+
+/* A request that the kernel does by itself: what it points at must stay until it has been
+ * submitted, and the bytes that are read or written until it is told. */
+struct eddy_os_file_job {
+    enum eddy_os_file_operation {
+        EDDY_OS_FILE_READ,
+        EDDY_OS_FILE_WRITE,
+        EDDY_OS_FILE_SYNC,
+        EDDY_OS_FILE_DATASYNC,
+    } operation;
+    int fd;
+    int count; /* 1 to EDDY_OS_FILE_VECTORS_MAX */
+    const struct iovec *vectors;
+    int64_t offset; /* not negative */
+    void *token;    /* not NULL */
+};
+
+struct eddy_os_file_result {
+    void *token;
+    int64_t result; /* as that of the call which it stands for, once, even if that was cut short */
+};
+
+/* `entries` is how many can be put before a submit, `under_way` how many may be there at once; the
+ * latter is not looked at. ring->fd is readable while there are results. -ENOSYS: there is no ring,
+ * or not one that is good enough; -EPERM: it is refused. */
+enum { EDDY_OS_FILE_VECTORS_MAX = 1024 };
+int eddy_os_file_ring_open(struct eddy_os_ring *ring, unsigned entries, unsigned under_way);
+/* In a forked child this lets go of the parent's ring. Else nothing may be under way. */
+void eddy_os_file_ring_close(struct eddy_os_ring *ring);
+/* Whether the kernel does that transfer by itself as the call would, with nobody waiting while it
+ * copies: of files and block devices; reads that are large, and writes, past the cache only; no
+ * writes if there is a limit to the size of files, since its signal would come to who submits. */
+bool eddy_os_file_ring_takes(int fd, bool writes, int64_t size);
+bool eddy_os_file_ring_put(struct eddy_os_ring *ring,
+                           const struct eddy_os_file_job *job); /* room */
+/* How many of those that were put since the last time are not to be had by the kernel now: the last
+ * ones, and they are forgotten. */
+unsigned eddy_os_file_ring_submit(struct eddy_os_ring *ring);
+/* Their number; each is told once. Without a system call. */
+int eddy_os_file_ring_next(struct eddy_os_ring *ring, struct eddy_os_file_result *results,
+                           int room);
+/* Of one that is under way, once. 0: it had not begun, and its result will come, whatever it says;
+ * -EALREADY: its result is there; -EBUSY: the kernel has begun with it. */
+int eddy_os_file_ring_cancel(struct eddy_os_ring *ring, void *token);
+
 #endif

@@ -15,17 +15,17 @@ enum {
 };
 
 static int ring_setup(unsigned entries, struct io_uring_params *params, unsigned capacity,
-                      unsigned wishes) {
-    *params = (struct io_uring_params){.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | wishes,
+                      unsigned wanted) {
+    *params = (struct io_uring_params){.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | wanted,
                                        .cq_entries = capacity};
     long fd = syscall(SYS_io_uring_setup, entries, params);
     return fd < 0 ? -errno : (int)fd;
 }
 
-static void *ring_map(const struct eddy_os_ring *ring, size_t size, off_t what) {
-    void *memory =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd, what);
-    return memory == MAP_FAILED ? NULL : memory;
+static int ring_map(const struct eddy_os_ring *ring, size_t size, off_t what, void **memory) {
+    int access = PROT_READ | PROT_WRITE;
+    *memory = mmap(NULL, size, access, MAP_SHARED | MAP_POPULATE, ring->fd, what);
+    return *memory == MAP_FAILED ? -errno : 0;
 }
 
 static _Atomic(unsigned) *ring_word(const struct eddy_os_ring *ring, unsigned offset) {
@@ -47,12 +47,12 @@ static int ring_map_all(struct eddy_os_ring *ring, const struct io_uring_params 
     size_t of_requests = params->sq_off.array + params->sq_entries * sizeof(unsigned);
     size_t of_completions = params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
     ring->memory_size = of_requests > of_completions ? of_requests : of_completions;
-    ring->memory = ring_map(ring, ring->memory_size, (off_t)IORING_OFF_SQ_RING);
-    if (ring->memory == NULL) return -ENOMEM;
-    ring->requests = ring_map(ring, ring_requests_size(ring), (off_t)IORING_OFF_SQES);
-    if (ring->requests == NULL) {
+    int err = ring_map(ring, ring->memory_size, (off_t)IORING_OFF_SQ_RING, &ring->memory);
+    if (err < 0) return err;
+    err = ring_map(ring, ring_requests_size(ring), (off_t)IORING_OFF_SQES, &ring->requests);
+    if (err < 0) {
         munmap(ring->memory, ring->memory_size);
-        return -ENOMEM;
+        return err;
     }
     ring->completions = (char *)ring->memory + params->cq_off.cqes;
     ring->request_head = ring_word(ring, params->sq_off.head);
@@ -65,9 +65,9 @@ static int ring_map_all(struct eddy_os_ring *ring, const struct io_uring_params 
 }
 
 int eddy_os_ring_make(struct eddy_os_ring *ring, unsigned entries, unsigned capacity,
-                      unsigned wishes) {
+                      unsigned wanted) {
     struct io_uring_params params;
-    int fd = ring_setup(entries, &params, capacity, wishes);
+    int fd = ring_setup(entries, &params, capacity, wanted);
     if (fd == -EINVAL) fd = ring_setup(entries, &params, capacity, 0);
     *ring = (struct eddy_os_ring){.fd = -1};
     /* Kernels before 5.6 do not know CLAMP. */

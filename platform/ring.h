@@ -25,12 +25,12 @@
 #include <linux/io_uring.h>
 #include <stdatomic.h>
 
-/* Numbers are rounded up to powers of 2; `capacity` is at least `entries`. `wishes` are
+/* Numbers are rounded up to powers of 2; `capacity` is at least `entries`. `wanted` are
  * IORING_SETUP_… that may be left out where the kernel does not know them: ring->flags tells.
  * Errors: -ENOSYS (no io_uring, or one before Linux 5.12), -EPERM (kernel.io_uring_disabled, a
  * sandbox), -EMFILE, -ENFILE, -ENOMEM; then ring->fd is negative. */
 int eddy_os_ring_make(struct eddy_os_ring *ring, unsigned entries, unsigned capacity,
-                      unsigned wishes);
+                      unsigned wanted);
 /* In the process that made it nothing may be under way that has memory of the program's. */
 void eddy_os_ring_unmake(struct eddy_os_ring *ring);
 

@@ -109,9 +109,9 @@ git ls-files | cut -d/ -f1 | sort -u |
 
 # The field's word, not a picture of one (docs/words.md): waiting marker, wake-up, leaked registration,
 # armed and disarmed, interest, idle period. A word counts also as a part of a name. These may stay: a
-# one-shot, a hang-up, a program that hangs, a ring of records or of the bench's sockets, and what the
-# simulation has of rings: a buffer, a list, links that lead to each other.
-pictures='bells?|rings?|ringing|hangs?|hung|hanging|ghosts?|haunt(s|ed)?|laid|shots?|loaded|spent|spells?|wish(es|ed)?|seats?|stocks?'
+# one-shot, a hang-up, a program that hangs; and a ring, be it of requests (io_uring), of records or of
+# sockets.
+pictures='bells?|ringing|hangs?|hung|hanging|ghosts?|haunt(s|ed)?|laid|shots?|loaded|spent|spells?|wish(es|ed)?|seats?|stocks?'
 git grep -niE "(^|[^[:alpha:]])($pictures)([^[:alpha:]]|\$)" -- include src platform tests docs README.md \
     ':!docs/plots' ':!tests/fuzz/corpus' ':!tests/lint.sh' | awk -F: -v pictures="(^|[^a-z])($pictures)([^a-z]|\$)" '
         {text = tolower(substr($0, length($1 $2) + 3))}

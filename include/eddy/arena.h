@@ -85,6 +85,9 @@ EDDY_API size_t eddy_arena_peak(const eddy_arena *arena);
 #define EDDY_POOL_BYTES(threads) \
     (512 + 32 * sizeof(void *) + (96 + 12 * sizeof(void *)) * (size_t)(threads))
 
+/* The loop's ring with EDDY_FILES_URING, beside what the kernel has for it: 20 KiB. */
+#define EDDY_URING_BYTES (96 + 32 * sizeof(void *))
+
 /* The first child, with its timer; each that runs, beside an array of `fd_count` while it starts.
  */
 #define EDDY_CHILDREN_BYTES (160 + 48 * sizeof(void *))

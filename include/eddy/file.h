@@ -13,6 +13,13 @@
  * the first read of a day may note the access time, and a buffer that is not in memory is fetched.
  * eddy_file_set_attempt switches all of that off.
  *
+ * A loop that was opened with EDDY_FILES_URING has the kernel do some of them through a ring
+ * (io_uring, Linux 5.12 or newer) instead of threads: of regular files and block devices reads at
+ * an offset, up to 256 KiB or with O_DIRECT of any size, writes at an offset with O_DIRECT, unless
+ * RLIMIT_FSIZE is set; and syncs. At most 256 are with the kernel, and further ones wait in order.
+ * All that is promised of the pool holds as well; what the kernel does not take, or gives back
+ * unfinished, the pool does.
+ *
  * Requests under way together are done in any order, also on one descriptor: let the first one end
  * before the next, where it matters.
  *
@@ -202,6 +209,11 @@ EDDY_API int eddy_file_cancel(eddy_file *file);
 
 /* The loop that it was submitted to; also in its callback. Any thread. */
 EDDY_API eddy_loop *eddy_file_loop(const eddy_file *file);
+
+/* Who does the file requests of this loop; makes its ring if it is to have one and has none yet.
+ * With EDDY_FILES_URING asked for and not to be had, `*reason` is why, in words (a constant
+ * string); else NULL. `reason` may be NULL. Loop thread only. */
+EDDY_API eddy_files_kind eddy_loop_files(eddy_loop *loop, const char **reason);
 
 /* Whether the loop tries file requests without a thread first. On at the start. Errors: -ENOMEM. */
 EDDY_API int eddy_file_set_attempt(eddy_loop *loop, bool on);

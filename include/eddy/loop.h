@@ -54,6 +54,14 @@ typedef enum eddy_wakeup_kind {
     EDDY_WAKEUP_EVENTFD, /* one descriptor instead of two, and no page of the kernel for a pipe */
 } eddy_wakeup_kind;
 
+/* Who does file requests (file.h) that are not done at once. A choice of Linux, off unless asked
+ * for: docs/06-pool.md says where it pays and what its risks are. */
+typedef enum eddy_files_kind {
+    EDDY_FILES_POOL,  /* threads of the pool: the default, on every system */
+    EDDY_FILES_URING, /* the kernel by itself, through an io_uring of the loop's, as far as file.h
+                       * says; all else, and what it does not take, the pool */
+} eddy_files_kind;
+
 /* How to open a loop. Zeros mean the defaults. */
 typedef struct eddy_loop_config {
     const char *backend;             /* a name of eddy_backend_at; NULL: the best that works */
@@ -75,6 +83,8 @@ typedef struct eddy_loop_config {
                                * makes it; default 0, and with `is_fixed` 64 */
     unsigned timers;          /* the same for running timers; default 0, and with `is_fixed` 16 */
     unsigned timers_per_turn; /* called in a turn; default 256; further ones come next turn */
+    eddy_files_kind files; /* EDDY_FILES_POOL or EDDY_FILES_URING; a ring that is not to be had is
+                            * no error: eddy_loop_files tells (file.h) */
 } eddy_loop_config;
 
 /* Opens a loop into `*loop`. `config` may be NULL. Descriptors: the backend's, if it has one, and
@@ -268,6 +278,7 @@ typedef struct eddy_metrics {
     uint64_t file_attempts; /* file requests tried without a thread */
     uint64_t file_hits;     /* of those, done without one */
     uint64_t jobs;          /* requests handed to the pool */
+    uint64_t ring_jobs;     /* file requests done by the loop's ring (EDDY_FILES_URING) */
     uint64_t allocations;   /* calls of the allocator that asked for memory */
     unsigned active;        /* handles and requests that keep the loop alive now */
     unsigned timers_active;

@@ -49,7 +49,8 @@ typedef enum eddy_trace_kind {
     EDDY_TRACE_SIGNAL, /* argument: its number */
     EDDY_TRACE_WAKEUP, /* the sleeping loop was woken: a write into its pipe, in any thread */
     EDDY_TRACE_SUBMIT, /* a job, a file request. argument: its lane */
-    EDDY_TRACE_BEGIN,  /* a thread of the pool begins it. argument: the lane */
+    EDDY_TRACE_BEGIN,  /* a thread of the pool begins it (0: the kernel, by a ring). argument: the
+                          lane */
     EDDY_TRACE_DONE,   /* and has done it. argument: how many ns it took */
     EDDY_TRACE_CANCEL, /* argument: what the cancel returned */
     EDDY_TRACE_MARK,   /* by eddy_trace_mark. argument: what was given */

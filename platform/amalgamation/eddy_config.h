@@ -54,8 +54,8 @@
 #define HAVE_BACKTRACE
 #endif
 
-/* The kernel's headers may be older than Linux 5.12, or not be there. Asked without a macro, in which
- * compilers of GNU's C would replace the word linux. */
+/* The kernel's headers may be older than Linux 5.12, or not be there. Asked without a macro, in
+ * which compilers of GNU's C would replace the word linux. */
 #if defined(__linux__) && defined(__has_include)
 #if __has_include(<linux/io_uring.h>)
 #include <linux/io_uring.h>

@@ -89,6 +89,7 @@ static int life_check_config(eddy_loop_config *config) {
     if (HAS_POOL && !life_may_be_pool(config)) return -EINVAL;
     if (config->read_buffer_bytes > SIZE_MAX / 2) return -EINVAL; /* a read must fit ssize_t */
     if ((unsigned)config->wakeup > EDDY_WAKEUP_EVENTFD) return -EINVAL;
+    if ((unsigned)config->files > EDDY_FILES_URING) return -EINVAL;
     return 0;
 }
 

@@ -43,6 +43,9 @@ static int file_submit(eddy_loop *loop, eddy_file *file) {
         eddy__work_submit_attempt(loop, &file->work, eddy__file_run, file_deliver);
         return 0;
     }
+    if (it->part.loop->config.files == EDDY_FILES_URING &&
+        eddy__work_submit_to_engine(it, &file->work, eddy__file_run, file_deliver))
+        return 0;
     return eddy_work_submit(loop, &file->work, EDDY_LANE_FILE, eddy__file_run, file_deliver);
 }
 

@@ -33,6 +33,13 @@ int eddy__file_check(const eddy_file *file);
 /* Does the operation of this request now if it need not wait: then true, with the result in place.
  */
 bool eddy__file_attempt(eddy_work *work);
+/* For the engine: whether its ring can do what this one asks; and the next step of one that it can,
+ * with `piece` as room for a part of a vector, which has to stay as long as `job` is looked at. */
+bool eddy__file_suits_ring(const eddy_file *file);
+bool eddy__file_is_transfer(const eddy_file *file);
+void eddy__file_fill_job(const eddy_file *file, struct eddy_os_file_job *job, struct iovec *piece);
+/* Adds what came of the step. True: the request is at its end, with its outcome in place. */
+bool eddy__file_add(eddy_file *file, int64_t result);
 /* Does the operation, in a thread of the pool. */
 void eddy__file_run(eddy_work *work);
 

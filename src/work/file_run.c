@@ -112,6 +112,57 @@ static int64_t run_send(eddy_file *file, unsigned how) {
     return eddy_os_file_send(file->to_fd, file->fd, file->offset, size, how);
 }
 
+/* --- Steps of the ring --- */
+
+bool eddy__file_is_transfer(const eddy_file *file) {
+    return file->operation == FILE_READ || file->operation == FILE_WRITE;
+}
+
+/* At the position a read may wait for a terminal, and nothing to be done is no step. */
+bool eddy__file_suits_ring(const eddy_file *file) {
+    if (file->operation == FILE_FSYNC || file->operation == FILE_FDATASYNC) return true;
+    return eddy__file_is_transfer(file) && file->offset >= 0 && file->total > 0 &&
+           eddy_os_file_ring_takes(file->fd, file->operation == FILE_WRITE, file->total);
+}
+
+/* The caller's vectors as they are, or the rest of one that was begun. */
+static void run_fill_transfer(const eddy_file *file, struct eddy_os_file_job *job,
+                              struct iovec *piece) {
+    struct run_cursor cursor = {.vector = file->data, .vectors = file->size};
+    run_advance(&cursor, (size_t)file->result);
+    *piece = *cursor.vector;
+    piece->iov_base = (char *)piece->iov_base + cursor.skip;
+    piece->iov_len -= cursor.skip;
+    if (piece->iov_len > RUN_CALL_BYTES_MAX) piece->iov_len = RUN_CALL_BYTES_MAX;
+    bool is_one = cursor.skip > 0 || cursor.vectors == 1;
+    job->vectors = is_one ? piece : cursor.vector;
+    job->count = is_one                                      ? 1
+                 : cursor.vectors < EDDY_OS_FILE_VECTORS_MAX ? (int)cursor.vectors
+                                                             : EDDY_OS_FILE_VECTORS_MAX;
+    job->offset = file->offset + file->result;
+}
+
+void eddy__file_fill_job(const eddy_file *file, struct eddy_os_file_job *job, struct iovec *piece) {
+    static const enum eddy_os_file_operation operations[FILE_OPERATIONS] = {
+        [FILE_READ] = EDDY_OS_FILE_READ,
+        [FILE_WRITE] = EDDY_OS_FILE_WRITE,
+        [FILE_FSYNC] = EDDY_OS_FILE_SYNC,
+        [FILE_FDATASYNC] = EDDY_OS_FILE_DATASYNC,
+    };
+    *job = (struct eddy_os_file_job){.operation = operations[file->operation], .fd = file->fd};
+    if (eddy__file_is_transfer(file)) run_fill_transfer(file, job, piece);
+}
+
+/* As in run_transfer. */
+bool eddy__file_add(eddy_file *file, int64_t result) {
+    if (result <= 0 || !eddy__file_is_transfer(file)) {
+        if (file->result == 0) file->result = result;
+        return true;
+    }
+    file->result += result;
+    return file->result >= file->total;
+}
+
 /* --- Files --- */
 
 static int64_t run_open(eddy_file *file, unsigned how) {

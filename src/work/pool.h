@@ -1,5 +1,5 @@
-/* pool.h: the pool from inside; pool.c has its outside, worker.c its threads, work.c the loop's
- * side of it.
+/* pool.h: the pool from inside; pool.c has its outside, worker.c its threads, work.c and
+ * work_part.c the loop's side of it.
  *
  * A job goes SUBMITTED -> QUEUED -> RUNNING -> DONE, or to CANCELLED from one of the first two. A
  * file request that may do without a thread is in ATTEMPT before, in its loop's inbox.
@@ -27,12 +27,14 @@ enum work_state {
     WORK_SUBMITTED,
     WORK_QUEUED,
     WORK_RUNNING,
+    WORK_ASKED, /* RUNNING, and somebody has tried to cancel it: of the engine only */
     WORK_DONE,
     WORK_CANCELLED,
 };
 
-/* What stands in a job's lane if it is a job of a queue, and that the queue has. */
-enum { LANE_OF_QUEUE = EDDY_LANES, HAND_OVER_LISTS };
+/* What stands in a job's lane if it is a job of a queue, and that the queue has; or if it is not
+ * the pool's, but the engine's (file_engine.h). */
+enum { LANE_OF_QUEUE = EDDY_LANES, HAND_OVER_LISTS, LANE_OF_RING = HAND_OVER_LISTS };
 
 /* An eddy_flow is the jobs of one loop that wait in one lane, or those of a queue, and the loop's
  * or the queue's memory: a loop that has a job here stays open. A queue of which a job runs is in
@@ -148,7 +150,9 @@ struct work_part {
     unsigned queued;
     bool is_expected; /* by the pool */
     bool pool_is_own;
-    bool attempt_off; /* file requests always take a thread */
+    bool attempt_off;           /* file requests always take a thread */
+    struct file_engine *engine; /* NULL: it is not asked for, not opened yet, or not to be had: */
+    int engine_error;           /* why not */
     uint32_t age; /* one more after each fork, never 0: a job that has another was the parent's */
     char apart[WORK_APART_BYTES];
     eddy_flow flows[EDDY_LANES]; /* pool->lock */
@@ -156,6 +160,16 @@ struct work_part {
 
 struct work_part *eddy__work_part(eddy_loop *loop); /* NULL: no memory */
 int eddy__work_join(eddy_loop *loop, struct part_source *pool);
+
+/* Has the pool expect a hand-over: 0, or why there is no thread for it. */
+int eddy__work_expect_hand_over(struct work_part *it);
+bool eddy__work_is_inside(const eddy_post *post); /* it is that of a job */
+
+/* Puts a prepared job into the loop's list: 0, or why there is no thread for it. */
+int eddy__work_enqueue(struct work_part *it, eddy_work *work);
+/* A submission of a file request to the engine: false if that does not take it. */
+bool eddy__work_submit_to_engine(struct work_part *it, eddy_work *work, eddy_work_fn *fn,
+                                 eddy_work_done_fn *done);
 
 /* A submission of a file request that phase 6 attempts to do without a thread. */
 void eddy__work_submit_attempt(eddy_loop *loop, eddy_work *work, eddy_work_fn *fn,

@@ -90,6 +90,10 @@ static int arguments_of(long number) {
     case SYS_CACHESTAT:
     case SYS_prlimit64:
         return 4;
+#ifdef SYS_io_uring_setup
+    case SYS_io_uring_setup:
+        return 2;
+#endif
     case SYS_statx:
         return 5;
     default:

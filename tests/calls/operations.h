@@ -481,6 +481,14 @@ static int64_t do_file_send(struct world *it) {
     fcntl(it->pair[0], F_SETFL, O_NONBLOCK);
     return eddy_os_file_send(it->pair[0], it->file, 1, 4, 0);
 }
+/* A kernel, a sandbox or a build without it is told before any call is made to fail. */
+static int64_t do_file_ring(struct world *it) {
+    struct eddy_os_ring ring;
+    (void)it;
+    int err = eddy_os_file_ring_open(&ring, 4, 4);
+    if (err == 0) eddy_os_file_ring_close(&ring);
+    return calls.failed == 0 && (err == -ENOSYS || err == -EPERM) ? 0 : err;
+}
 static int64_t do_sync(struct world *it) {
     return eddy_os_file_sync(it->file, false);
 }
@@ -590,6 +598,7 @@ static const struct operation operations[] = {
     {"open", do_open, 1, RETRIED},
     {"open walk", do_open_walk, 1, RETRIED},
     {"open beneath", do_open_beneath, 1, RETRIED},
+    {"file ring", do_file_ring, 0, NEVER},
     {"file read", do_file_read, 5, RETRIED},
     {"file read on", do_file_read_on, 5, RETRIED},
     {"file readv", do_file_readv, 5, RETRIED},

@@ -115,6 +115,34 @@ START_TEST(an_interrupted_accept_is_made_again) {
 }
 END_TEST
 
+/* What the kernel has no memory for comes back; a signal meanwhile goes unnoticed. A ring is not
+ * had everywhere. */
+START_TEST(a_ring_gives_back_what_the_kernel_does_not_take) {
+    static const int errors[] = {EAGAIN, EBUSY, ENOMEM, EINTR};
+    struct world world;
+    struct eddy_os_ring ring;
+    struct eddy_os_file_result results[4];
+    char data[5];
+    struct iovec vector = {data, sizeof data};
+    struct eddy_os_file_job job = {.vectors = &vector, .count = 1, .token = data};
+    world_open(&world);
+    bool is_had = eddy_os_file_ring_open(&ring, 4, 4) == 0;
+    job.fd = world.file;
+    for (size_t i = 0; is_had && i < 4; i++) {
+        ck_assert(eddy_os_file_ring_put(&ring, &job));
+        ck_assert(eddy_os_file_ring_put(&ring, &job));
+        calls_refuse(CALL_syscall, 1, errors[i]);
+        ck_assert_uint_eq(eddy_os_file_ring_submit(&ring), errors[i] == EINTR ? 0 : 2);
+        ck_assert_uint_eq(calls.failed, 1);
+        int count = eddy_os_file_ring_next(&ring, results, 4);
+        ck_assert_int_eq(count, errors[i] == EINTR ? 2 : 0);
+        for (int j = 0; j < count; j++) ck_assert_int_eq(results[j].result, 5);
+    }
+    if (is_had) eddy_os_file_ring_close(&ring);
+    world_close(&world);
+}
+END_TEST
+
 /* dup3 is also busy when another thread's open is about to get the number. */
 START_TEST(a_number_in_use_is_waited_for) {
     static const int errors[] = {EINTR, EBUSY};
@@ -366,9 +394,9 @@ Suite *make_suite(void) {
     ck_add(suite, "errors", each_call_that_fails_is_told, an_interrupted_call_is_made_again,
            an_interrupted_accept_is_made_again, what_cannot_be_made_close_on_exec_is_closed,
            descriptors_that_are_lost_do_not_take_the_bytes_along, a_number_in_use_is_waited_for,
-           an_interrupted_connect_is_under_way, a_write_leaves_errno_alone,
-           a_scan_takes_a_buffer_of_any_size, what_cannot_be_opened_has_one_error,
-           a_scan_of_a_file_has_one_error);
+           a_ring_gives_back_what_the_kernel_does_not_take, an_interrupted_connect_is_under_way,
+           a_write_leaves_errno_alone, a_scan_takes_a_buffer_of_any_size,
+           what_cannot_be_opened_has_one_error, a_scan_of_a_file_has_one_error);
     ck_add(suite, "old kernels", without_the_flag_against_sigpipe_there_is_the_mask,
            without_openat2_there_is_the_walk, an_error_of_the_file_is_not_taken_for_a_missing_call,
            a_storm_of_renames_does_not_keep_a_file_from_being_opened,

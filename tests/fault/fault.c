@@ -68,8 +68,12 @@ static bool is_got_over(const struct fault *fault) {
     case OS_CALL_close:
     case OS_CALL_set_reset_on_close:
     case OS_CALL_open_reserve:
+    case OS_CALL_file_ring_open: /* the pool does it */
+    case OS_CALL_file_ring_submit:
         return true;
-    case OS_CALL_reopen: /* there is another way */
+    case OS_CALL_file_ring_next:
+        return error != ENOMEM; /* which may be the file's: a sync tells */
+    case OS_CALL_reopen:        /* there is another way */
         return error != EMFILE && error != ENFILE && error != ENOMEM;
     case OS_CALL_receive:
     case OS_CALL_receive_descriptors:

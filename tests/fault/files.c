@@ -102,8 +102,8 @@ static void look_at_names(void) {
     (void)DO(rmdir, dir, "sub");
 }
 
-static void use_files(bool attempt) {
-    if (fault_loop_open(&loop, (eddy_loop_config){0}) < 0) return;
+static void use_files(bool attempt, eddy_files_kind files) {
+    if (fault_loop_open(&loop, (eddy_loop_config){.files = files}) < 0) return;
     eddy_file_set_attempt(loop, attempt);
     given_up = false;
     (void)DO(mkdir, dir, "sub", 0700);
@@ -125,11 +125,15 @@ static void use_files(bool attempt) {
 }
 
 static void use_threads(void) {
-    use_files(false);
+    use_files(false, EDDY_FILES_POOL);
 }
 
 static void use_attempts(void) {
-    use_files(true);
+    use_files(true, EDDY_FILES_POOL);
+}
+
+static void use_ring(void) {
+    use_files(false, EDDY_FILES_URING);
 }
 
 static void run_in_a_directory(const char *name, void (*scenario)(void)) {
@@ -153,6 +157,11 @@ START_TEST(file_requests_by_attempts_end_once) {
 }
 END_TEST
 
+START_TEST(file_requests_by_a_ring_end_once) {
+    run_in_a_directory("files, ring", use_ring);
+}
+END_TEST
+
 START_TEST(file_requests_in_small_pieces_end_once) {
     seam_set_piece(100);
     run_in_a_directory("files in pieces", use_attempts);
@@ -163,6 +172,6 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("fault files");
     ck_add(suite, "files", file_requests_by_threads_end_once, file_requests_by_attempts_end_once,
-           file_requests_in_small_pieces_end_once);
+           file_requests_in_small_pieces_end_once, file_requests_by_a_ring_end_once);
     return suite;
 }

@@ -5,6 +5,7 @@
 #include "fault.h"
 
 const char *test_backend;
+eddy_files_kind test_files;
 
 int main(int argc, char **argv) {
     if (argc != 2 || !seam_open(argv[1])) {

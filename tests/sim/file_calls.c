@@ -236,11 +236,10 @@ static ssize_t transfer(struct sim_description *description, const struct iovec 
     return done;
 }
 
-static ssize_t transfer_at(int fd, const struct iovec *vectors, int count, int64_t offset,
-                           bool writes) {
-    struct sim_description *description = sim_descriptor_get(fd);
+ssize_t file_transfer(struct sim_description *description, const struct iovec *vectors, int count,
+                      int64_t offset, bool writes) {
     if (description == NULL) return -EBADF;
-    struct open_file *file = file_get(fd);
+    struct open_file *file = description->kind == &kind ? description->object : NULL;
     if (file == NULL) {
         if (offset >= 0) return -ESPIPE;
         bool can = writes ? description->kind->write != NULL : description->kind->read != NULL;
@@ -262,14 +261,14 @@ ssize_t eddy_os_file_read(int fd, const struct iovec *vectors, int count, int64_
         if ((how & EDDY_OS_NOWAIT) && !take_cached(is_cached)) return -EAGAIN;
         *is_cached = *is_cached || !(how & EDDY_OS_NOWAIT);
     }
-    return transfer_at(fd, vectors, count, offset, false);
+    return file_transfer(sim_descriptor_get(fd), vectors, count, offset, false);
 }
 
 ssize_t eddy_os_file_write(int fd, const struct iovec *vectors, int count, int64_t offset) {
     int err = sim_enter(OS_CALL_file_write);
     if (err < 0) return err;
     file_wait();
-    return transfer_at(fd, vectors, count, offset, true);
+    return file_transfer(sim_descriptor_get(fd), vectors, count, offset, true);
 }
 
 /* Straight from the file's bytes; what keeps the socket from taking them is told by its own call.

@@ -77,6 +77,9 @@ struct open_file {
 };
 
 struct open_file *file_get(int fd); /* NULL: not open, or something else */
+/* What a call for those bytes does, in no time. */
+ssize_t file_transfer(struct sim_description *description, const struct iovec *vectors, int count,
+                      int64_t offset, bool writes);
 /* Where a path starts. -EBADF, -ENOTDIR. */
 int file_start(int dir, const char *path, struct node **start);
 /* A call that may wait for the disk does so here. Only workers may. */

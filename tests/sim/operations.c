@@ -138,6 +138,8 @@ static void open_wrongly(void) {
     sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "4 G events a turn");
     config = (eddy_loop_config){.wakeup = (eddy_wakeup_kind)2};
     sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "a third kind of wake-up");
+    config = (eddy_loop_config){.files = (eddy_files_kind)2};
+    sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "a third way to do files");
     config = (eddy_loop_config){.pool_threads = 1025};
     sim_check(eddy_loop_open(&loop, &config) == -EINVAL, "1025 threads");
 }
@@ -174,6 +176,7 @@ static void desk_open(struct desk *desk) {
         .read_buffer_bytes = pick(2) * (1 + pick(1000)),
         .stream_bytes_per_turn = pick(2) * (1 + pick(3000)),
         .wakeup = pick(3) == 0 ? EDDY_WAKEUP_EVENTFD : EDDY_WAKEUP_PIPE,
+        .files = pick(2) == 0 ? EDDY_FILES_URING : EDDY_FILES_POOL,
     };
     if (pick(8) == 0) open_wrongly();
     *desk = (struct desk){.number = number, .pool = pool};

@@ -11,7 +11,9 @@ enum { OS_CALL_ERRORS_MAX = 8 };
 /* CALL(name, errors…): eddy_os_<name>; a backend's functions are called backend_<name>. No memory
  * is NULL for `resize`, and false for a condition that ends before its time. `read` and `write` are
  * asked of the loop's pipe, `read` of a stream's as well: a stale event has nothing to read, and
- * Linux may have no page for a byte; that a full pipe gives EAGAIN is no fault. */
+ * Linux may have no page for a byte; that a full pipe gives EAGAIN is no fault. A submit of a ring
+ * tells no error, but how many requests were not taken; and `file_ring_next` what is said of one.
+ */
 #define OS_CALLS(CALL)                                                                 \
     CALL(resize, ENOMEM)                                                               \
     CALL(pipe, EMFILE, ENFILE)                                                         \
@@ -92,6 +94,10 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(file_rename, ENOENT, EACCES, EXDEV, EIO)                                      \
     CALL(file_mkdir, EEXIST, ENOSPC, EACCES)                                           \
     CALL(file_scan, EIO, ENOENT)                                                       \
+    CALL(file_ring_open, ENOSYS, EPERM, ENOMEM, EMFILE)                                \
+    CALL(file_ring_submit, EAGAIN)                                                     \
+    CALL(file_ring_next, EAGAIN, EINTR, ECANCELED, ENOMEM, EINVAL, EOPNOTSUPP)         \
+    CALL(file_ring_cancel, EBUSY)                                                      \
     CALL(backend_open, EMFILE, ENFILE, ENOMEM)                                         \
     CALL(backend_reopen, EMFILE, ENOMEM)                                               \
     CALL(backend_add, ENOMEM, ENOSPC, EPERM)                                           \

@@ -33,6 +33,7 @@ eddy_loop *test_loop_open_with(eddy_loop_config config) {
     struct checked_loop *it = calloc(1, sizeof *it);
     ck_assert_ptr_nonnull(it);
     config.backend = test_backend;
+    if (config.files == EDDY_FILES_POOL) config.files = test_files;
     int err = eddy_loop_open(&it->loop, &config);
     ck_assert_int_eq(err, 0);
     eddy_hook_init(&it->hook, it->loop);

@@ -11,6 +11,9 @@ Suite *make_suite(void);
 /* The backend under test, or NULL in a suite that has nothing to do with backends. */
 extern const char *test_backend;
 
+/* Who does its loops' file requests: eddy_loop_config.files, unless a test says otherwise. */
+extern eddy_files_kind test_files;
+
 /* A loop on the backend under test whose every turn is followed by eddy_loop_verify(). */
 eddy_loop *test_loop_open(void);
 eddy_loop *test_loop_open_with(eddy_loop_config config); /* the backend is filled in */
