@@ -8,7 +8,10 @@
 
 static const char usage[] =
     "usage: eddy backends\n\n"
-    "Lists the backends of this binary, best first: the first one is the default.\n"
+    "Lists the backends of this binary, best first: the first one is the default; and who may do "
+    "the\n"
+    "file requests of a loop: the pool, which is the default, or a ring, where the kernel lets "
+    "it.\n"
     "  edge       watchers that are told once per arrival\n"
     "  one-shot   watchers that are told once until armed again\n"
     "  nest       has a descriptor that another loop can watch\n"
@@ -18,6 +21,22 @@ static const char usage[] =
 
 static const char *answer(unsigned capabilities, unsigned bit) {
     return (capabilities & bit) != 0 ? "yes" : "no";
+}
+
+/* Asked of a loop, as only the kernel knows. */
+static void tell_files(void) {
+    eddy_loop *loop;
+    const char *reason = "a loop cannot be opened";
+    eddy_files_kind kind = EDDY_FILES_POOL;
+    if (eddy_loop_open(&loop, &(eddy_loop_config){.files = EDDY_FILES_URING}) == 0) {
+        kind = eddy_loop_files(loop, &reason);
+        eddy_loop_close(loop);
+    }
+    printf("\nfiles: pool");
+    if (kind == EDDY_FILES_URING)
+        printf(", uring\n");
+    else
+        printf("; not uring: %s\n", reason);
 }
 
 int backends_main(int argc, char **argv) {
@@ -41,5 +60,6 @@ int backends_main(int argc, char **argv) {
                answer(can, EDDY_CAN_ONESHOT), answer(can, EDDY_CAN_NEST),
                answer(can, EDDY_CAN_BATCH), answer(can, EDDY_CAN_HANGUP), largest);
     }
+    tell_files();
     return 0;
 }

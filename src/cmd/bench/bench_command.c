@@ -2,6 +2,7 @@
 #include "bench_command.h"
 #include "advise.h"
 #include "costs.h"
+#include "files.h"
 #include "merge.h"
 #include "models.h"
 #include "workloads.h"
@@ -18,6 +19,8 @@ struct bench {
 static const struct bench benches[] = {
     {"backends", bench_backends_main, "the backends of this binary, on the same workloads"},
     {"models", bench_models_main, "models of servers: a thread for each, an event loop, and more"},
+    {"files", bench_files_main,
+     "who does a loop's file requests: threads, or the kernel by itself"},
     {"costs", bench_costs_main, "what memory, system calls and I/O cost on this machine"},
     {"advise", bench_advise_main, "which backend to take here, in three sentences"},
     {"merge", bench_merge_main, "one page of the reports of several machines"},

@@ -20,10 +20,11 @@ _eddy_value_of() {
 _eddy_complete_value() {
     local program=$1 option=$2 value=$3 help=$4 current=$5 words=
     case $option in
-    --backend) words=$("$program" backends 2> /dev/null | sed '1d; s/ .*//') ;;
+    --backend) words=$("$program" backends 2> /dev/null | sed -n '2,/^$/s/ .*//p') ;;
     --model) words=$(_eddy_names models <<< "$help") ;;
     --log) words='none common combined json' ;;
     --wait) words='random fixed' ;;
+    --files) words='pool uring' ;;
     --host) mapfile -t COMPREPLY < <(compgen -A hostname -- "$current") && return ;;
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") && return ;;
     --cache-control | --metrics) return ;;

@@ -60,6 +60,7 @@ static void merge_metrics(eddy_metrics *to, const eddy_metrics *from) {
     to->file_attempts += from->file_attempts;
     to->file_hits += from->file_hits;
     to->jobs += from->jobs;
+    to->ring_jobs += from->ring_jobs;
     to->allocations += from->allocations;
     to->active += from->active;
     to->timers_active += from->timers_active;

@@ -202,6 +202,7 @@ static void put_metrics(struct text *text, const eddy_metrics *it) {
               it->file_attempts);
     put_count(text, "file_hits_total", "File requests done without a thread.", it->file_hits);
     put_count(text, "jobs_total", "Jobs handed to the pool.", it->jobs);
+    put_count(text, "ring_jobs_total", "File requests done by the loops' rings.", it->ring_jobs);
     put_count(text, "allocations_total", "Calls of the loops' allocators.", it->allocations);
     put_gauge(text, "active", "Handles and requests that keep loops alive.", it->active);
     put_gauge(text, "timers_active", "Timers that are started.", it->timers_active);

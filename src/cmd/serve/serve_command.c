@@ -82,6 +82,9 @@ static void print_banner(const struct program *program) {
     system_say("serving %s on%s (%s, %u loop%s)", options->directory, urls,
                eddy_loop_backend(program->threads[0].server.context.loop)->name, options->loops,
                options->loops == 1 ? "" : "s");
+    const char *reason;
+    (void)eddy_loop_files(program->threads[0].server.context.loop, &reason);
+    if (reason != NULL) system_say("files by the pool: %s", reason);
 }
 
 /* All that only root can open is open, and there is no thread yet. */

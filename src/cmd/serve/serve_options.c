@@ -24,16 +24,6 @@ static bool set_port(void *to, const char *value) {
     return command_line_number(value, 0, 65535, &options->port);
 }
 
-/* A path that begins with "@" can be written as "./@". */
-int options_local_address(const char *local, struct sockaddr_storage *address) {
-    char name[256] = "";
-    size_t length = strlen(local);
-    if (local[0] != '@' || length > sizeof name)
-        return eddy_address_of_name(address, local, length);
-    memcpy(name + 1, local + 1, length - 1);
-    return eddy_address_of_name(address, name, length);
-}
-
 static bool set_unix(void *to, const char *value) {
     struct options *options = to;
     struct sockaddr_storage address;
@@ -59,6 +49,11 @@ static bool set_backend(void *to, const char *value) {
     for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++)
         if (strcmp(backend.name, value) == 0) return true;
     return false;
+}
+
+static bool set_files(void *to, const char *value) {
+    ((struct options *)to)->files = strcmp(value, "uring") == 0;
+    return strcmp(value, "pool") == 0 || strcmp(value, "uring") == 0;
 }
 
 static bool set_loops(void *to, const char *value) {
@@ -246,6 +241,9 @@ static const struct option_rule rules[] = {
      "run so many loops, a thread and a listener each (default 1)"},
     {"pool-threads", "N", "a number from 1 to 256", set_pool_threads,
      "read files on at most so many threads (default 4)"},
+    {"files", "WHO", "\"pool\" or \"uring\"", set_files,
+     "have what is not cached read by threads (pool, the default)" COMMAND_LINE_INDENT
+     "or by the kernel (uring), where it lets us"},
     {"max-connections", "N", "a number from 1 to 1000000", set_connections_max,
      "serve so many at once, further ones wait (default: what" COMMAND_LINE_INDENT
      "the limit of open descriptors allows)"},

@@ -2,6 +2,7 @@
 #ifndef EDDY_CMD_SERVE_SERVE_OPTIONS_H
 #define EDDY_CMD_SERVE_SERVE_OPTIONS_H
 
+#include <eddy.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ struct options {
     const char *backend; /* NULL: the best */
     unsigned port;       /* 0: the kernel picks one */
     bool names_port;     /* --host or --port was given */
+    eddy_files_kind files;
     unsigned loops;
     unsigned pool_threads;
     unsigned connections_max; /* of all loops together; 0: as many as descriptors allow */
@@ -48,7 +50,8 @@ struct options {
  * that says what is wrong and what would be right. The strings of `*options` point into `argv`. */
 int options_parse(struct options *options, int argc, char **argv, char *error, size_t error_size);
 
-/* The address of one of `locals`. Returns its length, or as eddy_address_of_name. */
+/* local_address.c: the address of one of `locals`. Returns its length, or as eddy_address_of_name.
+ */
 int options_local_address(const char *local, struct sockaddr_storage *address);
 
 /* Writes the help of `eddy serve`, made from the same table that the parser reads. */

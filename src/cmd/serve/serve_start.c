@@ -139,6 +139,7 @@ int program_open_servers(struct program *program) {
         struct server_config config = {
             .root = program->root,
             .backend = options->backend,
+            .files = options->files,
             .pool = program->pool,
             .connections_max = connections / options->loops + (i < connections % options->loops),
             .timeout_ns = options->timeout_s * EDDY_NS_PER_S,

@@ -85,6 +85,7 @@ int server_open(struct server *server, const struct server_config *config) {
      * in the processor's caches. */
     eddy_loop_config loop_config = {
         .backend = config->backend,
+        .files = config->files,
         .pool = config->pool,
         .events_per_turn = 32,
     };

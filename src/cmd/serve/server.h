@@ -46,6 +46,7 @@ enum { SERVER_LISTENERS_MAX = 16 };
 struct server_config {
     int root; /* the directory; stays the caller's */
     const char *backend;
+    eddy_files_kind files;
     eddy_pool *pool;
     unsigned connections_max;
     int64_t timeout_ns;
