@@ -53,7 +53,7 @@ class Completion(unittest.TestCase):
 
     def test_values(self):
         backends = subprocess.run([PROGRAM, 'backends'], stdout=subprocess.PIPE, encoding='utf-8').stdout
-        names = [it.split()[0] for it in backends.splitlines()[1:]]
+        names = [it.split()[0] for it in backends.split('\n\n')[0].splitlines()[1:]]
         said = ask('serve --backend EMPTY', 'serve --backend = EMPTY', 'serve --backend =', 'show --backend ep',
             'serve --log c', 'bench models --model fo', 'serve --port EMPTY', 'serve -p EMPTY', 'serve --gr',
             'nothing EMPTY')
