@@ -124,5 +124,6 @@ extern const struct eddy_backend eddy_backend_epoll;
 extern const struct eddy_backend eddy_backend_kqueue;
 extern const struct eddy_backend eddy_backend_poll;
 extern const struct eddy_backend eddy_backend_select;
+extern const struct eddy_backend eddy_backend_io_uring;
 
 #endif

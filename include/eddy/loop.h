@@ -37,7 +37,7 @@ enum {
 };
 
 typedef struct eddy_backend_info {
-    const char *name;      /* "epoll", "kqueue", "poll", "select" */
+    const char *name;      /* "epoll", "kqueue", "poll", "select", "io_uring" */
     unsigned capabilities; /* EDDY_CAN_… */
     int fd_max;            /* the largest descriptor it can watch; INT_MAX: no limit of its own */
 } eddy_backend_info;

@@ -33,6 +33,8 @@ CONDITIONS = {
     "platform/kqueue_filters.h": "EDDY_HAS_KQUEUE",
     "platform/poll.c": "EDDY_HAS_POLL",
     "platform/select.c": "EDDY_HAS_SELECT",
+    "platform/io_uring.c": "EDDY_HAS_IO_URING",
+    "platform/io_uring_polls.h": "EDDY_HAS_IO_URING",
     "platform/ring.c": "defined(HAVE_IO_URING)",
     "platform/ring.h": "defined(HAVE_IO_URING)",
     "platform/backtrace.c": "!defined(EDDY_NO_POOL)",
@@ -81,7 +83,7 @@ SOURCE_HEAD = """\
  *   EDDY_NO_TRACE        without traces, statistics and watchdogs
  *   EDDY_NO_NAMES, EDDY_SMALL   without texts of what must hold, and what is there for speed alone
  *   EDDY_TINY            all these four, and the best backend alone
- *   EDDY_NO_EPOLL, EDDY_NO_KQUEUE, EDDY_NO_POLL, EDDY_NO_SELECT  without that backend
+ *   EDDY_NO_EPOLL, EDDY_NO_KQUEUE, EDDY_NO_POLL, EDDY_NO_SELECT, EDDY_NO_IO_URING  without that backend
  *   EDDY_CHECKS          finds more misuse, for development
  *   EDDY_OWN_BACKENDS    eddy_backend_table (platform/backend.h) is defined elsewhere, and
  *                        may name those that are here

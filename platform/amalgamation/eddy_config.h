@@ -87,6 +87,12 @@
 #else
 #define EDDY_HAS_SELECT 0
 #endif
+/* Linux 6.1 and later, for comparison. */
+#if defined(HAVE_IO_URING) && defined(IORING_SETUP_DEFER_TASKRUN) && !defined(EDDY_NO_IO_URING)
+#define EDDY_HAS_IO_URING 1
+#else
+#define EDDY_HAS_IO_URING 0
+#endif
 #ifdef EDDY_TINY /* the best */
 #if EDDY_HAS_EPOLL || EDDY_HAS_KQUEUE
 #undef EDDY_HAS_POLL
@@ -95,6 +101,10 @@
 #if EDDY_HAS_EPOLL || EDDY_HAS_KQUEUE || EDDY_HAS_POLL
 #undef EDDY_HAS_SELECT
 #define EDDY_HAS_SELECT 0
+#endif
+#if EDDY_HAS_EPOLL || EDDY_HAS_KQUEUE || EDDY_HAS_POLL || EDDY_HAS_SELECT
+#undef EDDY_HAS_IO_URING
+#define EDDY_HAS_IO_URING 0
 #endif
 #if !EDDY_HAS_KQUEUE
 #define EDDY_NO_SPLIT
@@ -110,6 +120,6 @@
 #define EDDY_ONE_BACKEND eddy_backend_select
 #endif
 #endif
-#if !EDDY_HAS_EPOLL && !EDDY_HAS_KQUEUE && !EDDY_HAS_POLL && !EDDY_HAS_SELECT
+#if !EDDY_HAS_EPOLL && !EDDY_HAS_KQUEUE && !EDDY_HAS_POLL && !EDDY_HAS_SELECT && !EDDY_HAS_IO_URING
 #error "eddy needs a backend"
 #endif

@@ -16,5 +16,8 @@ const struct eddy_backend *const eddy_backend_table[] = {
 #if EDDY_HAS_SELECT
     &eddy_backend_select,
 #endif
+#if EDDY_HAS_IO_URING
+    &eddy_backend_io_uring,
+#endif
     NULL,
 };

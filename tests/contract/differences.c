@@ -51,6 +51,14 @@ static const struct nature natures[] = {
      .tells_loss = true,
      .grows = true},
     {.backend = "select", .fd_max = FD_SETSIZE - 1, .tells_loss = true},
+    {.backend = "io_uring",
+     .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_NEST | EDDY_CAN_BATCH |
+                     EDDY_CAN_HANGUP | BACKEND_TELLS_EACH_WRITE,
+     .fd_max = INT_MAX - 1,
+     .pipe_end_hint = EDDY_HANGUP,
+     .pipe_error_hint = EDDY_ERROR,
+     .tells_loss = true,
+     .grows = true},
     {.backend = "sim",
      .capabilities = EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_HANGUP | BACKEND_TELLS_EACH_WRITE,
      .fd_max = 1023,
@@ -121,6 +129,8 @@ START_TEST(broken_pipe_is_seen_from_outside_or_not) {
         struct pollfd outer = {.fd = it->backend->descriptor(it->state), .events = POLLIN};
         add(it, ends[1], EDDY_WRITE);
         for (int i = 0; i < 3; i++) {
+            if (it->backend->has_unshown != NULL)
+                ck_assert(it->backend->has_unshown(it->state) == nature()->hides_broken_pipe);
             ck_assert_int_eq(poll(&outer, 1, 0), nature()->hides_broken_pipe ? 0 : 1);
             ck_assert_uint_ne(told(it, ends[1], 0) & EDDY_WRITE, 0);
         }

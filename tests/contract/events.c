@@ -264,6 +264,39 @@ START_TEST(hangup_that_was_asked_for_is_told_without_reading) {
 }
 END_TEST
 
+/* Clauses 1 and 2. What was not asked for neither tells anything nor ends a wait: the other side
+ * sends no more, which does not make room. And then it reads. */
+START_TEST(a_full_writer_waits_though_its_reader_sends_no_more) {
+    static const unsigned modes[] = {0, EDDY_EDGE, EDDY_ONESHOT};
+    struct tested *it = tested_open();
+    bool can_both = can(it, EDDY_CAN_EDGE) && can(it, EDDY_CAN_ONESHOT);
+    for (int i = 0; i < (can_both ? 3 : 1); i++) {
+        unsigned wanted = EDDY_WRITE | modes[i];
+        int ends[2];
+        test_socket_pair(ends);
+        fill(ends[0]);
+        if (i > 0) add(it, ends[0], wanted);
+        shutdown(ends[1], SHUT_WR);
+        if (i == 0) add(it, ends[0], wanted);
+        ck_silent(it);
+        int64_t start_ns = test_now_ns();
+        ck_assert_int_eq(wait_once(it, RECORDS_MAX, 5 * MS), 0);
+        ck_assert_int_ge(test_now_ns() - start_ns, 5 * MS);
+        for (int turn = 0; turn < 3; turn++) {
+            drain(ends[1]);
+            ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
+            if (i == 0) ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
+            fill(ends[0]);
+            ck_silent(it);
+            if (i > 0) modify(it, ends[0], wanted, wanted);
+        }
+        remove_fd(it, ends[0], wanted);
+        close_both(ends);
+    }
+    tested_close(it);
+}
+END_TEST
+
 START_TEST(edge_is_told_once_per_arrival) {
     struct tested *it = tested_open();
     if (can(it, EDDY_CAN_EDGE)) {
@@ -450,6 +483,7 @@ Suite *make_suite(void) {
            error_makes_a_blocked_writer_writable, broken_pipe_can_be_added_and_is_writable,
            hangup_comes_with_data_still_to_read,
            reset_connection_is_told_in_every_direction_asked_for,
+           a_full_writer_waits_though_its_reader_sends_no_more,
            hangup_that_was_asked_for_is_told_without_reading);
     ck_add(suite, "edge and one-shot", edge_is_told_once_per_arrival,
            edges_of_both_directions_are_apart, oneshot_is_silent_after_one_record_until_modify,

@@ -2,9 +2,12 @@
 #include "contract.h"
 
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static int open_descriptors(void) {
@@ -233,6 +236,113 @@ START_TEST(descriptor_can_be_watched_by_another_backend) {
 }
 END_TEST
 
+/* --- Threads --- */
+
+struct part {
+    struct tested *it;
+    int fd;
+    void (*run)(struct part *part);
+};
+
+static void *run_part(void *argument) {
+    struct part *part = argument;
+    part->run(part);
+    return NULL;
+}
+
+static _Atomic(long) waiter; /* its number, for the system that tells what it does */
+
+static void await_shown(struct part *part) {
+    struct pollfd outer = {.fd = part->fd, .events = POLLIN};
+#ifdef __linux__
+    waiter = syscall(SYS_gettid);
+#else
+    waiter = 1;
+#endif
+    while (poll(&outer, 1, 10000) < 0 && errno == EINTR) continue;
+    if (!(outer.revents & POLLIN)) part->fd = -1;
+}
+
+/* Until it sleeps; where the system does not tell, until it is about to. */
+static void await_waiter(void) {
+    char path[64], state = 'R';
+    while (waiter == 0) sched_yield();
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", waiter);
+    for (FILE *file; state != 'S' && (file = fopen(path, "r")) != NULL; fclose(file))
+        if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) state = 'S';
+}
+
+/* Somebody who waits for the descriptor in another thread already sees what comes: an event of what
+ * was added before, what is added then, and a change. */
+START_TEST(descriptor_wakes_whoever_waits_for_it_already) {
+    struct tested *it = tested_open();
+    for (int i = 0; can(it, EDDY_CAN_NEST) && i < 3; i++) {
+        int ends[2];
+        test_socket_pair(ends);
+        struct part part = {it, it->backend->descriptor(it->state), await_shown};
+        pthread_t thread;
+        if (i != 1) add(it, ends[0], EDDY_READ);
+        waiter = 0;
+        ck_assert_int_eq(pthread_create(&thread, NULL, run_part, &part), 0);
+        await_waiter();
+        if (i == 0) put(ends[1], "x");
+        if (i == 1) add(it, ends[0], EDDY_WRITE);
+        if (i == 2) modify(it, ends[0], EDDY_READ, EDDY_WRITE);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_int_ge(part.fd, 0);
+        ck_assert_uint_eq(told(it, ends[0], 0), i == 0 ? EDDY_READ : EDDY_WRITE);
+        remove_fd(it, ends[0], i == 0 ? EDDY_READ : EDDY_WRITE);
+        close_both(ends);
+    }
+    tested_close(it);
+}
+END_TEST
+
+static void add_in_thread(struct part *part) {
+    add(part->it, part->fd, EDDY_READ);
+}
+
+static void add_and_wait_in_thread(struct part *part) {
+    add(part->it, part->fd, EDDY_READ);
+    wait_once(part->it, RECORDS_MAX, 0);
+    modify(part->it, part->fd, EDDY_READ, BOTH);
+    ck_assert_uint_eq(told(part->it, part->fd, -1), EDDY_WRITE);
+    modify(part->it, part->fd, BOTH, EDDY_READ);
+    wait_once(part->it, RECORDS_MAX, 0);
+}
+
+/* Whoever has it is its thread, and may hand it on: opened here, used there, and here again, when
+ * that thread has ended. */
+START_TEST(a_loop_goes_on_in_another_thread) {
+    void (*const parts[])(struct part *) = {add_in_thread, add_and_wait_in_thread};
+    for (int i = 0; i < 4; i++) {
+        struct tested *it = tested_open();
+        int own[2], ends[2];
+        test_socket_pair(own);
+        test_socket_pair(ends);
+        if (i >= 2) {
+            add(it, own[0], EDDY_READ);
+            wait_once(it, RECORDS_MAX, 0);
+        }
+        struct part part = {it, ends[0], parts[i % 2]};
+        pthread_t thread;
+        ck_assert_int_eq(pthread_create(&thread, NULL, run_part, &part), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_silent(it);
+        put(ends[1], "x");
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
+        modify(it, ends[0], EDDY_READ, BOTH);
+        ck_assert_uint_eq(told(it, ends[0], -1), BOTH);
+        remove_fd(it, ends[0], BOTH);
+        if (i >= 2) put(own[1], "x");
+        if (i >= 2) ck_assert_uint_eq(told(it, own[0], -1), EDDY_READ);
+        close_both(ends);
+        close_both(own);
+        tested_close(it);
+    }
+}
+END_TEST
+
 START_TEST(two_of_a_kind_do_not_share_anything) {
     struct tested *first = tested_open(), *second = tested_open();
     int ends[2];
@@ -258,6 +368,8 @@ Suite *make_suite(void) {
     ck_add(suite, "fork", forked_child_begins_anew_and_leaves_the_parent_alone,
            reopen_that_fails_can_be_closed, what_was_reserved_is_added_without_memory);
     ck_add(suite, "nesting", descriptor_is_readable_when_there_are_records,
-           descriptor_shows_changes_without_a_wait, descriptor_can_be_watched_by_another_backend);
+           descriptor_shows_changes_without_a_wait, descriptor_can_be_watched_by_another_backend,
+           descriptor_wakes_whoever_waits_for_it_already);
+    ck_add(suite, "threads", a_loop_goes_on_in_another_thread);
     return suite;
 }
