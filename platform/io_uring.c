@@ -103,24 +103,33 @@ static void uring_skip(struct uring_state *it) {
 /* Enters until the kernel has taken everything and has nothing more to say of it. */
 static int uring_settle(struct uring_state *it) {
     int err = 0;
-    while (err == 0 && (ring_waiting(&it->ring) > 0 || ring_needs_enter(&it->ring)))
+    while (err == 0 && (ring_waiting(&it->ring) > 0 || ring_needs_enter(&it->ring))) {
         err = uring_enter(it, false, 0);
+        if (err == -EINTR) err = 0;
+    }
     if (err == 0) uring_skip(it);
     return err;
 }
 
 /* --- To be watched by others --- */
 
+static int uring_ask_all(struct uring_state *it) {
+    int err = it->ring.fd < 0 ? uring_make_again(it) : 0;
+    while (err == 0 && it->due.first >= 0) {
+        uring_ask(it, URING_REQUESTS);
+        err = uring_settle(it);
+    }
+    return err;
+}
+
 /* Whoever watches the event's descriptor is told of each completion, and of what waits for this
  * thread to become one. What was taken, and what nobody listens to, is not to be seen any more. */
 static int uring_show(struct uring_state *it) {
     static const uint64_t one = 1;
     if (!it->is_shown) return 0;
-    int err = it->ring.fd < 0 ? uring_make_again(it) : 0;
-    do {
-        if (err == 0) uring_ask(it, URING_REQUESTS);
-        if (err == 0) err = uring_settle(it);
-    } while (err == 0 && it->due.first >= 0);
+    int err = uring_ask_all(it);
+    if (uring_is_lost(err)) err = uring_ask_all(it);
+    if (err == 0) err = uring_settle(it);
     if (err < 0 || ring_completions(&it->ring) > 0) return err;
     uint64_t count;
     (void)eddy_os_read(it->event_fd, &count, sizeof count);
@@ -256,20 +265,22 @@ static int uring_modify(void *state, int fd, unsigned old_events, unsigned event
  * nothing to tell. A wait that ends with what turns out to be nothing is over, as by a signal: the
  * loop waits again. */
 static int uring_turn(struct uring_state *it, int64_t timeout_ns) {
-    for (;;) {
+    int err = it->ring.fd < 0 ? uring_make_again(it) : 0;
+    while (err == 0) {
         bool is_held = ring_needs_enter(&it->ring);
         it->is_stale = is_held || ring_completions(&it->ring) > 0;
         bool is_noisy = uring_ask(it, it->capacity - it->count);
         bool waits =
             !it->is_stale && !is_noisy && it->due.first < 0 && it->count == 0 && timeout_ns != 0;
         bool enters = waits || is_held || ring_waiting(&it->ring) > 0;
-        int err = enters ? uring_enter(it, waits, timeout_ns) : 0;
-        if (err < 0) return err;
-        uring_take_all(it);
+        if (enters) err = uring_enter(it, waits, timeout_ns);
+        if (it->ring.fd >= 0) uring_take_all(it);
+        if (err == -EINTR) return 0;
         if (it->count == it->capacity || (waits && it->count > 0)) return 0;
         if (!enters && !it->is_stale) return 0;
-        if (waits && ring_waiting(&it->ring) == 0) timeout_ns = 0;
+        if (err == 0 && waits && ring_waiting(&it->ring) == 0) timeout_ns = 0;
     }
+    return err;
 }
 
 static int uring_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
@@ -279,11 +290,8 @@ static int uring_wait(void *state, struct eddy_record *records, int capacity, in
     it->capacity = capacity;
     it->wait++;
     uring_join_queues(it);
-    int err = -EEXIST;
-    for (int tries = 0; tries < 2 && (err == -EEXIST || err == -EBADR); tries++) {
-        err = it->ring.fd < 0 ? uring_make_again(it) : 0;
-        if (err == 0) err = uring_turn(it, timeout_ns);
-    }
+    int err = uring_turn(it, timeout_ns);
+    if (uring_is_lost(err)) err = uring_turn(it, timeout_ns);
     if (err == 0) err = uring_show(it);
     return it->count > 0 ? it->count : err; /* it fails the next wait as well */
 }

@@ -169,17 +169,22 @@ static inline int uring_make_again(struct uring_state *it) {
     return 0;
 }
 
+/* With that error the ring was closed: a new one may be tried. */
+static inline bool uring_is_lost(int err) {
+    return err == -EEXIST || err == -EBADR;
+}
+
 /* Takes all that was queued in the ring to the kernel, and waits for a completion if `waits`. */
 static inline int uring_enter(struct uring_state *it, bool waits, int64_t timeout_ns) {
     if (!it->is_enabled) {
         int err = uring_register(it, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-        if (err < 0) return uring_lose(it, err);
+        if (err < 0) return err;
         it->is_enabled = true;
     }
     if (timeout_ns > BACKEND_TIMEOUT_MAX_NS) timeout_ns = BACKEND_TIMEOUT_MAX_NS;
     int taken = eddy_os_ring_enter(&it->ring, waits ? 1 : 0, timeout_ns);
-    if (taken >= 0 || taken == -ETIME || taken == -EINTR) return 0;
-    if (taken == -EEXIST || taken == -EBADR) return uring_lose(it, taken);
+    if (taken >= 0 || taken == -ETIME) return 0;
+    if (uring_is_lost(taken)) return uring_lose(it, taken);
     return taken;
 }
 
