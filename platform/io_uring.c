@@ -100,12 +100,17 @@ static void uring_skip(struct uring_state *it) {
         ring_advance(&it->ring, 1);
 }
 
-/* Enters until the kernel has taken everything and has nothing more to say of it. */
+/* Enters until the kernel has taken everything and has nothing more to say of it, some twenty
+ * completions at a time. That there is more is set by who makes it so after it is so, and remains
+ * set if it was seen to in between: when nothing comes of it, it is not true. */
 static int uring_settle(struct uring_state *it) {
     int err = 0;
-    while (err == 0 && (ring_waiting(&it->ring) > 0 || ring_needs_enter(&it->ring))) {
+    bool goes_on = true;
+    while (err == 0 && (ring_waiting(&it->ring) > 0 || (goes_on && ring_needs_enter(&it->ring)))) {
+        unsigned before = ring_completions(&it->ring);
         err = uring_enter(it, false, 0);
         if (err == -EINTR) err = 0;
+        goes_on = err == 0 && ring_completions(&it->ring) != before;
     }
     if (err == 0) uring_skip(it);
     return err;
@@ -125,7 +130,6 @@ static int uring_ask_all(struct uring_state *it) {
 /* Whoever watches the event's descriptor is told of each completion, and of what waits for this
  * thread to become one. What was taken, and what nobody listens to, is not to be seen any more. */
 static int uring_show(struct uring_state *it) {
-    static const uint64_t one = 1;
     if (!it->is_shown) return 0;
     int err = uring_ask_all(it);
     if (uring_is_lost(err)) err = uring_ask_all(it);
@@ -133,8 +137,7 @@ static int uring_show(struct uring_state *it) {
     if (err < 0 || ring_completions(&it->ring) > 0) return err;
     uint64_t count;
     (void)eddy_os_read(it->event_fd, &count, sizeof count);
-    if (ring_needs_enter(&it->ring)) (void)eddy_os_write(it->event_fd, &one, sizeof one);
-    return 0;
+    return uring_settle(it); /* what came before that is told of once more, as a completion */
 }
 
 static int uring_descriptor(void *state) {
@@ -266,15 +269,17 @@ static int uring_modify(void *state, int fd, unsigned old_events, unsigned event
  * loop waits again. */
 static int uring_turn(struct uring_state *it, int64_t timeout_ns) {
     int err = it->ring.fd < 0 ? uring_make_again(it) : 0;
+    bool goes_on = true; /* as in uring_settle */
     while (err == 0) {
-        bool is_held = ring_needs_enter(&it->ring);
+        bool is_held = goes_on && ring_needs_enter(&it->ring);
         it->is_stale = is_held || ring_completions(&it->ring) > 0;
         bool is_noisy = uring_ask(it, it->capacity - it->count);
         bool waits =
             !it->is_stale && !is_noisy && it->due.first < 0 && it->count == 0 && timeout_ns != 0;
         bool enters = waits || is_held || ring_waiting(&it->ring) > 0;
         if (enters) err = uring_enter(it, waits, timeout_ns);
-        if (it->ring.fd >= 0) uring_take_all(it);
+        goes_on = it->ring.fd >= 0 && ring_completions(&it->ring) > 0;
+        if (goes_on) uring_take_all(it);
         if (err == -EINTR) return 0;
         if (it->count == it->capacity || (waits && it->count > 0)) return 0;
         if (!enters && !it->is_stale) return 0;

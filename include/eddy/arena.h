@@ -65,6 +65,7 @@ EDDY_API size_t eddy_arena_peak(const eddy_arena *arena);
 #define EDDY_LOOP_SELECT_BYTES            (9 * (size_t)1024) /* FD_SETSIZE being 1,024 */
 #define EDDY_LOOP_KQUEUE_BYTES(descriptors, events_per_turn) \
     (28 * (size_t)(descriptors) + 64 * (size_t)(events_per_turn))
+#define EDDY_LOOP_IO_URING_BYTES(descriptors) (128 + 32 * (size_t)(descriptors))
 
 /* The first stream, with eddy_loop_config.read_buffer_bytes for all, which eddy_stream_read_into
  * does not take. A stream itself is the program's, and takes a timer while it has a deadline. */

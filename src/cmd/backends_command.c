@@ -2,6 +2,7 @@
 #include "backends_command.h"
 
 #include <eddy.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,28 @@ static void tell_files(void) {
         printf("; not uring: %s\n", reason);
 }
 
+const char *backends_refusal(int error) {
+    switch (error) {
+    case -ENOSYS:
+    case -ENOTSUP:
+        return "this kernel does not have it, or is too old";
+    case -EPERM:
+    case -EACCES:
+        return "this kernel, or a sandbox, does not allow it";
+    default:
+        return NULL;
+    }
+}
+
+/* What is in the binary may be refused all the same. */
+static void print_refusal(const char *name) {
+    eddy_loop *loop;
+    int err = eddy_loop_open(&loop, &(eddy_loop_config){.backend = name});
+    if (err == 0) (void)eddy_loop_close(loop);
+    const char *why = backends_refusal(err);
+    if (why != NULL) printf("%s cannot be used here: %s\n", name, why);
+}
+
 int backends_main(int argc, char **argv) {
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         fputs(usage, stdout);
@@ -60,6 +83,7 @@ int backends_main(int argc, char **argv) {
                answer(can, EDDY_CAN_ONESHOT), answer(can, EDDY_CAN_NEST),
                answer(can, EDDY_CAN_BATCH), answer(can, EDDY_CAN_HANGUP), largest);
     }
+    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++) print_refusal(backend.name);
     tell_files();
     return 0;
 }

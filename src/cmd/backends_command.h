@@ -4,4 +4,8 @@
 
 int backends_main(int argc, char **argv);
 
+/* Why a loop on a backend that was named cannot be opened, in words; NULL: `error` is of something
+ * else than the backend. */
+const char *backends_refusal(int error);
+
 #endif

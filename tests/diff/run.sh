@@ -10,7 +10,12 @@ trap 'rm -rf "$out"' EXIT
 reference=
 for pair; do
     program=${pair%:*} backend=${pair##*:}
-    "$program" "$backend" "$first" "$count" $mode > "$out/$backend" || exit 1
+    "$program" "$backend" "$first" "$count" $mode > "$out/$backend"
+    case $? in
+    0) ;;
+    77) continue ;; # the kernel refuses that backend
+    *) exit 1 ;;
+    esac
     if [ -z "$reference" ]; then
         reference=$backend
     elif ! cmp -s "$out/$reference" "$out/$backend"; then

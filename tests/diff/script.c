@@ -78,6 +78,7 @@ int main(int argc, char **argv) {
         fputs("usage: script BACKEND FIRST COUNT [edge]\n", stderr);
         return 2;
     }
+    if (world_refuses(argv[1])) return 77;
     uint64_t first = strtoull(argv[2], NULL, 10), count = strtoull(argv[3], NULL, 10);
     unsigned capabilities = argc > 4 ? EDDY_CAN_EDGE | EDDY_CAN_ONESHOT | EDDY_CAN_HANGUP : 0;
     for (uint64_t i = 0; i < count; i++) run_seed(argv[1], first + i, capabilities);

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+bool world_refuses(const char *backend); /* by its kernel, or a sandbox */
 void world_begin(uint64_t seed);
 void world_end(void); /* everything that was opened has been closed, or it says so and aborts */
 

@@ -17,6 +17,13 @@ static int check(int result, const char *what) {
     abort();
 }
 
+bool world_refuses(const char *backend) {
+    eddy_loop *loop;
+    int err = eddy_loop_open(&loop, &(eddy_loop_config){.backend = backend});
+    if (err == 0) (void)eddy_loop_close(loop);
+    return err == -ENOSYS || err == -EPERM || err == -EACCES;
+}
+
 void world_begin(uint64_t seed) {
     (void)seed;
     signal(SIGPIPE, SIG_IGN);

@@ -13,6 +13,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     test_backend = argv[1];
+    if (seam_is_refused()) return 77;
     SRunner *runner = srunner_create(make_suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

@@ -45,6 +45,7 @@ struct fault_counts {
 
 /* Once, at the start: the backend that loops get, by its name. False: there is none. */
 bool seam_open(const char *backend);
+bool seam_is_refused(void); /* that backend, by the kernel or a sandbox */
 
 /* From here on calls are counted. No thread of the library may run. */
 void seam_arm(const struct fault *fault);

@@ -1,5 +1,7 @@
 /* seam_backend.c: the backend under test with the seam before it, as the only one that there is;
  * and what becomes of waits in which nothing happens. See seam.h. Threading: the loop's. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../platform/backend.h"
@@ -55,6 +57,22 @@ static int wait_some(void *state, struct eddy_record *records, int capacity, int
     seam_count_wait();
     if (timeout_ns > 0) seam_skip_time(timeout_ns - patience_ns);
     return 0;
+}
+
+static void *plain_resize(void *context, void *memory, size_t old_bytes, size_t new_bytes) {
+    (void)context;
+    (void)old_bytes;
+    if (new_bytes > 0) return realloc(memory, new_bytes);
+    free(memory);
+    return NULL;
+}
+
+bool seam_is_refused(void) {
+    void *state = calloc(1, real->state_bytes);
+    int err = state != NULL ? real->open(state, &(eddy_allocator){plain_resize, NULL}, 1) : -ENOMEM;
+    if (err == 0) real->close(state);
+    free(state);
+    return err == -ENOSYS || err == -EPERM || err == -EACCES;
 }
 
 bool seam_open_backend(const char *name) {

@@ -176,6 +176,7 @@ static size_t bound(const eddy_loop_config *config) {
     if (strcmp(test_backend, "poll") == 0) bytes += EDDY_LOOP_POLL_BYTES(descriptors);
     if (strcmp(test_backend, "select") == 0) bytes += EDDY_LOOP_SELECT_BYTES;
     if (strcmp(test_backend, "kqueue") == 0) bytes += EDDY_LOOP_KQUEUE_BYTES(descriptors, events);
+    if (strcmp(test_backend, "io_uring") == 0) bytes += EDDY_LOOP_IO_URING_BYTES(descriptors);
     return bytes;
 }
 

@@ -23,7 +23,8 @@ static bool is_linked(void) {
 START_TEST(a_loop_without_posts_has_no_pipe) {
     int before = descriptors_open();
     eddy_loop *loop = test_loop_open();
-    int own = strcmp(test_backend, "kqueue") == 0 ? 3 : strcmp(test_backend, "epoll") == 0 ? 1 : 0;
+    int own = test_backend_can(EDDY_CAN_NEST) ? 1 : 0; /* what another loop would watch */
+    if (strcmp(test_backend, "kqueue") == 0) own = 3;  /* on its double */
     if (!is_linked()) ck_assert_int_le(descriptors_open() - before, own);
     test_loop_close(loop);
     ck_assert_int_eq(descriptors_open(), before);

@@ -132,6 +132,34 @@ START_TEST(a_loop_without_epoll_takes_the_next_backend) {
 }
 END_TEST
 
+/* Who names it is told; nobody else takes it, or minds that it is not there. */
+#ifdef SYS_io_uring_setup
+static const long uring_calls[] = {SYS_io_uring_setup};
+#else
+static const long uring_calls[] = {-1};
+#endif
+
+START_TEST(io_uring_that_is_refused_is_not_replaced) {
+    static const int errors[] = {ENOSYS, EPERM, EACCES, EMFILE, ENOMEM};
+    static const int told[] = {ENOSYS, EPERM, EPERM, EMFILE, ENOMEM};
+    if (strcmp(test_backend, "io_uring") != 0) return;
+    for (int j = 0; j < 5; j++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            if (!refuse_calls(uring_calls, 1, errors[j])) namespace_refuse();
+            eddy_loop_config named = {.backend = "io_uring"};
+            child_assert(eddy_loop_open(&loop, &named) == -told[j]);
+            child_assert(eddy_loop_open(&loop, NULL) == 0);
+            use();
+            child_assert(eddy_loop_close(loop) == 0);
+            _exit(0);
+        }
+        if (!namespace_child_is_content(child, "a filter for system calls")) return;
+    }
+}
+END_TEST
+
 /* The eventfd is a choice: where there is none, the loop says so, and the pipe is there. */
 START_TEST(a_loop_without_eventfd_has_its_pipe) {
     static const long calls[] = {SYS_eventfd2};
@@ -160,6 +188,7 @@ Suite *make_suite(void) {
 #ifdef __linux__
     ck_add(suite, "refused", newer_calls_that_are_refused_are_got_over,
            a_kernel_without_anything_newer_is_enough, a_loop_without_epoll_takes_the_next_backend,
+           io_uring_that_is_refused_is_not_replaced,
            a_loop_without_eventfd_has_its_pipe);
 #endif
     return suite;

@@ -1,6 +1,7 @@
 /* serve_start.c: loops for the servers, and their listeners.
  * Invariant: of each address that is served each loop has a listener, and each socket a loop.
  * Threading: the main thread's, before there are others. */
+#include "../backends_command.h"
 #include "serve_program.h"
 
 #include <errno.h>
@@ -31,6 +32,14 @@ int program_fail(int error, const char *what, const char *name) {
     char text[64];
     fprintf(stderr, "eddy: cannot %s %s: %s\n", what, name,
             eddy_strerror(error, text, sizeof text));
+    return 1;
+}
+
+static int fail_loop(int error, const char *backend) {
+    const char *why = backend != NULL ? backends_refusal(error) : NULL;
+    if (why == NULL) return program_fail(error, "open", "a loop");
+    fprintf(stderr, "eddy: cannot wait with %s: %s; \"eddy backends\" lists others\n", backend,
+            why);
     return 1;
 }
 
@@ -158,7 +167,7 @@ int program_open_servers(struct program *program) {
             .grace_ns = options->grace_s > 0 ? options->grace_s * EDDY_NS_PER_S : 1,
         };
         err = server_open(&program->threads[i].server, &config);
-        if (err < 0) return program_fail(err, "open", "a loop");
+        if (err < 0) return fail_loop(err, options->backend);
         program->threads[program->opened++].program = program;
     }
     return 0;
