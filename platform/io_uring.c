@@ -1,9 +1,10 @@
 /* io_uring.c: the backend on the polls of Linux's io_uring: readiness, asked for through a ring.
  * For comparison: whoever wants it names it.
  *
- * A poll of io_uring tells once, or each time that something happens; there is none that tells for
- * as long as a descriptor is ready. So a level that was told is asked for anew by the next wait,
- * and an edge is one request that goes on. Requests go to the kernel along with a wait.
+ * A poll of io_uring tells once, or each time that something happens; none tells for as long as a
+ * descriptor is ready (IORING_POLL_ADD_LEVEL is refused when a poll is added). So a level that was
+ * told is asked for anew by the next wait, and an edge is one request that goes on. Requests go to
+ * the kernel along with a wait.
  *
  * Invariant: that of io_uring_polls.h; `due` holds what to ask for now, `told` what was told by the
  * last wait. Threading: loop thread only; the kernel binds a ring to the thread that enters it

@@ -43,7 +43,7 @@ calls() { # begin, end
         $1 == pid && index($0, "open") && index($0, to) {exit}
         inside && $1 == pid && $2 != "<..." {sub(/\(.*/, "", $2); print $2}
         $1 == pid && index($0, "open") && index($0, from) {inside = 1}' "$trace" |
-        sed -E -e 's/^(epoll_p?wait2?|ppoll|poll|pselect6|select)(_time64)?$/wait/' \
+        sed -E -e 's/^(epoll_p?wait2?|ppoll|poll|pselect6|select|io_uring_enter)(_time64)?$/wait/' \
             -e 's/^(recv|recvmsg|recvfrom)$/recv/' -e 's/^(send|sendmsg|sendto)$/send/'
 }
 

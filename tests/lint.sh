@@ -130,13 +130,13 @@ if [ -n "$build" ]; then
     python3 tests/symbols.py "$build" | grep -v '^symbols: ' | complain 'each public function has its version:'
     nm -D --defined-only "$build"/src/libeddy.so | awk '$2 != "A" {print $3}' | grep -v '^eddy_' |
         complain 'the shared library exports eddy_ names only:'
-    nm -D --defined-only "$build"/src/libeddy.so | awk '{print $3}' | grep -E '^eddy_(_|os_|backend_(epoll|kqueue|poll|select|table))' |
+    nm -D --defined-only "$build"/src/libeddy.so | awk '{print $3}' | grep -E '^eddy_(_|os_|backend_(epoll|kqueue|poll|select|io_uring|table))' |
         complain 'the shared library exports no inner names:'
     nm -g --defined-only "$build"/src/libeddy.a | awk 'NF == 3 {print $3}' | grep -vE '^eddy_|^_\.stapsdt\.base$' | # the latter is of USDT notes
         complain 'the static library has no global names but eddy_:'
     nm -u "$build"/src/libeddy.a | awk '
         /^[^ ].*:$/ {is_platform = /platform/; name = $0}
-        is_platform && $NF ~ /^eddy_/ && $NF !~ /^eddy_(os_|backend_(table|epoll|kqueue|poll|select)$)/ {print name " " $NF}' |
+        is_platform && $NF ~ /^eddy_/ && $NF !~ /^eddy_(os_|backend_(table|epoll|kqueue|poll|select|io_uring)$)/ {print name " " $NF}' |
         complain 'platform/ calls nothing of src:'
 
     # What a header calls private no program uses: they compile where it has another name.

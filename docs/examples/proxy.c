@@ -9,7 +9,7 @@
  * sends, a reset is passed on as a reset. SIGTERM or SIGINT ends accepting, and the program once
  * all connections have ended; a second one cuts them. Options:
  *
- *     -b BACKEND     epoll, kqueue, poll, select; the best that there is
+ *     -b BACKEND     epoll, kqueue, poll, select, io_uring; the best that there is
  *     -n COUNT       connections at once, of two descriptors each; others wait. 1000
  *     -i SECONDS     without a byte from either side, after which a connection is cut. 600
  *     -t SECONDS     in which an upstream has to connect. 3
