@@ -112,6 +112,7 @@ static int uring_settle(struct uring_state *it) {
         err = uring_enter(it, false, 0);
         if (err == -EINTR) err = 0;
         goes_on = err == 0 && ring_completions(&it->ring) != before;
+        if (goes_on) uring_skip(it);
     }
     if (err == 0) uring_skip(it);
     return err;
@@ -179,14 +180,24 @@ static int uring_open(void *state, const eddy_allocator *memory, int capacity) {
     return uring_make_ring(it);
 }
 
-/* The kernel lets go of a closed ring's files a moment later: so they are taken out before. */
+/* The kernel lets go of a closed ring's files a moment later: so they are taken out before. By
+ * name, as to look for any takes the kernel a time that is quadratic. */
+static void uring_cancel_all(struct uring_state *it) {
+    ring_withdraw(&it->ring);
+    for (unsigned fd = 0; fd < it->watches_capacity; fd++) {
+        struct uring_watch *watch = &it->watches[fd];
+        bool is_asked_for = (watch->flags & (URING_ARMED | URING_OUTDATED)) != 0;
+        watch->flags = 0;
+        if (!is_asked_for) continue;
+        if (ring_waiting(&it->ring) == it->ring.entries && uring_settle(it) < 0) return;
+        uring_cancel(it, uring_name((int)fd, watch->serial));
+    }
+    (void)uring_settle(it);
+}
+
 static void uring_close(void *state) {
     struct uring_state *it = state;
-    if (it->ring.fd >= 0 && it->is_enabled) {
-        ring_withdraw(&it->ring);
-        uring_cancel(it, 0, IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
-        (void)uring_settle(it);
-    }
+    if (it->ring.fd >= 0 && it->is_enabled) uring_cancel_all(it);
     eddy_os_ring_unmake(&it->ring);
     uring_hide(it);
     backend_free(&it->memory, it->watches, it->watches_capacity, sizeof *it->watches);
@@ -225,7 +236,7 @@ static int uring_remove(void *state, int fd, unsigned events) {
     if (!is_asked_for || it->ring.fd < 0) return 0;
     int err = ring_waiting(&it->ring) == it->ring.entries ? uring_settle(it) : 0;
     if (err == 0) {
-        uring_cancel(it, uring_name(fd, watch->serial), 0);
+        uring_cancel(it, uring_name(fd, watch->serial));
         err = uring_settle(it);
     }
     if (err < 0) uring_lose(it, err); /* with its ring it is closed, if not at once */

@@ -194,12 +194,11 @@ static inline uint64_t uring_name(int fd, uint32_t serial) {
     return (uint64_t)serial << 32 | (uint32_t)fd;
 }
 
-static inline void uring_cancel(struct uring_state *it, uint64_t name, unsigned how) {
+static inline void uring_cancel(struct uring_state *it, uint64_t name) {
     struct io_uring_sqe *sqe = eddy_os_ring_request(&it->ring);
     sqe->opcode = IORING_OP_ASYNC_CANCEL;
     sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
     sqe->addr = name;
-    sqe->cancel_flags = how;
     sqe->user_data = URING_NOBODY;
 }
 
@@ -223,7 +222,7 @@ static inline bool uring_ask(struct uring_state *it, int room) {
     while (it->due.first >= 0 && room > 0 && ring_waiting(&it->ring) + 2 <= it->ring.entries) {
         int fd = uring_unqueue(it);
         struct uring_watch *watch = &it->watches[fd];
-        if (watch->flags & URING_OUTDATED) uring_cancel(it, uring_name(fd, watch->serial), 0);
+        if (watch->flags & URING_OUTDATED) uring_cancel(it, uring_name(fd, watch->serial));
         is_noisy |= (watch->flags & (URING_OUTDATED | URING_STREAM)) != 0;
         watch->flags &= (uint8_t)~URING_OUTDATED;
         if (watch->events == 0 || (watch->flags & URING_FIRED)) continue;
