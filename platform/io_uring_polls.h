@@ -24,8 +24,8 @@ enum {
     URING_COMPLETIONS = 8192,
     /* Completions are made when the ring is entered, not by an interruption of what the thread
      * does then; the flag says that there are some to be made. */
-    URING_WISHES = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
+    URING_SETUP = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
 
     URING_QUEUED = 1 << 0,   /* in `due` or `told`, where one that was removed is passed over */
     URING_ARMED = 1 << 1,    /* the request `serial` is in the kernel */
@@ -141,9 +141,9 @@ static inline int uring_register(const struct uring_state *it, unsigned what, co
 /* Without what can be left out of other rings (before Linux 6.1) this one would be another. */
 static inline int uring_make_ring(struct uring_state *it) {
     it->is_enabled = false;
-    int err = eddy_os_ring_make(&it->ring, URING_REQUESTS, URING_COMPLETIONS, URING_WISHES);
+    int err = eddy_os_ring_make(&it->ring, URING_REQUESTS, URING_COMPLETIONS, URING_SETUP);
     if (err < 0) return err;
-    err = (it->ring.flags & URING_WISHES) == URING_WISHES ? 0 : -ENOSYS;
+    err = (it->ring.flags & URING_SETUP) == URING_SETUP ? 0 : -ENOSYS;
     if (err == 0 && it->is_shown)
         err = uring_register(it, IORING_REGISTER_EVENTFD, &it->event_fd, 1);
     if (err < 0) eddy_os_ring_unmake(&it->ring);

@@ -1,7 +1,7 @@
 /* serve_start.c: loops for the servers, and their listeners.
  * Invariant: of each address that is served each loop has a listener, and each socket a loop.
  * Threading: the main thread's, before there are others. */
-#include "../backends_command.h"
+#include "backends_command.h"
 #include "serve_program.h"
 
 #include <errno.h>
