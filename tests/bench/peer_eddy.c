@@ -54,7 +54,7 @@ static int turn(void) {
 
 static void read_counts(int64_t *waits, int64_t *events) {
     eddy_metrics metrics;
-    eddy_loop_read_metrics(loops[0], &metrics);
+    eddy_loop_read_metrics(loops[0], &metrics, sizeof metrics);
     *waits = (int64_t)metrics.waits;
     *events = (int64_t)metrics.events;
 }

@@ -66,21 +66,6 @@ void test_loop_close(eddy_loop *loop) {
     ck_abort_msg("test_loop_close: not a loop of test_loop_open");
 }
 
-bool test_backend_is_refused(void) {
-    eddy_backend_info best;
-    eddy_loop *loop;
-    eddy_loop_config config = {.backend = test_backend};
-    if (test_backend == NULL || eddy_backend_at(0, &best) < 0) return false;
-    if (strcmp(best.name, test_backend) == 0) return false;
-    int err = eddy_loop_open(&loop, &config);
-    if (err == 0) (void)eddy_loop_close(loop);
-    if (err != -ENOSYS && err != -EPERM && err != -EACCES && err != -ENOTSUP) return false;
-    char text[64];
-    fprintf(stderr, "skipped: %s is refused here: %s\n", test_backend,
-            eddy_strerror(err, text, sizeof text));
-    return true;
-}
-
 bool test_backend_can(unsigned capability) {
     eddy_backend_info info;
     for (size_t i = 0; eddy_backend_at(i, &info) == 0; i++)

@@ -20,9 +20,6 @@ eddy_loop *test_loop_open_with(eddy_loop_config config); /* the backend is fille
 /* Asserts that nothing is left in it and that it closes. */
 void test_loop_close(eddy_loop *loop);
 
-/* Whether the kernel, or a sandbox, refuses the backend under test, which is not the default: then
- * there is nothing to test. Says so. */
-bool test_backend_is_refused(void);
 /* Whether the backend under test has the capability. */
 bool test_backend_can(unsigned capability);
 /* What a wake-up costs in reads of the loop's pipe: none where edges tell of each. */

@@ -23,7 +23,7 @@ static struct place begin(void) {
 
 static unsigned threads_started(struct place *place) {
     eddy_pool_metrics metrics;
-    eddy_pool_read_metrics(eddy_loop_pool(place->loop), &metrics);
+    eddy_pool_read_metrics(eddy_loop_pool(place->loop), &metrics, sizeof metrics);
     return (unsigned)metrics.threads_started;
 }
 

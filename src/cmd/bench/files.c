@@ -103,7 +103,6 @@ static size_t add_group(struct bench_case *cases, const struct workload *workloa
 
 int bench_files_main(int argc, char **argv) {
     struct bench_case cases[CASES_MAX];
-    struct bench_result results[CASES_MAX];
     struct options options = {
         .common = {.command = line.command, .rounds = 7, .sample_ms = 300},
         .directory = "/tmp",
@@ -122,5 +121,5 @@ int bench_files_main(int argc, char **argv) {
         for (size_t k = 0; k < DEPTHS_MAX && workloads[i].depths[k] > 0; k++)
             count +=
                 add_group(cases + count, &workloads[i], workloads[i].depths[k], options.directory);
-    return bench_execute(&options.common, cases, count, results);
+    return bench_execute(&options.common, cases, count);
 }
