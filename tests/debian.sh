@@ -63,7 +63,8 @@ export DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=2"
 accepted "$(echo "$work"/one/*.changes)"
 source=$work/another-directory/eddy-$version
 mkdir "$work/another-directory"
-tar -C "$work/another-directory" -xf "$work/one/eddy_$version.orig.tar.xz" # the tree may have changed since
+# The tree may have changed since. As there, files are younger than the changelog, whose time they then get.
+tar -C "$work/another-directory" -xmf "$work/one/eddy_$version.orig.tar.xz"
 .debian/prepare "$library" "$source"
 (cd "$source" && quietly two dpkg-buildpackage -us -uc -b)
 count=0
