@@ -157,8 +157,8 @@ EDDY_API void eddy_guard_stop(eddy_guard *guard);
 EDDY_API void eddy_guard_label(eddy_guard *guard, const char *text);
 
 /* From pause to resume the loop is held up on purpose: the time does not count. Nothing else of the
- * loop runs meanwhile. They nest. A guard that is started anew is not paused, and then a resume does
- * nothing. Loop thread only, also in an eddy_trace_fn (trace.h). */
+ * loop runs meanwhile. They nest. A guard that is started anew is not paused, and then a resume
+ * does nothing. Loop thread only, also in an eddy_trace_fn (trace.h). */
 EDDY_API void eddy_guard_pause(eddy_guard *guard);
 EDDY_API void eddy_guard_resume(eddy_guard *guard);
 

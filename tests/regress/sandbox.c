@@ -188,8 +188,7 @@ Suite *make_suite(void) {
 #ifdef __linux__
     ck_add(suite, "refused", newer_calls_that_are_refused_are_got_over,
            a_kernel_without_anything_newer_is_enough, a_loop_without_epoll_takes_the_next_backend,
-           io_uring_that_is_refused_is_not_replaced,
-           a_loop_without_eventfd_has_its_pipe);
+           io_uring_that_is_refused_is_not_replaced, a_loop_without_eventfd_has_its_pipe);
 #endif
     return suite;
 }
