@@ -55,11 +55,13 @@ done < "$work/commands"
 
 # --- By CMake: installed, and as a folder of the other project ---
 if command -v cmake > /dev/null; then
+    compiler=${CC:-cc}
+    compiler=${compiler##* } # behind ccache, if there is one
     config=$(find "$work/root" -name eddy-config.cmake)
-    quietly cmake cmake -S tests/package -B "$work/found" -DCMAKE_PREFIX_PATH="${config%/lib*}" -DCMAKE_C_COMPILER="${CC:-cc}"
+    quietly cmake cmake -S tests/package -B "$work/found" -DCMAKE_PREFIX_PATH="${config%/lib*}" -DCMAKE_C_COMPILER="$compiler"
     quietly cmake-build cmake --build "$work/found"
     "$work/found/parent" && "$work/found/parent_static" || fail 'a program that found eddy by CMake'
-    quietly cmake cmake -S tests/package -B "$work/folder" -DEDDY_TREE="$tree" -DCMAKE_C_COMPILER="${CC:-cc}"
+    quietly cmake cmake -S tests/package -B "$work/folder" -DEDDY_TREE="$tree" -DCMAKE_C_COMPILER="$compiler"
     quietly cmake-build cmake --build "$work/folder"
     "$work/folder/parent" || fail 'a program with eddy in a folder, by CMake'
 fi
