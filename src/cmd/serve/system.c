@@ -12,12 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* getentropy is here or in unistd.h. */
-#ifdef __has_include
-#if __has_include(<sys/random.h>)
-#include <sys/random.h>
-#endif
-#endif
+/* POSIX (2024) has it in unistd.h, as most systems do; macOS in sys/random.h. */
+int getentropy(void *buffer, size_t length);
 
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
