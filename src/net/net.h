@@ -88,6 +88,8 @@ static inline int64_t due_after_ns(eddy_loop *loop, int64_t delay_ns) {
 
 /* --- channel.c: what a stream has beside it that is not simply a socket --- */
 
+struct channel;
+
 struct channel_calls {
     eddy_io_fn *ready; /* the watcher's callback */
     /* What the kernel has, or takes, now; a count or a negative errno, -EAGAIN if nothing. */
@@ -97,14 +99,17 @@ struct channel_calls {
     /* NULL, both of them, if the kernel does what is asked of it at once. */
     void (*update)(eddy_stream *stream); /* in place of the interest that the state calls for */
     bool (*close)(eddy_stream *stream);  /* true: it is busy, and eddy__stream_closed comes later */
+    /* In a forked child, of one that is busy: what it waits for is the parent's. */
+    void (*end_in_child)(struct channel *channel);
 };
 
 /* It takes the place of `read_data`, whose pointer it has itself. */
 struct channel {
     const struct channel_calls *calls;
-    size_t bytes; /* of the block that begins with it */
-    void *data;   /* where the reader wants its bytes: the caller's buffer, or the loop's */
-    int fd;       /* for eddy_stream_fd, if it is not the watcher's; or -1 */
+    size_t bytes;     /* of the block that begins with it */
+    void *data;       /* where the reader wants its bytes: the caller's buffer, or the loop's */
+    eddy_link ending; /* in net_part's list while it is closed and busy */
+    int fd;           /* for eddy_stream_fd, if it is not the watcher's; or -1 */
     bool can_read, can_write;
     bool is_socket;
     bool is_refused; /* the flag of eddy_os_write_vectors */
@@ -123,6 +128,7 @@ struct net_part {
     struct net_passed *passed; /* descriptors that have come; NULL: no stream receives any */
     eddy_link flushing;        /* streams that have written since phase 7, in order */
     eddy_defer flush;          /* queued while `flushing` is not empty, and maybe longer */
+    eddy_link ending;          /* channels whose streams are closed, and which are busy */
 };
 
 extern const struct part_kind eddy__net_kind;

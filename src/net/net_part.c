@@ -13,17 +13,27 @@ ROOM_FITS(ROOM_OF(sizeof(struct net_part)) + ROOM_OF(1) - 1, EDDY_STREAMS_BYTES(
 static void net_open(struct part *part) {
     struct net_part *net = (struct net_part *)part;
     link_init(&net->flushing);
+    link_init(&net->ending);
     eddy_defer_init(&net->flush, part->loop);
     handle_set_inner(&net->flush.handle);
 }
 
 static int net_close(struct part *part) {
     struct net_part *net = (struct net_part *)part;
-    EDDY_ASSERT(link_is_empty(&net->flushing));
+    EDDY_ASSERT(link_is_empty(&net->flushing) && link_is_empty(&net->ending));
     if (net->read_buffer != NULL)
         eddy__resize(part->loop, net->read_buffer, part->loop->config.read_buffer_bytes, 0);
     net->read_buffer = NULL;
     eddy__pass_end(part->loop, net);
+    return 0;
+}
+
+static int net_after_fork(struct part *part) {
+    const struct net_part *net = (const struct net_part *)part;
+    for (const eddy_link *link = net->ending.next; link != &net->ending; link = link->next) {
+        struct channel *channel = eddy_container_of(link, struct channel, ending);
+        channel->calls->end_in_child(channel);
+    }
     return 0;
 }
 
@@ -136,6 +146,7 @@ const struct part_kind eddy__net_kind = {
     .bytes = sizeof(struct net_part),
     .is_hot = true,
     .open = net_open,
+    .after_fork = net_after_fork,
     .close = net_close,
     .verify = net_verify,
     .walk = net_walk,

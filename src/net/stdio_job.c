@@ -95,9 +95,18 @@ static void job_update(eddy_stream *stream) {
     if (job_events(it) != 0) (void)eddy_defer_start(&it->look, job_on_look);
 }
 
+static void job_cancel(struct job_channel *it) {
+    if (it->read.is_under_way) (void)eddy_file_cancel(&it->read.file);
+    if (it->write.is_under_way) (void)eddy_file_cancel(&it->write.file);
+}
+
 static void job_on_look(eddy_defer *defer) {
     struct job_channel *it = eddy_container_of(defer, struct job_channel, look);
     eddy_stream *stream = it->stream;
+    if (it->is_closing) { /* in a child */
+        job_cancel(it);
+        return;
+    }
     unsigned events = job_events(it);
     if (events != 0) eddy__stream_ready_for_more(stream, events); /* `it` may be gone now */
 }
@@ -121,6 +130,7 @@ static void job_release(struct job_channel *it) {
 static void job_end_close(struct job_channel *it) {
     if (it->read.is_under_way || it->write.is_under_way) return;
     eddy_stream *stream = it->stream;
+    link_remove(&it->channel.ending);
     job_release(it);
     eddy__resize(stream_loop(stream), it, it->channel.bytes, 0);
     eddy__stream_closed(stream);
@@ -213,13 +223,21 @@ static int job_end(eddy_stream *stream) {
 static bool job_close(eddy_stream *stream) {
     struct job_channel *it = job_channel_of(stream);
     it->is_closing = it->read.is_under_way || it->write.is_under_way;
-    if (it->read.is_under_way) (void)eddy_file_cancel(&it->read.file);
-    if (it->write.is_under_way) (void)eddy_file_cancel(&it->write.file);
-    if (it->is_closing)
+    job_cancel(it);
+    if (it->is_closing) {
         eddy_defer_stop(&it->look);
-    else
+        link_add_last(&net_part_of(stream)->ending, &it->channel.ending);
+    } else {
         job_release(it);
+    }
     return it->is_closing;
+}
+
+/* The job that a thread of the parent has: it is taken back as soon as all parts know that they are
+ * a child's. */
+static void job_end_in_child(struct channel *channel) {
+    struct job_channel *it = eddy_container_of(channel, struct job_channel, channel);
+    (void)eddy_defer_start(&it->look, job_on_look);
 }
 
 static const struct channel_calls job_calls = {
@@ -229,6 +247,7 @@ static const struct channel_calls job_calls = {
     .end = job_end,
     .update = job_update,
     .close = job_close,
+    .end_in_child = job_end_in_child,
 };
 
 /* --- The beginning --- */

@@ -1,4 +1,6 @@
 /* stdio_jobs.c: streams whose transfers are jobs of the pool are stopped, late and closed. */
+#include "system.h" /* before what has names of its own */
+
 #include "shared_net.h"
 
 /* --- Stopping, deadlines, closing, while a job is under way --- */
@@ -82,6 +84,14 @@ START_TEST(a_thread_waits_where_others_are_faster_and_the_close_for_it) {
     ck_assert_uint_eq(reader.reads, 0);
     ck_assert_int_eq(eddy_stream_close(&reader.stream, end_on_close), 0);
     test_turn_for(loop, 20 * EDDY_NS_PER_MS);
+    ck_assert(!reader.closed);
+    pid_t child = fork(); /* in which there is no such thread */
+    if (child == 0) {
+        child_assert(eddy_loop_after_fork(loop) == 0);
+        while (!reader.closed) child_assert(eddy_loop_run(loop, EDDY_RUN_ONCE) >= 0);
+        _exit(0);
+    }
+    child_is_content(child);
     ck_assert(!reader.closed);
     ck_assert_int_eq((int)write(slave, "y", 1), 1);
     test_turn_until(loop, &reader.closed);
