@@ -293,6 +293,8 @@ bool eddy__engine_after_fork(struct file_engine *engine) {
 /* --- Cancel, walks, invariants --- */
 
 int eddy__engine_cancel(struct file_engine *engine, eddy_work *work) {
+    const eddy_file *file = eddy_container_of(work, eddy_file, work);
+    if (work->state == WORK_SUBMITTED && file->result > 0) return -EBUSY; /* a part of it is done */
     if (work->state == WORK_SUBMITTED) {
         link_remove(&work->link);
         engine->waiting_count--;
@@ -302,8 +304,7 @@ int eddy__engine_cancel(struct file_engine *engine, eddy_work *work) {
     }
     if (work->state == WORK_ASKED) return -EBUSY;
     if (work->state != WORK_RUNNING) return -EALREADY;
-    const eddy_file *file = eddy_container_of(work, eddy_file, work);
-    if (file->result > 0) return -EBUSY; /* a part of it is done */
+    if (file->result > 0) return -EBUSY;
     int err = eddy_os_file_ring_cancel(&engine->ring, work);
     if (err == 0) work->state = WORK_CANCELLED;
     if (err == -EBUSY) work->state = WORK_ASKED;
