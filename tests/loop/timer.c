@@ -337,12 +337,12 @@ START_TEST(a_phase_calls_no_more_than_it_may) {
     put(ends[1], "x");
     eddy_io_init(&io, loop);
     ck_assert_int_eq(eddy_io_start(&io, on_ready, ends[0], EDDY_READ), 0);
-    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_MS;
+    int64_t due_ns = eddy_loop_now_ns(loop) + 50 * EDDY_NS_PER_MS; /* after all are started */
     for (char letter = 'f'; letter >= 'a'; letter--) {
         eddy_timer_fn *fn = letter == 'b' ? start_behind : on_timer;
         ck_assert_int_eq(eddy_timer_start_at(named(letter), fn, due_ns + letter, 0), 0);
     }
-    sleep_ns(2 * EDDY_NS_PER_MS);
+    sleep_ns(51 * EDDY_NS_PER_MS);
     ck_assert_int_eq(eddy_loop_run(loop, EDDY_RUN_ONCE), 1);
     ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
     trace_is("ab.");

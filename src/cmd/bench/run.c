@@ -45,6 +45,7 @@ struct run {
     struct bench_guard guard;
     struct bench_progress progress;
     struct shared *shared;
+    size_t *order; /* of a group's rows in a round */
     pid_t runner;
     uint64_t random;
 };
@@ -134,8 +135,9 @@ static int count_row(struct run *run, size_t row, unsigned position) {
     return bench_samples_add(run->samples, row, plan->rounds + 1, position, sample);
 }
 
-/* The group of the rows from `from` to before `to`, which `order` has room for. */
-static int run_group(struct run *run, size_t from, size_t to, size_t *order) {
+/* The group of the rows from `from` to before `to`. */
+static int run_group(struct run *run, size_t from, size_t to) {
+    size_t *order = run->order;
     int err = 0;
     for (size_t i = from; i < to; i++) order[i - from] = i;
     for (unsigned round = run->plan->is_cold ? 1 : 0; round <= run->plan->rounds; round++) {
@@ -170,7 +172,7 @@ static void trace_group(const struct run *run, size_t from, size_t to) {
             trace_row(run, &samples->rows[i], is_one_of_several);
 }
 
-static int run_all(struct run *run, size_t *order) {
+static int run_all(struct run *run) {
     const struct bench_samples *samples = run->samples;
     unsigned rounds = run->plan->rounds + (run->plan->is_cold ? 0 : 1) + run->plan->counts_calls;
     int err = bench_guard_open(&run->guard);
@@ -179,7 +181,7 @@ static int run_all(struct run *run, size_t *order) {
                          run->plan->show_progress);
     for (size_t from = 0, to = 0; from < samples->row_count && err == 0; from = to) {
         while (to < samples->row_count && samples->rows[to].first == from) to++;
-        err = run_group(run, from, to, order);
+        err = run_group(run, from, to);
         if (err == 0 && run->plan->trace != NULL) trace_group(run, from, to);
     }
     bench_progress_end(&run->progress);
@@ -190,11 +192,11 @@ static int run_all(struct run *run, size_t *order) {
 int bench_run(struct bench_samples *samples, const struct bench_plan *plan) {
     if (plan->rounds == 0 || plan->rounds > BENCH_ROUNDS_MAX) return -EINVAL;
     struct run run = {.samples = samples, .plan = plan, .runner = getpid(), .random = plan->seed};
-    size_t *order = calloc(samples->row_count + 1, sizeof *order);
+    run.order = calloc(samples->row_count + 1, sizeof *run.order);
     run.shared =
         mmap(NULL, sizeof *run.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int err = order == NULL || run.shared == MAP_FAILED ? -ENOMEM : run_all(&run, order);
+    int err = run.order == NULL || run.shared == MAP_FAILED ? -ENOMEM : run_all(&run);
     if (run.shared != MAP_FAILED) munmap(run.shared, sizeof *run.shared);
-    free(order);
+    free(run.order);
     return err;
 }
