@@ -204,7 +204,8 @@ EDDY_API int eddy_file_scan(eddy_loop *loop, eddy_file *file, int fd, void *buff
 EDDY_API bool eddy_scan_next(const void *buffer, size_t used, size_t *position, eddy_entry *entry);
 
 /* As eddy_work_cancel; a request that was removed has the result -ECANCELED. One that was done
- * without a thread is done (-EALREADY). */
+ * without a thread is done (-EALREADY). One of which a part is done ends with that, or with more of
+ * it (-EBUSY). */
 EDDY_API int eddy_file_cancel(eddy_file *file);
 
 /* The loop that it was submitted to; also in its callback. Any thread. */

@@ -49,8 +49,17 @@ static int file_submit(eddy_loop *loop, eddy_file *file) {
     return eddy_work_submit(loop, &file->work, EDDY_LANE_FILE, eddy__file_run, file_deliver);
 }
 
+/* One that was taken back is nobody's but ours. What was begun here, by an attempt or the ring,
+ * ends with what is done: to say that nothing is would be wrong. Test: the simulation's operations.
+ */
 int eddy_file_cancel(eddy_file *file) {
-    return eddy_work_cancel(&file->work);
+    eddy_work *work = &file->work;
+    int err = eddy_work_cancel(work);
+    if (err < 0 || file->result <= 0 || !eddy__file_is_transfer(file)) return err;
+    const struct work_part *it = eddy__work_part(work->loop);
+    if (work->handed_over && work->handed_over != it->age) return err; /* it is the parent's */
+    work->state = WORK_DONE;
+    return -EBUSY;
 }
 
 eddy_loop *eddy_file_loop(const eddy_file *file) {

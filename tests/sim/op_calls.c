@@ -31,13 +31,16 @@ struct op_signal {
 
 /* --- Wakes --- */
 
+enum { SENT = 1 };
+
 static void on_wake(eddy_wake *wake) {
     struct op_wake *at = eddy_container_of(wake, struct op_wake, wake);
     ledger_look(at);
     op_enter(at->desk, PHASE_INBOX);
     sim_check(at->is_started, "a wake is called that was stopped");
     sim_check(at->is_owed, "a wake is called more often than it was sent");
-    at->is_owed = false;
+    /* With a trace the clock is read before the call, and another thread may send meanwhile. */
+    at->is_owed = atomic_load(&at->wake.pending) == SENT;
     op_leave(at->desk);
 }
 
@@ -203,8 +206,6 @@ static void op_signal(struct desk *desk) {
 }
 
 /* --- A fork --- */
-
-enum { SENT = 1 };
 
 /* What is marked as sent is owed to the child, whoever was sending it. No call of the seam is
  * between a sender's mark and its push, so none is found there; the fork makes some up. */
