@@ -48,11 +48,13 @@ START_TEST(the_list_of_backends_has_an_end_and_no_name_twice) {
             ck_assert_int_eq(eddy_backend_at(i, &earlier), 0);
             ck_assert_str_ne(earlier.name, info.name);
         }
+        ck_assert_uint_lt(count++, 100);
         eddy_loop *loop;
-        ck_assert_int_eq(open_with(&loop, (eddy_loop_config){.backend = info.name}), 0);
+        int err = open_with(&loop, (eddy_loop_config){.backend = info.name});
+        if (err == -ENOSYS || err == -EPERM) continue; /* the kernel refuses what is not the best */
+        ck_assert_int_eq(err, 0);
         ck_assert_str_eq(eddy_loop_backend(loop)->name, info.name);
         ck_assert_int_eq(eddy_loop_close(loop), 0);
-        ck_assert_uint_lt(count++, 100);
     }
     ck_assert_uint_ge(count, 1);
     ck_assert_int_eq(eddy_backend_at(count, &info), -ENOENT);
