@@ -5,6 +5,7 @@
 #include "bench_options.h"
 #include "samples.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHOSEN_MAX = 16, SUBJECTS_MAX = 2 * CHOSEN_MAX, CASES_MAX = 4096 };
@@ -333,9 +334,21 @@ static void choose_usual(struct options *options) {
     if (options->rate_count == 0) options->rate_count = USUAL(options->rates, usual_rates);
 }
 
+static int run_cases(const struct options *options) {
+    struct models_subject subjects[CHOSEN_MAX * SUBJECTS_MAX];
+    struct bench_case *cases = calloc(CASES_MAX, sizeof *cases);
+    if (cases == NULL) {
+        fputs("eddy: there is no memory for what is to be measured\n", stderr);
+        return 3;
+    }
+    size_t count = make_cases(cases, subjects, options);
+    int status = options->live_ms > 0 ? run_live(options, cases, count)
+                                      : bench_execute(&options->common, cases, count);
+    free(cases);
+    return status;
+}
+
 int bench_models_main(int argc, char **argv) {
-    static struct bench_case cases[CASES_MAX];
-    static struct models_subject subjects[CHOSEN_MAX * SUBJECTS_MAX];
     struct options options = {
         .common = {.command = line.command,
                    .rounds = 6,
@@ -362,7 +375,5 @@ int bench_models_main(int argc, char **argv) {
         return 2;
     }
     choose_usual(&options);
-    size_t count = make_cases(cases, subjects, &options);
-    if (options.live_ms > 0) return run_live(&options, cases, count);
-    return bench_execute(&options.common, cases, count);
+    return run_cases(&options);
 }

@@ -4,6 +4,7 @@
 #include "bench.h"
 #include "bench_options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { SIZES_MAX = 6, CASES_MAX = 4096, CHOSEN_MAX = 16, BACKENDS_MAX = 8 };
@@ -334,8 +335,18 @@ static void choose_all(struct options *options) {
         options->backends[options->backend_count++] = backends[i].name;
 }
 
+static int run_cases(const struct options *options) {
+    struct bench_case *cases = calloc(CASES_MAX, sizeof *cases);
+    if (cases == NULL) {
+        fputs("eddy: there is no memory for what is to be measured\n", stderr);
+        return 3;
+    }
+    int status = bench_execute(&options->common, cases, make_cases(cases, options));
+    free(cases);
+    return status;
+}
+
 int bench_backends_main(int argc, char **argv) {
-    static struct bench_case cases[CASES_MAX];
     struct options options = {
         .common = {.command = line.command,
                    .rounds = 7,
@@ -354,5 +365,5 @@ int bench_backends_main(int argc, char **argv) {
         return 0;
     }
     if (options.backend_count == 0) choose_all(&options);
-    return bench_execute(&options.common, cases, make_cases(cases, &options));
+    return run_cases(&options);
 }
