@@ -33,7 +33,9 @@ static inline int64_t loop_timeout_ns(eddy_loop *loop, int found) {
     if (!timer_has_any(&loop->timers)) return -1;
     int64_t left_ns = timer_soonest_ns(&loop->timers) - loop->now_ns;
     if (!IS_SMALL && left_ns >= loop_far_ns && found > 0) return left_ns / 2;
-    left_ns = timer_next_ns(&loop->timers, found > 0) - eddy_os_clock_ns();
+    int64_t due_ns = timer_next_ns(&loop->timers, found > 0);
+    if (due_ns == INT64_MAX) return -1; /* those that were known have been stopped */
+    left_ns = due_ns - eddy_os_clock_ns();
     return left_ns < 0 ? 0 : left_ns;
 }
 
