@@ -50,7 +50,9 @@ class Served:
         self.work, self.wrapped = work, bool(wrapper)
         if not (work / 'site').exists():  # both runs have the same file
             (work / 'site').mkdir()
-            (work / 'site/page.html').write_bytes(b'A page of no interest.\r\n' * (SIZE // 24))
+            page = work / 'site/page.html'
+            page.write_bytes(b'A page of no interest.\r\n' * (SIZE // 24))
+            os.utime(page, (1_700_000_000, 1_700_000_000))  # what is new is told otherwise than what is old
         self.process = subprocess.Popen([*wrapper, eddy, 'serve', '--backend', 'epoll', '--port', '0', '--loops', '1',
             '--pool-threads', '1', '--trace', work / 'trace.txt', work / 'site'], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=open(work / 'said', 'wb'),
