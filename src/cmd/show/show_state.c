@@ -248,6 +248,14 @@ void show_state_write(struct show_state *state, struct json *json) {
     state->look = look;
 }
 
+/* What is in the binary may be refused by the kernel, or a sandbox. */
+static bool is_to_be_had(const char *backend) {
+    eddy_loop *loop;
+    if (eddy_loop_open(&loop, &(eddy_loop_config){.backend = backend}) < 0) return false;
+    (void)eddy_loop_close(loop);
+    return true;
+}
+
 void show_hello_write(struct json *json, struct show_observed *observed, bool has_guide) {
     struct show_look look;
     eddy_backend_info info;
@@ -255,7 +263,7 @@ void show_hello_write(struct json *json, struct show_observed *observed, bool ha
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     json_add(json, "{\"version\":\"%s\",\"backends\":[", eddy_version());
     for (size_t i = 0; eddy_backend_at(i, &info) == 0; i++)
-        json_add(json, "%s\"%s\"", i > 0 ? "," : "", info.name);
+        if (is_to_be_had(info.name)) json_add(json, "%s\"%s\"", i > 0 ? "," : "", info.name);
     json_add(json, "],\"backend\":\"%s\",\"processors\":%ld,\"guide\":%s,\"recorded\":false",
              look.backend, processors > 0 ? processors : 1, has_guide ? "true" : "false");
     json_add(json, ",\"scenes\":[");
