@@ -165,6 +165,7 @@ START_TEST(only_calls_of_the_system_count_as_such) {
         const char *at = strstr(out, start);
         ck_assert_msg(at != NULL, "%s", out);
         for (int commas = 0; commas < 11; commas++) at = strchr(at, ',') + 1;
+        if (*at == ',') continue; /* the kernel refuses the backend */
         int calls = info.capabilities & EDDY_CAN_NEST ? 2 : 1;
         ck_assert_msg(strtod(at, NULL) == calls, "%s: %s", info.name, at);
     }
