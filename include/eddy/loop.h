@@ -187,7 +187,8 @@ EDDY_API const eddy_allocator *eddy_loop_allocator(const eddy_loop *loop);
  *
  * A wake that was started for this also keeps the loop alive while it has nothing else. */
 
-/* A descriptor that is readable when the backend has something, or -ENOTSUP (EDDY_CAN_NEST). It
+/* A descriptor that is readable when the backend has something, or -ENOTSUP (EDDY_CAN_NEST), or, of
+ * io_uring, which makes one when it is asked for the first time, -EMFILE or -ENFILE. It
  * shows changes only after eddy_loop_prepare, and knows nothing of timers: heed the timeout. It may
  * be readable for what reaches nobody (a change since, a wake-up that was late): then the turn
  * finds nothing, and it is silent. Ask before the first prepare, so that the backend keeps nothing

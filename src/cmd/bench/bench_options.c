@@ -157,7 +157,10 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
     char text[64];
     if (!can_write_all(options)) return 2;
     if (options->report != NULL && begin_report(&report, options) < 0) return 2;
-    if (options->format == BENCH_TABLE) bench_tell_machine(stdout, BENCH_TABLE);
+    if (options->format == BENCH_TABLE) {
+        bench_tell_machine(stdout, BENCH_TABLE);
+        printf("order within the rounds: --seed %u\n", options->seed);
+    }
     int err = bench_samples_init(&samples, cases, count, true);
     if (options->report != NULL) {
         samples.keep = report_dir_keep;

@@ -53,8 +53,13 @@ static const struct option_rule rules[] = {
      "take so many samples of each, after one to warm up (default 7)"},
     {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
      "measure for so many milliseconds each (default 300)"},
+    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
+     "shuffle the order within each round by it (default 1)"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
+    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
+     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
+     "measure again, and a page with charts"},
     {"help", NULL, "", bench_set_help, "print this"},
 };
 
@@ -104,7 +109,12 @@ static size_t add_group(struct bench_case *cases, const struct workload *workloa
 int bench_files_main(int argc, char **argv) {
     struct bench_case cases[CASES_MAX];
     struct options options = {
-        .common = {.command = line.command, .rounds = 7, .sample_ms = 300},
+        .common = {.command = line.command,
+                   .rounds = 7,
+                   .sample_ms = 300,
+                   .seed = 1,
+                   .argc = argc,
+                   .argv = argv},
         .directory = "/tmp",
     };
     char error[256];
