@@ -268,18 +268,21 @@ bool json_read_text(const char *value, size_t length, char *text, size_t size) {
     size_t used = 0;
     if (length < 2 || value[0] != '"') return false;
     for (size_t i = 1, taken; i < length - 1; i += taken) {
+        char bytes[4] = {value[i]};
+        size_t count = 1;
         taken = 1;
-        if (size - used <= 4) return false;
-        if (value[i] != '\\') {
-            text[used++] = value[i];
-            continue;
+        if (value[i] == '\\') {
+            const char *letter = strchr(letters, value[i + 1]);
+            unsigned code =
+                (unsigned char)(letter != NULL ? meant[letter - letters] : value[i + 1]);
+            taken = 2;
+            if (value[i + 1] == 'u') code = read_escaped(value + i, length - 1 - i, &taken);
+            if (code == 0) return false;
+            count = put_utf8(bytes, code);
         }
-        const char *letter = strchr(letters, value[i + 1]);
-        unsigned code = (unsigned char)(letter != NULL ? meant[letter - letters] : value[i + 1]);
-        taken = 2;
-        if (value[i + 1] == 'u') code = read_escaped(value + i, length - 1 - i, &taken);
-        if (code == 0) return false;
-        used += put_utf8(text + used, code);
+        if (size - used <= count) return false;
+        memcpy(text + used, bytes, count);
+        used += count;
     }
     text[used] = '\0';
     return true;

@@ -19,7 +19,7 @@ static void check_records(const struct raw *raw) {
         const struct bench_record *record = &samples->records[i];
         FUZZ_CHECK(record->row < samples->row_count);
         FUZZ_CHECK(samples->rows[record->row].of != NULL);
-        FUZZ_CHECK(record->round >= 1 && record->round <= BENCH_ROUNDS_MAX + 1);
+        FUZZ_CHECK(record->round >= 1 && record->round <= BENCH_VALUES_MAX);
         FUZZ_CHECK(record->values[BENCH_TIME] > 0 || record->values[BENCH_COUNTED] >= 0);
     }
 }

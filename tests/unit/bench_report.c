@@ -100,6 +100,27 @@ START_TEST(samples_are_read_as_they_were_written) {
 }
 END_TEST
 
+/* What fills a text of the program wholly is read back as well. */
+START_TEST(the_longest_texts_are_read) {
+    struct bench_case cases[4];
+    struct bench_samples samples;
+    struct raw raw;
+    char error[256] = "";
+    make_cases(cases);
+    for (int i = 0; i < 4; i++) memset(cases[i].setting, 'a', sizeof cases[i].setting - 1);
+    fill(&samples, cases);
+    memset(samples.rows[0].why, 'w', sizeof samples.rows[0].why - 1);
+    samples.rows[0].error = -EIO;
+    FILE *file = written(&samples);
+    ck_assert_msg(raw_read(&raw, file, error, sizeof error) == 0, "%s", error);
+    fclose(file);
+    ck_assert_str_eq(raw.samples.rows[0].of->setting, cases[0].setting);
+    ck_assert_str_eq(raw.samples.rows[0].why, samples.rows[0].why);
+    raw_free(&raw);
+    bench_samples_free(&samples);
+}
+END_TEST
+
 /* A run that was killed as it wrote: what is whole counts. */
 START_TEST(a_line_without_an_end_is_left_out) {
     struct bench_case cases[4];
@@ -127,6 +148,26 @@ END_TEST
 #define ROW(number, first)                                                                       \
     "{\"row\":" number ",\"first\":" first ",\"kind\":\"costs\",\"workload\":\"w\",\"setting\":" \
     "\"s\",\"size\":1,\"subject\":\"x\",\"control\":false,\"operation\":\"o\""
+
+/* No run has a time in each of them, but a file of somebody's may. */
+START_TEST(all_rounds_may_have_values) {
+    struct raw raw;
+    struct bench_result result;
+    char error[256] = "";
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    fputs(HEAD, file);
+    for (int round = 1; round <= BENCH_VALUES_MAX; round++)
+        fprintf(file, ROW("0", "0") ",\"round\":%d,\"position\":0,\"time\":%d}\n", round, round);
+    rewind(file);
+    ck_assert_msg(raw_read(&raw, file, error, sizeof error) == 0, "%s", error);
+    fclose(file);
+    bench_result_of(&raw.samples, 0, &result);
+    ck_assert_uint_eq(result.rounds, BENCH_VALUES_MAX);
+    ck_assert_double_eq(result.time_ns.median, 51);
+    raw_free(&raw);
+}
+END_TEST
 
 START_TEST(broken_files_are_refused_with_the_line) {
     static const struct {
@@ -187,6 +228,8 @@ START_TEST(escapes_in_texts_are_read) {
         {"\"\\ud83dx\"", NULL},
         {"\"\\ude00\"", NULL},
         {"\"\\ud83d\\u0041\"", NULL},
+        {"\"0123456789abcde\"", "0123456789abcde"},
+        {"\"0123456789abcd\\u20ac\"", NULL},
         {"\"0123456789abcdef\"", NULL}, /* too long for what is there */
         {"12", NULL},
     };
@@ -386,7 +429,8 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench_report");
-    ck_add(suite, "files", samples_are_read_as_they_were_written, a_line_without_an_end_is_left_out,
+    ck_add(suite, "files", samples_are_read_as_they_were_written, the_longest_texts_are_read,
+           all_rounds_may_have_values, a_line_without_an_end_is_left_out,
            broken_files_are_refused_with_the_line, escapes_in_texts_are_read,
            a_machine_is_told_without_its_names);
     ck_add(suite, "pages", an_axis_has_at_most_five_round_steps,

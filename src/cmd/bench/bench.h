@@ -45,7 +45,11 @@ void bench_cannot(struct bench_sample *sample, const char *what, int error);
 
 /* --- Cases --- */
 
-enum { BENCH_NUMBERS = 4, BENCH_ROUNDS_MAX = 100 };
+enum {
+    BENCH_NUMBERS = 4,
+    BENCH_ROUNDS_MAX = 100,
+    BENCH_VALUES_MAX = BENCH_ROUNDS_MAX + 1, /* of a row: calls are counted in one round more */
+};
 
 /* Which figures of a case people are shown; machines are given all. */
 enum bench_kind {

@@ -195,14 +195,14 @@ static int take_record(struct raw *raw, struct line *line, size_t row) {
     struct bench_samples *samples = &raw->samples;
     struct bench_record record = {.row = row};
     double round, position;
-    if (!take_whole(line, "round", BENCH_ROUNDS_MAX + 1, &round) ||
+    if (!take_whole(line, "round", BENCH_VALUES_MAX, &round) ||
         !take_whole(line, "position", RAW_ROWS_MAX, &position))
         return -EINVAL;
     if (round < 1) {
         fails(line, "round", "a number from 1 on");
         return -EINVAL;
     }
-    if (samples->count == (size_t)RAW_ROWS_MAX * (BENCH_ROUNDS_MAX + 1)) {
+    if (samples->count == (size_t)RAW_ROWS_MAX * BENCH_VALUES_MAX) {
         snprintf(line->error, line->error_size, "more samples than a report has");
         return -EINVAL;
     }

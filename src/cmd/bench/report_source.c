@@ -56,7 +56,7 @@ static int read_machine(struct report_source *source, const char *directory, cha
 
 /* Histograms are not in the file: the median of the rounds' own quantiles is. */
 static int64_t quantile(const struct bench_samples *samples, size_t row, enum bench_metric metric) {
-    double values[BENCH_ROUNDS_MAX];
+    double values[BENCH_VALUES_MAX];
     double median =
         bench_figure_of(values, bench_samples_values(samples, row, metric, values)).median;
     return median > 0 && median < 1e18 ? (int64_t)median : 0;

@@ -9,13 +9,13 @@ static const double spread_max = 0.10;
 
 static struct bench_figure figure_of(const struct bench_samples *samples, size_t row,
                                      enum bench_metric metric) {
-    double values[BENCH_ROUNDS_MAX];
+    double values[BENCH_VALUES_MAX];
     return bench_figure_of(values, bench_samples_values(samples, row, metric, values));
 }
 
 static struct bench_figure ratio_of(const struct bench_samples *samples, size_t row,
                                     enum bench_metric metric) {
-    double ratios[BENCH_ROUNDS_MAX];
+    double ratios[BENCH_VALUES_MAX];
     return bench_interval_of(ratios, bench_samples_ratios(samples, row, metric, ratios));
 }
 
@@ -26,7 +26,7 @@ static int64_t quantile(const eddy_histogram *latency, double share) {
 
 void bench_result_of(const struct bench_samples *samples, size_t row, struct bench_result *result) {
     const struct bench_row *it = &samples->rows[row];
-    double values[BENCH_ROUNDS_MAX];
+    double values[BENCH_VALUES_MAX];
     *result = (struct bench_result){.of = it->of, .is_control = it->is_control, .error = it->error};
     memcpy(result->why, it->why, sizeof result->why);
     if (it->error != 0) return;

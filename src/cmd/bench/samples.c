@@ -129,7 +129,7 @@ int bench_samples_add(struct bench_samples *samples, size_t row, unsigned round,
 
 /* --- What is computed of them --- */
 
-enum { ROUNDS = BENCH_ROUNDS_MAX + 2 }; /* none is 0, and one may count calls */
+enum { ROUNDS = BENCH_VALUES_MAX + 1 }; /* none is 0 */
 
 /* By round, from 1 on; not known or not taken: negative. */
 static void by_round(const struct bench_samples *samples, size_t row, enum bench_metric metric,

@@ -79,7 +79,7 @@ int bench_samples_add(struct bench_samples *samples, size_t row, unsigned round,
 int bench_samples_put(struct bench_samples *samples, const struct bench_record *record);
 
 /* The values of a row, those that are known, in the order of the rounds. Returns how many; there is
- * room for BENCH_ROUNDS_MAX. */
+ * room for BENCH_VALUES_MAX. */
 size_t bench_samples_values(const struct bench_samples *samples, size_t row,
                             enum bench_metric metric, double *values);
 /* A quantile of what was timed; -1 if there are fewer than ten operations beyond it. */
