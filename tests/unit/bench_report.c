@@ -245,6 +245,28 @@ START_TEST(escapes_in_texts_are_read) {
 }
 END_TEST
 
+/* A setting has a directory of the user's in it. */
+START_TEST(results_are_told_whatever_is_in_their_texts) {
+    struct bench_case of = case_of("work", "a", 4);
+    struct bench_result result = {.of = &of, .rounds = 1, .ratio = {-1, -1, -1}};
+    char *text = NULL;
+    const char *why = NULL;
+    size_t size = 0;
+    snprintf(of.setting, sizeof of.setting, "%s", "in d\n\"x,\xff\\");
+    FILE *out = open_memstream(&text, &size);
+    bench_tell(out, BENCH_JSON, &result, 1);
+    fclose(out);
+    ck_assert_msg(json_check(text, size, &why), "%s: %s", why, text);
+    ck_assert_msg(strstr(text, "\"in d\\u000a\\u0022x,?\\u005c\"") != NULL, "%s", text);
+    free(text);
+    out = open_memstream(&text, &size);
+    bench_tell(out, BENCH_CSV, &result, 1);
+    fclose(out);
+    ck_assert_msg(strstr(text, "work,\"in d\n\"\"x,\xff\\\",a,deed,") != NULL, "%s", text);
+    free(text);
+}
+END_TEST
+
 /* --- Machines --- */
 
 /* Whatever /proc and /sys say, it is JSON, and names neither the machine nor its user. */
@@ -432,7 +454,7 @@ Suite *make_suite(void) {
     ck_add(suite, "files", samples_are_read_as_they_were_written, the_longest_texts_are_read,
            all_rounds_may_have_values, a_line_without_an_end_is_left_out,
            broken_files_are_refused_with_the_line, escapes_in_texts_are_read,
-           a_machine_is_told_without_its_names);
+           results_are_told_whatever_is_in_their_texts, a_machine_is_told_without_its_names);
     ck_add(suite, "pages", an_axis_has_at_most_five_round_steps,
            a_page_has_a_panel_and_a_table_for_each_workload, a_page_of_nothing_has_numbers,
            a_plot_is_one_picture, advice_names_a_backend_only_beyond_the_noise);

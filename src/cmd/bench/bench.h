@@ -65,6 +65,7 @@ struct bench_case {
     const char *subject;             /* what is compared: a backend, a library, a model */
     const char *operation;           /* what is counted, in the singular: "event" */
     char setting[64];                /* "1000 pairs, 10 active": the same within a group */
+    size_t path_at;                  /* where in it the user's path is; 0: there is none */
     int64_t size;                    /* the x of a plot */
     unsigned numbers[BENCH_NUMBERS]; /* whatever `run` needs to know */
     unsigned memory_items;           /* the table divides the memory among so many; 0: does not */

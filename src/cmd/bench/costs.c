@@ -154,6 +154,7 @@ static void make_case(struct bench_case *it, const struct cost *cost, char name[
         .run = cost->run,
     };
     snprintf(it->setting, sizeof it->setting, "files in %.28s", directory);
+    it->path_at = strlen("files in ");
     it->numbers[1] = cost->choice;
     if (cost->bytes == NULL) return;
     it->numbers[0] = cost->bytes();

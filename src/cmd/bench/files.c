@@ -102,6 +102,7 @@ static size_t add_group(struct bench_case *cases, const struct workload *workloa
         };
         snprintf(cases[i].setting, sizeof cases[i].setting, "%u under way, in %.20s", depth,
                  directory);
+        cases[i].path_at = strlen(cases[i].setting) - strnlen(directory, 20);
     }
     return SUBJECTS;
 }

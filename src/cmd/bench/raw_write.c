@@ -37,12 +37,10 @@ void raw_write_head(FILE *out, const struct raw_head *head) {
 }
 
 /* As put_text, but a path is told as DIR: what is given to others names nothing of the machine. */
-static void put_setting(struct json *json, const char *setting) {
-    char text[sizeof((struct bench_case *)0)->setting];
-    const char *path = strchr(setting, '/');
-    bool is_path = path != NULL && (path == setting || path[-1] == ' ');
-    size_t length = is_path ? (size_t)(path - setting) : strlen(setting);
-    snprintf(text, sizeof text, "%.*s%s", (int)length, setting, is_path ? "DIR" : "");
+static void put_setting(struct json *json, const struct bench_case *it) {
+    char text[sizeof it->setting + sizeof "DIR"];
+    int length = (int)(it->path_at > 0 ? it->path_at : strlen(it->setting));
+    snprintf(text, sizeof text, "%.*s%s", length, it->setting, it->path_at > 0 ? "DIR" : "");
     put_text(json, "setting", text);
 }
 
@@ -51,7 +49,7 @@ static void put_row(struct json *json, const struct bench_samples *samples, size
     json_add(json, "{\"row\":%zu,\"first\":%zu", row, it->first);
     put_text(json, "kind", raw_kinds[it->of->kind]);
     put_text(json, "workload", it->of->workload);
-    put_setting(json, it->of->setting);
+    put_setting(json, it->of);
     json_add(json, ",\"size\":%lld", (long long)it->of->size);
     put_text(json, "subject", it->of->subject);
     json_add(json, ",\"control\":%s", it->is_control ? "true" : "false");

@@ -1,5 +1,6 @@
 /* report.c: tells results, as JSON or CSV for machines; report_table.c does it for people. Without
  * state. */
+#include "json.h"
 #include "samples.h"
 
 #include <string.h>
@@ -8,14 +9,14 @@
 
 /* --- For machines --- */
 
-/* The texts are the program's own: nothing in them needs more than this. */
+/* A setting may have a path in it. */
 static void json_text(FILE *out, const char *name, const char *text) {
-    fprintf(out, "\"%s\": \"", name);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') fputc('\\', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
+    char member[1024];
+    struct json json;
+    json_begin(&json, member, sizeof member);
+    json_add(&json, "\"%s\": ", name);
+    json_add_text(&json, text);
+    fputs(member, out);
 }
 
 static void json_number(FILE *out, const char *name, double number) {
@@ -90,9 +91,17 @@ static void tell_json(FILE *out, const struct bench_result *results, size_t coun
     fputs("\n]}\n", out);
 }
 
-/* No text has quotes in it; some have commas. */
 static void csv_text(FILE *out, const char *text) {
-    fprintf(out, strchr(text, ',') != NULL ? "\"%s\"" : "%s", text);
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"') fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
 }
 
 static void csv_number(FILE *out, double number) {
@@ -143,7 +152,9 @@ static void tell_csv(FILE *out, const struct bench_result *results, size_t count
           out);
     for (size_t i = 0; i < count; i++) {
         const struct bench_result *it = &results[i];
-        fprintf(out, "%s,\"%s\",", it->of->workload, it->of->setting);
+        fprintf(out, "%s,", it->of->workload);
+        csv_text(out, it->of->setting);
+        fputc(',', out);
         csv_text(out, it->of->subject);
         fprintf(out, ",%s,%lld", it->of->operation, (long long)it->of->size);
         csv_result(out, it);
