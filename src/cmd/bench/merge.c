@@ -122,6 +122,7 @@ static int write_page(const struct options *options, const struct report_source 
     char text[64];
     FILE *out = options->output != NULL ? fopen(options->output, "we") : stdout;
     int err = out == NULL ? -errno : report_page_write(out, sources, options->count);
+    if (err == 0 && options->output != NULL && fflush(out) != 0) err = -errno;
     if (err == 0 && options->output != NULL && ferror(out)) err = -EIO;
     if (out != NULL && options->output != NULL && fclose(out) != 0 && err == 0) err = -errno;
     if (err == 0) return 0;

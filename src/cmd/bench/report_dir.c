@@ -52,6 +52,7 @@ static FILE *open_file(const struct report_dir *report, const char *name, mode_t
 }
 
 static int close_file(const struct report_dir *report, const char *name, FILE *file, int err) {
+    if (err == 0 && fflush(file) != 0) err = -errno; /* once more, as nobody has kept the first */
     if (err == 0 && ferror(file)) err = -EIO;
     if (fclose(file) != 0 && err == 0) err = -errno;
     return err < 0 ? fails(report, name, err) : 0;
