@@ -91,17 +91,20 @@ static void tell_json(FILE *out, const struct bench_result *results, size_t coun
     fputs("\n]}\n", out);
 }
 
-static void csv_text(FILE *out, const char *text) {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, out);
-        return;
-    }
+static void csv_quoted(FILE *out, const char *text) {
     fputc('"', out);
     for (; *text != '\0'; text++) {
         if (*text == '"') fputc('"', out);
         fputc(*text, out);
     }
     fputc('"', out);
+}
+
+static void csv_text(FILE *out, const char *text) {
+    if (strpbrk(text, ",\"\r\n") == NULL)
+        fputs(text, out);
+    else
+        csv_quoted(out, text);
 }
 
 static void csv_number(FILE *out, double number) {
@@ -153,7 +156,7 @@ static void tell_csv(FILE *out, const struct bench_result *results, size_t count
     for (size_t i = 0; i < count; i++) {
         const struct bench_result *it = &results[i];
         fprintf(out, "%s,", it->of->workload);
-        csv_text(out, it->of->setting);
+        csv_quoted(out, it->of->setting);
         fputc(',', out);
         csv_text(out, it->of->subject);
         fprintf(out, ",%s,%lld", it->of->operation, (long long)it->of->size);
