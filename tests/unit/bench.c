@@ -367,7 +367,7 @@ END_TEST
 START_TEST(results_are_told_to_machines) {
     struct bench_result results[2] = {result_of(10), {.of = &told[1], .error = -EIO, .why = "so"}};
     char *json = tell(BENCH_JSON, results, 2), *csv = tell(BENCH_CSV, results, 2);
-    ck_assert_ptr_nonnull(strstr(json, "\"subject\": \"a\\\"b\""));
+    ck_assert_ptr_nonnull(strstr(json, "\"subject\": \"a\\u0022b\""));
     ck_assert_ptr_nonnull(strstr(json, "\"time_ns\": {\"median\": 10, \"low\": 9, \"high\": 12}"));
     ck_assert_ptr_nonnull(strstr(json, "\"calls\": null"));
     ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": null"));
