@@ -63,15 +63,34 @@ START_TEST(a_told_oneshot_that_is_removed_is_not_kept_open) {
 }
 END_TEST
 
+/* What was asked for before the change is not kept either. */
+START_TEST(what_was_changed_is_not_kept_open) {
+    for (unsigned events = 1; events <= BOTH; events++) {
+        struct tested *it = tested_open();
+        int ends[2];
+        test_socket_pair(ends);
+        add(it, ends[0], EDDY_READ);
+        wait_once(it, RECORDS_MAX, 0);
+        modify(it, ends[0], EDDY_READ, events);
+        wait_once(it, RECORDS_MAX, 0);
+        remove_fd(it, ends[0], events);
+        ck_close_is_seen(ends[0], ends[1]);
+        tested_close(it);
+    }
+}
+END_TEST
+
 /* With everything gone, what was never removed is not held by anybody either. */
 START_TEST(a_closed_backend_keeps_nothing_open) {
-    struct tested *it = tested_open();
-    int ends[2];
-    test_socket_pair(ends);
-    add(it, ends[0], BOTH);
-    wait_once(it, RECORDS_MAX, 0);
-    tested_close(it);
-    ck_close_is_seen(ends[0], ends[1]);
+    for (unsigned events = 1; events <= BOTH; events++) {
+        struct tested *it = tested_open();
+        int ends[2];
+        test_socket_pair(ends);
+        add(it, ends[0], events);
+        wait_once(it, RECORDS_MAX, 0);
+        tested_close(it);
+        ck_close_is_seen(ends[0], ends[1]);
+    }
 }
 END_TEST
 
@@ -131,6 +150,23 @@ START_TEST(what_has_been_read_since_is_not_told) {
 }
 END_TEST
 
+/* The wait before has asked for it, and was not told. */
+START_TEST(what_came_and_went_between_waits_is_not_told) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    add(it, ends[0], EDDY_READ);
+    ck_silent(it);
+    put(ends[1], "x");
+    drain(ends[0]);
+    ck_silent(it);
+    put(ends[1], "y");
+    ck_assert_uint_eq(told(it, ends[0], -1), EDDY_READ);
+    tested_close(it);
+    close_both(ends);
+}
+END_TEST
+
 START_TEST(what_is_no_longer_asked_for_is_not_told) {
     for (int room = 1; room <= CROWD; room++) {
         struct crowd crowd = crowd_open(room);
@@ -170,9 +206,10 @@ Suite *make_suite(void) {
     Suite *suite = suite_create("contract/keeping");
     ck_add(suite, "files", what_is_removed_is_not_kept_open,
            what_is_removed_before_any_wait_is_not_kept_open,
-           a_told_oneshot_that_is_removed_is_not_kept_open, a_closed_backend_keeps_nothing_open);
+           a_told_oneshot_that_is_removed_is_not_kept_open, what_was_changed_is_not_kept_open,
+           a_closed_backend_keeps_nothing_open);
     ck_add(suite, "readiness", what_has_been_read_since_is_not_told,
-           what_is_no_longer_asked_for_is_not_told,
+           what_came_and_went_between_waits_is_not_told, what_is_no_longer_asked_for_is_not_told,
            what_was_ready_before_it_was_added_anew_is_not_told);
     return suite;
 }
