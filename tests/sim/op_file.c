@@ -132,6 +132,7 @@ static void on_read(eddy_file *file) {
     int64_t expected = actor->is_nameless ? result : left < 0 ? 0 : left < most ? left : most;
     sim_check(result <= expected, "a read of %lld bytes gives %lld", (long long)expected,
               (long long)result);
+    sim_check(result != 0 || expected == 0, "a read tells an end that is not there");
     must(request, result == expected || is_cut(request), "a read");
     compare_read(request, result);
     done(actor, file);
@@ -143,6 +144,7 @@ static void on_written(eddy_file *file) {
     struct request *request = request_of(file);
     sim_check(result <= (int64_t)request->size, "a write of %zu bytes gives %lld", request->size,
               (long long)result);
+    sim_check(result != 0 || request->size == 0, "a write of %zu bytes gives 0", request->size);
     must(request, result == (int64_t)request->size || is_cut(request), "a write");
     const uint8_t *bytes = bytes_of(actor, &size);
     if (result > 0 && bytes != NULL)
