@@ -384,6 +384,26 @@ static void loop_without(int error, const char *word) {
     place_close(&place);
 }
 
+/* A sandbox that knows one of the calls and not the other. */
+START_TEST(a_ring_that_may_not_be_entered_leaves_it_to_the_pool) {
+    const long enter = 426; /* io_uring_enter, everywhere */
+    char data[4];
+    if (!refuse_calls(&enter, 1, EPERM)) return;
+    struct place place = begin();
+    int fd = create(&place, "a", "hello", 5);
+    for (int i = 1; i <= 3; i++) {
+        ck_assert_int_eq(WAIT(&place, eddy_file_read, fd, data, 4, 1), 4);
+        ck_assert_mem_eq(data, "ello", 4);
+        ck_assert_int_eq(WAIT(&place, eddy_file_fsync, fd), 0);
+        ck_assert_uint_eq(loop_metrics(place.loop).jobs, 2 * (unsigned)i);
+    }
+    ck_assert_uint_eq(loop_metrics(place.loop).ring_jobs, 0);
+    close(fd);
+    erase(&place, "a");
+    place_close(&place);
+}
+END_TEST
+
 /* A sync of a pipe is what the ring says no to and a thread is to be asked about. */
 START_TEST(what_nobody_can_be_asked_about_is_no_success) {
     const long threads[] = {SYS_clone, SYS_clone3};
@@ -425,6 +445,7 @@ Suite *make_suite(void) {
            what_a_thread_submitted_outlives_it);
 #ifdef __linux__
     TCase *refused = tcase_create("refused");
+    tcase_add_test(refused, a_ring_that_may_not_be_entered_leaves_it_to_the_pool);
     tcase_add_test(refused, what_nobody_can_be_asked_about_is_no_success);
     tcase_add_loop_test(refused, where_it_is_refused_the_pool_does_it_and_says_why, 0, 3);
     suite_add_tcase(suite, refused);
