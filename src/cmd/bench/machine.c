@@ -197,14 +197,16 @@ static void put_kernel(struct json *json) {
 
 /* --- The processor --- */
 
-static bool has_flag(const char *flag) {
+/* Processors of x86 have a flag for it, and others none. */
+static const char *is_virtual(void) {
     char line[8192];
-    const char *at = NULL;
+    const char *told = "null";
     FILE *file = fopen("/proc/cpuinfo", "re");
-    while (file != NULL && at == NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "flags", 5) == 0) at = strstr(line, flag);
+    while (file != NULL && told[0] == 'n' && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "flags", 5) == 0)
+            told = strstr(line, " hypervisor") != NULL ? "true" : "false";
     if (file != NULL) fclose(file);
-    return at != NULL;
+    return told;
 }
 
 static void put_caches(struct json *json) {
@@ -231,7 +233,7 @@ static void put_processor(struct json *json) {
     put_number(json, "processors", sysconf(_SC_NPROCESSORS_ONLN));
     put_named(json, "processors_allowed", "/proc/self/status", "Cpus_allowed_list");
     put_named(json, "microcode", "/proc/cpuinfo", "microcode");
-    json_add(json, ",\n  \"is_virtual\": %s", has_flag(" hypervisor") ? "true" : "false");
+    json_add(json, ",\n  \"is_virtual\": %s", is_virtual());
     put_caches(json);
     snprintf(path, sizeof path, "%s/cpu0/cpufreq/scaling_governor", cpus);
     put_file(json, "governor", path);
