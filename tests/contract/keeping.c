@@ -80,6 +80,24 @@ START_TEST(what_was_changed_is_not_kept_open) {
 }
 END_TEST
 
+/* It had to wait in another way, as the other side sends no more. */
+START_TEST(what_a_full_writer_waited_with_is_not_kept_open) {
+    struct tested *it = tested_open();
+    int ends[2];
+    test_socket_pair(ends);
+    fill(ends[0]);
+    ck_assert_int_eq(shutdown(ends[1], SHUT_WR), 0);
+    add(it, ends[0], EDDY_WRITE);
+    ck_silent(it);
+    drain(ends[1]);
+    for (int i = 0; i < 3; i++) ck_assert_uint_ne(told(it, ends[0], -1) & EDDY_WRITE, 0);
+    remove_fd(it, ends[0], EDDY_WRITE);
+    ck_close_is_seen(ends[0], ends[1]);
+    ck_silent(it);
+    tested_close(it);
+}
+END_TEST
+
 /* With everything gone, what was never removed is not held by anybody either. */
 START_TEST(a_closed_backend_keeps_nothing_open) {
     for (unsigned events = 1; events <= BOTH; events++) {
@@ -207,7 +225,7 @@ Suite *make_suite(void) {
     ck_add(suite, "files", what_is_removed_is_not_kept_open,
            what_is_removed_before_any_wait_is_not_kept_open,
            a_told_oneshot_that_is_removed_is_not_kept_open, what_was_changed_is_not_kept_open,
-           a_closed_backend_keeps_nothing_open);
+           what_a_full_writer_waited_with_is_not_kept_open, a_closed_backend_keeps_nothing_open);
     ck_add(suite, "readiness", what_has_been_read_since_is_not_told,
            what_came_and_went_between_waits_is_not_told, what_is_no_longer_asked_for_is_not_told,
            what_was_ready_before_it_was_added_anew_is_not_told);
