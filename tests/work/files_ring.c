@@ -2,7 +2,6 @@
  * and whom not, cancelling, more than fit, forks, and the ends of threads. Runs with "+uring" only.
  * Everything that both promise is in file.c, which runs with "+uring" as well. */
 #include "files.h"
-#include "sanitized.h"
 
 #include <eddy/arena.h>
 
@@ -270,42 +269,6 @@ START_TEST(a_forked_child_has_a_ring_of_its_own) {
 }
 END_TEST
 
-enum { QUEUED = 200 };
-
-static void be_the_child_of_a_cancel(struct place *place, const struct request *cancelled) {
-    if (eddy_loop_after_fork(place->loop) != 0) _exit(1);
-    while (!cancelled->done)
-        if (eddy_loop_run(place->loop, EDDY_RUN_NOWAIT) < 0) _exit(2);
-    if (eddy_loop_verify(place->loop, NULL) != 0) _exit(3);
-    _exit(cancelled->count == 1 && cancelled->file.result == -ECANCELED ? 0 : 4);
-}
-
-/* The kernel has promised not to begin with it, and has not told of its end before the fork. Its
- * threads are behind with what was asked for before. */
-START_TEST(who_was_told_of_a_cancel_hears_of_it_in_a_forked_child_too) {
-    static struct request requests[QUEUED];
-    struct place place = begin();
-    int fd = create(&place, "a", "hello", 5), answer = -EBUSY;
-    struct request *last = &requests[QUEUED - 1];
-    for (int tries = 0; tries < 20 && answer != 0; tries++) {
-        memset(requests, 0, sizeof requests);
-        for (int i = 0; i < QUEUED; i++)
-            ck_assert_int_eq(eddy_file_fsync(place.loop, &requests[i].file, fd, request_done), 0);
-        ck_assert_int_eq(test_run(place.loop, EDDY_RUN_NOWAIT), 1);
-        if (!last->done) answer = eddy_file_cancel(&last->file);
-        pid_t child = answer == 0 ? fork() : -1;
-        if (child == 0) be_the_child_of_a_cancel(&place, last);
-        if (child > 0) await_child(child);
-        for (int i = 0; i < QUEUED; i++) test_turn_until(place.loop, &requests[i].done);
-        ck_assert_int_eq(last->count, 1);
-        ck_assert_int_eq(last->file.result, answer == 0 ? -ECANCELED : 0);
-    }
-    close(fd);
-    erase(&place, "a");
-    place_close(&place);
-}
-END_TEST
-
 static struct place moved;
 static struct request in_thread[20];
 static int moved_fd;
@@ -384,41 +347,6 @@ static void loop_without(int error, const char *word) {
     place_close(&place);
 }
 
-/* A sandbox that knows one of the calls and not the other. */
-START_TEST(a_ring_that_may_not_be_entered_leaves_it_to_the_pool) {
-    const long enter = 426; /* io_uring_enter, everywhere */
-    char data[4];
-    if (!refuse_calls(&enter, 1, EPERM)) return;
-    struct place place = begin();
-    int fd = create(&place, "a", "hello", 5);
-    for (int i = 1; i <= 3; i++) {
-        ck_assert_int_eq(WAIT(&place, eddy_file_read, fd, data, 4, 1), 4);
-        ck_assert_mem_eq(data, "ello", 4);
-        ck_assert_int_eq(WAIT(&place, eddy_file_fsync, fd), 0);
-        ck_assert_uint_eq(loop_metrics(place.loop).jobs, 2 * (unsigned)i);
-    }
-    ck_assert_uint_eq(loop_metrics(place.loop).ring_jobs, 0);
-    close(fd);
-    erase(&place, "a");
-    place_close(&place);
-}
-END_TEST
-
-/* A sync of a pipe is what the ring says no to and a thread is to be asked about. */
-START_TEST(what_nobody_can_be_asked_about_is_no_success) {
-    const long threads[] = {SYS_clone, SYS_clone3};
-    int ends[2];
-    if (IS_SANITIZED || !refuse_calls(threads, 2, EAGAIN)) return; /* to look for leaks takes one */
-    struct place place = begin();
-    test_pipe(ends);
-    ck_assert_int_eq(WAIT(&place, eddy_file_fsync, ends[1]), -ENOBUFS);
-    ck_assert_uint_eq(threads_started(&place), 0);
-    close(ends[0]);
-    close(ends[1]);
-    place_close(&place);
-}
-END_TEST
-
 START_TEST(where_it_is_refused_the_pool_does_it_and_says_why) {
     static const struct {
         int error;
@@ -441,12 +369,9 @@ Suite *make_suite(void) {
     ck_add(suite, "cancel", a_request_that_waits_is_told_and_taken_back,
            a_cancel_of_what_the_kernel_has_tells_the_truth);
     ck_add(suite, "ends", a_forked_child_has_a_ring_of_its_own,
-           who_was_told_of_a_cancel_hears_of_it_in_a_forked_child_too,
            what_a_thread_submitted_outlives_it);
 #ifdef __linux__
     TCase *refused = tcase_create("refused");
-    tcase_add_test(refused, a_ring_that_may_not_be_entered_leaves_it_to_the_pool);
-    tcase_add_test(refused, what_nobody_can_be_asked_about_is_no_success);
     tcase_add_loop_test(refused, where_it_is_refused_the_pool_does_it_and_says_why, 0, 3);
     suite_add_tcase(suite, refused);
 #endif
