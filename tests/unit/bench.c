@@ -374,7 +374,8 @@ START_TEST(results_are_told_to_machines) {
     ck_assert_ptr_nonnull(strstr(json, "\"error\": -5, \"why\": \"so\""));
     ck_assert_ptr_nonnull(strstr(json, "\"machine\": {\"processor\": \""));
     ck_assert_ptr_nonnull(strstr(
-        csv, "work,\"all of it\",\"a\"\"b\",deed,4,10,9,12,1,1,1,,,,,,,,,,0,,,,,,,,0,true,false,\n"));
+        csv,
+        "work,\"all of it\",\"a\"\"b\",deed,4,10,9,12,1,1,1,,,,,,,,,,0,,,,,,,,0,true,false,\n"));
     ck_assert_ptr_nonnull(
         strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,,,,,,,,,,,false,false,so\n"));
     free(json);
