@@ -326,7 +326,7 @@ static char *tell(enum bench_format format, const struct bench_result *results, 
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     ck_assert_ptr_nonnull(out);
-    bench_tell(out, format, results, count);
+    bench_tell(out, format, 7, results, count);
     fclose(out);
     return text;
 }
@@ -373,6 +373,7 @@ START_TEST(results_are_told_to_machines) {
     ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": null"));
     ck_assert_ptr_nonnull(strstr(json, "\"error\": -5, \"why\": \"so\""));
     ck_assert_ptr_nonnull(strstr(json, "\"machine\": {\"processor\": \""));
+    ck_assert_ptr_nonnull(strstr(json, ", \"seed\": 7,"));
     ck_assert_ptr_nonnull(strstr(
         csv,
         "work,\"all of it\",\"a\"\"b\",deed,4,10,9,12,1,1,1,,,,,,,,,,0,,,,,,,,0,true,false,\n"));

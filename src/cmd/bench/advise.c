@@ -23,12 +23,9 @@ static const struct option_rule rules[] = {
     {"time", "S", "a number of seconds from 1 to 3600", set_time,
      "measure for about so many seconds, on a machine that does" COMMAND_LINE_INDENT
      "nothing else (default 20); with more of them the noise is less"},
-    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
-     "shuffle the order within each round by it (default 1)"},
-    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
-     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
-     "measure again, and a page with charts"},
-    {"help", NULL, "", bench_set_help, "print this"},
+    BENCH_RULE_SEED,
+    BENCH_RULE_REPORT,
+    BENCH_RULE_HELP,
 };
 
 static const struct command_line line = {
@@ -95,15 +92,8 @@ int bench_advise_main(int argc, char **argv) {
                    .tell = advise_tell},
         .seconds = 20,
     };
-    char error[256];
-    if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
-        fprintf(stderr, "eddy: %s\n", error);
-        return 2;
-    }
-    if (options.common.help) {
-        help();
-        return 0;
-    }
+    int status;
+    if (!bench_parse(&line, &options.common, help, &status)) return status;
     size_t count = make_cases(cases);
     size_t samples = (count + sizeof groups / sizeof groups[0] * 3 + 2) * (ROUNDS + 1);
     options.common.sample_ms = (unsigned)(options.seconds * measured_share * 1e3 / (double)samples);

@@ -178,8 +178,9 @@ void bench_result_of(const struct bench_samples *samples, size_t row, struct ben
 
 enum bench_format { BENCH_TABLE, BENCH_JSON, BENCH_CSV };
 
-void bench_tell(FILE *out, enum bench_format format, const struct bench_result *results,
-                size_t count);
+/* `seed`: of the order in which they were measured. */
+void bench_tell(FILE *out, enum bench_format format, uint64_t seed,
+                const struct bench_result *results, size_t count);
 void bench_tell_table(FILE *out, const struct bench_result *results, size_t count);
 /* The machine, in one line. */
 void bench_tell_machine(FILE *out, enum bench_format format);

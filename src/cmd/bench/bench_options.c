@@ -66,6 +66,19 @@ int bench_refuse_argument(void *options, const char *argument, char *error, size
     return -EINVAL;
 }
 
+bool bench_parse(const struct command_line *line, struct bench_options *options, void (*help)(void),
+                 int *status) {
+    char error[256];
+    *status = 0;
+    if (command_line_parse(line, options, options->argc, options->argv, error, sizeof error) < 0) {
+        fprintf(stderr, "eddy: %s\n", error);
+        *status = 2;
+    } else if (options->help) {
+        help();
+    }
+    return *status == 0 && !options->help;
+}
+
 /* A file that could not be written is told of before the measurement, not after it. One that is
  * there stays as it is. */
 static bool can_write(const char *option, const char *path) {
@@ -119,7 +132,7 @@ static int tell_all(const struct bench_options *options, const struct bench_samp
     size_t count = make_results(samples, results);
     int status = samples->count == 0 ? EXIT_NOTHING : 0;
     if (options->tell == NULL)
-        bench_tell(stdout, options->format, results, count);
+        bench_tell(stdout, options->format, options->seed, results, count);
     else if (status == 0)
         options->tell(stdout, results, count);
     if (status == 0 && options->plot != NULL) status = plot(options->plot, results, count);

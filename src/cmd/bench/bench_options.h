@@ -35,6 +35,46 @@ bool bench_set_help(void *to, const char *value);
 /* For command_line.take_argument: the benches take none. */
 int bench_refuse_argument(void *options, const char *argument, char *error, size_t error_size);
 
+/* Rules that the tables of several commands have; `usual` is a text, as all of `help`. */
+#define BENCH_RULE_ROUNDS(usual)                                                     \
+    {                                                                                \
+        "rounds", "N", "a number from 1 to 100", bench_set_rounds,                   \
+            "take so many samples of each, after one to warm up (default " usual ")" \
+    }
+#define BENCH_RULE_SAMPLE_MS(help) \
+    { "sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms, help }
+#define BENCH_RULE_SEED                                               \
+    {                                                                 \
+        "seed", "N", "a number from 0 to 4294967295", bench_set_seed, \
+            "shuffle the order within each round by it (default 1)"   \
+    }
+#define BENCH_RULE_JSON \
+    { "json", NULL, "", bench_set_json, "print JSON" }
+#define BENCH_RULE_CSV \
+    { "csv", NULL, "", bench_set_csv, "print comma-separated values" }
+#define BENCH_RULE_PLOT(help) \
+    { "plot", "FILE.svg", "the name of a file to be written", bench_set_plot, help }
+#define BENCH_RULE_REPORT                                                                        \
+    {                                                                                            \
+        "report", "DIR", "a directory that is empty or not there", bench_set_report,             \
+            "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT \
+            "measure again, and a page with charts"                                              \
+    }
+#define BENCH_RULE_HELP \
+    { "help", NULL, "", bench_set_help, "print this" }
+
+/* What the options of a command are before its command line is read: `argc` and `argv`. */
+#define BENCH_OPTIONS(usual_rounds, usual_ms)                                                  \
+    {                                                                                          \
+        .command = line.command, .rounds = (usual_rounds), .sample_ms = (usual_ms), .seed = 1, \
+        .argc = argc, .argv = argv                                                             \
+    }
+
+/* Reads the command line. True: there is something to run. Else `status` is what the program ends
+ * with: what was wrong has been told, or what was asked for, by `help`. */
+bool bench_parse(const struct command_line *line, struct bench_options *options, void (*help)(void),
+                 int *status);
+
 /* Runs the cases, tells and draws what came out. Returns the exit status. */
 int bench_execute(const struct bench_options *options, const struct bench_case *cases,
                   size_t count);

@@ -84,19 +84,14 @@ static const struct option_rule rules[] = {
     {"directory", "DIR", "a directory", set_directory,
      "where to have files; what they cost is the cost of the disk" COMMAND_LINE_INDENT
      "that it is on (default /tmp)"},
-    {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
-     "take so many samples of each, after one to warm up (default 7)"},
-    {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
-     "measure for so many milliseconds each (default 100)"},
-    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
-     "shuffle the order within each round by it (default 1)"},
-    {"json", NULL, "", bench_set_json, "print JSON"},
-    {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
-    {"plot", "FILE.svg", "the name of a file to be written", bench_set_plot, "draw it"},
-    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
-     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
-     "measure again, and a page with charts"},
-    {"help", NULL, "", bench_set_help, "print this"},
+    BENCH_RULE_ROUNDS("7"),
+    BENCH_RULE_SAMPLE_MS("measure for so many milliseconds each (default 100)"),
+    BENCH_RULE_SEED,
+    BENCH_RULE_JSON,
+    BENCH_RULE_CSV,
+    BENCH_RULE_PLOT("draw it"),
+    BENCH_RULE_REPORT,
+    BENCH_RULE_HELP,
 };
 
 static const struct command_line line = {
@@ -169,23 +164,11 @@ int bench_costs_main(int argc, char **argv) {
     struct bench_case cases[COSTS];
     char names[COSTS][NAME_BYTES];
     struct options options = {
-        .common = {.command = line.command,
-                   .rounds = 7,
-                   .sample_ms = 100,
-                   .seed = 1,
-                   .argc = argc,
-                   .argv = argv},
+        .common = BENCH_OPTIONS(7, 100),
         .directory = "/tmp",
     };
-    char error[256];
-    if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
-        fprintf(stderr, "eddy: %s\n", error);
-        return 2;
-    }
-    if (options.common.help) {
-        help();
-        return 0;
-    }
+    int status;
+    if (!bench_parse(&line, &options.common, help, &status)) return status;
     size_t count = 0;
     for (size_t i = 0; i < COSTS; i++) {
         if (options.are_some_chosen && !options.is_chosen[i]) continue;

@@ -49,18 +49,13 @@ static const struct option_rule rules[] = {
     {"directory", "DIR", "a directory", set_directory,
      "where to have files of 64 MiB; what they cost is the cost of" COMMAND_LINE_INDENT
      "the disk that it is on (default /tmp)"},
-    {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
-     "take so many samples of each, after one to warm up (default 7)"},
-    {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
-     "measure for so many milliseconds each (default 300)"},
-    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
-     "shuffle the order within each round by it (default 1)"},
-    {"json", NULL, "", bench_set_json, "print JSON"},
-    {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
-    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
-     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
-     "measure again, and a page with charts"},
-    {"help", NULL, "", bench_set_help, "print this"},
+    BENCH_RULE_ROUNDS("7"),
+    BENCH_RULE_SAMPLE_MS("measure for so many milliseconds each (default 300)"),
+    BENCH_RULE_SEED,
+    BENCH_RULE_JSON,
+    BENCH_RULE_CSV,
+    BENCH_RULE_REPORT,
+    BENCH_RULE_HELP,
 };
 
 static const struct command_line line = {
@@ -110,12 +105,7 @@ static size_t add_group(struct bench_case *cases, const struct workload *workloa
 int bench_files_main(int argc, char **argv) {
     struct bench_case cases[CASES_MAX];
     struct options options = {
-        .common = {.command = line.command,
-                   .rounds = 7,
-                   .sample_ms = 300,
-                   .seed = 1,
-                   .argc = argc,
-                   .argv = argv},
+        .common = BENCH_OPTIONS(7, 300),
         .directory = "/tmp",
     };
     char error[256];

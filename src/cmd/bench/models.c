@@ -126,24 +126,19 @@ static const struct option_rule rules[] = {
      "another one (default 20)"},
     {"threads", "N", "a number from 1 to 1024", set_threads,
      "of the thread-pool; may be given several times (default: 32 and 128)"},
-    {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
-     "take so many samples of each, after one to warm up (default 6)"},
-    {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
-     "measure for so many milliseconds each, longer if few answers" COMMAND_LINE_INDENT
-     "come (default 250)"},
+    BENCH_RULE_ROUNDS("6"),
+    BENCH_RULE_SAMPLE_MS(
+        "measure for so many milliseconds each, longer if few answers" COMMAND_LINE_INDENT
+        "come (default 250)"),
     {"live", "MS", "a number from 10 to 10000", set_live_ms,
      "one sample of each, without one to warm up, and no report, but, while" COMMAND_LINE_INDENT
      "it is measured, a line of JSON so often: how it went since the last one"},
-    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
-     "shuffle the order within each round by it (default 1)"},
-    {"json", NULL, "", bench_set_json, "print JSON"},
-    {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
-    {"plot", "FILE.svg", "the name of a file to be written", bench_set_plot,
-     "draw it, a panel for each figure"},
-    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
-     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
-     "measure again, and a page with charts"},
-    {"help", NULL, "", bench_set_help, "print this"},
+    BENCH_RULE_SEED,
+    BENCH_RULE_JSON,
+    BENCH_RULE_CSV,
+    BENCH_RULE_PLOT("draw it, a panel for each figure"),
+    BENCH_RULE_REPORT,
+    BENCH_RULE_HELP,
 };
 
 static const struct command_line line = {
@@ -350,25 +345,13 @@ static int run_cases(const struct options *options) {
 
 int bench_models_main(int argc, char **argv) {
     struct options options = {
-        .common = {.command = line.command,
-                   .rounds = 6,
-                   .sample_ms = 250,
-                   .seed = 1,
-                   .argc = argc,
-                   .argv = argv},
+        .common = BENCH_OPTIONS(6, 250),
         .wait_ms = 5,
         .burn_us = 50,
         .requests = 20,
     };
-    char error[256];
-    if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
-        fprintf(stderr, "eddy: %s\n", error);
-        return 2;
-    }
-    if (options.common.help) {
-        help();
-        return 0;
-    }
+    int status;
+    if (!bench_parse(&line, &options.common, help, &status)) return status;
     if (options.arrivals == NULL) options.arrivals = options.rate_count > 0 ? "poisson" : "closed";
     if (arrivals_of(&options) == MODELS_CLOSED && options.rate_count > 0) {
         fputs("eddy: --rate is for --arrivals constant or poisson, not closed\n", stderr);

@@ -80,9 +80,10 @@ static void json_result(FILE *out, const struct bench_result *result) {
     fputs("}", out);
 }
 
-static void tell_json(FILE *out, const struct bench_result *results, size_t count) {
+static void tell_json(FILE *out, uint64_t seed, const struct bench_result *results, size_t count) {
     fputs("{", out);
     bench_tell_machine(out, BENCH_JSON);
+    fprintf(out, ", \"seed\": %llu", (unsigned long long)seed);
     fputs(",\n \"results\": [", out);
     for (size_t i = 0; i < count; i++) {
         fputs(i == 0 ? "\n  " : ",\n  ", out);
@@ -167,10 +168,10 @@ static void tell_csv(FILE *out, const struct bench_result *results, size_t count
     }
 }
 
-void bench_tell(FILE *out, enum bench_format format, const struct bench_result *results,
-                size_t count) {
+void bench_tell(FILE *out, enum bench_format format, uint64_t seed,
+                const struct bench_result *results, size_t count) {
     if (format == BENCH_JSON)
-        tell_json(out, results, count);
+        tell_json(out, seed, results, count);
     else if (format == BENCH_CSV)
         tell_csv(out, results, count);
     else

@@ -238,28 +238,22 @@ static const struct option_rule rules[] = {
     {"size", "N", "a number from 1 to 10000000", set_size,
      "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
      "several times (default: what suits the workload)"},
-    {"rounds", "N", "a number from 1 to 100", bench_set_rounds,
-     "take so many samples of each, after one to warm up (default 7)"},
-    {"sample-ms", "N", "a number from 1 to 60000", bench_set_sample_ms,
-     "measure for so many milliseconds each (default 300)"},
-    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
-     "shuffle the order within each round by it (default 1)"},
+    BENCH_RULE_ROUNDS("7"),
+    BENCH_RULE_SAMPLE_MS("measure for so many milliseconds each (default 300)"),
+    BENCH_RULE_SEED,
     {"count-calls", NULL, "", bench_set_count_calls,
      "count system calls from outside as well, in a round of its own" COMMAND_LINE_INDENT
      "(calls are what the loop says that it makes)"},
-    {"json", NULL, "", bench_set_json, "print JSON"},
-    {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
-    {"plot", "FILE.svg", "the name of a file to be written", bench_set_plot,
-     "draw it, a panel for each workload"},
-    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
-     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
-     "measure again, and a page with charts"},
+    BENCH_RULE_JSON,
+    BENCH_RULE_CSV,
+    BENCH_RULE_PLOT("draw it, a panel for each workload"),
+    BENCH_RULE_REPORT,
     {"trace", "FILE", "a file's name, without a comma and a number behind it", bench_set_trace,
      "write down what the loop does at the end of one sample more" COMMAND_LINE_INDENT
      "of each workload, which does not count; as text if FILE" COMMAND_LINE_INDENT
      "ends in .txt, else for ui.perfetto.dev; of several, FILE" COMMAND_LINE_INDENT
      "gets their names, backends and sizes"},
-    {"help", NULL, "", bench_set_help, "print this"},
+    BENCH_RULE_HELP,
 };
 
 static const struct command_line line = {
@@ -348,22 +342,10 @@ static int run_cases(const struct options *options) {
 
 int bench_backends_main(int argc, char **argv) {
     struct options options = {
-        .common = {.command = line.command,
-                   .rounds = 7,
-                   .sample_ms = 300,
-                   .seed = 1,
-                   .argc = argc,
-                   .argv = argv},
+        .common = BENCH_OPTIONS(7, 300),
     };
-    char error[256];
-    if (command_line_parse(&line, &options, argc, argv, error, sizeof error) < 0) {
-        fprintf(stderr, "eddy: %s\n", error);
-        return 2;
-    }
-    if (options.common.help) {
-        help();
-        return 0;
-    }
+    int status;
+    if (!bench_parse(&line, &options.common, help, &status)) return status;
     if (options.backend_count == 0) choose_all(&options);
     return run_cases(&options);
 }
