@@ -4,7 +4,6 @@
  *
  * Where the clients are processes of their own, what is compared is the server's processor time:
  * what the clients need, and who waits for whom, is not the peer's. */
-#include "arrivals.h"
 #include "echo.h"
 #include "load.h"
 
@@ -138,43 +137,43 @@ void peers_size_run(const struct bench_case *it, struct bench_sample *sample) {
 
 /* --- At a given rate --- */
 
-enum { RATE_CONNECTIONS = 1000, RATE_MAX = 1000000000, RATE_PARTS = 200 /* a second */ };
+enum { RATE_CONNECTIONS = 1000, RATE_PARTS = 200 /* a second */ };
 
-static int serve_arrivals(const struct bench_case *it, struct bench_sample *sample,
-                          struct peers_arrivals *arrivals) {
+static int serve_rate(const struct bench_case *it, struct bench_sample *sample,
+                      struct bench_load *load, enum bench_arrivals arrivals) {
     int *fds = calloc(RATE_CONNECTIONS, sizeof *fds);
     unsigned rate = 1000 * it->numbers[0];
-    int err = fds == NULL ? -ENOMEM : peers_arrivals_connect(arrivals, fds);
+    int err = fds == NULL ? -ENOMEM : bench_load_connect(load, fds, RATE_CONNECTIONS);
     if (err == 0) err = peer->open(false);
-    if (err == 0) err = peers_serve(peer, fds, RATE_CONNECTIONS, 2 * RATE_CONNECTIONS);
+    if (err == 0) err = peers_serve(peer, fds, RATE_CONNECTIONS, RATE_CONNECTIONS);
     if (err == 0) err = peer->turn();
-    if (err == 0) err = peers_arrivals_start(arrivals);
+    if (err == 0) err = bench_load_rate(load, RATE_CONNECTIONS, arrivals, rate);
+    if (err == 0) bench_load_count(load, true);
     return err < 0 ? err : measure_echo(it, sample, rate / RATE_PARTS + 1);
 }
 
-static void run_arrivals(const struct bench_case *it, struct bench_sample *sample,
-                         bool is_poisson) {
-    struct peers_arrivals *arrivals = NULL;
+static void run_rate(const struct bench_case *it, struct bench_sample *sample,
+                     enum bench_arrivals arrivals) {
+    struct bench_load *load = NULL;
     peer = peers_of(it);
-    if (it->numbers[0] > RATE_MAX / 1000) {
-        bench_cannot(sample, "more than a thousand million messages a second", -EINVAL);
+    if (it->numbers[0] > BENCH_RATE_MAX / 1000) {
+        bench_cannot(sample, "more than ten million messages a second", -EINVAL);
         return;
     }
-    peers_reply_bytes = PEERS_ARRIVALS_PENDING * PEERS_MESSAGE_BYTES;
     if (!bench_allow_descriptors(2 * RATE_CONNECTIONS, sample)) return;
-    int err =
-        peers_arrivals_open(&arrivals, sample, RATE_CONNECTIONS, 1000 * it->numbers[0], is_poisson);
-    if (err == 0) err = serve_arrivals(it, sample, arrivals);
-    peers_arrivals_close(arrivals);
+    int err = bench_load_open_many(&load, sample, CLIENTS);
+    if (err == 0) err = serve_rate(it, sample, load, arrivals);
+    bench_load_close(load);
+    sample->due = -1; /* of more time than the parts that count */
     if (err < 0) bench_cannot(sample, "echo", err);
 }
 
 void peers_rate_run(const struct bench_case *it, struct bench_sample *sample) {
-    run_arrivals(it, sample, false);
+    run_rate(it, sample, BENCH_CONSTANT);
 }
 
 void peers_rate_poisson_run(const struct bench_case *it, struct bench_sample *sample) {
-    run_arrivals(it, sample, true);
+    run_rate(it, sample, BENCH_POISSON);
 }
 
 /* --- Short connections --- */

@@ -51,6 +51,16 @@ START_TEST(help_and_mistakes_are_told) {
         {{"bench", "backends", "--report", "/usr"}, 2, "eddy: --report: \"/usr\" is not empty; "},
         {{"bench", "merge"}, 2, "eddy: a report is missing; \"eddy bench merge --help\" tells"},
         {{"bench", "merge", "/nowhere"}, 2, "eddy: \"/nowhere/raw.jsonl\" cannot be read: "},
+        {{"bench", "backends", "--rate", "0"}, 2, "eddy: --rate: \"0\" is not a number from 1 to"},
+        {{"bench", "backends", "--arrivals", "closed", "--sweep"},
+         2,
+         "eddy: --sweep is for --arrivals constant or poisson, not closed\n"},
+        {{"bench", "backends", "--rate=1", "--rate=2", "--sweep"},
+         2,
+         "eddy: --sweep takes one --rate, to begin with, and finds the others\n"},
+        {{"bench", "backends", "--rate=1", "--workload=ring"},
+         2,
+         "eddy: \"ring\" has no messages that could come at a rate; echo, echo-io, "},
         {{"bench", "advise", "--time", "0"}, 2, "eddy: --time: \"0\" is not a number of seconds"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -253,12 +263,50 @@ START_TEST(a_plot_is_a_picture) {
 }
 END_TEST
 
+static double number_behind(const char *at, const char *name) {
+    const char *it = strstr(at, name);
+    ck_assert_msg(it != NULL, "no %s in %s", name, at);
+    return strtod(it + strlen(name), NULL);
+}
+
+/* No faster than they are due, whatever sends them back. */
+START_TEST(messages_come_at_a_rate) {
+    static const char *const names[] = {"echo", "echo-io", "idle"};
+    for (int i = 0; i < 3; i++) {
+        const char *const arguments[] = {
+            "bench",    "backends",  "--workload", names[i],      "--size", "20",
+            "--rounds", "1",         "--rate",     "2000",        "--json", "--arrivals",
+            "constant", "--backend", "select",     "--sample-ms", "50",     NULL};
+        ck_assert_int_eq(run(arguments), 0);
+        ck_assert_uint_eq(count_of(out, "\"setting\": \"constant 2000/s, 20 connections, "), 2);
+        ck_assert_uint_eq(count_of(out, ", \"rate\": 2000, "), 2);
+        ck_assert_double_gt(number_behind(out, "\"time_ns\": {\"median\": "), 0.9 * 1e9 / 2000);
+        ck_assert_double_gt(number_behind(out, "\"answered\": "), 0);
+    }
+}
+END_TEST
+
+/* No backend keeps up with ten million a second; each is asked for no more than the first rate that
+ * it falls behind at. */
+START_TEST(a_sweep_ends_where_a_backend_falls_behind) {
+    const char *const arguments[] = {"bench",    "backends", "--sweep",     "--rate", "3000000",
+                                     "--rounds", "1",        "--sample-ms", "5",      NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    unsigned lines = count_of(out, "\necho: poisson, 100 connections, all active: ");
+    ck_assert_uint_eq(lines, count_backends() + 1);
+    unsigned behind = count_of(out, "%   1  behind\n");
+    ck_assert_uint_ge(behind, count_backends() - 1); /* a kernel may refuse io_uring */
+    ck_assert_uint_eq(count_of(out, "%   1  behind\n  "), behind); /* and that is its last one */
+    ck_assert_uint_eq(count_of(out, " it answers "), behind);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "bench", help_and_mistakes_are_told, every_workload_runs_on_every_backend,
            servers_are_told_in_json, memory_of_idle_connections_is_told_of_each,
            a_size_that_does_not_fit_is_told, only_calls_of_the_system_count_as_such,
            calls_that_are_counted_are_those_that_are_told, a_chosen_workload_is_told_in_three_ways,
-           a_plot_is_a_picture);
+           a_plot_is_a_picture, messages_come_at_a_rate, a_sweep_ends_where_a_backend_falls_behind);
     return suite;
 }

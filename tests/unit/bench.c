@@ -318,6 +318,8 @@ static struct bench_result result_of(double time_ns) {
                                  .before_bytes = -1,
                                  .kernel_bytes = -1,
                                  .served = -1,
+                                 .spread = -1,
+                                 .answered = -1,
                                  .is_wide = true};
 }
 
@@ -376,15 +378,15 @@ START_TEST(results_are_told_to_machines) {
     ck_assert_ptr_nonnull(strstr(json, ", \"seed\": 7,"));
     ck_assert_ptr_nonnull(strstr(
         csv,
-        "work,\"all of it\",\"a\"\"b\",deed,4,10,9,12,1,1,1,,,,,,,,,,0,,,,,,,,0,true,false,\n"));
+        "work,\"all of it\",\"a\"\"b\",deed,4,10,9,12,1,1,1,,,,,,,,,,0,,,,,,,,,,,0,true,false,\n"));
     ck_assert_ptr_nonnull(
-        strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,,,,,,,,,,,false,false,so\n"));
+        strstr(csv, "work,\"all of it\",other,deed,4,,,,,,,,,,,,,,,,,,,,,,,,,,,,false,false,so\n"));
     free(json);
     free(csv);
     results[0].p50_ns = results[0].p99_ns = results[0].p999_ns = 8;
     json = tell(BENCH_JSON, results, 1), csv = tell(BENCH_CSV, results, 1);
     ck_assert_ptr_nonnull(strstr(json, "\"p50_ns\": 8, \"p99_ns\": 8"));
-    ck_assert_ptr_nonnull(strstr(csv, ",8,8,8,,,,,0,true,false,\n"));
+    ck_assert_ptr_nonnull(strstr(csv, ",8,8,8,,,,,,,,0,true,false,\n"));
     free(json);
     free(csv);
     results[0] = results[1];

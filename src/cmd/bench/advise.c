@@ -71,11 +71,12 @@ static size_t make_cases(struct bench_case *cases) {
                                          .operation = "call",
                                          .size = 1,
                                          .run = costs_call_run};
-    bench_workload_case(&cases[count++], ADVISE_WAKE, backends[0].name, 1);
+    bench_workload_make(&cases[count++], bench_workload_find(ADVISE_WAKE), backends[0].name, 1);
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++)
         for (const unsigned *size = groups[g].sizes; *size > 0; size++)
             for (size_t i = 0; i < backend_count && count < CASES_MAX; i++)
-                bench_workload_case(&cases[count++], groups[g].workload, backends[i].name, *size);
+                bench_workload_make(&cases[count++], bench_workload_find(groups[g].workload),
+                                    backends[i].name, *size);
     return count;
 }
 

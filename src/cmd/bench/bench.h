@@ -36,6 +36,8 @@ struct bench_sample {
     int64_t waits, events; /* of the loop in that time; 0 waits: not known */
     int64_t counters[BENCH_COUNTERS]; /* of the processor, in that time; -1: not known */
     int64_t counted;        /* system calls, counted from outside; -1: not in this sample */
+    int64_t due;            /* requests at a rate, in that time; -1: it was closed, or not known */
+    double spread;          /* of several loops: what the busiest did, to an even part; -1: one */
     int64_t served;         /* how many of the case's connections got an answer; -1: has none */
     eddy_histogram latency; /* of single operations, if they were timed one by one */
 };
@@ -67,6 +69,7 @@ struct bench_case {
     char setting[64];                /* "1000 pairs, 10 active": the same within a group */
     size_t path_at;                  /* where in it the user's path is; 0: there is none */
     int64_t size;                    /* the x of a plot */
+    unsigned rate;                   /* of requests a second, then the x of a plot; 0: none */
     unsigned numbers[BENCH_NUMBERS]; /* whatever `run` needs to know */
     unsigned memory_items;           /* the table divides the memory among so many; 0: does not */
     const void *extra;
@@ -132,6 +135,7 @@ struct bench_plan {
     int64_t time_ns;    /* of a sample */
     uint64_t seed;      /* of the order in each round */
     bool counts_calls;  /* in one sample more of each, which counts for nothing else */
+    bool is_sweep;      /* a subject is asked for no more than the first rate it fell behind at */
     bool show_progress; /* on stderr */
     /* Of each case one sample more, which counts for nothing, and whose loop is traced; NULL: no.
      * Where there are several cases, each file has the case in its name. */
@@ -160,6 +164,8 @@ struct bench_result {
     double before_bytes;             /* of that, without connections */
     double kernel_bytes;             /* beside that, what the connections took in the kernel */
     double served;                   /* connections, the median */
+    double spread;                   /* what the busiest loop did, to an even part */
+    double answered;                 /* of those due at a rate, the share */
     uint64_t timed;                  /* operations, one by one; of these: */
     int64_t p50_ns, p99_ns, p999_ns; /* 0: too few for it */
     bool is_wide;                    /* the spread is too wide to conclude from, or there is none */

@@ -55,6 +55,29 @@ bool bench_set_count_calls(void *to, const char *value) {
     return ((struct bench_options *)to)->counts_calls = true;
 }
 
+bool bench_set_arrivals(void *to, const char *value) {
+    static const char *const names[] = {
+        [BENCH_CLOSED] = "closed", [BENCH_CONSTANT] = "constant", [BENCH_POISSON] = "poisson"};
+    struct bench_rates *rates = &((struct bench_options *)to)->rates;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], value) != 0) continue;
+        rates->arrivals = (enum bench_arrivals)i;
+        return rates->has_arrivals = true;
+    }
+    return false;
+}
+
+bool bench_set_rate(void *to, const char *value) {
+    struct bench_rates *rates = &((struct bench_options *)to)->rates;
+    return rates->count < BENCH_RATES_MAX &&
+           command_line_number(value, 1, BENCH_RATE_MAX, &rates->list[rates->count++]);
+}
+
+bool bench_set_sweep(void *to, const char *value) {
+    (void)value;
+    return ((struct bench_options *)to)->rates.is_sweep = true;
+}
+
 bool bench_set_help(void *to, const char *value) {
     (void)value;
     return ((struct bench_options *)to)->help = true;
@@ -131,7 +154,9 @@ static int tell_all(const struct bench_options *options, const struct bench_samp
     }
     size_t count = make_results(samples, results);
     int status = samples->count == 0 ? EXIT_NOTHING : 0;
-    if (options->tell == NULL)
+    if (options->rates.is_sweep && options->format == BENCH_TABLE)
+        bench_tell_sweep(stdout, results, count);
+    else if (options->tell == NULL)
         bench_tell(stdout, options->format, options->seed, results, count);
     else if (status == 0)
         options->tell(stdout, results, count);
@@ -162,6 +187,7 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
         .time_ns = options->sample_ms * EDDY_NS_PER_MS,
         .seed = options->seed,
         .counts_calls = options->counts_calls,
+        .is_sweep = options->rates.is_sweep,
         .show_progress = true,
         .trace = options->trace.value != NULL ? &options->trace : NULL,
     };

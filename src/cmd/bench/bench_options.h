@@ -3,8 +3,8 @@
 #ifndef EDDY_CMD_BENCH_OPTIONS_H
 #define EDDY_CMD_BENCH_OPTIONS_H
 
-#include "bench.h"
 #include "command_line.h"
+#include "rates.h"
 
 /* A command's own options begin with these, so that the setters work on them as well. */
 struct bench_options {
@@ -16,7 +16,8 @@ struct bench_options {
     char **argv;
     struct trace_request trace;
     bool counts_calls;
-    /* Tells what came out; NULL: bench_tell does. */
+    struct bench_rates rates;
+    /* Tells people what came out; NULL: bench_tell does. */
     void (*tell)(FILE *out, const struct bench_result *results, size_t count);
     bool help;
 };
@@ -30,6 +31,9 @@ bool bench_set_plot(void *to, const char *value);
 bool bench_set_count_calls(void *to, const char *value);
 bool bench_set_report(void *to, const char *value);
 bool bench_set_trace(void *to, const char *value);
+bool bench_set_arrivals(void *to, const char *value);
+bool bench_set_rate(void *to, const char *value);
+bool bench_set_sweep(void *to, const char *value);
 bool bench_set_help(void *to, const char *value);
 
 /* For command_line.take_argument: the benches take none. */

@@ -11,7 +11,7 @@ enum {
     CHART_WIDTH = 360, /* in the units of its own */
     CHART_HEIGHT = 246,
     CHART_SERIES_MAX = 16,
-    CHART_PLACES_MAX = 16,
+    CHART_PLACES_MAX = 24,
     CHART_BARS_MAX = 48,
 };
 
@@ -22,9 +22,10 @@ struct chart_series {
     struct bench_figure points[CHART_PLACES_MAX];
 };
 
-/* A curve for each series over a few sizes, which stand at equal distances. */
+/* A curve for each series over a few sizes, or rates, which stand at equal distances. */
 struct chart_curves {
     const char *title, *note;
+    const char *size_name; /* "size" */
     size_t place_count, series_count;
     int64_t sizes[CHART_PLACES_MAX];
     /* Times of one series as they are, below the sizes: what 1 is on an axis of ratios. NULL: the

@@ -56,8 +56,8 @@ static void put_axis(FILE *out, const struct chart_curves *chart, const struct a
 
 static void put_sizes(FILE *out, const struct chart_curves *chart) {
     char text[32];
-    size_t every = chart->place_count > SIZES_MAX ? 2 : 1;
-    fprintf(out, "<text class=\"dim\" x=\"2\" y=\"%d\">size</text>", BOTTOM + 16);
+    size_t every = (chart->place_count + SIZES_MAX - 1) / SIZES_MAX;
+    fprintf(out, "<text class=\"dim\" x=\"2\" y=\"%d\">%s</text>", BOTTOM + 16, chart->size_name);
     for (size_t i = 0; i < chart->place_count; i += every) {
         double size = (double)chart->sizes[i];
         snprintf(text, sizeof text,
@@ -102,11 +102,11 @@ static void put_tip(FILE *out, const struct chart_curves *chart, const struct ch
     fputs("<title>", out);
     chart_put_text(out, series->name);
     if (chart->reference != NULL)
-        fprintf(out, ", size %lld: %.3g (%.3g to %.3g)</title>", (long long)chart->sizes[place],
-                it->median, it->low, it->high);
+        fprintf(out, ", %s %lld: %.3g (%.3g to %.3g)</title>", chart->size_name,
+                (long long)chart->sizes[place], it->median, it->low, it->high);
     else
-        fprintf(out, ", size %lld: %s (%s to %s)</title>", (long long)chart->sizes[place],
-                text_of_time(median, sizeof median, it->median),
+        fprintf(out, ", %s %lld: %s (%s to %s)</title>", chart->size_name,
+                (long long)chart->sizes[place], text_of_time(median, sizeof median, it->median),
                 text_of_time(low, sizeof low, it->low), text_of_time(high, sizeof high, it->high));
 }
 
@@ -134,7 +134,10 @@ static void put_beyond(FILE *out, const struct chart_curves *chart, const struct
         double median = chart->series[i].points[place].median;
         double x = x_of(chart, place) + shift_of(chart, i);
         if (median <= axis->top) continue;
-        text_of_ratio(text, sizeof text, median);
+        if (chart->reference != NULL)
+            text_of_ratio(text, sizeof text, median);
+        else
+            text_of_time(text, sizeof text, median);
         fprintf(out,
                 "<path class=\"s%u\" d=\"M%.1f %dl-4 5m4-5l4 5m-4-5v9\" fill=\"none\" "
                 "stroke=\"currentColor\"/><text class=\"over\" x=\"%.1f\" y=\"%d\" "

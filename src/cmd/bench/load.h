@@ -7,11 +7,12 @@
  * its answers.
  *
  * Either a number of connections is made first, and then some of them keep a message each in
- * flight; or each connection is a short one, with a byte each way, and the next one follows. */
+ * flight, or send at a rate; or each connection is a short one, with a byte each way, and the next
+ * one follows. */
 #ifndef EDDY_CMD_BENCH_LOAD_H
 #define EDDY_CMD_BENCH_LOAD_H
 
-#include "bench.h"
+#include "rates.h"
 
 enum { BENCH_MESSAGE_BYTES = 64 };
 
@@ -32,10 +33,16 @@ int bench_load_echo(struct bench_load *load, unsigned active);
 /* The same with messages of so many bytes. */
 int bench_load_echo_bytes(struct bench_load *load, unsigned active, unsigned bytes);
 
+/* Has them send such messages at a rate, of all of them a second, each over a connection that has
+ * none in flight: while there is none, what is due waits. Latencies count from when a message was
+ * due; what has no answer in the end counts as well. */
+int bench_load_rate(struct bench_load *load, unsigned active, enum bench_arrivals arrivals,
+                    unsigned rate);
+
 /* Makes short connections to a port of 127.0.0.1, `active` at a time. */
 int bench_load_visit(struct bench_load *load, unsigned port, unsigned active);
 
-/* Whether latencies count from now on. */
+/* Latencies count from now on, or no longer; once each. */
 void bench_load_count(struct bench_load *load, bool on);
 
 /* Ends the clients; their connections break. The latencies are in the sample then. `load` may be

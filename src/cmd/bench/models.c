@@ -27,16 +27,14 @@ const size_t models_count = sizeof models_list / sizeof models_list[0];
 static const unsigned usual_connections[] = {1, 10, 100, 1000, 5000};
 /* A pool of threads that wait does as much as it has threads, so its size is a part of its name. */
 static const unsigned usual_threads[] = {32, 128};
-static const unsigned usual_rates[] = {2000, 8000, 16000};
+static const struct bench_rates usual_rates = {.list = {2000, 8000, 16000}, .count = 3};
 
 struct options {
     struct bench_options common; /* first */
     const char *models[CHOSEN_MAX];
     unsigned connections[CHOSEN_MAX];
     unsigned threads[CHOSEN_MAX];
-    unsigned rates[CHOSEN_MAX];
-    size_t model_count, connections_count, threads_count, rate_count;
-    const char *arrivals; /* NULL: not said */
+    size_t model_count, connections_count, threads_count;
     unsigned wait_ms, burn_us, requests, live_ms;
     bool is_fixed;
 };
@@ -70,18 +68,6 @@ static bool set_wait(void *to, const char *value) {
     return strcmp(value, "fixed") == 0 || strcmp(value, "random") == 0;
 }
 
-static bool set_arrivals(void *to, const char *value) {
-    ((struct options *)to)->arrivals = value;
-    return strcmp(value, "closed") == 0 || strcmp(value, "constant") == 0 ||
-           strcmp(value, "poisson") == 0;
-}
-
-static bool set_rate(void *to, const char *value) {
-    struct options *options = to;
-    return options->rate_count < CHOSEN_MAX &&
-           command_line_number(value, 1, 1000000, &options->rates[options->rate_count++]);
-}
-
 static bool set_burn_us(void *to, const char *value) {
     return command_line_number(value, 0, 100000, &((struct options *)to)->burn_us);
 }
@@ -113,14 +99,17 @@ static const struct option_rule rules[] = {
      "all (default); fixed: each the average, so that clients go in step"},
     {"burn-us", "N", "a number from 0 to 100000", set_burn_us,
      "and then computes for so many microseconds (default 50)"},
-    {"arrivals", "KIND", "closed, constant or poisson", set_arrivals,
+    {"arrivals", "KIND", "closed, constant or poisson", bench_set_arrivals,
      "closed: a client sends the next request when it has an answer" COMMAND_LINE_INDENT
      "(default); constant, poisson: requests come at a rate, evenly or as" COMMAND_LINE_INDENT
      "of many who know nothing of each other, whether the server keeps up" COMMAND_LINE_INDENT
      "or not, and the time of each begins when it should have been sent"},
-    {"rate", "N", "a number from 1 to 1000000", set_rate,
+    {"rate", "N", "a number from 1 to 10000000", bench_set_rate,
      "so many requests a second, of all clients; may be given several" COMMAND_LINE_INDENT
      "times (default: 2000, 8000 and 16000); poisson, if nothing is said"},
+    {"sweep", NULL, "", bench_set_sweep,
+     "rates from --rate (default 2000) on, two for each doubling, until a" COMMAND_LINE_INDENT
+     "model answers less than 95 of 100 that are due"},
     {"requests", "N", "a number from 1 to 1000000", set_requests,
      "a client sends so many requests over a connection, then opens" COMMAND_LINE_INDENT
      "another one (default 20)"},
@@ -235,10 +224,8 @@ static size_t make_subjects(struct models_subject *subjects, const struct option
 /* "100 clients, poisson 8000/s, random 5 ms + 50 us" */
 static void say_setting(struct bench_case *it, const struct models_settings *settings,
                         unsigned connections, unsigned burn_us) {
-    char arrivals[32] = "";
-    if (settings->arrivals != MODELS_CLOSED)
-        snprintf(arrivals, sizeof arrivals, "%s %u/s, ",
-                 settings->arrivals == MODELS_CONSTANT ? "constant" : "poisson", settings->rate);
+    char arrivals[32];
+    bench_rates_text(arrivals, sizeof arrivals, settings->arrivals, settings->rate);
     snprintf(it->setting, sizeof it->setting, "%u client%s, %s%s%u ms + %u us", connections,
              connections == 1 ? "" : "s", arrivals, settings->is_fixed ? "" : "random ",
              settings->wait_ms, burn_us);
@@ -253,6 +240,7 @@ static size_t add_group(struct bench_case *cases, const struct models_subject *s
             .subject = subjects[i].name,
             .operation = "request",
             .size = connections,
+            .rate = subjects[i].settings.rate,
             .extra = &subjects[i],
             .run = models_run,
         };
@@ -261,27 +249,23 @@ static size_t add_group(struct bench_case *cases, const struct models_subject *s
     return subject_count;
 }
 
-static enum models_arrivals arrivals_of(const struct options *options) {
-    if (strcmp(options->arrivals, "closed") == 0) return MODELS_CLOSED;
-    return strcmp(options->arrivals, "constant") == 0 ? MODELS_CONSTANT : MODELS_POISSON;
-}
-
 /* For each rate (one that is none where the load is closed) and each number of clients a group. */
 static size_t make_cases(struct bench_case *cases, struct models_subject *subjects,
                          const struct options *options) {
     struct models_settings settings = {
-        .arrivals = arrivals_of(options),
+        .arrivals = options->common.rates.arrivals,
         .wait_ms = options->wait_ms,
         .is_fixed = options->is_fixed,
         .burn_steps = (uint64_t)(options->burn_us * steps_per_us()),
         .requests = options->requests,
         .live_ms = options->live_ms,
     };
-    size_t count = 0, rates = settings.arrivals == MODELS_CLOSED ? 1 : options->rate_count;
+    const struct bench_rates *rates = &options->common.rates;
+    size_t count = 0;
     for (size_t i = 0; i < options->connections_count; i++) {
-        for (size_t k = 0; k < rates && count + SUBJECTS_MAX <= CASES_MAX; k++) {
+        for (size_t k = 0; k < rates->count && count + SUBJECTS_MAX <= CASES_MAX; k++) {
             struct models_subject *of_rate = &subjects[k * SUBJECTS_MAX];
-            settings.rate = options->rates[k];
+            settings.rate = rates->list[k];
             size_t subject_count = make_subjects(of_rate, options, settings);
             count +=
                 add_group(&cases[count], of_rate, subject_count, options->connections[i], options);
@@ -326,11 +310,10 @@ static void choose_usual(struct options *options) {
         options->connections_count = USUAL(options->connections, usual_connections);
     if (options->threads_count == 0)
         options->threads_count = USUAL(options->threads, usual_threads);
-    if (options->rate_count == 0) options->rate_count = USUAL(options->rates, usual_rates);
 }
 
 static int run_cases(const struct options *options) {
-    struct models_subject subjects[CHOSEN_MAX * SUBJECTS_MAX];
+    static struct models_subject subjects[BENCH_RATES_MAX * SUBJECTS_MAX];
     struct bench_case *cases = calloc(CASES_MAX, sizeof *cases);
     if (cases == NULL) {
         fputs("eddy: there is no memory for what is to be measured\n", stderr);
@@ -352,11 +335,7 @@ int bench_models_main(int argc, char **argv) {
     };
     int status;
     if (!bench_parse(&line, &options.common, help, &status)) return status;
-    if (options.arrivals == NULL) options.arrivals = options.rate_count > 0 ? "poisson" : "closed";
-    if (arrivals_of(&options) == MODELS_CLOSED && options.rate_count > 0) {
-        fputs("eddy: --rate is for --arrivals constant or poisson, not closed\n", stderr);
-        return 2;
-    }
+    if (!bench_rates_settle(&options.common.rates, &usual_rates)) return 2;
     choose_usual(&options);
     return run_cases(&options);
 }

@@ -7,7 +7,7 @@
 #ifndef EDDY_CMD_BENCH_MODELS_H
 #define EDDY_CMD_BENCH_MODELS_H
 
-#include "bench.h"
+#include "rates.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -40,15 +40,8 @@ struct model {
 extern const struct model models_list[];
 extern const size_t models_count;
 
-/* When requests come. */
-enum models_arrivals {
-    MODELS_CLOSED,   /* each client sends the next one when it has an answer */
-    MODELS_CONSTANT, /* at a rate, whether there are answers or not: evenly */
-    MODELS_POISSON,  /* and as of many clients that know nothing of each other */
-};
-
 struct models_settings {
-    enum models_arrivals arrivals;
+    enum bench_arrivals arrivals;
     unsigned rate;       /* of all clients, a second, if not closed */
     unsigned wait_ms;    /* on average */
     bool is_fixed;       /* each wait is the average one; else up to twice as long */

@@ -45,6 +45,7 @@ struct load {
     /* Where requests come at a rate: the next one, and who may send it, the first one first. */
     eddy_timer arrival;
     double next_ns;
+    int64_t due; /* so far */
     struct client *free, **free_end;
     struct sockaddr_storage address;
     socklen_t address_length;
@@ -110,14 +111,16 @@ static void send_request(struct client *client) {
 }
 
 static bool has_rate(const struct load *load) {
-    return load->job->settings.arrivals != MODELS_CLOSED;
+    return load->job->settings.arrivals != BENCH_CLOSED;
 }
 
-static double draw_gap_ns(struct load *load) {
+/* When the next request is due, and which one follows. */
+static double take_due(struct load *load) {
     const struct models_settings *settings = &load->job->settings;
-    double average_ns = (double)EDDY_NS_PER_S / settings->rate;
-    if (settings->arrivals == MODELS_CONSTANT) return average_ns;
-    return average_ns * bench_random_exponential(&load->random);
+    double due_ns = load->next_ns;
+    load->next_ns += bench_arrivals_gap_ns(settings->arrivals, settings->rate, &load->random);
+    load->due++;
+    return due_ns;
 }
 
 static struct client *take_free(struct load *load) {
@@ -134,9 +137,8 @@ static void send_due(struct load *load) {
     int64_t now_ns = bench_now_ns();
     while (load->next_ns <= (double)now_ns && load->free != NULL && !load->has_ended) {
         struct client *client = take_free(load);
-        client->since_ns = (int64_t)load->next_ns;
+        client->since_ns = (int64_t)take_due(load);
         client->is_counted = true;
-        load->next_ns += draw_gap_ns(load);
         send_request(client);
     }
     if (load->next_ns <= (double)now_ns) return; /* an answer goes on */
@@ -248,24 +250,26 @@ static void begin_measuring(struct load *load) {
 }
 
 /* What is under way, or due and not sent, waits: at a rate it all counts. Else a client that has
- * got no answer in all this time counts as one that waits. */
-static void record_waiting(const struct load *load, int64_t now_ns, eddy_histogram *latency) {
+ * got no answer in all this time counts as one that waits. Returns how many were due so far, -1
+ * where there is no rate. */
+static int64_t record_waiting(const struct load *load, int64_t now_ns, eddy_histogram *latency) {
     for (unsigned i = 0; i < load->opened; i++) {
         const struct client *client = &load->clients[i];
         if (has_rate(load) ? client->is_counted : !client->is_served)
             eddy_histogram_record(latency, now_ns - client->since_ns);
     }
-    if (!has_rate(load)) return;
+    if (!has_rate(load)) return -1;
     struct load later = *load; /* the same gaps come again when they are due */
-    for (; later.next_ns <= (double)now_ns; later.next_ns += draw_gap_ns(&later))
-        eddy_histogram_record(latency, now_ns - (int64_t)later.next_ns);
+    while (later.next_ns <= (double)now_ns)
+        eddy_histogram_record(latency, now_ns - (int64_t)take_due(&later));
+    return later.due;
 }
 
 static void tell_live(struct load *load, int64_t now_ns) {
     struct models_live *live = &load->job->shared->live;
     eddy_histogram latency = load->job->sample->latency;
     eddy_histogram_subtract(&latency, &load->told);
-    record_waiting(load, now_ns, &latency);
+    (void)record_waiting(load, now_ns, &latency);
     atomic_store(&live->after_ns, now_ns - load->since_ns);
     atomic_store(&live->time_ns, now_ns - load->told_ns);
     atomic_store(&live->answers, (int64_t)(load->answers - load->told_answers));
@@ -281,7 +285,7 @@ static void tell_live(struct load *load, int64_t now_ns) {
 static void end_measuring(struct load *load, int64_t now_ns) {
     struct bench_sample *sample = load->job->sample;
     atomic_store(&load->job->shared->phase, MODELS_OVER);
-    record_waiting(load, now_ns, &sample->latency);
+    sample->due = record_waiting(load, now_ns, &sample->latency);
     sample->operations = load->answers;
     sample->time_ns = now_ns - load->since_ns;
     sample->served = load->served;
@@ -359,6 +363,7 @@ void models_load(struct models_job *job) {
     load->job = job;
     load->random = 1;
     load->free_end = &load->free;
+    bench_be_punctual();
     load->since_ns = bench_now_ns();
     load->clients = calloc(job->connections, sizeof *load->clients);
     int err = load->clients == NULL ? -ENOMEM : eddy_loop_open(&load->loop, NULL);

@@ -2,6 +2,7 @@
 #include "panels.h"
 #include "chart.h"
 #include "quantity.h"
+#include "rates.h"
 #include "samples.h"
 
 #include <string.h>
@@ -33,6 +34,7 @@ struct panels_metric {
     const char *note;
     chart_text_fn *text_of;
     bool is_log, is_binary;
+    bool is_over_rates; /* curves, not bars */
     struct bench_figure (*of)(const struct bench_result *it);
 };
 
@@ -56,6 +58,10 @@ static struct bench_figure cpu_of(const struct bench_result *it) {
     return it->cpu_ns;
 }
 
+static struct bench_figure p50_of(const struct bench_result *it) {
+    return exactly(it->p50_ns > 0 ? (double)it->p50_ns : -1);
+}
+
 static struct bench_figure p99_of(const struct bench_result *it) {
     return exactly(it->p99_ns > 0 ? (double)it->p99_ns : -1);
 }
@@ -65,23 +71,38 @@ static struct bench_figure memory_of(const struct bench_result *it) {
 }
 
 static const struct panels_metric server_metrics[] = {
-    {"requests a second; more is better", text_of_count, false, false, rate_of},
-    {"the server's CPU per request", text_of_time, false, false, cpu_of},
-    {"p99 of the latency", text_of_time, false, false, p99_of},
-    {"memory of the server's processes", text_of_bytes, false, true, memory_of},
+    {"requests a second; more is better", text_of_count, false, false, false, rate_of},
+    {"the server's CPU per request", text_of_time, false, false, false, cpu_of},
+    {"p99 of the latency", text_of_time, false, false, false, p99_of},
+    {"memory of the server's processes", text_of_bytes, false, true, false, memory_of},
+};
+static const struct panels_metric rate_metrics[] = {
+    {"p50 of the latency", text_of_time, false, false, true, p50_of},
+    {"p99 of the latency", text_of_time, false, false, true, p99_of},
 };
 static const struct panels_metric cost_metrics[] = {
-    {"time of each; a factor of ten from line to line", text_of_time, true, false, time_of},
+    {"time of each; a factor of ten from line to line", text_of_time, true, false, false, time_of},
 };
 
-/* NULL: curves. */
-static const struct panels_metric *metrics_of(enum bench_kind kind, size_t *count) {
+/* NULL: curves over sizes. */
+static const struct panels_metric *metrics_of(const struct bench_case *it, size_t *count) {
+    enum bench_kind kind = it->kind;
+    *count = sizeof rate_metrics / sizeof rate_metrics[0];
+    if (it->rate > 0) return rate_metrics;
     *count = kind == BENCH_SERVERS ? sizeof server_metrics / sizeof server_metrics[0] : 1;
     return kind == BENCH_SERVERS ? server_metrics : kind == BENCH_COSTS ? cost_metrics : NULL;
 }
 
-static bool has_curves(enum bench_kind kind) {
-    return kind == BENCH_OPERATIONS || kind == BENCH_CLIENTS;
+static bool has_curves(const struct bench_case *it) {
+    return it->rate > 0 || it->kind == BENCH_OPERATIONS || it->kind == BENCH_CLIENTS;
+}
+
+static bool is_bars(const struct panel *panel) {
+    return panel->metric != NULL && !panel->metric->is_over_rates;
+}
+
+static bool is_over_rates(const struct panel *panel) {
+    return panel->metric != NULL && panel->metric->is_over_rates;
 }
 
 /* What ratios are of. */
@@ -93,19 +114,25 @@ static const struct bench_figure *compared_of(const struct bench_result *it) {
 
 static void add_panels(struct panels *panels, const struct bench_case *of) {
     size_t metrics;
-    const struct panels_metric *metric = metrics_of(of->kind, &metrics);
+    const struct panels_metric *metric = metrics_of(of, &metrics);
     for (size_t m = 0; m < metrics; m++)
         for (size_t run = 0; run < panels->run_count && panels->count < PANELS_MAX; run++)
             panels->list[panels->count++] =
                 (struct panel){run, of, metric != NULL ? &metric[m] : NULL};
 }
 
-/* Whether a panel of this has been there before: curves have all sizes of a workload. */
+/* Whether two cases are in one panel of curves: those of all sizes of a workload are, or of all
+ * rates of a size. */
+static bool is_same_curves(const struct bench_case *a, const struct bench_case *b) {
+    return a->kind == b->kind && strcmp(a->workload, b->workload) == 0 &&
+           (a->rate > 0) == (b->rate > 0) && (a->rate == 0 || a->size == b->size);
+}
+
+/* Whether a panel of this has been there before. */
 static bool is_listed(const struct panels *panels, const struct bench_case *it) {
     for (size_t i = 0; i < panels->count; i++) {
         const struct bench_case *of = panels->list[i].of;
-        if (of->kind != it->kind || strcmp(of->workload, it->workload) != 0) continue;
-        if (has_curves(it->kind) || strcmp(of->setting, it->setting) == 0) return true;
+        if (has_curves(it) ? is_same_curves(of, it) : panels_is_same_group(of, it)) return true;
     }
     return false;
 }
@@ -119,8 +146,8 @@ static unsigned style_of(const struct panels *panels, const char *subject) {
 static void add_subjects(struct panels *panels, const struct panels_run *run) {
     for (size_t i = 0; i < run->count; i++) {
         const struct bench_result *it = &run->results[i];
-        if (!has_curves(it->of->kind) || !panels_has_all(panels, it->of)) continue;
-        panels->has_noise = panels->has_noise || it->is_control;
+        if (!has_curves(it->of) || !panels_has_all(panels, it->of)) continue;
+        panels->has_noise = panels->has_noise || (it->is_control && it->of->rate == 0);
         bool is_new = style_of(panels, it->of->subject) == panels->subject_count;
         if (is_new && panels->subject_count < PANELS_SUBJECTS_MAX)
             panels->subjects[panels->subject_count++] = it->of->subject;
@@ -140,8 +167,11 @@ void panels_make(struct panels *panels, const struct panels_run *runs, size_t ru
 
 static bool is_of_curves(const struct panels *panels, const struct panel *panel,
                          const struct bench_result *it) {
-    return it->of->kind == panel->of->kind && strcmp(it->of->workload, panel->of->workload) == 0 &&
-           panels_has_all(panels, it->of);
+    return is_same_curves(it->of, panel->of) && panels_has_all(panels, it->of);
+}
+
+static int64_t x_of(const struct bench_case *it) {
+    return it->rate > 0 ? it->rate : it->size;
 }
 
 /* The place of a size, which is made if it is not there: they ascend. */
@@ -183,41 +213,51 @@ static bool has_ratios(const struct panels *panels, const struct panel *panel) {
     return false;
 }
 
-/* All runs have one axis. */
+static struct bench_figure value_of(const struct panel *panel, const struct bench_result *it,
+                                    bool is_ratio) {
+    if (is_over_rates(panel)) return panel->metric->of(it);
+    return is_ratio ? it->ratio : *compared_of(it);
+}
+
+/* All runs have one axis. What fell behind has as long latencies as it was measured for: they are
+ * beyond it. */
 static double greatest_of(const struct panels *panels, const struct panel *panel, bool is_ratio) {
     double greatest = is_ratio ? 1.2 : 0;
     for (size_t run = 0; run < panels->run_count; run++)
         for (size_t i = 0; i < panels->runs[run].count; i++) {
             const struct bench_result *it = &panels->runs[run].results[i];
-            const struct bench_figure *value = is_ratio ? &it->ratio : compared_of(it);
+            struct bench_figure value = value_of(panel, it, is_ratio);
             if (it->error != 0 || !is_of_curves(panels, panel, it)) continue;
-            if (value->high > greatest) greatest = value->high;
+            if (is_over_rates(panel) && !bench_keeps_up(it->answered)) continue;
+            if (value.high > greatest) greatest = value.high;
         }
     return is_ratio && greatest > ratio_greatest ? ratio_greatest : greatest;
 }
 
 static void add_point(struct chart_curves *chart, const struct panels *panels,
-                      const struct panels_run *run, size_t i, bool is_ratio) {
+                      const struct panel *panel, size_t i, bool is_ratio) {
+    const struct panels_run *run = &panels->runs[panel->run];
     const struct bench_result *it = &run->results[i];
-    size_t place = place_of(chart, it->of->size);
+    size_t place = place_of(chart, x_of(it->of));
     if (place == CHART_PLACES_MAX || it->error != 0) return;
     if (it->is_control) {
         if (is_ratio) chart->noise[place] = it->ratio;
         return;
     }
-    if (is_group_head(run, i)) {
+    if (is_group_head(run, i) && !is_over_rates(panel)) {
         chart->reference_ns[place] = compared_of(it)->median;
         if (is_ratio) chart->reference = it->of->subject;
     }
     struct chart_series *series = series_of(chart, panels, it->of->subject);
-    if (series != NULL) series->points[place] = is_ratio ? it->ratio : *compared_of(it);
+    if (series != NULL) series->points[place] = value_of(panel, it, is_ratio);
 }
 
 static void make_curves(struct chart_curves *chart, const struct panels *panels,
                         const struct panel *panel) {
     const struct panels_run *run = &panels->runs[panel->run];
-    bool is_ratio = has_ratios(panels, panel);
-    *chart = (struct chart_curves){.greatest = greatest_of(panels, panel, is_ratio)};
+    bool is_ratio = !is_over_rates(panel) && has_ratios(panels, panel);
+    *chart = (struct chart_curves){.greatest = greatest_of(panels, panel, is_ratio),
+                                   .size_name = is_over_rates(panel) ? "rate" : "size"};
     for (size_t i = 0; i < CHART_PLACES_MAX; i++) {
         chart->reference_ns[i] = -1;
         chart->noise[i] = unknown;
@@ -226,10 +266,10 @@ static void make_curves(struct chart_curves *chart, const struct panels *panels,
     for (size_t k = 0; k < panels->run_count; k++)
         for (size_t i = 0; i < panels->runs[k].count; i++)
             if (is_of_curves(panels, panel, &panels->runs[k].results[i]))
-                (void)place_of(chart, panels->runs[k].results[i].of->size);
+                (void)place_of(chart, x_of(panels->runs[k].results[i].of));
     for (size_t i = 0; i < run->count; i++)
         if (is_of_curves(panels, panel, &run->results[i]))
-            add_point(chart, panels, run, i, is_ratio);
+            add_point(chart, panels, panel, i, is_ratio);
 }
 
 /* --- Bars --- */
@@ -266,20 +306,23 @@ static unsigned rounds_of(const struct panels *panels, const struct panel *panel
 
 int panel_height(const struct panels *panels, const struct panel *panel) {
     struct chart_bars bars;
-    if (panel->metric == NULL) return CHART_HEIGHT;
+    if (!is_bars(panel)) return CHART_HEIGHT;
     make_bars(&bars, panels, panel);
     return chart_bars_height(&bars);
 }
 
 void panel_put(FILE *out, const struct panels *panels, const struct panel *panel,
                const char *place) {
-    char title[160], note[160];
+    char title[160], note[160], what[96];
     const char *label = panels->runs[panel->run].label;
     unsigned rounds = rounds_of(panels, panel);
-    bool is_bars = panel->metric != NULL;
-    snprintf(title, sizeof title, "%s%s%.60s", label != NULL ? label : "",
-             label != NULL ? ", " : "", is_bars ? panel->of->setting : panel->of->workload);
-    if (is_bars) {
+    snprintf(what, sizeof what, "%.60s", is_bars(panel) ? panel->of->setting : panel->of->workload);
+    if (is_over_rates(panel))
+        snprintf(what, sizeof what, "%.60s, %lld connections", panel->of->workload,
+                 (long long)panel->of->size);
+    snprintf(title, sizeof title, "%s%s%s", label != NULL ? label : "", label != NULL ? ", " : "",
+             what);
+    if (is_bars(panel)) {
         struct chart_bars bars;
         make_bars(&bars, panels, panel);
         snprintf(note, sizeof note, "%s, n = %u", panel->metric->note, rounds);
@@ -290,11 +333,17 @@ void panel_put(FILE *out, const struct panels *panels, const struct panel *panel
     }
     struct chart_curves curves;
     make_curves(&curves, panels, panel);
-    const char *what = bench_compared(panel->of->kind) == BENCH_CPU ? "server's CPU" : "time";
-    snprintf(note, sizeof note, "%s per %.20s%s%.20s, n = %u", what, panel->of->operation,
-             curves.reference != NULL ? ", ratio to " : "",
-             curves.reference != NULL ? curves.reference : "", rounds);
     curves.title = title;
     curves.note = note;
+    if (is_over_rates(panel)) {
+        snprintf(note, sizeof note, "%s, over %.20ss a second, n = %u", panel->metric->note,
+                 panel->of->operation, rounds);
+        chart_put_curves(out, &curves, place);
+        return;
+    }
+    const char *of = bench_compared(panel->of->kind) == BENCH_CPU ? "server's CPU" : "time";
+    snprintf(note, sizeof note, "%s per %.20s%s%.20s, n = %u", of, panel->of->operation,
+             curves.reference != NULL ? ", ratio to " : "",
+             curves.reference != NULL ? curves.reference : "", rounds);
     chart_put_curves(out, &curves, place);
 }

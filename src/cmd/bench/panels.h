@@ -19,7 +19,7 @@ struct panels_metric;
 struct panel {
     size_t run;
     const struct bench_case *of;        /* whose workload (and setting) it is of */
-    const struct panels_metric *metric; /* of bars; NULL: curves */
+    const struct panels_metric *metric; /* of bars, or of curves over rates; NULL: over sizes */
 };
 
 struct panels {

@@ -1,5 +1,6 @@
 /* raw_read.c: see raw.h. Without state. */
 #include "json.h"
+#include "rates.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -73,7 +74,7 @@ static bool take_head(struct raw_head *head, struct line *line) {
 
 /* What a line says of its row. */
 struct row_text {
-    double row, first, size;
+    double row, first, size, rate; /* rate 0: it has none */
     char kind[16], workload[RAW_TEXT_MAX], setting[sizeof((struct bench_case *)0)->setting];
     char subject[RAW_TEXT_MAX], operation[RAW_TEXT_MAX];
     bool is_control;
@@ -95,7 +96,9 @@ static bool take_row(struct row_text *row, struct line *line) {
         (value[0] != 't' && value[0] != 'f'))
         return fails(line, "control", "true or false");
     row->is_control = value[0] == 't';
-    return true;
+    row->rate = 0;
+    return !json_find(line->text, line->length, "rate", &value, &length) ||
+           take_whole(line, "rate", BENCH_RATE_MAX, &row->rate);
 }
 
 static int find_kind(const char *name) {
@@ -109,7 +112,8 @@ static bool is_same(const struct bench_row *row, const struct row_text *text) {
     return strcmp(it->workload, text->workload) == 0 && strcmp(it->setting, text->setting) == 0 &&
            strcmp(it->subject, text->subject) == 0 && strcmp(it->operation, text->operation) == 0 &&
            (int)it->kind == find_kind(text->kind) && it->size == (int64_t)text->size &&
-           row->is_control == text->is_control && row->first == (size_t)text->first;
+           it->rate == (unsigned)text->rate && row->is_control == text->is_control &&
+           row->first == (size_t)text->first;
 }
 
 static int make_case(const struct row_text *text, struct bench_row *row, struct line *line) {
@@ -123,6 +127,7 @@ static int make_case(const struct row_text *text, struct bench_row *row, struct 
     row->of = it;
     it->kind = (enum bench_kind)kind;
     it->size = (int64_t)text->size;
+    it->rate = (unsigned)text->rate;
     it->workload = strdup(text->workload);
     it->subject = strdup(text->subject);
     it->operation = strdup(text->operation);

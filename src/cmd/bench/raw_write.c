@@ -51,6 +51,7 @@ static void put_row(struct json *json, const struct bench_samples *samples, size
     put_text(json, "workload", it->of->workload);
     put_setting(json, it->of);
     json_add(json, ",\"size\":%lld", (long long)it->of->size);
+    if (it->of->rate > 0) json_add(json, ",\"rate\":%u", it->of->rate);
     put_text(json, "subject", it->of->subject);
     json_add(json, ",\"control\":%s", it->is_control ? "true" : "false");
     put_text(json, "operation", it->of->operation);

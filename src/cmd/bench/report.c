@@ -51,6 +51,7 @@ static void json_result(FILE *out, const struct bench_result *result) {
     fputs(", ", out);
     json_text(out, "operation", it->operation);
     json_number(out, "size", (double)it->size);
+    if (it->rate > 0) json_number(out, "rate", it->rate);
     fprintf(out, ", \"control\": %s", result->is_control ? "true" : "false");
     if (result->error != 0) {
         fprintf(out, ", \"error\": %d, ", result->error);
@@ -75,6 +76,8 @@ static void json_result(FILE *out, const struct bench_result *result) {
         json_number(out, "memory_before_bytes", result->before_bytes);
         json_number(out, "kernel_bytes", result->kernel_bytes);
         json_number(out, "served", result->served);
+        json_number(out, "answered", result->answered);
+        json_number(out, "spread", result->spread);
         fprintf(out, ", \"spread_too_wide\": %s", result->is_wide ? "true" : "false");
     }
     fputs("}", out);
@@ -140,6 +143,9 @@ static void csv_result(FILE *out, const struct bench_result *it) {
         it->before_bytes,
         it->kernel_bytes,
         it->served,
+        it->of->rate > 0 ? (double)it->of->rate : -1,
+        it->answered,
+        it->spread,
         (double)it->rounds,
     };
     for (size_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++)
@@ -151,7 +157,8 @@ static void tell_csv(FILE *out, const struct bench_result *results, size_t count
           "ratio_low,ratio_high,cpu_ns,calls,calls_counted,instructions,cycles,cache_misses,"
           "switches,events,busy,timed,p50_ns,p99_"
           "ns,p999_ns,"
-          "memory_bytes,memory_before_bytes,kernel_bytes,served,rounds,spread_too_wide,control,"
+          "memory_bytes,memory_before_bytes,kernel_bytes,served,rate,answered,spread,rounds,spread_"
+          "too_wide,control,"
           "error\n",
           out);
     for (size_t i = 0; i < count; i++) {

@@ -89,6 +89,14 @@ static struct bench_figure served_of(const struct bench_result *it) {
     return exactly(it->served);
 }
 
+static struct bench_figure answered_of(const struct bench_result *it) {
+    return exactly(it->answered);
+}
+
+static struct bench_figure spread_of(const struct bench_result *it) {
+    return exactly(it->spread);
+}
+
 static const struct column columns[] = {
     {"n", NULL, text_of_ratio, rounds_of},
     {"time", "middle half", text_of_time, time_of},
@@ -108,6 +116,8 @@ static const struct column columns[] = {
     {"memory", NULL, text_of_bytes, memory_of},
     {"kernel's", NULL, text_of_bytes, kernel_of},
     {"served", NULL, text_of_count, served_of},
+    {"answered", NULL, text_of_ratio, answered_of},
+    {"spread", NULL, text_of_ratio, spread_of},
 };
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };

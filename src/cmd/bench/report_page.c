@@ -85,7 +85,8 @@ static const char how_to_read[] =
     "of all rounds, its line an interval that holds the true median with a probability of 95 % "
     "(or all that was seen, where there are fewer than six rounds). What lies within the grey is "
     "within the noise. Below each size is the time of the first. A mark at the top, with an arrow, "
-    "is beyond the axis. Bars have the median, and the middle half of the rounds as a line; not "
+    "is beyond the axis, as is the latency at a rate at which a server has fallen behind. Bars "
+    "have the median, and the middle half of the rounds as a line; not "
     "measured is also what too few operations were timed for.</p>\n";
 
 static void put_charts(FILE *out, const struct panels *panels) {

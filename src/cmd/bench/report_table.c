@@ -40,6 +40,8 @@ enum figure {
     MEMORY_EACH,
     KERNEL_EACH,
     SERVED,
+    ANSWERED,
+    SPREAD,
     ROUNDS,
 };
 
@@ -100,6 +102,7 @@ static const struct layout layouts[] = {
           {P99, 9, "p99"},
           {P999, 9, "p99.9"},
           {SERVED, 7, "served"},
+          {ANSWERED, 8, "answered"},
           {CPU, 9, "CPU"},
           {SWITCHES, 9, "switches"},
           {MEMORY_EACH, 9, "a client"},
@@ -125,12 +128,15 @@ static const struct layout layouts[] = {
          "With clients: CPU is the server's, per operation, and so are calls; the ratio is of CPU, "
          "as above. Busy is the\nshare of the time in which the server had a processor: the "
          "less it is, the more it waited for its clients,\nwhich share the machine, and the less "
-         "the rate and the latencies say of the server.\n",
+         "the rate and the latencies say of the server. Answered is the share of\nwhat was due at "
+         "a "
+         "rate.\n",
          {{CPU, 9, "CPU"},
           {CPU_RANGE, 19, "half of them within"},
           {RATIO, 6, "ratio"},
           {RATIO_RANGE, 12, "interval"},
           {RATE, 8, "a second"},
+          {ANSWERED, 8, "answered"},
           {BUSY, 5, "busy"},
           {P50, 9, "p50"},
           {P99, 9, "p99"},
@@ -247,6 +253,10 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
         return text_of_bytes(text, size, kernel_memory_of_each(it));
     case SERVED:
         return text_of_whole(text, size, it->served, "");
+    case ANSWERED:
+        return text_of_whole(text, size, 100 * it->answered, "%");
+    case SPREAD:
+        return text_of_ratio(text, size, it->spread);
     case ROUNDS:
         return text_of_whole(text, size, it->rounds, "");
     case NO_FIGURE:

@@ -45,6 +45,8 @@ void bench_result_of(const struct bench_samples *samples, size_t row, struct ben
     result->before_bytes = figure_of(samples, row, BENCH_MEMORY_BEFORE).median;
     result->kernel_bytes = figure_of(samples, row, BENCH_MEMORY_KERNEL).median;
     result->served = figure_of(samples, row, BENCH_SERVED).median;
+    result->spread = figure_of(samples, row, BENCH_SPREAD).median;
+    result->answered = figure_of(samples, row, BENCH_ANSWERED).median;
     result->timed = it->latency.count;
     result->p50_ns = quantile(&it->latency, 0.5);
     result->p99_ns = quantile(&it->latency, 0.99);

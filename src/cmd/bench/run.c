@@ -3,7 +3,9 @@
 #include "bench.h"
 #include "bench_guard.h"
 #include "counted_calls.h"
+#include "figure.h"
 #include "progress.h"
+#include "rates.h"
 #include "samples.h"
 
 #include <errno.h>
@@ -76,7 +78,8 @@ static struct bench_sample *take_sample(const struct run *run, struct bench_case
     struct bench_sample *sample = &run->shared->sample;
     memset(sample, 0, sizeof *sample);
     sample->cpu_ns = sample->calls = sample->memory_bytes = sample->switches = -1;
-    sample->before_bytes = sample->kernel_bytes = sample->served = -1;
+    sample->before_bytes = sample->kernel_bytes = sample->served = sample->due = -1;
+    sample->spread = -1;
     for (int i = 0; i < BENCH_COUNTERS; i++) sample->counters[i] = -1;
     int64_t counted = -1;
     it->runner = run->runner;
@@ -114,6 +117,22 @@ static void shuffle(size_t *rows, size_t count, uint64_t *random) {
     }
 }
 
+/* Of a sweep: what a subject fell behind at, or could not run at, it is not asked more than. The
+ * rates of a group of rates ascend. */
+static bool is_beyond(const struct run *run, size_t row) {
+    const struct bench_row *rows = run->samples->rows;
+    double values[BENCH_ROUNDS_MAX];
+    for (size_t i = row; run->plan->is_sweep && i-- > 0;) {
+        const struct bench_case *it = rows[row].of, *before = rows[i].of;
+        if (before->size != it->size || strcmp(before->workload, it->workload) != 0) break;
+        if (strcmp(before->subject, it->subject) != 0 || rows[i].is_control != rows[row].is_control)
+            continue;
+        size_t count = bench_samples_values(run->samples, i, BENCH_ANSWERED, values);
+        return count == 0 || !bench_keeps_up(bench_figure_of(values, count).median);
+    }
+    return false;
+}
+
 static int run_row(struct run *run, size_t row, unsigned round, unsigned position) {
     const struct bench_plan *plan = run->plan;
     struct bench_case it = *run->samples->rows[row].of;
@@ -143,11 +162,11 @@ static int run_group(struct run *run, size_t from, size_t to) {
     for (unsigned round = run->plan->is_cold ? 1 : 0; round <= run->plan->rounds; round++) {
         shuffle(order, to - from, &run->random);
         for (size_t i = 0; i < to - from && err == 0 && bench_interrupted() == 0; i++)
-            if (run->samples->rows[order[i]].error == 0)
+            if (run->samples->rows[order[i]].error == 0 && !is_beyond(run, order[i]))
                 err = run_row(run, order[i], round, (unsigned)i);
     }
     for (size_t i = from; i < to && err == 0 && run->plan->counts_calls; i++)
-        if (run->samples->rows[i].error == 0 && bench_interrupted() == 0)
+        if (run->samples->rows[i].error == 0 && bench_interrupted() == 0 && !is_beyond(run, i))
             err = count_row(run, i, (unsigned)(i - from));
     return err;
 }
@@ -168,7 +187,7 @@ static void trace_group(const struct run *run, size_t from, size_t to) {
     const struct bench_samples *samples = run->samples;
     bool is_one_of_several = samples->rows[samples->row_count - 1].of != samples->rows[0].of;
     for (size_t i = from; i < to && bench_interrupted() == 0; i++)
-        if (samples->rows[i].error == 0 && !samples->rows[i].is_control)
+        if (samples->rows[i].error == 0 && !samples->rows[i].is_control && !is_beyond(run, i))
             trace_row(run, &samples->rows[i], is_one_of_several);
 }
 

@@ -20,6 +20,8 @@ const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
     [BENCH_MEMORY_BEFORE] = {"memory_before", "bytes"},
     [BENCH_MEMORY_KERNEL] = {"memory_kernel", "bytes"},
     [BENCH_SERVED] = {"served", "connections"},
+    [BENCH_SPREAD] = {"spread", "even parts"},
+    [BENCH_ANSWERED] = {"answered", "share of those due"},
     [BENCH_TIMED] = {"timed", "operations"},
     [BENCH_P50] = {"p50", "ns"},
     [BENCH_P99] = {"p99", "ns"},
@@ -88,6 +90,8 @@ static void fill(double *values, const struct bench_sample *sample) {
     values[BENCH_MEMORY_BEFORE] = (double)sample->before_bytes;
     values[BENCH_MEMORY_KERNEL] = (double)sample->kernel_bytes;
     values[BENCH_SERVED] = (double)sample->served;
+    values[BENCH_SPREAD] = sample->spread;
+    if (sample->due > 0) values[BENCH_ANSWERED] = (double)sample->operations / (double)sample->due;
     values[BENCH_TIMED] = sample->latency.count > 0 ? (double)sample->latency.count : -1;
     values[BENCH_P50] = bench_quantile(&sample->latency, 0.5);
     values[BENCH_P99] = bench_quantile(&sample->latency, 0.99);

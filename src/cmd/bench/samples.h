@@ -22,7 +22,9 @@ enum bench_metric {
     BENCH_MEMORY_BEFORE,
     BENCH_MEMORY_KERNEL,
     BENCH_SERVED,
-    BENCH_TIMED, /* operations that were timed one by one, of which the next three are */
+    BENCH_SPREAD,   /* what the busiest of several loops did, to an even part */
+    BENCH_ANSWERED, /* of those due at a rate, the share */
+    BENCH_TIMED,    /* operations that were timed one by one, of which the next three are */
     BENCH_P50,
     BENCH_P99,
     BENCH_P999,

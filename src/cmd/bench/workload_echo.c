@@ -127,7 +127,10 @@ static int serve(const struct bench_case *it, struct bench_sample *sample, struc
     if (err == 0)
         err = has_streams ? attach_streams(fds, count) : watch_all(fds, count, it->numbers[2]);
     if (before_bytes >= 0) sample->memory_bytes = bench_memory_bytes() - before_bytes;
-    if (err == 0) err = bench_load_echo(load, active);
+    if (err == 0)
+        err = it->rate > 0
+                  ? bench_load_rate(load, active, (enum bench_arrivals)it->numbers[3], it->rate)
+                  : bench_load_echo(load, active);
     if (err == 0) err = bench_service_measure(&server.service, load, it, sample);
     return err;
 }

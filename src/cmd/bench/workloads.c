@@ -1,23 +1,8 @@
-/* workloads.c: `eddy bench backends`: which workloads, of which sizes, on which backends. A
- * workload is a line in `workloads` and a function in workloads.h. */
+/* workloads.c: the workloads of `eddy bench backends` and their sizes. A workload is a line in
+ * bench_workloads and a function in workloads.h. */
 #include "workloads.h"
-#include "bench.h"
-#include "bench_options.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-enum { SIZES_MAX = 6, CASES_MAX = 4096, CHOSEN_MAX = 16, BACKENDS_MAX = 8 };
-
-struct workload {
-    const char *name;
-    const char *help;
-    const char *operation;
-    void (*run)(const struct bench_case *it, struct bench_sample *sample);
-    unsigned sizes[SIZES_MAX];
-    /* Fills in the setting and the numbers for a size, and the kind if it is another one. */
-    void (*set)(struct bench_case *it, unsigned size);
-};
 
 static void set_ring(struct bench_case *it, unsigned size) {
     unsigned active = size < 100 ? size : 100;
@@ -92,7 +77,7 @@ static void set_depth(struct bench_case *it, unsigned size) {
     it->numbers[0] = size;
 }
 
-static const struct workload workloads[] = {
+const struct bench_workload bench_workloads[] = {
     {"ring",
      "bytes that go round many socket pairs",
      "event",
@@ -189,100 +174,10 @@ static const struct workload workloads[] = {
      set_depth},
 };
 
-enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
+const size_t bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 
-struct options {
-    struct bench_options common; /* first */
-    const char *workloads[CHOSEN_MAX], *backends[CHOSEN_MAX];
-    unsigned sizes[CHOSEN_MAX];
-    size_t workload_count, backend_count, size_count;
-};
-
-/* --- The command line --- */
-
-static bool set_workload(void *to, const char *value) {
-    struct options *options = to;
-    if (options->workload_count == CHOSEN_MAX) return false;
-    for (size_t i = 0; i < WORKLOADS; i++) {
-        if (strcmp(workloads[i].name, value) != 0) continue;
-        options->workloads[options->workload_count++] = value;
-        return true;
-    }
-    return false;
-}
-
-static bool set_backend(void *to, const char *value) {
-    struct options *options = to;
-    eddy_backend_info backend;
-    if (options->backend_count == CHOSEN_MAX) return false;
-    for (size_t i = 0; eddy_backend_at(i, &backend) == 0; i++) {
-        if (strcmp(backend.name, value) != 0) continue;
-        options->backends[options->backend_count++] = value;
-        return true;
-    }
-    return false;
-}
-
-static bool set_size(void *to, const char *value) {
-    struct options *options = to;
-    return options->size_count < CHOSEN_MAX &&
-           command_line_number(value, 1, 10000000, &options->sizes[options->size_count++]);
-}
-
-static const struct option_rule rules[] = {
-    {"workload", "NAME", "a workload of \"eddy bench backends --help\"", set_workload,
-     "run this workload; may be given several times (default: all)"},
-    {"backend", "NAME", "a backend of this binary, which \"eddy backends\" lists", set_backend,
-     "compare this backend; may be given several times; the first" COMMAND_LINE_INDENT
-     "is what ratios refer to (default: all)"},
-    {"size", "N", "a number from 1 to 10000000", set_size,
-     "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
-     "several times (default: what suits the workload)"},
-    BENCH_RULE_ROUNDS("7"),
-    BENCH_RULE_SAMPLE_MS("measure for so many milliseconds each (default 300)"),
-    BENCH_RULE_SEED,
-    {"count-calls", NULL, "", bench_set_count_calls,
-     "count system calls from outside as well, in a round of its own" COMMAND_LINE_INDENT
-     "(calls are what the loop says that it makes)"},
-    BENCH_RULE_JSON,
-    BENCH_RULE_CSV,
-    BENCH_RULE_PLOT("draw it, a panel for each workload"),
-    BENCH_RULE_REPORT,
-    {"trace", "FILE", "a file's name, without a comma and a number behind it", bench_set_trace,
-     "write down what the loop does at the end of one sample more" COMMAND_LINE_INDENT
-     "of each workload, which does not count; as text if FILE" COMMAND_LINE_INDENT
-     "ends in .txt, else for ui.perfetto.dev; of several, FILE" COMMAND_LINE_INDENT
-     "gets their names, backends and sizes"},
-    BENCH_RULE_HELP,
-};
-
-static const struct command_line line = {
-    .command = "eddy bench backends",
-    .rules = rules,
-    .rule_count = sizeof rules / sizeof rules[0],
-    .take_argument = bench_refuse_argument,
-};
-
-static void help(void) {
-    fputs("usage: eddy bench backends [options]\n\n"
-          "Runs the same workloads on each backend, in turn, and compares.\n\nworkloads:\n",
-          stdout);
-    for (size_t i = 0; i < WORKLOADS; i++)
-        printf("  %-13s %s\n", workloads[i].name, workloads[i].help);
-    fputs("\noptions:\n", stdout);
-    command_line_help(&line, stdout);
-}
-
-/* --- The cases --- */
-
-static bool is_chosen(const char *const *chosen, size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(chosen[i], name) == 0) return true;
-    return count == 0;
-}
-
-static void make_case(struct bench_case *it, const struct workload *workload, const char *backend,
-                      unsigned size) {
+void bench_workload_make(struct bench_case *it, const struct bench_workload *workload,
+                         const char *backend, unsigned size) {
     *it = (struct bench_case){
         .workload = workload->name,
         .subject = backend,
@@ -293,59 +188,12 @@ static void make_case(struct bench_case *it, const struct workload *workload, co
     workload->set(it, size);
 }
 
-bool bench_workload_case(struct bench_case *it, const char *name, const char *backend,
-                         unsigned size) {
-    size_t i = 0;
-    while (i < WORKLOADS && strcmp(workloads[i].name, name) != 0) i++;
-    if (i == WORKLOADS) return false;
-    make_case(it, &workloads[i], backend, size);
-    return true;
+const struct bench_workload *bench_workload_find(const char *name) {
+    for (size_t i = 0; i < bench_workload_count; i++)
+        if (strcmp(bench_workloads[i].name, name) == 0) return &bench_workloads[i];
+    return NULL;
 }
 
-static size_t add_group(struct bench_case *cases, size_t count, const struct workload *workload,
-                        unsigned size, const struct options *options) {
-    for (size_t i = 0; i < options->backend_count && count < CASES_MAX; i++)
-        make_case(&cases[count++], workload, options->backends[i], size);
-    return count;
-}
-
-static size_t make_cases(struct bench_case *cases, const struct options *options) {
-    size_t count = 0;
-    for (size_t i = 0; i < WORKLOADS; i++) {
-        const struct workload *it = &workloads[i];
-        if (!is_chosen(options->workloads, options->workload_count, it->name)) continue;
-        const unsigned *sizes = options->size_count > 0 ? options->sizes : it->sizes;
-        size_t size_count = options->size_count > 0 ? options->size_count : SIZES_MAX;
-        for (size_t k = 0; k < size_count && sizes[k] > 0; k++)
-            count = add_group(cases, count, it, sizes[k], options);
-    }
-    return count;
-}
-
-/* The table of backends is the library's own: its names stay. */
-static void choose_all(struct options *options) {
-    static eddy_backend_info backends[BACKENDS_MAX];
-    for (size_t i = 0; i < BACKENDS_MAX && eddy_backend_at(i, &backends[i]) == 0; i++)
-        options->backends[options->backend_count++] = backends[i].name;
-}
-
-static int run_cases(const struct options *options) {
-    struct bench_case *cases = calloc(CASES_MAX, sizeof *cases);
-    if (cases == NULL) {
-        fputs("eddy: there is no memory for what is to be measured\n", stderr);
-        return 3;
-    }
-    int status = bench_execute(&options->common, cases, make_cases(cases, options));
-    free(cases);
-    return status;
-}
-
-int bench_backends_main(int argc, char **argv) {
-    struct options options = {
-        .common = BENCH_OPTIONS(7, 300),
-    };
-    int status;
-    if (!bench_parse(&line, &options.common, help, &status)) return status;
-    if (options.backend_count == 0) choose_all(&options);
-    return run_cases(&options);
+bool bench_workload_has_rates(const struct bench_workload *workload) {
+    return workload->run == bench_echo_run || workload->run == bench_echo_io_run;
 }

@@ -8,7 +8,7 @@
 /* pairs, active, bytes of a round */
 void bench_ring_run(const struct bench_case *it, struct bench_sample *sample);
 
-/* connections, active; of echo-io also 0, EDDY_EDGE or EDDY_ONESHOT */
+/* connections, active; of echo-io also 0, EDDY_EDGE or EDDY_ONESHOT; arrivals at a rate */
 void bench_echo_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_echo_io_run(const struct bench_case *it, struct bench_sample *sample);
 
@@ -39,10 +39,28 @@ void bench_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_file_pool_run(const struct bench_case *it, struct bench_sample *sample);
 void bench_file_attempt_run(const struct bench_case *it, struct bench_sample *sample);
 
-/* Makes the case of a workload, as the command would; false: there is none of that name. The texts
- * must stay. */
-bool bench_workload_case(struct bench_case *it, const char *name, const char *backend,
-                         unsigned size);
+enum { BENCH_SIZES_MAX = 6 };
+
+struct bench_workload {
+    const char *name;
+    const char *help;
+    const char *operation;
+    void (*run)(const struct bench_case *it, struct bench_sample *sample);
+    unsigned sizes[BENCH_SIZES_MAX]; /* 0: no more */
+    /* Fills in the setting and the numbers for a size, and the kind if it is another one. */
+    void (*set)(struct bench_case *it, unsigned size);
+};
+
+extern const struct bench_workload bench_workloads[];
+extern const size_t bench_workload_count;
+
+/* NULL: there is none of that name. */
+const struct bench_workload *bench_workload_find(const char *name);
+/* Whether its clients can send at bench_case.rate; numbers[3] are the arrivals then. */
+bool bench_workload_has_rates(const struct bench_workload *workload);
+/* The case of a workload, as the command makes it. The text must stay. */
+void bench_workload_make(struct bench_case *it, const struct bench_workload *workload,
+                         const char *backend, unsigned size);
 
 /* The command; returns the exit status. */
 int bench_backends_main(int argc, char **argv);
