@@ -301,12 +301,26 @@ START_TEST(a_sweep_ends_where_a_backend_falls_behind) {
 }
 END_TEST
 
+/* They miss what does not fit into their queue, and the server keeps no more than that. */
+START_TEST(slow_readers_miss_messages_and_take_no_memory) {
+    const char *const arguments[] = {
+        "bench", "backends", "--workload",  "slow-readers", "--size",    "98",   "--rounds",
+        "1",     "--json",   "--sample-ms", "200",          "--backend", "poll", NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    double share = number_behind(out, "\"answered\": ");
+    ck_assert_msg(share > 0.01 && share < 0.99, "%s", out);
+    ck_assert_double_lt(number_behind(out, "\"memory_bytes\": "), 64 << 20);
+    ck_assert_uint_eq(count_of(out, "\"p50_ns\": null"), 0);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "bench", help_and_mistakes_are_told, every_workload_runs_on_every_backend,
            servers_are_told_in_json, memory_of_idle_connections_is_told_of_each,
            a_size_that_does_not_fit_is_told, only_calls_of_the_system_count_as_such,
            calls_that_are_counted_are_those_that_are_told, a_chosen_workload_is_told_in_three_ways,
-           a_plot_is_a_picture, messages_come_at_a_rate, a_sweep_ends_where_a_backend_falls_behind);
+           a_plot_is_a_picture, messages_come_at_a_rate, a_sweep_ends_where_a_backend_falls_behind,
+           slow_readers_miss_messages_and_take_no_memory);
     return suite;
 }

@@ -113,6 +113,8 @@ void bench_read_family(pid_t parent, struct bench_family *family);
 /* What the kernel of this system needs for itself, in bytes: slabs, page tables, stacks, and what
  * it has for each processor; -1 where the system does not tell. */
 int64_t bench_kernel_memory_bytes(void);
+/* What the TCP sockets of this system have in their buffers; -1 where the system does not tell. */
+int64_t bench_socket_memory_bytes(void);
 /* System calls that a loop has made since it was opened. */
 int64_t bench_loop_calls(const eddy_loop *loop);
 /* Raises the limit of descriptors as far as it goes; false if fewer than `needed` are allowed. */

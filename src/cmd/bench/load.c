@@ -172,6 +172,18 @@ int bench_load_echo(struct bench_load *load, unsigned active) {
     return bench_load_echo_bytes(load, active, BENCH_MESSAGE_BYTES);
 }
 
+int bench_load_fan_in(struct bench_load *load, unsigned count) {
+    return command_all(
+        load,
+        (struct load_order){.what = LOAD_FAN_IN, .count = count, .bytes = BENCH_MESSAGE_BYTES});
+}
+
+int bench_load_fan_out(struct bench_load *load, unsigned count, unsigned bytes, unsigned slow) {
+    return command_all(
+        load,
+        (struct load_order){.what = LOAD_FAN_OUT, .count = count, .bytes = bytes, .slow = slow});
+}
+
 int bench_load_visit(struct bench_load *load, unsigned port, unsigned active) {
     return command_all(load,
                        (struct load_order){.what = LOAD_VISIT, .port = port, .count = active});

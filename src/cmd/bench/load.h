@@ -39,6 +39,13 @@ int bench_load_echo_bytes(struct bench_load *load, unsigned active, unsigned byt
 int bench_load_rate(struct bench_load *load, unsigned active, enum bench_arrivals arrivals,
                     unsigned rate);
 
+/* One process: all but the last connection send messages of BENCH_MESSAGE_BYTES, each the next one
+ * when the last connection has got it. */
+int bench_load_fan_in(struct bench_load *load, unsigned count);
+/* The first connection sends messages, each the next one when it has come back to it; all of them
+ * want a copy, but for `slow` ones that read 4 KiB each 10 ms, and whose latencies do not count. */
+int bench_load_fan_out(struct bench_load *load, unsigned count, unsigned bytes, unsigned slow);
+
 /* Makes short connections to a port of 127.0.0.1, `active` at a time. */
 int bench_load_visit(struct bench_load *load, unsigned port, unsigned active);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static _Atomic(bool) *measuring; /* NULL: nobody wants to know */
 
@@ -193,6 +194,19 @@ int64_t bench_kernel_memory_bytes(void) {
                 sum += kib;
     fclose(file);
     return sum * 1024;
+}
+
+int64_t bench_socket_memory_bytes(void) {
+    FILE *file = fopen("/proc/net/sockstat", "r");
+    if (file == NULL) return -1;
+    char line[128];
+    long long pages = -1;
+    while (fgets(line, sizeof line, file) != NULL) {
+        const char *at = strstr(line, " mem ");
+        if (strncmp(line, "TCP:", 4) == 0 && at != NULL) sscanf(at, " mem %lld", &pages);
+    }
+    fclose(file);
+    return pages < 0 ? -1 : pages * sysconf(_SC_PAGESIZE);
 }
 
 /* A backend without a descriptor keeps nothing in the kernel: it asks once whether it can watch

@@ -38,6 +38,7 @@ enum figure {
     SWITCHES,
     MEMORY,
     MEMORY_EACH,
+    KERNEL,
     KERNEL_EACH,
     SERVED,
     ANSWERED,
@@ -128,9 +129,8 @@ static const struct layout layouts[] = {
          "With clients: CPU is the server's, per operation, and so are calls; the ratio is of CPU, "
          "as above. Busy is the\nshare of the time in which the server had a processor: the "
          "less it is, the more it waited for its clients,\nwhich share the machine, and the less "
-         "the rate and the latencies say of the server. Answered is the share of\nwhat was due at "
-         "a "
-         "rate.\n",
+         "the rate and the latencies say of the server. Answered is the share of\nwhat was due: at "
+         "a rate, or to readers who can miss it.\n",
          {{CPU, 9, "CPU"},
           {CPU_RANGE, 19, "half of them within"},
           {RATIO, 6, "ratio"},
@@ -148,6 +148,7 @@ static const struct layout layouts[] = {
           {CACHE_MISSES, 7, "misses"},
           {EVENTS, 7, "a wait"},
           {MEMORY, 9, "memory"},
+          {KERNEL, 9, "kernel's"},
           {ROUNDS, 3, "n"}}},
 };
 
@@ -249,6 +250,8 @@ static const char *text_of_figure(char *text, size_t size, enum figure figure,
         return text_of_bytes(text, size, it->memory_bytes / (items > 0 ? items : 1));
     case MEMORY_EACH:
         return text_of_bytes(text, size, memory_of_each(it));
+    case KERNEL:
+        return text_of_bytes(text, size, it->kernel_bytes);
     case KERNEL_EACH:
         return text_of_bytes(text, size, kernel_memory_of_each(it));
     case SERVED:

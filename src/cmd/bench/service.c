@@ -49,12 +49,13 @@ int bench_service_measure(struct bench_service *service, struct bench_load *load
     if (err < 0) return err;
     bench_load_count(load, true);
     uint64_t operations = service->operations;
-    int64_t calls = service->calls;
+    int64_t calls = service->calls, due = service->due;
     bench_start_loop(&meter, service->loop);
     err = run_for(service, it->time_ns, sample);
     bench_stop(&meter, sample);
     bench_load_count(load, false);
     sample->operations = service->operations - operations;
     sample->calls += service->calls - calls;
+    if (service->due > 0) sample->due = service->due - due;
     return err;
 }

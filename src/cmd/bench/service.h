@@ -10,6 +10,7 @@ enum { BENCH_CROWDS = 2 }; /* processes of clients: load.h says why */
 struct bench_service {
     eddy_loop *loop;
     uint64_t operations;
+    int64_t due;   /* also those that were left out; 0: none was, ever */
     int64_t calls; /* system calls that are not the loop's */
     int error;     /* why it stopped */
 };

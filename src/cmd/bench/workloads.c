@@ -51,6 +51,24 @@ static void set_accept(struct bench_case *it, unsigned size) {
     it->numbers[0] = size;
 }
 
+static void set_fan_in(struct bench_case *it, unsigned size) {
+    it->kind = BENCH_CLIENTS;
+    snprintf(it->setting, sizeof it->setting, "from %u connections to one", size);
+    it->numbers[0] = size;
+}
+
+static void set_fan_out(struct bench_case *it, unsigned size) {
+    it->kind = BENCH_CLIENTS;
+    snprintf(it->setting, sizeof it->setting, "each to %u connections", size);
+    it->numbers[0] = size;
+}
+
+static void set_slow(struct bench_case *it, unsigned size) {
+    it->kind = BENCH_CLIENTS;
+    snprintf(it->setting, sizeof it->setting, "4 KiB each to 100, of whom %u read little", size);
+    it->numbers[1] = size;
+}
+
 static void set_churn(struct bench_case *it, unsigned size) {
     snprintf(it->setting, sizeof it->setting, "%u silent descriptors", size);
     it->numbers[0] = size;
@@ -126,6 +144,24 @@ const struct bench_workload bench_workloads[] = {
      bench_echo_run,
      {10, 100, 1000, 10000},
      set_idle},
+    {"fan-in",
+     "messages of many connections that all go to one",
+     "message",
+     bench_fan_in_run,
+     {10, 100, 1000},
+     set_fan_in},
+    {"fan-out",
+     "messages of one connection, of which all get a copy",
+     "copy",
+     bench_fan_out_run,
+     {10, 100, 1000},
+     set_fan_out},
+    {"slow-readers",
+     "the same to 100, of whom --size read little, and miss some; latencies of the others",
+     "copy",
+     bench_slow_readers_run,
+     {1, 10, 50},
+     set_slow},
     {"churn-start",
      "start a watcher and stop it",
      "pair",

@@ -15,6 +15,11 @@ void bench_echo_io_run(const struct bench_case *it, struct bench_sample *sample)
 /* bytes of a message */
 void bench_echo_size_run(const struct bench_case *it, struct bench_sample *sample);
 
+/* connections; of fan-out and slow-readers: receivers, of whom so many read little */
+void bench_fan_in_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_fan_out_run(const struct bench_case *it, struct bench_sample *sample);
+void bench_slow_readers_run(const struct bench_case *it, struct bench_sample *sample);
+
 /* connections at a time */
 void bench_accept_run(const struct bench_case *it, struct bench_sample *sample);
 
