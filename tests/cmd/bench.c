@@ -61,6 +61,9 @@ START_TEST(help_and_mistakes_are_told) {
         {{"bench", "backends", "--rate=1", "--workload=ring"},
          2,
          "eddy: \"ring\" has no messages that could come at a rate; echo, echo-io, "},
+        {{"bench", "loops", "--help"}, 0, "usage: eddy bench loops "},
+        {{"bench", "loops", "--loops", "65"}, 2, "eddy: --loops: \"65\" is not a number from 1"},
+        {{"bench", "loops", "--way", "x"}, 2, "eddy: --way: \"x\" is not a way of"},
         {{"bench", "advise", "--time", "0"}, 2, "eddy: --time: \"0\" is not a number of seconds"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -314,6 +317,20 @@ START_TEST(slow_readers_miss_messages_and_take_no_memory) {
 }
 END_TEST
 
+/* In every way they are served, and by no loop more than by all together. */
+START_TEST(connections_come_to_several_loops) {
+    const char *const arguments[] = {"bench",       "loops", "--loops",  "3", "--clients", "9",
+                                     "--sample-ms", "20",    "--rounds", "1", "--json",    NULL};
+    ck_assert_int_eq(run(arguments), 0);
+    ck_assert_uint_eq(count_of(out, "\"setting\": \"3 loops, 9 clients\""), 6);
+    ck_assert_uint_eq(count_of(out, "\"why\""), 0);
+    for (const char *it = out; (it = strstr(it, "\"spread\": ")) != NULL; it++) {
+        double spread = strtod(it + strlen("\"spread\": "), NULL);
+        ck_assert_msg(spread >= 1 && spread <= 3, "%g", spread);
+    }
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "bench", help_and_mistakes_are_told, every_workload_runs_on_every_backend,
@@ -321,6 +338,6 @@ Suite *make_suite(void) {
            a_size_that_does_not_fit_is_told, only_calls_of_the_system_count_as_such,
            calls_that_are_counted_are_those_that_are_told, a_chosen_workload_is_told_in_three_ways,
            a_plot_is_a_picture, messages_come_at_a_rate, a_sweep_ends_where_a_backend_falls_behind,
-           slow_readers_miss_messages_and_take_no_memory);
+           slow_readers_miss_messages_and_take_no_memory, connections_come_to_several_loops);
     return suite;
 }

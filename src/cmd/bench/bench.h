@@ -58,6 +58,7 @@ enum bench_kind {
     BENCH_OPERATIONS, /* time per operation */
     BENCH_SERVERS,    /* operations per second, and what each of `size` connections takes */
     BENCH_COSTS,      /* time per operation, and how many of the group's first that is */
+    BENCH_LOOPS,      /* as the next one, for servers of several loops */
     BENCH_CLIENTS,    /* the server's CPU time per operation: who asks for it is another process */
 };
 

@@ -3,6 +3,7 @@
 #include "advise.h"
 #include "costs.h"
 #include "files.h"
+#include "loops.h"
 #include "merge.h"
 #include "models.h"
 #include "workloads.h"
@@ -19,6 +20,7 @@ struct bench {
 static const struct bench benches[] = {
     {"backends", bench_backends_main, "the backends of this binary, on the same workloads"},
     {"models", bench_models_main, "models of servers: a thread for each, an event loop, and more"},
+    {"loops", bench_loops_main, "how connections come to several loops of one server"},
     {"files", bench_files_main,
      "who does a loop's file requests: threads, or the kernel by itself"},
     {"costs", bench_costs_main, "what memory, system calls and I/O cost on this machine"},

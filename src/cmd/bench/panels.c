@@ -94,7 +94,8 @@ static const struct panels_metric *metrics_of(const struct bench_case *it, size_
 }
 
 static bool has_curves(const struct bench_case *it) {
-    return it->rate > 0 || it->kind == BENCH_OPERATIONS || it->kind == BENCH_CLIENTS;
+    return it->rate > 0 || it->kind == BENCH_OPERATIONS || it->kind == BENCH_CLIENTS ||
+           it->kind == BENCH_LOOPS;
 }
 
 static bool is_bars(const struct panel *panel) {

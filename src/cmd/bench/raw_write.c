@@ -5,10 +5,8 @@
 #include <string.h>
 
 const char *const raw_kinds[RAW_KINDS] = {
-    [BENCH_OPERATIONS] = "operations",
-    [BENCH_SERVERS] = "servers",
-    [BENCH_COSTS] = "costs",
-    [BENCH_CLIENTS] = "clients",
+    [BENCH_OPERATIONS] = "operations", [BENCH_SERVERS] = "servers", [BENCH_COSTS] = "costs",
+    [BENCH_LOOPS] = "loops",           [BENCH_CLIENTS] = "clients",
 };
 
 static void put_text(struct json *json, const char *name, const char *text) {

@@ -124,6 +124,25 @@ static const struct layout layouts[] = {
           {CPU, 9, "CPU"},
           {BUSY, 5, "busy"},
           {ROUNDS, 4, "n"}}},
+    [BENCH_LOOPS] =
+        {21,
+         "CPU and switches are of all loops, per connection; the ratio is of CPU, to the first row "
+         "of the group in the\nsame round. Spread is what the busiest loop served, to an even "
+         "part. "
+         "Busy is the share of the time in which\nthe loops had a processor: 200% is two of them. "
+         "\"Again\" is the first row, measured once more.\n",
+         {{RATE, 8, "a second"},
+          {RATE_RANGE, 19, "half of them within"},
+          {CPU, 9, "CPU"},
+          {RATIO, 6, "ratio"},
+          {RATIO_RANGE, 12, "interval"},
+          {SWITCHES, 9, "switches"},
+          {SPREAD, 6, "spread"},
+          {BUSY, 5, "busy"},
+          {P50, 9, "p50"},
+          {P99, 9, "p99"},
+          {P999, 9, "p99.9"},
+          {ROUNDS, 3, "n"}}},
     [BENCH_CLIENTS] =
         {14,
          "With clients: CPU is the server's, per operation, and so are calls; the ratio is of CPU, "

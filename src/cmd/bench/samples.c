@@ -29,7 +29,7 @@ const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
 };
 
 enum bench_metric bench_compared(enum bench_kind kind) {
-    return kind == BENCH_CLIENTS ? BENCH_CPU : BENCH_TIME;
+    return kind == BENCH_CLIENTS || kind == BENCH_LOOPS ? BENCH_CPU : BENCH_TIME;
 }
 
 /* --- Rows --- */
