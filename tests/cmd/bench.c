@@ -64,6 +64,12 @@ START_TEST(help_and_mistakes_are_told) {
         {{"bench", "loops", "--help"}, 0, "usage: eddy bench loops "},
         {{"bench", "loops", "--loops", "65"}, 2, "eddy: --loops: \"65\" is not a number from 1"},
         {{"bench", "loops", "--way", "x"}, 2, "eddy: --way: \"x\" is not a way of"},
+        {{"bench", "backends", "--network", "netns,delay=5"},
+         2,
+         "eddy: --network: \"netns,delay=5\" is not netns, or with a delay and a loss, as netns,"},
+        {{"bench", "loops", "--network", "netns,loss=.%"},
+         2,
+         "eddy: --network: \"netns,loss=.%\" is"},
         {{"bench", "advise", "--time", "0"}, 2, "eddy: --time: \"0\" is not a number of seconds"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -331,6 +337,25 @@ START_TEST(connections_come_to_several_loops) {
 }
 END_TEST
 
+/* Where the system lets it, over devices of its own; else why not is told, and nothing measured. */
+START_TEST(clients_are_in_a_namespace_of_their_own) {
+    const char *const arguments[] = {
+        "bench",       "backends", "--network", "netns", "--workload", "accept",
+        "--workload",  "echo",     "--size",    "4",     "--rounds",   "1",
+        "--sample-ms", "5",        "--backend", "poll",  NULL};
+    int status = run(arguments);
+    if (status == 2) {
+        ck_assert_ptr_nonnull(strstr(err, "eddy: --network: "));
+        ck_assert_str_eq(out, "");
+        return;
+    }
+    ck_assert_int_eq(status, 0);
+    ck_assert_ptr_nonnull(strstr(out, "between server and clients: --network netns\n"));
+    ck_assert_uint_eq(count_of(out, "\n  poll again "), 2);
+    ck_assert_uint_eq(count_of(out, "   1\n"), 4); /* rounds: all were measured */
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
     ck_add(suite, "bench", help_and_mistakes_are_told, every_workload_runs_on_every_backend,
@@ -338,6 +363,7 @@ Suite *make_suite(void) {
            a_size_that_does_not_fit_is_told, only_calls_of_the_system_count_as_such,
            calls_that_are_counted_are_those_that_are_told, a_chosen_workload_is_told_in_three_ways,
            a_plot_is_a_picture, messages_come_at_a_rate, a_sweep_ends_where_a_backend_falls_behind,
-           slow_readers_miss_messages_and_take_no_memory, connections_come_to_several_loops);
+           slow_readers_miss_messages_and_take_no_memory, connections_come_to_several_loops,
+           clients_are_in_a_namespace_of_their_own);
     return suite;
 }

@@ -67,6 +67,7 @@ static const struct option_rule rules[] = {
     {"sweep", NULL, "", bench_set_sweep,
      "rates from --rate (default 1000) on, two for each doubling, until a" COMMAND_LINE_INDENT
      "backend answers less than 95 of 100 that are due"},
+    BENCH_RULE_NETWORK,
     BENCH_RULE_ROUNDS("7"),
     BENCH_RULE_SAMPLE_MS("measure for so many milliseconds each (default 300)"),
     BENCH_RULE_SEED,

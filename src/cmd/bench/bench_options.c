@@ -78,6 +78,10 @@ bool bench_set_sweep(void *to, const char *value) {
     return ((struct bench_options *)to)->rates.is_sweep = true;
 }
 
+bool bench_set_network(void *to, const char *value) {
+    return bench_network_parse(&((struct bench_options *)to)->network, value);
+}
+
 bool bench_set_help(void *to, const char *value) {
     (void)value;
     return ((struct bench_options *)to)->help = true;
@@ -195,10 +199,13 @@ int bench_execute(const struct bench_options *options, const struct bench_case *
     struct report_dir report;
     char text[64];
     if (!can_write_all(options)) return 2;
+    if (!bench_network_open(&options->network)) return 2;
     if (options->report != NULL && begin_report(&report, options) < 0) return 2;
     if (options->format == BENCH_TABLE) {
         bench_tell_machine(stdout, BENCH_TABLE);
         printf("order within the rounds: --seed %u\n", options->seed);
+        if (options->network.text != NULL)
+            printf("between server and clients: --network %s\n", bench_network_text());
     }
     int err = bench_samples_init(&samples, cases, count, true);
     if (options->report != NULL) {

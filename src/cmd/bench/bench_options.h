@@ -4,6 +4,7 @@
 #define EDDY_CMD_BENCH_OPTIONS_H
 
 #include "command_line.h"
+#include "network.h"
 #include "rates.h"
 
 /* A command's own options begin with these, so that the setters work on them as well. */
@@ -17,6 +18,7 @@ struct bench_options {
     struct trace_request trace;
     bool counts_calls;
     struct bench_rates rates;
+    struct bench_network network;
     /* Tells people what came out; NULL: bench_tell does. */
     void (*tell)(FILE *out, const struct bench_result *results, size_t count);
     bool help;
@@ -34,6 +36,7 @@ bool bench_set_trace(void *to, const char *value);
 bool bench_set_arrivals(void *to, const char *value);
 bool bench_set_rate(void *to, const char *value);
 bool bench_set_sweep(void *to, const char *value);
+bool bench_set_network(void *to, const char *value);
 bool bench_set_help(void *to, const char *value);
 
 /* For command_line.take_argument: the benches take none. */
@@ -63,6 +66,16 @@ int bench_refuse_argument(void *options, const char *argument, char *error, size
         "report", "DIR", "a directory that is empty or not there", bench_set_report,             \
             "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT \
             "measure again, and a page with charts"                                              \
+    }
+#define BENCH_RULE_NETWORK                                                                    \
+    {                                                                                         \
+        "network", "HOW", "netns, or with a delay and a loss, as netns,delay=5ms,loss=0.1%",  \
+            bench_set_network,                                                                \
+            "netns: clients reach the server over a pair of virtual devices, "                \
+            "each" COMMAND_LINE_INDENT "end in a network namespace of its own, and not over " \
+            "loopback; with" COMMAND_LINE_INDENT                                              \
+            ",delay=5ms and ,loss=0.1% each way; it wants ip and tc, and the "                \
+            "right" COMMAND_LINE_INDENT "to make namespaces"                                  \
     }
 #define BENCH_RULE_HELP \
     { "help", NULL, "", bench_set_help, "print this" }

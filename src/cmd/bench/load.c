@@ -2,6 +2,7 @@
  * socket pair, and waits for the answer to each. Invariant: no client outlives the server, since
  * they see the socket pair end, however that comes. */
 #include "load_clients.h"
+#include "network.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,9 +104,8 @@ static int command_all(const struct bench_load *it, struct load_order order) {
 }
 
 static int listen_here(unsigned *port) {
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct sockaddr_in address = bench_network_address();
     socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0) return -errno;
     if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, LOT) < 0 ||

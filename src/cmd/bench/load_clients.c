@@ -1,6 +1,7 @@
 /* load_clients.c: see load_clients.h; here are the clients that send when they have an answer.
  * State of the process: its clients. */
 #include "load_clients.h"
+#include "network.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,11 +33,10 @@ void load_keep(int64_t time_ns, int64_t since_ns, int64_t now_ns) {
 
 /* A reset instead of an end leaves no port behind that could not be used for a minute. */
 static int connect_client(struct load_client *client) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)load_crowd.port)};
+    struct sockaddr_in address = bench_network_address();
     struct linger reset = {.l_onoff = 1};
     int on = 1;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)load_crowd.port);
     client->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (client->fd < 0) return -errno;
     setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -180,7 +180,8 @@ void load_run_clients(struct load_shared *shared, unsigned index, struct bench_s
     load_crowd.index = index;
     load_crowd.sample = sample;
     alarm(PATIENCE_S);
-    int err = eddy_loop_open(&load_crowd.loop, NULL);
+    int err = bench_network_enter();
+    if (err == 0) err = eddy_loop_open(&load_crowd.loop, NULL);
     while (read(control, &order, sizeof order) == sizeof order) {
         load_crowd.port = order.port;
         if (err == 0) err = begin(&order);

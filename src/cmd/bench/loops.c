@@ -60,6 +60,7 @@ static const struct option_rule rules[] = {
      "(default: 1, 2 and 4)"},
     {"clients", "N", "a number from 1 to 20000", set_clients,
      "so many clients, each with one connection after the other (default 64)"},
+    BENCH_RULE_NETWORK,
     BENCH_RULE_ROUNDS("7"),
     BENCH_RULE_SAMPLE_MS("measure for so many milliseconds each (default 300)"),
     BENCH_RULE_SEED,

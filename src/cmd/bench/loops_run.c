@@ -2,6 +2,7 @@
  * (load.h); this one has a thread for each loop, and the first thread looks at the clock.
  * Threading: a worker's fields are its thread's from the start of that on, but for the counts. */
 #include "loops.h"
+#include "network.h"
 #include "service.h"
 
 #include <errno.h>
@@ -239,9 +240,8 @@ void bench_loops_run(const struct bench_case *it, struct bench_sample *sample) {
     enum {
         EACH = 4
     }; /* a client's next connection may come before the end of its last one is seen */
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct sockaddr_in address = bench_network_address();
     struct bench_load *load = NULL;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (!bench_allow_descriptors(EACH * (it->numbers[0] + it->numbers[1]), sample)) return;
     int err = bench_load_open_many(&load, sample, BENCH_CROWDS);
     if (err == 0) err = start_all(it, &address);

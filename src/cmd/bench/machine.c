@@ -4,6 +4,7 @@
 #include "build_commit.h"
 #include "build_facts.h"
 #include "json.h"
+#include "network.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -264,6 +265,7 @@ static void put_limits(struct json *json) {
     put_limit(json, "limit_descriptors", getrlimit(RLIMIT_NOFILE, &limit), &limit);
     put_limit(json, "limit_stack_bytes", getrlimit(RLIMIT_STACK, &limit), &limit);
     put_limit(json, "limit_address_space_bytes", getrlimit(RLIMIT_AS, &limit), &limit);
+    put_text(json, "network", bench_network_text());
     put_file(json, "cgroup_cpu_max", "/sys/fs/cgroup/cpu.max");
     put_file(json, "net_core_somaxconn", "/proc/sys/net/core/somaxconn");
     put_file(json, "net_ipv4_tcp_mem", "/proc/sys/net/ipv4/tcp_mem");

@@ -115,6 +115,7 @@ static const struct option_rule rules[] = {
      "another one (default 20)"},
     {"threads", "N", "a number from 1 to 1024", set_threads,
      "of the thread-pool; may be given several times (default: 32 and 128)"},
+    BENCH_RULE_NETWORK,
     BENCH_RULE_ROUNDS("6"),
     BENCH_RULE_SAMPLE_MS(
         "measure for so many milliseconds each, longer if few answers" COMMAND_LINE_INDENT
@@ -279,6 +280,7 @@ static int run_live(const struct options *options, const struct bench_case *case
     struct bench_plan plan = {
         .rounds = 1, .is_cold = true, .time_ns = options->common.sample_ms * EDDY_NS_PER_MS};
     char text[64];
+    if (!bench_network_open(&options->common.network)) return 2;
     for (size_t i = 0; i < count; i++) {
         const struct models_subject *subject = cases[i].extra;
         struct bench_samples samples;

@@ -3,6 +3,7 @@
  * differ in which process or thread does it.
  * Threading: threads share the job, which they only read, and the count of them under its lock. */
 #include "models.h"
+#include "network.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -91,9 +92,8 @@ static void serve_connection(const struct models_job *job, int fd, struct accoun
 /* --- Listening --- */
 
 static int open_listener(struct models_job *job) {
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct sockaddr_in address = bench_network_address();
     socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
         listen(fd, MODELS_BACKLOG) < 0 || getsockname(fd, (struct sockaddr *)&address, &length) < 0)

@@ -10,6 +10,7 @@
  * Where requests come at a rate, each is sent by the client that has been free for longest, and its
  * time begins when it should have been sent: if no client is free, it waits until one is. */
 #include "models.h"
+#include "network.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,8 +48,7 @@ struct load {
     double next_ns;
     int64_t due; /* so far */
     struct client *free, **free_end;
-    struct sockaddr_storage address;
-    socklen_t address_length;
+    struct sockaddr_in address;
     struct client *clients;
     unsigned opened, known, served;
     uint64_t answers; /* while measuring */
@@ -226,7 +226,7 @@ static void open_client(struct client *client) {
     client->is_counted = !has_rate(load);
     eddy_stream_init(&client->stream, load->loop);
     int err = eddy_tcp_connect(&client->stream, (struct sockaddr *)&load->address,
-                               load->address_length, 0, on_connect);
+                               sizeof load->address, 0, on_connect);
     if (err < 0) fail(load, "the load, connect", err);
 }
 
@@ -346,9 +346,8 @@ static void on_control(eddy_io *io, unsigned events) {
 }
 
 static int start(struct load *load) {
-    int length = eddy_address_parse(&load->address, "127.0.0.1", load->job->shared->port);
-    if (length < 0) return length;
-    load->address_length = (socklen_t)length;
+    load->address = bench_network_address();
+    load->address.sin_port = htons((uint16_t)load->job->shared->port);
     eddy_io_init(&load->control, load->loop);
     eddy_timer_init(&load->tick, load->loop);
     eddy_timer_init(&load->arrival, load->loop);
@@ -366,7 +365,8 @@ void models_load(struct models_job *job) {
     bench_be_punctual();
     load->since_ns = bench_now_ns();
     load->clients = calloc(job->connections, sizeof *load->clients);
-    int err = load->clients == NULL ? -ENOMEM : eddy_loop_open(&load->loop, NULL);
+    int err = load->clients == NULL ? -ENOMEM : bench_network_enter();
+    if (err == 0) err = eddy_loop_open(&load->loop, NULL);
     if (err == 0) err = start(load);
     if (err == 0) {
         tell(load, 'r');

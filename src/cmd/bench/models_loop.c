@@ -3,6 +3,7 @@
  * computed on the loop, while all others wait, or given to a pool of threads.
  * Threading: the loop's, but for `compute`, which runs on the pool. */
 #include "models.h"
+#include "network.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -137,17 +138,15 @@ static void on_accept(eddy_listener *listener, int fd, const struct sockaddr *pe
     if (err < 0) models_fail(server->job, "a stream", err);
 }
 
-static int listen_on_loopback(struct server *server) {
-    struct sockaddr_storage storage;
-    struct sockaddr *address = (struct sockaddr *)&storage;
+static int start_to_listen(struct server *server) {
+    struct sockaddr_in address = bench_network_address();
+    socklen_t length = sizeof address;
     eddy_listener_init(&server->listener, server->loop);
-    int length = eddy_address_parse(&storage, "127.0.0.1", 0);
-    if (length < 0) return length;
-    int err = eddy_tcp_listen(&server->listener, address, (socklen_t)length, MODELS_BACKLOG, 0,
-                              on_accept);
-    socklen_t room = sizeof storage;
-    if (err == 0) err = eddy_listener_address(&server->listener, address, &room);
-    return err < 0 ? err : eddy_address_port(address);
+    int err = eddy_tcp_listen(&server->listener, (struct sockaddr *)&address, length,
+                              MODELS_BACKLOG, 0, on_accept);
+    if (err == 0)
+        err = eddy_listener_address(&server->listener, (struct sockaddr *)&address, &length);
+    return err < 0 ? err : ntohs(address.sin_port);
 }
 
 /* The lane for computation leaves one thread to others: so one more than there are processors. */
@@ -161,7 +160,7 @@ static void serve(struct models_job *job, bool has_pool) {
     eddy_loop_config config = {.pool_threads = count_threads()};
     int err = eddy_loop_open(&server.loop, &config);
     if (err < 0) models_fail(job, "the loop", err);
-    int port = listen_on_loopback(&server);
+    int port = start_to_listen(&server);
     if (port < 0) models_fail(job, "listen", port);
     models_ready(job, (unsigned)port);
     err = eddy_loop_run(server.loop, EDDY_RUN_DEFAULT);

@@ -1,5 +1,6 @@
 /* workload_accept.c: short connections: each comes, sends a byte, gets it back, and goes. A
  * listener accepts them and streams serve them. */
+#include "network.h"
 #include "service.h"
 #include "workloads.h"
 
@@ -69,9 +70,8 @@ static int make_places(unsigned count) {
 }
 
 static int listen_here(unsigned active) {
-    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct sockaddr_in address = bench_network_address();
     socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     eddy_listener_init(&host.listener, host.service.loop);
     int err = eddy_tcp_listen(&host.listener, (struct sockaddr *)&address, length,
                               (int)(2 * active), 0, on_visitor);
