@@ -1,6 +1,7 @@
 /* load.c: see load.h. The process that is measured tells the clients what to do in orders over a
  * socket pair, and waits for the answer to each. Invariant: no client outlives the server, since
  * they see the socket pair end, however that comes. */
+#include "load.h"
 #include "load_clients.h"
 #include "network.h"
 

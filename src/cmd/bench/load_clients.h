@@ -4,7 +4,7 @@
 #ifndef EDDY_CMD_BENCH_LOAD_CLIENTS_H
 #define EDDY_CMD_BENCH_LOAD_CLIENTS_H
 
-#include "load.h"
+#include "rates.h"
 
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
-/* backends.c: `eddy bench backends`: which workloads, of which sizes and at which rates, on which
- * backends. */
+/* bench_backends.c: `eddy bench backends`: which workloads, of which sizes and at which rates, on
+ * which backends. */
 #include "bench_options.h"
 #include "workloads.h"
 
