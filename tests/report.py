@@ -87,6 +87,15 @@ class Report(unittest.TestCase):
         self.assertEqual(*heads)
         self.assertEqual(*orders)
 
+    def test_latencies_are_drawn_over_rates(self):
+        rates = ('--rate', '2000', '--rate', '4000', '--size', '10')
+        run('backends', '--workload', 'echo', *rates, '--sample-ms', '20', '--rounds', '2', '--report', self.root / 'rates')
+        lines = lines_of(self.root / 'rates')[1:]
+        self.assertEqual({line['rate'] for line in lines}, {2000, 4000})
+        self.assertTrue(all(line['answered'] > 0 for line in lines if 'time' in line))
+        page = run('merge', self.root / 'rates').stdout
+        self.assertEqual(re.findall('>(p[0-9]+) of the latency, over messages a second', page), ['p50', 'p99'])
+
     def test_what_is_there_is_left_alone(self):
         before = sorted((self.root / 'one').iterdir())
         done = run('backends', *SMALL, '--report', self.root / 'one', status=2)

@@ -20,15 +20,17 @@ static int ascending(const void *a, const void *b) {
     return (first > second) - (first < second);
 }
 
+static void add_rate(struct bench_rates *rates, unsigned rate) {
+    if (rates->count < BENCH_RATES_MAX && rate <= BENCH_RATE_MAX)
+        rates->list[rates->count++] = rate;
+}
+
 /* From the first one on, two to an octave, and round: 1000, 1500, 2000, 3000, 4000 … */
 static void make_sweep(struct bench_rates *rates) {
-    rates->count = 1;
-    while (rates->count < BENCH_RATES_MAX) {
-        unsigned before = rates->list[rates->count - 1];
-        unsigned next =
-            rates->count % 2 == 0 ? rates->list[rates->count - 2] * 2 : before + (before + 1) / 2;
-        if (next > BENCH_RATE_MAX) break;
-        rates->list[rates->count++] = next;
+    rates->count = 0;
+    for (unsigned rate = rates->list[0]; rate <= BENCH_RATE_MAX; rate *= 2) {
+        add_rate(rates, rate);
+        if (rate > 1) add_rate(rates, rate + rate / 2);
     }
 }
 

@@ -35,14 +35,15 @@ static const char *latency(char *text, size_t size, int64_t time_ns) {
 }
 
 static void put_row(FILE *out, const struct bench_result *it) {
-    char rate[16], answered[16], p50[16], p99[16], p999[16], cpu[16];
+    char rate[16], answered[16], share[16] = "-", p50[16], p99[16], p999[16], cpu[16];
     text_of_count(rate, sizeof rate, it->of->rate);
     if (it->error != 0) {
         fprintf(out, "  %9s %s\n", rate, it->why);
         return;
     }
-    fprintf(out, "  %9s %9s %7.0f%% %9s %9s %9s %9s %4.0f%% %3u%s\n", rate,
-            text_of_count(answered, sizeof answered, 1e9 / it->time_ns.median), 100 * it->answered,
+    if (it->answered >= 0) snprintf(share, sizeof share, "%.0f%%", 100 * it->answered);
+    fprintf(out, "  %9s %9s %8s %9s %9s %9s %9s %4.0f%% %3u%s\n", rate,
+            text_of_count(answered, sizeof answered, 1e9 / it->time_ns.median), share,
             latency(p50, sizeof p50, it->p50_ns), latency(p99, sizeof p99, it->p99_ns),
             latency(p999, sizeof p999, it->p999_ns),
             text_of_time(cpu, sizeof cpu, it->cpu_ns.median), 100 * it->busy.median, it->rounds,
