@@ -85,16 +85,12 @@ static size_t make_cases(struct bench_case *cases) {
 int bench_advise_main(int argc, char **argv) {
     static struct bench_case cases[CASES_MAX];
     struct options options = {
-        .common = {.command = line.command,
-                   .rounds = ROUNDS,
-                   .seed = 1,
-                   .argc = argc,
-                   .argv = argv,
-                   .tell = advise_tell},
+        .common = bench_options_make(&line, ROUNDS, 0, argc, argv),
         .seconds = 20,
     };
     int status;
     if (!bench_parse(&line, &options.common, help, &status)) return status;
+    options.common.tell = advise_tell;
     size_t count = make_cases(cases);
     size_t samples = (count + sizeof groups / sizeof groups[0] * 3 + 2) * (ROUNDS + 1);
     options.common.sample_ms = (unsigned)(options.seconds * measured_share * 1e3 / (double)samples);

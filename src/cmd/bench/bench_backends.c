@@ -187,7 +187,7 @@ static int run_cases(const struct options *options) {
 
 int bench_backends_main(int argc, char **argv) {
     struct options options = {
-        .common = BENCH_OPTIONS(7, 300),
+        .common = bench_options_make(&line, 7, 300, argc, argv),
     };
     int status;
     if (!bench_parse(&line, &options.common, help, &status)) return status;

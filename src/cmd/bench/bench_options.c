@@ -93,6 +93,16 @@ int bench_refuse_argument(void *options, const char *argument, char *error, size
     return -EINVAL;
 }
 
+struct bench_options bench_options_make(const struct command_line *line, unsigned rounds,
+                                        unsigned sample_ms, int argc, char **argv) {
+    return (struct bench_options){.command = line->command,
+                                  .rounds = rounds,
+                                  .sample_ms = sample_ms,
+                                  .seed = 1,
+                                  .argc = argc,
+                                  .argv = argv};
+}
+
 bool bench_parse(const struct command_line *line, struct bench_options *options, void (*help)(void),
                  int *status) {
     char error[256];

@@ -80,12 +80,9 @@ int bench_refuse_argument(void *options, const char *argument, char *error, size
 #define BENCH_RULE_HELP \
     { "help", NULL, "", bench_set_help, "print this" }
 
-/* What the options of a command are before its command line is read: `argc` and `argv`. */
-#define BENCH_OPTIONS(usual_rounds, usual_ms)                                                  \
-    {                                                                                          \
-        .command = line.command, .rounds = (usual_rounds), .sample_ms = (usual_ms), .seed = 1, \
-        .argc = argc, .argv = argv                                                             \
-    }
+/* What a command's options are before its command line is read. */
+struct bench_options bench_options_make(const struct command_line *line, unsigned rounds,
+                                        unsigned sample_ms, int argc, char **argv);
 
 /* Reads the command line. True: there is something to run. Else `status` is what the program ends
  * with: what was wrong has been told, or what was asked for, by `help`. */

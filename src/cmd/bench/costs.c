@@ -164,7 +164,7 @@ int bench_costs_main(int argc, char **argv) {
     struct bench_case cases[COSTS];
     char names[COSTS][NAME_BYTES];
     struct options options = {
-        .common = BENCH_OPTIONS(7, 100),
+        .common = bench_options_make(&line, 7, 100, argc, argv),
         .directory = "/tmp",
     };
     int status;

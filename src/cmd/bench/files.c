@@ -105,7 +105,7 @@ static size_t add_group(struct bench_case *cases, const struct workload *workloa
 int bench_files_main(int argc, char **argv) {
     struct bench_case cases[CASES_MAX];
     struct options options = {
-        .common = BENCH_OPTIONS(7, 300),
+        .common = bench_options_make(&line, 7, 300, argc, argv),
         .directory = "/tmp",
     };
     char error[256];

@@ -116,7 +116,8 @@ static size_t add_group(struct bench_case *cases, const struct options *options,
 
 int bench_loops_main(int argc, char **argv) {
     struct bench_case cases[CHOSEN_MAX * WAYS];
-    struct options options = {.common = BENCH_OPTIONS(7, 300), .clients = 64};
+    struct options options = {.common = bench_options_make(&line, 7, 300, argc, argv),
+                              .clients = 64};
     size_t count = 0;
     int status;
     if (!bench_parse(&line, &options.common, help, &status)) return status;

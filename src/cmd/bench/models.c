@@ -330,7 +330,7 @@ static int run_cases(const struct options *options) {
 
 int bench_models_main(int argc, char **argv) {
     struct options options = {
-        .common = BENCH_OPTIONS(6, 250),
+        .common = bench_options_make(&line, 6, 250, argc, argv),
         .wait_ms = 5,
         .burn_us = 50,
         .requests = 20,

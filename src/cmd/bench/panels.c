@@ -84,18 +84,32 @@ static const struct panels_metric cost_metrics[] = {
     {"time of each; a factor of ten from line to line", text_of_time, true, false, false, time_of},
 };
 
+/* Whether it is at one of several rates. Models at one rate have the bars that they always have. */
+static bool is_over_several_rates(const struct panels *panels, const struct bench_case *it) {
+    const struct panels_run *run = &panels->runs[0];
+    if (it->rate == 0 || it->kind != BENCH_SERVERS) return it->rate > 0;
+    for (size_t i = 0; i < run->count; i++) {
+        const struct bench_case *other = run->results[i].of;
+        if (other->kind == it->kind && other->size == it->size && other->rate > 0 &&
+            other->rate != it->rate)
+            return true;
+    }
+    return false;
+}
+
 /* NULL: curves over sizes. */
-static const struct panels_metric *metrics_of(const struct bench_case *it, size_t *count) {
+static const struct panels_metric *metrics_of(const struct panels *panels,
+                                              const struct bench_case *it, size_t *count) {
     enum bench_kind kind = it->kind;
     *count = sizeof rate_metrics / sizeof rate_metrics[0];
-    if (it->rate > 0) return rate_metrics;
+    if (is_over_several_rates(panels, it)) return rate_metrics;
     *count = kind == BENCH_SERVERS ? sizeof server_metrics / sizeof server_metrics[0] : 1;
     return kind == BENCH_SERVERS ? server_metrics : kind == BENCH_COSTS ? cost_metrics : NULL;
 }
 
-static bool has_curves(const struct bench_case *it) {
-    return it->rate > 0 || it->kind == BENCH_OPERATIONS || it->kind == BENCH_CLIENTS ||
-           it->kind == BENCH_LOOPS;
+static bool has_curves(const struct panels *panels, const struct bench_case *it) {
+    return is_over_several_rates(panels, it) || it->kind == BENCH_OPERATIONS ||
+           it->kind == BENCH_CLIENTS || it->kind == BENCH_LOOPS;
 }
 
 static bool is_bars(const struct panel *panel) {
@@ -115,7 +129,7 @@ static const struct bench_figure *compared_of(const struct bench_result *it) {
 
 static void add_panels(struct panels *panels, const struct bench_case *of) {
     size_t metrics;
-    const struct panels_metric *metric = metrics_of(of, &metrics);
+    const struct panels_metric *metric = metrics_of(panels, of, &metrics);
     for (size_t m = 0; m < metrics; m++)
         for (size_t run = 0; run < panels->run_count && panels->count < PANELS_MAX; run++)
             panels->list[panels->count++] =
@@ -133,7 +147,8 @@ static bool is_same_curves(const struct bench_case *a, const struct bench_case *
 static bool is_listed(const struct panels *panels, const struct bench_case *it) {
     for (size_t i = 0; i < panels->count; i++) {
         const struct bench_case *of = panels->list[i].of;
-        if (has_curves(it) ? is_same_curves(of, it) : panels_is_same_group(of, it)) return true;
+        if (has_curves(panels, it) ? is_same_curves(of, it) : panels_is_same_group(of, it))
+            return true;
     }
     return false;
 }
@@ -147,7 +162,7 @@ static unsigned style_of(const struct panels *panels, const char *subject) {
 static void add_subjects(struct panels *panels, const struct panels_run *run) {
     for (size_t i = 0; i < run->count; i++) {
         const struct bench_result *it = &run->results[i];
-        if (!has_curves(it->of) || !panels_has_all(panels, it->of)) continue;
+        if (!has_curves(panels, it->of) || !panels_has_all(panels, it->of)) continue;
         panels->has_noise = panels->has_noise || (it->is_control && it->of->rate == 0);
         bool is_new = style_of(panels, it->of->subject) == panels->subject_count;
         if (is_new && panels->subject_count < PANELS_SUBJECTS_MAX)
