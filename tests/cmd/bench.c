@@ -318,7 +318,7 @@ START_TEST(slow_readers_miss_messages_and_take_no_memory) {
     ck_assert_int_eq(run(arguments), 0);
     double share = number_behind(out, "\"answered\": ");
     ck_assert_msg(share > 0.01 && share < 0.99, "%s", out);
-    ck_assert_double_lt(number_behind(out, "\"memory_bytes\": "), 64 << 20);
+    ck_assert_double_lt(number_behind(out, "\"memory_bytes\": "), 4 << 20);
     ck_assert_uint_eq(count_of(out, "\"p50_ns\": null"), 0);
 }
 END_TEST
