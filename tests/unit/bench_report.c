@@ -254,13 +254,13 @@ START_TEST(results_are_told_whatever_is_in_their_texts) {
     size_t size = 0;
     snprintf(of.setting, sizeof of.setting, "%s", "in d\n\"x,\xff\\");
     FILE *out = open_memstream(&text, &size);
-    bench_tell(out, BENCH_JSON, &result, 1);
+    bench_tell(out, BENCH_JSON, 7, &result, 1);
     fclose(out);
     ck_assert_msg(json_check(text, size, &why), "%s: %s", why, text);
     ck_assert_msg(strstr(text, "\"in d\\u000a\\u0022x,?\\u005c\"") != NULL, "%s", text);
     free(text);
     out = open_memstream(&text, &size);
-    bench_tell(out, BENCH_CSV, &result, 1);
+    bench_tell(out, BENCH_CSV, 7, &result, 1);
     fclose(out);
     ck_assert_msg(strstr(text, "work,\"in d\n\"\"x,\xff\\\",a,deed,") != NULL, "%s", text);
     free(text);
