@@ -38,14 +38,12 @@ static void uring_record(struct uring_state *it, struct uring_watch *watch, uint
 }
 
 /* Whether it says how things are. A request that an earlier wait has made may have been answered
- * before this one, and somebody may have read since: it is made again, to be answered at once or
- * not. So is what tells of an end: a pipe wakes both sides with each other's. An edge says that
- * something has happened, which stays true. */
-static bool uring_is_sure(const struct uring_state *it, struct uring_watch *watch, int result) {
-    if ((result & (POLLERR | POLLHUP)) && !(watch->flags & URING_DOUBTED)) {
-        watch->flags |= URING_DOUBTED;
-        return false;
-    }
+ * before this one, and somebody may have read since; and what tells of an end may be another's, as
+ * a pipe wakes both sides with each other's. An edge says that something has happened, which stays
+ * true. */
+static bool uring_is_sure(const struct uring_state *it, const struct uring_watch *watch,
+                          int result) {
+    if (result & (POLLERR | POLLHUP)) return false;
     return !it->is_stale || watch->armed_at == it->wait || uring_is_edge(watch);
 }
 
@@ -59,7 +57,6 @@ static bool uring_is_void(const struct uring_watch *watch, int result) {
 static void uring_tell(struct uring_state *it, int fd, int result) {
     struct uring_watch *watch = &it->watches[fd];
     if (!(watch->events & EDDY_HANGUP)) result &= ~POLLRDHUP;
-    watch->flags &= (uint8_t)~URING_DOUBTED;
     uring_record(it, watch, uring_events(result), 0);
     if (watch->events & EDDY_ONESHOT) watch->flags |= URING_FIRED;
     if (uring_is_edge(watch) && (watch->flags & URING_ARMED)) return;
@@ -84,15 +81,46 @@ static void uring_take(struct uring_state *it, const struct io_uring_cqe *cqe) {
     } else if (uring_is_sure(it, watch, result)) {
         uring_tell(it, fd, result);
     } else {
-        uring_ask_anew(it, fd);
+        uring_queue(it, &it->doubted, fd);
     }
 }
 
-static void uring_take_all(struct uring_state *it) {
+/* What is not sure is looked at: that costs less than to ask for it once more, and is of now. What
+ * is not ready need not be asked for before the wait that waits for it. */
+static void uring_judge(struct uring_state *it, int fd, int result) {
+    struct uring_watch *watch = &it->watches[fd];
+    if (it->count == it->capacity || (result & POLLNVAL))
+        uring_ask_anew(it, fd);
+    else if (result != 0)
+        uring_tell(it, fd, result);
+    else if (!(watch->flags & URING_ARMED))
+        uring_queue(it, &it->told, fd);
+}
+
+static int uring_look(struct uring_state *it) {
+    struct pollfd polls[URING_LOOKED_AT];
+    int err = 0;
+    while (it->doubted.first >= 0) {
+        nfds_t count = 0;
+        while (count < URING_LOOKED_AT && it->doubted.first >= 0) {
+            int fd = uring_unqueue(it, &it->doubted);
+            polls[count++] =
+                (struct pollfd){.fd = fd, .events = (short)uring_mask(it->watches[fd].events)};
+        }
+        bool is_known = poll(polls, count, 0) >= 0;
+        if (!is_known) err = -errno;
+        for (nfds_t i = 0; i < count; i++)
+            uring_judge(it, polls[i].fd, is_known ? polls[i].revents : POLLNVAL);
+    }
+    return err;
+}
+
+static int uring_take_all(struct uring_state *it) {
     for (unsigned left = ring_completions(&it->ring); left > 0; left--) {
         uring_take(it, ring_completion(&it->ring, 0));
         ring_advance(&it->ring, 1);
     }
+    return uring_look(it);
 }
 
 /* Nobody need see again what nobody listens to. */
@@ -176,7 +204,7 @@ static int uring_open(void *state, const eddy_allocator *memory, int capacity) {
     (void)capacity;
     struct uring_state *it = state;
     *it =
-        (struct uring_state){.memory = *memory, .event_fd = -1, .due = {-1, -1}, .told = {-1, -1}};
+        (struct uring_state){.memory = *memory, .event_fd = -1, .due = {-1, -1}, .told = {-1, -1}, .doubted = {-1, -1}};
     return uring_make_ring(it);
 }
 
@@ -249,7 +277,7 @@ static int uring_change(struct uring_state *it, int fd, unsigned events, eddy_to
     struct uring_watch *watch = &it->watches[fd];
     watch->token = token;
     watch->events = (uint8_t)events;
-    watch->flags &= (uint8_t) ~(URING_DOUBTED | URING_FIRED | URING_STREAM);
+    watch->flags &= (uint8_t) ~(URING_FIRED | URING_STREAM);
     uring_ask_anew(it, fd);
     if (it->is_shown) uring_join_queues(it);
     return uring_show(it);
@@ -285,13 +313,15 @@ static int uring_turn(struct uring_state *it, int64_t timeout_ns) {
     while (err == 0) {
         bool is_held = goes_on && ring_needs_enter(&it->ring);
         it->is_stale = is_held || ring_completions(&it->ring) > 0;
+        if (it->count == 0) uring_join_queues(it);
         bool is_noisy = uring_ask(it, it->capacity - it->count);
         bool waits =
             !it->is_stale && !is_noisy && it->due.first < 0 && it->count == 0 && timeout_ns != 0;
         bool enters = waits || is_held || ring_waiting(&it->ring) > 0;
         if (enters) err = uring_enter(it, waits, timeout_ns);
         goes_on = it->ring.fd >= 0 && ring_completions(&it->ring) > 0;
-        if (goes_on) uring_take_all(it);
+        int looked = goes_on ? uring_take_all(it) : 0;
+        if (err == 0) err = looked;
         if (err == -EINTR) return 0;
         if (it->count == it->capacity || (waits && it->count > 0)) return 0;
         if (!enters && !it->is_stale) return 0;
@@ -306,7 +336,6 @@ static int uring_wait(void *state, struct eddy_record *records, int capacity, in
     it->count = 0;
     it->capacity = capacity;
     it->wait++;
-    uring_join_queues(it);
     int err = uring_turn(it, timeout_ns);
     if (uring_is_lost(err)) err = uring_turn(it, timeout_ns);
     if (err == 0) err = uring_show(it);

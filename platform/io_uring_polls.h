@@ -27,12 +27,13 @@ enum {
     URING_SETUP = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
 
-    URING_QUEUED = 1 << 0,   /* in `due` or `told`, where one that was removed is passed over */
+    URING_LOOKED_AT = 64, /* together: half a KiB of stack */
+
+    URING_QUEUED = 1 << 0,   /* in a queue, where one that was removed is passed over */
     URING_ARMED = 1 << 1,    /* the request `serial` is in the kernel */
     URING_OUTDATED = 1 << 2, /* it is there still, and nobody listens to it */
-    URING_DOUBTED = 1 << 3,  /* what it told was looked at a second time */
-    URING_FIRED = 1 << 4,    /* told for good, as one-shots are: nothing to ask for */
-    URING_STREAM = 1 << 5,   /* asked for as an edge is, whatever it is: see uring_is_void */
+    URING_FIRED = 1 << 3,    /* told for good, as one-shots are: nothing to ask for */
+    URING_STREAM = 1 << 4,   /* asked for as an edge is, whatever it is: see uring_is_void */
 };
 
 /* Of requests that nobody waits for: no descriptor has that number. */
@@ -61,6 +62,7 @@ struct uring_state {
     bool is_shown;            /* somebody watches event_fd, which else is -1 */
     int event_fd;
     struct uring_queue due, told;
+    struct uring_queue doubted; /* empty between waits */
 
     /* The wait under way */
     uint32_t wait;
@@ -116,10 +118,10 @@ static inline void uring_join_queues(struct uring_state *it) {
     it->told = (struct uring_queue){-1, -1};
 }
 
-static inline int uring_unqueue(struct uring_state *it) {
-    int fd = it->due.first;
-    it->due.first = it->watches[fd].next;
-    if (it->due.first < 0) it->due.last = -1;
+static inline int uring_unqueue(struct uring_state *it, struct uring_queue *queue) {
+    int fd = queue->first;
+    queue->first = it->watches[fd].next;
+    if (queue->first < 0) queue->last = -1;
     it->watches[fd].flags &= (uint8_t)~URING_QUEUED;
     return fd;
 }
@@ -220,7 +222,7 @@ static inline void uring_arm(struct uring_state *it, int fd) {
 static inline bool uring_ask(struct uring_state *it, int room) {
     bool is_noisy = false;
     while (it->due.first >= 0 && room > 0 && ring_waiting(&it->ring) + 2 <= it->ring.entries) {
-        int fd = uring_unqueue(it);
+        int fd = uring_unqueue(it, &it->due);
         struct uring_watch *watch = &it->watches[fd];
         if (watch->flags & URING_OUTDATED) uring_cancel(it, uring_name(fd, watch->serial));
         is_noisy |= (watch->flags & (URING_OUTDATED | URING_STREAM)) != 0;
