@@ -35,6 +35,7 @@ static void uring_record(struct uring_state *it, struct uring_watch *watch, uint
     it->records[it->count++] =
         (struct eddy_record){.token = watch->token, .events = events, .error = error};
     watch->place = it->count;
+    it->has_news = true;
 }
 
 /* Whether it says how things are. A request that an earlier wait has made may have been answered
@@ -44,6 +45,7 @@ static void uring_record(struct uring_state *it, struct uring_watch *watch, uint
 static bool uring_is_sure(const struct uring_state *it, const struct uring_watch *watch,
                           int result) {
     if (result & (POLLERR | POLLHUP)) return false;
+    if (it->is_crowded) return false;
     return !it->is_stale || watch->armed_at == it->wait || uring_is_edge(watch);
 }
 
@@ -54,13 +56,14 @@ static bool uring_is_void(const struct uring_watch *watch, int result) {
     return (result & (uring_mask(watch->events) | POLLERR | POLLHUP)) == 0;
 }
 
+/* A level has to be looked at by the next wait. */
 static void uring_tell(struct uring_state *it, int fd, int result) {
     struct uring_watch *watch = &it->watches[fd];
     if (!(watch->events & EDDY_HANGUP)) result &= ~POLLRDHUP;
     uring_record(it, watch, uring_events(result), 0);
     if (watch->events & EDDY_ONESHOT) watch->flags |= URING_FIRED;
     if (uring_is_edge(watch) && (watch->flags & URING_ARMED)) return;
-    if (watch->flags & URING_ARMED) watch->flags ^= URING_ARMED | URING_OUTDATED;
+    if (!it->is_shown && !(watch->events & EDDY_ONESHOT)) watch->flags |= URING_STREAM;
     uring_queue(it, &it->told, fd);
 }
 
@@ -69,44 +72,53 @@ static void uring_take(struct uring_state *it, const struct io_uring_cqe *cqe) {
     if (watch == NULL) return;
     int fd = (int)(uint32_t)cqe->user_data, result = cqe->res;
     if (!(cqe->flags & IORING_CQE_F_MORE)) watch->flags &= (uint8_t)~URING_ARMED;
-    if (it->count == it->capacity || result == -ECANCELED) {
+    if (result == -ECANCELED) {
         /* Cancelled: what it waited on has ended before the descriptor, as a signalfd's may. */
         uring_ask_anew(it, fd);
-    } else if (result < 0) {
+    } else if (result < 0 && it->count < it->capacity) {
         watch->flags |= URING_FIRED; /* told once, it is silent until it is changed */
         uring_record(it, watch, EDDY_ERROR | EDDY_READ | EDDY_WRITE, result);
-    } else if (uring_is_void(watch, result)) {
+    } else if (result > 0 && uring_is_void(watch, result)) {
         watch->flags |= URING_STREAM;
         if (!(watch->flags & URING_ARMED)) uring_ask_anew(it, fd);
-    } else if (uring_is_sure(it, watch, result)) {
+    } else if (it->count < it->capacity && uring_is_sure(it, watch, result)) {
         uring_tell(it, fd, result);
     } else {
         uring_queue(it, &it->doubted, fd);
     }
 }
 
-/* What is not sure is looked at: that costs less than to ask for it once more, and is of now. What
- * is not ready need not be asked for before the wait that waits for it. */
+/* What poll says of it now. What is not ready need not be asked for before the wait that waits for
+ * it. Being asked for tells of a loss, and an edge of how things are. */
 static void uring_judge(struct uring_state *it, int fd, int result) {
     struct uring_watch *watch = &it->watches[fd];
-    if (it->count == it->capacity || (result & POLLNVAL))
+    bool is_armed = (watch->flags & URING_ARMED) != 0;
+    if ((result & POLLNVAL) || (uring_is_edge(watch) && !is_armed))
         uring_ask_anew(it, fd);
     else if (result != 0)
         uring_tell(it, fd, result);
-    else if (!(watch->flags & URING_ARMED))
+    else if (!is_armed)
         uring_queue(it, &it->told, fd);
 }
 
+static nfds_t uring_fill(struct uring_state *it, struct pollfd *polls, int room) {
+    nfds_t count = 0;
+    while (room > 0 && count < URING_LOOKED_AT && it->doubted.first >= 0) {
+        int fd = uring_unqueue(it, &it->doubted);
+        const struct uring_watch *watch = &it->watches[fd];
+        if (watch->events == 0 || (watch->flags & URING_FIRED)) continue;
+        polls[count++] = (struct pollfd){.fd = fd, .events = (short)uring_mask(watch->events)};
+        room--;
+    }
+    return count;
+}
+
+/* What is not sure is looked at: that costs less than to ask for it, and is of now. */
 static int uring_look(struct uring_state *it) {
     struct pollfd polls[URING_LOOKED_AT];
     int err = 0;
-    while (it->doubted.first >= 0) {
-        nfds_t count = 0;
-        while (count < URING_LOOKED_AT && it->doubted.first >= 0) {
-            int fd = uring_unqueue(it, &it->doubted);
-            polls[count++] =
-                (struct pollfd){.fd = fd, .events = (short)uring_mask(it->watches[fd].events)};
-        }
+    nfds_t count;
+    while ((count = uring_fill(it, polls, it->capacity - it->count)) > 0) {
         bool is_known = poll(polls, count, 0) >= 0;
         if (!is_known) err = -errno;
         for (nfds_t i = 0; i < count; i++)
@@ -115,12 +127,15 @@ static int uring_look(struct uring_state *it) {
     return err;
 }
 
-static int uring_take_all(struct uring_state *it) {
+/* Whether it says anything that was not known already: one that goes on may say the same again and
+ * again. */
+static bool uring_take_all(struct uring_state *it) {
+    it->has_news = false;
     for (unsigned left = ring_completions(&it->ring); left > 0; left--) {
         uring_take(it, ring_completion(&it->ring, 0));
         ring_advance(&it->ring, 1);
     }
-    return uring_look(it);
+    return it->has_news;
 }
 
 /* Nobody need see again what nobody listens to. */
@@ -151,7 +166,7 @@ static int uring_settle(struct uring_state *it) {
 static int uring_ask_all(struct uring_state *it) {
     int err = it->ring.fd < 0 ? uring_make_again(it) : 0;
     while (err == 0 && it->due.first >= 0) {
-        uring_ask(it, URING_REQUESTS);
+        uring_ask(it);
         err = uring_settle(it);
     }
     return err;
@@ -161,6 +176,8 @@ static int uring_ask_all(struct uring_state *it) {
  * thread to become one. What was taken, and what nobody listens to, is not to be seen any more. */
 static int uring_show(struct uring_state *it) {
     if (!it->is_shown) return 0;
+    uring_requeue(it, &it->doubted);
+    uring_requeue(it, &it->told);
     int err = uring_ask_all(it);
     if (uring_is_lost(err)) err = uring_ask_all(it);
     if (err == 0) err = uring_settle(it);
@@ -188,9 +205,7 @@ static int uring_descriptor(void *state) {
 
 /* Levels that were told are asked for only now, when they have been read, or not. */
 static bool uring_has_unshown(void *state) {
-    struct uring_state *it = state;
-    uring_join_queues(it);
-    return uring_show(it) < 0;
+    return uring_show(state) < 0;
 }
 
 /* --- The backend --- */
@@ -203,8 +218,8 @@ static void uring_hide(struct uring_state *it) {
 static int uring_open(void *state, const eddy_allocator *memory, int capacity) {
     (void)capacity;
     struct uring_state *it = state;
-    *it =
-        (struct uring_state){.memory = *memory, .event_fd = -1, .due = {-1, -1}, .told = {-1, -1}, .doubted = {-1, -1}};
+    *it = (struct uring_state){
+        .memory = *memory, .event_fd = -1, .due = {-1, -1}, .told = {-1, -1}, .doubted = {-1, -1}};
     return uring_make_ring(it);
 }
 
@@ -238,7 +253,7 @@ static int uring_reopen(void *state) {
     struct uring_state *it = state;
     eddy_os_ring_unmake(&it->ring);
     uring_hide(it);
-    it->due = it->told = (struct uring_queue){-1, -1};
+    it->due = it->told = it->doubted = (struct uring_queue){-1, -1};
     if (it->watches != NULL) memset(it->watches, 0, it->watches_capacity * sizeof *it->watches);
     if (it->is_shown) it->event_fd = eddy_os_eventfd();
     return it->is_shown && it->event_fd < 0 ? it->event_fd : uring_make_ring(it);
@@ -279,7 +294,6 @@ static int uring_change(struct uring_state *it, int fd, unsigned events, eddy_to
     watch->events = (uint8_t)events;
     watch->flags &= (uint8_t) ~(URING_FIRED | URING_STREAM);
     uring_ask_anew(it, fd);
-    if (it->is_shown) uring_join_queues(it);
     return uring_show(it);
 }
 
@@ -304,27 +318,33 @@ static int uring_modify(void *state, int fd, unsigned old_events, unsigned event
     return uring_change(state, fd, events, token);
 }
 
-/* Asks, and takes what has come, until nothing is due any more: then it may wait, once, if there is
- * nothing to tell. A wait that ends with what turns out to be nothing is over, as by a signal: the
- * loop waits again. */
+/* Asks, takes what has come, and looks at what is not sure, until there is nothing more of that:
+ * then it may wait, once, if there is nothing to tell. A wait that ends with what turns out to be
+ * nothing is over, as by a signal: the loop waits again. So is one that is told of the same things
+ * without end, by others who make them ready and take them. */
 static int uring_turn(struct uring_state *it, int64_t timeout_ns) {
     int err = it->ring.fd < 0 ? uring_make_again(it) : 0;
-    bool goes_on = true; /* as in uring_settle */
+    bool goes_on = true, has_news = true; /* the first as in uring_settle */
+    unsigned looks = 0;
     while (err == 0) {
         bool is_held = goes_on && ring_needs_enter(&it->ring);
+        bool is_over = it->count > 0 && !has_news && it->due.first < 0;
+        if (is_over || (looks == URING_LOOKS_MAX && is_held)) return 0;
         it->is_stale = is_held || ring_completions(&it->ring) > 0;
-        if (it->count == 0) uring_join_queues(it);
-        bool is_noisy = uring_ask(it, it->capacity - it->count);
-        bool waits =
-            !it->is_stale && !is_noisy && it->due.first < 0 && it->count == 0 && timeout_ns != 0;
+        if (it->count == 0) uring_requeue(it, &it->told);
+        bool is_noisy = uring_ask(it), is_known = it->doubted.first < 0 && it->due.first < 0;
+        bool waits = is_known && !it->is_stale && !is_noisy && it->count == 0 && timeout_ns != 0;
         bool enters = waits || is_held || ring_waiting(&it->ring) > 0;
+        if (is_known && !it->is_stale && !enters) return 0;
         if (enters) err = uring_enter(it, waits, timeout_ns);
         goes_on = it->ring.fd >= 0 && ring_completions(&it->ring) > 0;
-        int looked = goes_on ? uring_take_all(it) : 0;
-        if (err == 0) err = looked;
-        if (err == -EINTR) return 0;
-        if (it->count == it->capacity || (waits && it->count > 0)) return 0;
-        if (!enters && !it->is_stale) return 0;
+        has_news = goes_on && uring_take_all(it);
+        if (err == 0 && it->doubted.first >= 0 && !(has_news && ring_needs_enter(&it->ring))) {
+            err = uring_look(it);
+            has_news = false;
+            looks++;
+        }
+        if (err == -EINTR || it->count == it->capacity || (waits && it->count > 0)) return 0;
         if (err == 0 && waits && ring_waiting(&it->ring) == 0) timeout_ns = 0;
     }
     return err;
@@ -336,6 +356,7 @@ static int uring_wait(void *state, struct eddy_record *records, int capacity, in
     it->count = 0;
     it->capacity = capacity;
     it->wait++;
+    it->is_crowded = it->doubted.first >= 0;
     int err = uring_turn(it, timeout_ns);
     if (uring_is_lost(err)) err = uring_turn(it, timeout_ns);
     if (err == 0) err = uring_show(it);

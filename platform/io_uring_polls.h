@@ -1,7 +1,7 @@
 /* io_uring_polls.h: the requests of io_uring.c: which descriptors are asked for, under which names,
  * and how the kernel gets to know.
  *
- * Invariant: a registered descriptor has a request in the kernel (ARMED), is queued for one, or was
+ * Invariant: a registered descriptor has a request in the kernel (ARMED), is in a queue, or was
  * told for good (FIRED). A request has its descriptor's number and a serial for a name; of all the
  * names that a descriptor has had, only the one that is ARMED is listened to. */
 #ifndef EDDY_PLATFORM_IO_URING_POLLS_H
@@ -28,6 +28,7 @@ enum {
                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
 
     URING_LOOKED_AT = 64, /* together: half a KiB of stack */
+    URING_LOOKS_MAX = 16, /* of a wait, when each finds nothing, and there is more at once */
 
     URING_QUEUED = 1 << 0,   /* in a queue, where one that was removed is passed over */
     URING_ARMED = 1 << 1,    /* the request `serial` is in the kernel */
@@ -61,12 +62,15 @@ struct uring_state {
     bool is_enabled;          /* it has its thread */
     bool is_shown;            /* somebody watches event_fd, which else is -1 */
     int event_fd;
-    struct uring_queue due, told;
-    struct uring_queue doubted; /* empty between waits */
+    struct uring_queue due;     /* to be asked for */
+    struct uring_queue doubted; /* to be looked at: what a wait had no room for comes first */
+    struct uring_queue told;    /* by the last wait */
 
     /* The wait under way */
     uint32_t wait;
-    bool is_stale; /* what comes now may have happened before it */
+    bool is_crowded; /* there was no room in the last one: others come first */
+    bool has_news;   /* since this was cleared: a record, or something to see to */
+    bool is_stale;   /* what comes now may have happened before it */
     struct eddy_record *records;
     int count, capacity;
 };
@@ -105,17 +109,7 @@ static inline void uring_queue(struct uring_state *it, struct uring_queue *queue
     else
         queue->first = fd;
     queue->last = fd;
-}
-
-/* What was not told for want of room comes before what was told. */
-static inline void uring_join_queues(struct uring_state *it) {
-    if (it->told.first < 0) return;
-    if (it->due.last >= 0)
-        it->watches[it->due.last].next = it->told.first;
-    else
-        it->due.first = it->told.first;
-    it->due.last = it->told.last;
-    it->told = (struct uring_queue){-1, -1};
+    it->has_news = true;
 }
 
 static inline int uring_unqueue(struct uring_state *it, struct uring_queue *queue) {
@@ -131,6 +125,17 @@ static inline void uring_ask_anew(struct uring_state *it, int fd) {
     struct uring_watch *watch = &it->watches[fd];
     if (watch->flags & URING_ARMED) watch->flags ^= URING_ARMED | URING_OUTDATED;
     uring_queue(it, &it->due, fd);
+}
+
+/* All that is in it is looked at; or asked for, if it is not any more or somebody else watches. */
+static inline void uring_requeue(struct uring_state *it, struct uring_queue *queue) {
+    while (queue->first >= 0) {
+        int fd = uring_unqueue(it, queue);
+        if ((it->watches[fd].flags & URING_ARMED) && !it->is_shown)
+            uring_queue(it, &it->doubted, fd);
+        else
+            uring_ask_anew(it, fd);
+    }
 }
 
 /* --- The ring --- */
@@ -217,19 +222,18 @@ static inline void uring_arm(struct uring_state *it, int fd) {
     watch->flags |= URING_ARMED;
 }
 
-/* Puts the requests for what is due into the ring, as far as there is room in it, and `room` for
- * what they may tell. Whether one of them completes with what is nothing to wait for. */
-static inline bool uring_ask(struct uring_state *it, int room) {
+/* Puts the requests for what is due into the ring, as far as there is room in it. Whether one of
+ * them completes with what is nothing to wait for. */
+static inline bool uring_ask(struct uring_state *it) {
     bool is_noisy = false;
-    while (it->due.first >= 0 && room > 0 && ring_waiting(&it->ring) + 2 <= it->ring.entries) {
+    while (it->due.first >= 0 && ring_waiting(&it->ring) + 2 <= it->ring.entries) {
         int fd = uring_unqueue(it, &it->due);
         struct uring_watch *watch = &it->watches[fd];
         if (watch->flags & URING_OUTDATED) uring_cancel(it, uring_name(fd, watch->serial));
-        is_noisy |= (watch->flags & (URING_OUTDATED | URING_STREAM)) != 0;
+        is_noisy |= (watch->flags & URING_OUTDATED) != 0;
         watch->flags &= (uint8_t)~URING_OUTDATED;
         if (watch->events == 0 || (watch->flags & URING_FIRED)) continue;
         uring_arm(it, fd);
-        room--;
     }
     return is_noisy;
 }
