@@ -1,11 +1,12 @@
 /* files.c: `eddy bench files`: the two who do a loop's file requests, threads of the pool and a
- * ring (EDDY_FILES_URING), side by side. A workload is a line in `workloads`. */
+ * ring (EDDY_FILES_URING), side by side; and, for one at a time, the call that waits for the
+ * device, which is the least that there can be. A workload is a line in `workloads`. */
 #include "files.h"
 #include "bench_options.h"
 
 #include <string.h>
 
-enum { DEPTHS_MAX = 3, SUBJECTS = 2 };
+enum { DEPTHS_MAX = 3, SUBJECTS = 3 };
 
 struct workload {
     const char *name;
@@ -68,7 +69,9 @@ static const struct command_line line = {
 static void help(void) {
     fputs("usage: eddy bench files [options]\n\n"
           "Who does the file requests of a loop: the threads of its pool, or the kernel through a "
-          "ring of\nio_uring, with so many requests under way at a time. They take turns.\n\n"
+          "ring of\nio_uring, with so many requests under way at a time. They take turns. \"call\" "
+          "is "
+          "the call that\nwaits, without a loop: the least that one at a time can take.\n\n"
           "workloads:\n",
           stdout);
     for (size_t i = 0; i < WORKLOADS; i++)
@@ -84,8 +87,10 @@ static void help(void) {
 
 static size_t add_group(struct bench_case *cases, const struct workload *workload, unsigned depth,
                         const char *directory) {
-    static const char *const subjects[SUBJECTS] = {"pool", "uring"};
-    for (unsigned i = 0; i < SUBJECTS; i++) {
+    static const char *const subjects[SUBJECTS] = {
+        [EDDY_FILES_POOL] = "pool", [EDDY_FILES_URING] = "uring", [FILES_BY_CALL] = "call"};
+    unsigned count = depth == 1 ? SUBJECTS : FILES_BY_CALL;
+    for (unsigned i = 0; i < count; i++) {
         cases[i] = (struct bench_case){
             .workload = workload->name,
             .subject = subjects[i],
@@ -99,7 +104,7 @@ static size_t add_group(struct bench_case *cases, const struct workload *workloa
                  directory);
         cases[i].path_at = strlen(cases[i].setting) - strnlen(directory, 20);
     }
-    return SUBJECTS;
+    return count;
 }
 
 int bench_files_main(int argc, char **argv) {

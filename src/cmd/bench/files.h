@@ -7,8 +7,10 @@
 
 enum files_operation { FILES_DIRECT_READ, FILES_DIRECT_WRITE, FILES_CACHED_READ, FILES_SYNC };
 
-/* bench_case.run; numbers: an eddy_files_kind, a files_operation, how many are under way; extra:
- * the directory (const char *). */
+enum { FILES_BY_CALL = 2 }; /* beside the kinds of eddy_files_kind: no loop */
+
+/* bench_case.run; numbers: an eddy_files_kind or FILES_BY_CALL, a files_operation, how many are
+ * under way; extra: the directory (const char *). */
 void bench_files_run(const struct bench_case *it, struct bench_sample *sample);
 
 /* The command; returns the exit status. */

@@ -12,7 +12,7 @@
 enum { BLOCK_BYTES = 4096, FILE_BYTES = 64 << 20, CACHED_BYTES = 1 << 20, WARM_OPERATIONS = 500 };
 
 struct files {
-    eddy_loop *loop;
+    eddy_loop *loop; /* NULL: the calls themselves */
     enum files_operation operation;
     int fd;
     int64_t blocks;
@@ -30,9 +30,13 @@ struct job {
 
 static void on_done(eddy_file *file);
 
+static int64_t pick_place(struct files *it) {
+    return (int64_t)(bench_random(&it->random) % (uint64_t)it->blocks) * BLOCK_BYTES;
+}
+
 static void submit(struct job *job) {
     struct files *it = job->files;
-    int64_t at = (int64_t)(bench_random(&it->random) % (uint64_t)it->blocks) * BLOCK_BYTES;
+    int64_t at = pick_place(it);
     int err;
     if (it->operation == FILES_SYNC)
         err = eddy_file_fdatasync(it->loop, &job->file, it->fd, on_done);
@@ -54,7 +58,26 @@ static void on_done(eddy_file *file) {
     if (it->done + it->in_flight < it->limit && it->error == 0) submit(job);
 }
 
+static int call(struct files *it, char *data) {
+    ssize_t expected = it->operation == FILES_SYNC ? 0 : BLOCK_BYTES, result;
+    if (it->operation == FILES_SYNC)
+        result = fdatasync(it->fd);
+    else if (it->operation == FILES_DIRECT_WRITE)
+        result = pwrite(it->fd, data, BLOCK_BYTES, pick_place(it));
+    else
+        result = pread(it->fd, data, BLOCK_BYTES, pick_place(it));
+    if (result == expected) return 0;
+    return result < 0 ? -errno : -EIO;
+}
+
+static int run_calls(struct files *it, char *data, uint64_t operations) {
+    int err = 0;
+    while (err == 0 && operations-- > 0) err = call(it, data);
+    return err;
+}
+
 static int run_jobs(struct files *it, struct job *jobs, unsigned depth, uint64_t operations) {
+    if (it->loop == NULL) return run_calls(it, jobs->data, operations);
     it->done = 0;
     it->limit = operations;
     for (unsigned i = 0; i < depth && it->error == 0; i++) submit(&jobs[i]);
@@ -124,6 +147,7 @@ static int measure(struct files *it, struct job *jobs, const struct bench_case *
 
 static int open_loop(struct files *it, eddy_files_kind kind, struct bench_sample *sample) {
     const char *reason;
+    if (kind == (eddy_files_kind)FILES_BY_CALL) return 0;
     int err = eddy_loop_open(&it->loop, &(eddy_loop_config){.files = kind});
     if (err < 0 || eddy_loop_files(it->loop, &reason) == kind) return err;
     sample->error = -ENOTSUP;
