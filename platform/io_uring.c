@@ -63,7 +63,6 @@ static void uring_tell(struct uring_state *it, int fd, int result) {
     uring_record(it, watch, uring_events(result), 0);
     if (watch->events & EDDY_ONESHOT) watch->flags |= URING_FIRED;
     if (uring_is_edge(watch) && (watch->flags & URING_ARMED)) return;
-    if (!it->is_shown && !(watch->events & EDDY_ONESHOT)) watch->flags |= URING_STREAM;
     uring_queue(it, &it->told, fd);
 }
 
@@ -353,6 +352,7 @@ static int uring_turn(struct uring_state *it, int64_t timeout_ns) {
 static int uring_wait(void *state, struct eddy_record *records, int capacity, int64_t timeout_ns) {
     struct uring_state *it = state;
     it->records = records;
+    it->is_busy = it->count >= URING_MANY && !it->is_shown;
     it->count = 0;
     it->capacity = capacity;
     it->wait++;

@@ -28,6 +28,7 @@ enum {
                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
 
     URING_LOOKED_AT = 64, /* together: half a KiB of stack */
+    URING_MANY = 4,
     URING_LOOKS_MAX = 16, /* of a wait, when each finds nothing, and there is more at once */
 
     URING_QUEUED = 1 << 0,   /* in a queue, where one that was removed is passed over */
@@ -68,6 +69,7 @@ struct uring_state {
 
     /* The wait under way */
     uint32_t wait;
+    bool is_busy;    /* the last one told many */
     bool is_crowded; /* there was no room in the last one: others come first */
     bool has_news;   /* since this was cleared: a record, or something to see to */
     bool is_stale;   /* what comes now may have happened before it */
@@ -127,14 +129,19 @@ static inline void uring_ask_anew(struct uring_state *it, int fd) {
     uring_queue(it, &it->due, fd);
 }
 
-/* All that is in it is looked at; or asked for, if it is not any more or somebody else watches. */
+/* All that is in it is looked at; or asked for, if it is not any more or somebody else watches.
+ * Asking again for one or two that were told comes with the wait, and is the only call then; of
+ * many it costs less that they go on, and are looked at together. */
 static inline void uring_requeue(struct uring_state *it, struct uring_queue *queue) {
     while (queue->first >= 0) {
         int fd = uring_unqueue(it, queue);
-        if ((it->watches[fd].flags & URING_ARMED) && !it->is_shown)
+        struct uring_watch *watch = &it->watches[fd];
+        if ((watch->flags & URING_ARMED) && !it->is_shown) {
             uring_queue(it, &it->doubted, fd);
-        else
-            uring_ask_anew(it, fd);
+            continue;
+        }
+        if (it->is_busy && !(watch->events & EDDY_ONESHOT)) watch->flags |= URING_STREAM;
+        uring_ask_anew(it, fd);
     }
 }
 

@@ -42,12 +42,14 @@ static void engine_hand_on(struct file_engine *engine, eddy_work *work) {
 }
 
 /* Errors that may be the ring's and not the file's: the call that the ring stands for tells. It is
- * cancelled unasked when the thread ends that submitted it. An error of an earlier write is told by
- * one sync only, and ENOMEM may be that. */
+ * cancelled unasked when the thread ends that submitted it, and EFAULT is then what a read says that
+ * the kernel had to begin anew: Linux has no memory of a thread that is gone. Test:
+ * what_a_thread_submitted_outlives_it. An error of an earlier write is told by one sync only, and
+ * ENOMEM may be that. */
 static bool engine_is_unsure(const eddy_file *file, int64_t result) {
     if (result == -ENOMEM) return eddy__file_is_transfer(file);
-    return result == -EAGAIN || result == -EINTR || result == -ECANCELED || result == -EINVAL ||
-           result == -EOPNOTSUPP || result == -ENOSYS || result == -EBUSY;
+    return result == -EAGAIN || result == -EINTR || result == -ECANCELED || result == -EFAULT ||
+           result == -EINVAL || result == -EOPNOTSUPP || result == -ENOSYS || result == -EBUSY;
 }
 
 static void engine_note(eddy_work *work, eddy_trace_kind kind, int64_t argument) {

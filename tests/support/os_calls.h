@@ -96,7 +96,7 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(file_scan, EIO, ENOENT)                                                       \
     CALL(file_ring_open, ENOSYS, EPERM, ENOMEM, EMFILE)                                \
     CALL(file_ring_submit, EAGAIN)                                                     \
-    CALL(file_ring_next, EAGAIN, EINTR, ECANCELED, ENOMEM, EINVAL, EOPNOTSUPP)         \
+    CALL(file_ring_next, EAGAIN, EINTR, ECANCELED, EFAULT, ENOMEM, EINVAL, EOPNOTSUPP) \
     CALL(file_ring_cancel, EBUSY)                                                      \
     CALL(backend_open, EMFILE, ENFILE, ENOMEM)                                         \
     CALL(backend_reopen, EMFILE, ENOMEM)                                               \
