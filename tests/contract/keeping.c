@@ -2,6 +2,8 @@
  * of platform/backend.h. */
 #include "contract.h"
 
+#include <poll.h>
+
 /* --- Clause 9 --- */
 
 /* The other end of `fd` has nothing to read, and then, once `fd` is closed, its end: at once. */
@@ -220,6 +222,91 @@ START_TEST(what_was_ready_before_it_was_added_anew_is_not_told) {
 }
 END_TEST
 
+/* Many at a time, in every state, wait after wait: what each wait tells is what poll says then, and
+ * all of it if there is room. What a wait tells is read, or not; whoever is not told may read too.
+ */
+enum { MANY = 24, TURNS = 400 };
+
+struct many {
+    struct tested *it;
+    int ends[MANY][2];
+    unsigned asked[MANY]; /* 0: not registered */
+    uint32_t state;
+};
+
+static unsigned many_pick(struct many *many, unsigned below) {
+    many->state = many->state * 1664525u + 1013904223u;
+    return (many->state >> 16) % below;
+}
+
+static void many_act(struct many *many) {
+    unsigned at = many_pick(many, MANY), asked = many->asked[at];
+    int fd = many->ends[at][0], peer = many->ends[at][1];
+    switch (many_pick(many, 8)) {
+    case 0:
+        if (asked != 0) remove_fd(many->it, fd, asked);
+        many->asked[at] = 0;
+        break;
+    case 1:
+        many->asked[at] = 1 + many_pick(many, 3);
+        if (asked == 0)
+            add(many->it, fd, many->asked[at]);
+        else
+            modify(many->it, fd, asked, many->asked[at]);
+        break;
+    case 2:
+    case 3:
+        drain(fd);
+        break;
+    case 4:
+        drain(peer); /* makes room */
+        break;
+    case 5:
+        fill(fd);
+        break;
+    default:
+        put(peer, "x");
+    }
+}
+
+static void many_check(struct many *many, int room) {
+    int count = wait_once(many->it, room, 0), ready = 0;
+    for (int i = 0; i < MANY; i++) {
+        unsigned events = told_token(many->it, token_of(many->ends[i][0], 1)),
+                 asked = many->asked[i];
+        short mask = (short)((asked & EDDY_READ ? POLLIN : 0) | (asked & EDDY_WRITE ? POLLOUT : 0));
+        struct pollfd now = {many->ends[i][0], mask, 0};
+        if (asked != 0) ck_assert_int_ge(poll(&now, 1, 0), 0);
+        unsigned true_now =
+            (now.revents & POLLIN ? EDDY_READ : 0u) | (now.revents & POLLOUT ? EDDY_WRITE : 0u);
+        ready += true_now != 0;
+        ck_assert_msg((events & ~true_now) == 0, "%d: told %u, is %u", i, events, true_now);
+        ck_assert_msg(events == true_now || count == room, "%d: not told %u", i, true_now);
+    }
+    ck_assert_int_ge(count, room < ready ? room : ready);
+}
+
+START_TEST(each_wait_tells_how_things_are) {
+    struct many many = {.it = tested_open(), .state = 1};
+    for (int i = 0; i < MANY; i++) {
+        test_socket_pair(many.ends[i]);
+        add(many.it, many.ends[i][0], many.asked[i] = EDDY_READ);
+    }
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (unsigned left = many_pick(&many, 40); left > 0; left--) many_act(&many);
+        many_check(&many, turn % 3 == 0 ? 1 + (int)many_pick(&many, MANY) : RECORDS_MAX);
+    }
+    for (int i = 0; i < MANY; i++) {
+        if (many.asked[i] != 0) remove_fd(many.it, many.ends[i][0], many.asked[i]);
+        drain(many.ends[i][0]);
+        drain(many.ends[i][1]);
+        ck_close_is_seen(many.ends[i][0], many.ends[i][1]);
+    }
+    ck_silent(many.it);
+    tested_close(many.it);
+}
+END_TEST
+
 Suite *make_suite(void) {
     Suite *suite = suite_create("contract/keeping");
     ck_add(suite, "files", what_is_removed_is_not_kept_open,
@@ -228,6 +315,6 @@ Suite *make_suite(void) {
            what_a_full_writer_waited_with_is_not_kept_open, a_closed_backend_keeps_nothing_open);
     ck_add(suite, "readiness", what_has_been_read_since_is_not_told,
            what_came_and_went_between_waits_is_not_told, what_is_no_longer_asked_for_is_not_told,
-           what_was_ready_before_it_was_added_anew_is_not_told);
+           what_was_ready_before_it_was_added_anew_is_not_told, each_wait_tells_how_things_are);
     return suite;
 }

@@ -161,6 +161,25 @@ START_TEST(io_uring_that_is_refused_is_not_replaced) {
 }
 END_TEST
 
+/* Some sandboxes kill whoever calls io_uring at all: a loop that was not asked to does not, not
+ * even to find out. */
+START_TEST(io_uring_is_not_called_unasked) {
+    static const long calls[] = {425, 426, 427}; /* setup, enter, register, everywhere */
+    if (strcmp(test_backend, "io_uring") == 0) return;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        if (!refuse_with(calls, 3, SECCOMP_RET_KILL_PROCESS)) namespace_refuse();
+        open_loop(strcmp(test_backend, "epoll") == 0 ? NULL : test_backend);
+        use();
+        child_assert(eddy_loop_files(loop, NULL) == EDDY_FILES_POOL);
+        child_assert(eddy_loop_close(loop) == 0);
+        _exit(0);
+    }
+    (void)namespace_child_is_content(child, "a filter for system calls");
+}
+END_TEST
+
 /* The eventfd is a choice: where there is none, the loop says so, and the pipe is there. */
 START_TEST(a_loop_without_eventfd_has_its_pipe) {
     static const long calls[] = {SYS_eventfd2};
@@ -189,7 +208,8 @@ Suite *make_suite(void) {
 #ifdef __linux__
     ck_add(suite, "refused", newer_calls_that_are_refused_are_got_over,
            a_kernel_without_anything_newer_is_enough, a_loop_without_epoll_takes_the_next_backend,
-           io_uring_that_is_refused_is_not_replaced, a_loop_without_eventfd_has_its_pipe);
+           io_uring_that_is_refused_is_not_replaced, io_uring_is_not_called_unasked,
+           a_loop_without_eventfd_has_its_pipe);
 #endif
     return suite;
 }

@@ -28,8 +28,8 @@ static inline bool refuse_by(struct sock_filter *code, unsigned short length) {
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-/* From here on the calls give `error`, also after exec. False as above. */
-static inline bool refuse_calls(const long *calls, int count, int error) {
+/* `action` is SECCOMP_RET_…. */
+static inline bool refuse_with(const long *calls, int count, unsigned action) {
     struct sock_filter code[2 * REFUSED_CALLS_MAX + 2];
     unsigned short length = 0;
     code[length++] =
@@ -37,11 +37,15 @@ static inline bool refuse_calls(const long *calls, int count, int error) {
     for (int i = 0; i < count; i++) {
         code[length++] =
             (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
-        code[length++] = (struct sock_filter)BPF_STMT(
-            BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA));
+        code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
     }
     code[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     return refuse_by(code, length);
+}
+
+/* From here on the calls give `error`, also after exec. False as above. */
+static inline bool refuse_calls(const long *calls, int count, int error) {
+    return refuse_with(calls, count, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA));
 }
 
 /* The same with all calls from `first` on: new ones have the next number, on every processor. Far
