@@ -86,6 +86,7 @@ static bool is_got_over(const struct fault *fault) {
     case OS_CALL_accept:
         return once && (error == EAGAIN || error == EPERM || error == ENOBUFS || error == ENOMEM);
     case OS_CALL_backend_wait:
+    case OS_CALL_ring_enter:
         return once; /* the program goes on turning */
     default:
         return false;
@@ -148,7 +149,8 @@ int fault_turn_until(eddy_loop *loop, const bool *done) {
 /* Without waits the loop hears of nothing, so what other threads do for it never comes home. */
 static bool is_deaf(void) {
     bool waits_fail = under_way.mode == FAULT_ALL || under_way.call == OS_CALL_backend_wait ||
-                      under_way.call == OS_CALL_backend_reopen;
+                      under_way.call == OS_CALL_backend_reopen ||
+                      under_way.call == OS_CALL_ring_enter || under_way.call == OS_CALL_ring_make;
     return seam_is_lasting() && waits_fail;
 }
 

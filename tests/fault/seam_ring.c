@@ -1,8 +1,13 @@
 /* seam_ring.c: a ring for files, of which one call fails: it is not to be had, the kernel takes no
- * more requests, or tells of one that it has given up. What it has given up it has not done. */
+ * more requests, or tells of one that it has given up. What it has given up it has not done. And a
+ * ring that a backend makes: it is not to be had, or cannot be entered. */
 #include "seam.h"
 
 #include "../../platform/os.h"
+#include "eddy_config.h"
+#ifdef HAVE_IO_URING
+#include "../../platform/ring.h"
+#endif
 
 #include <stdatomic.h>
 #include <string.h>
@@ -88,3 +93,20 @@ int eddy_os_file_ring_cancel(struct eddy_os_ring *ring, void *token) {
     int err = seam_fail(OS_CALL_file_ring_cancel);
     return err < 0 ? err : real_os_file_ring_cancel(ring, token);
 }
+
+#ifdef HAVE_IO_URING
+__typeof__(eddy_os_ring_make) real_os_ring_make;
+int eddy_os_ring_make(struct eddy_os_ring *ring, unsigned entries, unsigned capacity,
+                      unsigned wanted) {
+    int err = seam_fail(OS_CALL_ring_make);
+    if (err == 0) return real_os_ring_make(ring, entries, capacity, wanted);
+    *ring = (struct eddy_os_ring){.fd = -1};
+    return err;
+}
+
+__typeof__(eddy_os_ring_enter) real_os_ring_enter;
+int eddy_os_ring_enter(struct eddy_os_ring *ring, unsigned wait_for, int64_t timeout_ns) {
+    int err = seam_fail(OS_CALL_ring_enter);
+    return err < 0 ? err : real_os_ring_enter(ring, wait_for, timeout_ns);
+}
+#endif

@@ -6,6 +6,10 @@
 
 #include <errno.h>
 
+#ifndef EBADR /* no ring either */
+#define EBADR EIO
+#endif
+
 enum { OS_CALL_ERRORS_MAX = 8 };
 
 /* CALL(name, errors…): eddy_os_<name>; a backend's functions are called backend_<name>. No memory
@@ -13,6 +17,8 @@ enum { OS_CALL_ERRORS_MAX = 8 };
  * asked of the loop's pipe, `read` of a stream's as well: a stale event has nothing to read, and
  * Linux may have no page for a byte; that a full pipe gives EAGAIN is no fault. A submit of a ring
  * tells no error, but how many requests were not taken; and `file_ring_next` what is said of one.
+ * `ring_make` and `ring_enter` are a backend's: with EBADR the kernel says that completions are
+ * lost.
  */
 #define OS_CALLS(CALL)                                                                 \
     CALL(resize, ENOMEM)                                                               \
@@ -98,6 +104,8 @@ enum { OS_CALL_ERRORS_MAX = 8 };
     CALL(file_ring_submit, EAGAIN)                                                     \
     CALL(file_ring_next, EAGAIN, EINTR, ECANCELED, EFAULT, ENOMEM, EINVAL, EOPNOTSUPP) \
     CALL(file_ring_cancel, EBUSY)                                                      \
+    CALL(ring_make, ENOSYS, EPERM, ENOMEM, EMFILE)                                     \
+    CALL(ring_enter, EAGAIN, EBUSY, EBADR)                                             \
     CALL(backend_open, EMFILE, ENFILE, ENOMEM)                                         \
     CALL(backend_reopen, EMFILE, ENOMEM)                                               \
     CALL(backend_add, ENOMEM, ENOSPC, EPERM)                                           \
