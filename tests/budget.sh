@@ -10,6 +10,7 @@ backend=${2:-epoll}
 skip() { echo "budget: skipped, $1"; exit 77; }
 command -v strace > /dev/null || skip 'there is no strace'
 command -v curl > /dev/null || skip 'there is no curl'
+"$program" backends | grep -q "^$backend cannot" && skip "this system refuses $backend"
 work=$(mktemp -d)
 server=
 finish() {

@@ -1,6 +1,7 @@
 """What proxy.py and http_proxy.py share: the program under test, peers that misbehave, and waiting for
 conditions. WRAP, if it is set, is put before the program ("valgrind --quiet …"); then, and with a
 sanitizer, fewer bytes go through, and the memory is not looked at."""
+import ctypes
 import errno
 import os
 import re
@@ -14,6 +15,18 @@ import threading
 import time
 
 program, backend = os.path.realpath(sys.argv[1]), sys.argv[2]
+
+
+def is_refused():
+    """Whether this system has no io_uring for us: it says so before it looks at what is asked for."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(425, 0, None)
+    return ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ENOSYS)
+
+
+if backend == 'io_uring' and is_refused():
+    print('skipped: this system refuses io_uring')
+    sys.exit(77)
 is_measured = '--measure' in sys.argv
 WRAP = os.environ.get('WRAP', '').split()
 with open(program, 'rb') as file:

@@ -348,7 +348,7 @@ START_TEST(backends_are_listed_in_order) {
     line = strstr(line, "\n\nfiles: ");
     ck_assert_ptr_nonnull(line);
     ck_assert(strncmp(line, "\n\nfiles: pool, uring\n", 22) == 0 ||
-              strncmp(line, "\n\nfiles: pool; not uring: ", 27) == 0);
+              strncmp(line, "\n\nfiles: pool; not uring: ", 26) == 0);
 }
 END_TEST
 
