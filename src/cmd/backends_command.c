@@ -48,6 +48,8 @@ const char *backends_refusal(int error) {
     case -EPERM:
     case -EACCES:
         return "this kernel, or a sandbox, does not allow it";
+    case -ENOMEM:
+        return "there is no memory for it, of which Linux may count a ring's as locked (ulimit -l)";
     default:
         return NULL;
     }

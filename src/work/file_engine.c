@@ -42,8 +42,8 @@ static void engine_hand_on(struct file_engine *engine, eddy_work *work) {
 }
 
 /* Errors that may be the ring's and not the file's: the call that the ring stands for tells. It is
- * cancelled unasked when the thread ends that submitted it, and EFAULT is then what a read says that
- * the kernel had to begin anew: Linux has no memory of a thread that is gone. Test:
+ * cancelled unasked when the thread ends that submitted it, and EFAULT is then what a read says
+ * that the kernel had to begin anew: Linux has no memory of a thread that is gone. Test:
  * what_a_thread_submitted_outlives_it. An error of an earlier write is told by one sync only, and
  * ENOMEM may be that. */
 static bool engine_is_unsure(const eddy_file *file, int64_t result) {
@@ -233,7 +233,8 @@ static const char *engine_reason(int error) {
     case -EPERM:
         return "the kernel or a sandbox refuses io_uring: see kernel.io_uring_disabled and seccomp";
     case -ENOMEM:
-        return "there is no memory for a ring, or no room for its descriptor in the loop";
+        return "there is no memory for a ring, which Linux may count as locked (ulimit -l), or no "
+               "room for its descriptor in the loop";
     case -EMFILE:
     case -ENFILE:
         return "there is no descriptor left for a ring";
