@@ -105,4 +105,9 @@ class Records(Others):
 
 if __name__ == '__main__':
     Others.program, Others.backend = sys.argv[1:]
+    here, there = socket.socketpair()
+    here.close()  # the peer has nothing to do, if it can begin
+    with there:
+        if subprocess.call([Others.program, str(there.fileno()), Others.backend], pass_fds=[there.fileno()]) == 77:
+            sys.exit(77)
     unittest.main(argv=sys.argv[:1], verbosity=2)
