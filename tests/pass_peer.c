@@ -1,8 +1,8 @@
 /* pass_peer.c: gives back what comes over a local socket, bytes and descriptors, for
  * pass_others.py: `pass_peer FD BACKEND`. It says so when descriptors were lost. */
 #include <eddy.h>
-#include <errno.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
