@@ -2,6 +2,7 @@
  * a wake and a signal. It ends by SIGTERM. */
 #include <eddy.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -32,7 +33,8 @@ int main(int count, char **arguments) {
     eddy_loop_config config = {.backend = count > 1 ? arguments[1] : NULL};
     eddy_loop *loop;
     int ends[2];
-    if (pipe(ends) < 0 || eddy_loop_open(&loop, &config) < 0) return 1;
+    int err = pipe(ends) < 0 ? -errno : eddy_loop_open(&loop, &config);
+    if (err < 0) return err == -EPERM || err == -ENOSYS ? 77 : 1; /* the system refuses it */
     eddy_io_init(&input, loop);
     eddy_timer_init(&timer, loop);
     eddy_wake_init(&wake, loop);

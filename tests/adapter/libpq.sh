@@ -17,5 +17,5 @@ if [ -n "${EDDY_TEST_SLOW:-}" ] && command -v valgrind > /dev/null; then
         --show-leak-kinds=definite,indirect)
 fi
 for backend in "$@"; do
-    "${wrapper[@]}" "$program" "$backend" || fail "$program $backend"
+    "${wrapper[@]}" "$program" "$backend" || [ $? = 77 ] || fail "$program $backend"
 done

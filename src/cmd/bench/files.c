@@ -67,13 +67,14 @@ static const struct command_line line = {
 };
 
 static void help(void) {
-    fputs("usage: eddy bench files [options]\n\n"
-          "Who does the file requests of a loop: the threads of its pool, or the kernel through a "
-          "ring of\nio_uring, with so many requests under way at a time. They take turns. \"call\" "
-          "is "
-          "the call that\nwaits, without a loop: the least that one at a time can take.\n\n"
-          "workloads:\n",
-          stdout);
+    fputs(
+        "usage: eddy bench files [options]\n\n"
+        "Who does the file requests of a loop: the threads of its pool, or the kernel through a "
+        "ring of\nio_uring, with so many requests under way at a time. They take turns. \"call\" "
+        "is "
+        "the read or\nwrite that waits, without a loop: the least that one at a time can take.\n\n"
+        "workloads:\n",
+        stdout);
     for (size_t i = 0; i < WORKLOADS; i++)
         printf("  %-13s %s\n", workloads[i].name, workloads[i].help);
     fputs("\n"
@@ -89,7 +90,8 @@ static size_t add_group(struct bench_case *cases, const struct workload *workloa
                         const char *directory) {
     static const char *const subjects[SUBJECTS] = {
         [EDDY_FILES_POOL] = "pool", [EDDY_FILES_URING] = "uring", [FILES_BY_CALL] = "call"};
-    unsigned count = depth == 1 ? SUBJECTS : FILES_BY_CALL;
+    bool is_called = depth == 1 && workload->does != FILES_SYNC;
+    unsigned count = is_called ? SUBJECTS : FILES_BY_CALL;
     for (unsigned i = 0; i < count; i++) {
         cases[i] = (struct bench_case){
             .workload = workload->name,

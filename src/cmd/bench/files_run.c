@@ -59,14 +59,10 @@ static void on_done(eddy_file *file) {
 }
 
 static int call(struct files *it, char *data) {
-    ssize_t expected = it->operation == FILES_SYNC ? 0 : BLOCK_BYTES, result;
-    if (it->operation == FILES_SYNC)
-        result = fdatasync(it->fd);
-    else if (it->operation == FILES_DIRECT_WRITE)
-        result = pwrite(it->fd, data, BLOCK_BYTES, pick_place(it));
-    else
-        result = pread(it->fd, data, BLOCK_BYTES, pick_place(it));
-    if (result == expected) return 0;
+    off_t at = (off_t)pick_place(it);
+    ssize_t result = it->operation == FILES_DIRECT_WRITE ? pwrite(it->fd, data, BLOCK_BYTES, at)
+                                                         : pread(it->fd, data, BLOCK_BYTES, at);
+    if (result == BLOCK_BYTES) return 0;
     return result < 0 ? -errno : -EIO;
 }
 
