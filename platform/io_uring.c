@@ -3,12 +3,13 @@
  *
  * A poll of io_uring tells once, or each time that something happens; none tells for as long as a
  * descriptor is ready (IORING_POLL_ADD_LEVEL is refused when a poll is added). So a level that was
- * told is asked for anew by the next wait, and an edge is one request that goes on. Requests go to
- * the kernel along with a wait.
+ * told is asked for anew by the next wait, along with it; or, of many, their requests go on as
+ * those of edges do, and poll(2) looks at them together.
  *
- * Invariant: that of io_uring_polls.h; `due` holds what to ask for now, `told` what was told by the
- * last wait. Threading: loop thread only; the kernel binds a ring to the thread that enters it
- * first, so another one that takes the loop over makes a new ring. Read backend.h and ring.h first.
+ * Invariant: that of io_uring_polls.h; what a wait tells of levels is known from a request that it
+ * has made, from poll, or from what came while it slept. Threading: loop thread only; the kernel
+ * binds a ring to the thread that enters it first, so another one that takes the loop over makes a
+ * new ring. Read backend.h and ring.h first.
  */
 #include "io_uring_polls.h"
 
@@ -44,8 +45,7 @@ static void uring_record(struct uring_state *it, struct uring_watch *watch, uint
  * true. */
 static bool uring_is_sure(const struct uring_state *it, const struct uring_watch *watch,
                           int result) {
-    if (result & (POLLERR | POLLHUP)) return false;
-    if (it->is_crowded) return false;
+    if (it->is_crowded || (result & (POLLERR | POLLHUP))) return false;
     return !it->is_stale || watch->armed_at == it->wait || uring_is_edge(watch);
 }
 
@@ -56,13 +56,19 @@ static bool uring_is_void(const struct uring_watch *watch, int result) {
     return (result & (uring_mask(watch->events) | POLLERR | POLLHUP)) == 0;
 }
 
+/* What goes on for it goes on for nobody. */
+static void uring_fire(struct uring_watch *watch) {
+    if (watch->flags & URING_ARMED) watch->flags ^= URING_ARMED | URING_OUTDATED;
+    watch->flags |= URING_FIRED;
+}
+
 /* A level has to be looked at by the next wait. */
 static void uring_tell(struct uring_state *it, int fd, int result) {
     struct uring_watch *watch = &it->watches[fd];
     if (!(watch->events & EDDY_HANGUP)) result &= ~POLLRDHUP;
     uring_record(it, watch, uring_events(result), 0);
-    if (watch->events & EDDY_ONESHOT) watch->flags |= URING_FIRED;
     if (uring_is_edge(watch) && (watch->flags & URING_ARMED)) return;
+    if (watch->events & EDDY_ONESHOT) uring_fire(watch);
     uring_queue(it, &it->told, fd);
 }
 

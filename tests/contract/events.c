@@ -1,6 +1,9 @@
 /* events.c: what a wait tells: clauses 1, 2, 3, 6 and 8 of platform/backend.h. */
 #include "contract.h"
+
 #include "os.h"
+#include <pthread.h>
+#include <time.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -297,6 +300,41 @@ START_TEST(a_full_writer_waits_though_its_reader_sends_no_more) {
 }
 END_TEST
 
+static void *drain_later(void *fd) {
+    const struct timespec while_it_waits = {.tv_nsec = 2000000};
+    nanosleep(&while_it_waits, NULL);
+    drain(*(const int *)fd);
+    return NULL;
+}
+
+/* The same once: told, it is silent, whatever goes on. */
+START_TEST(a_full_writer_is_told_once_that_there_is_room) {
+    struct tested *it = tested_open();
+    unsigned once = EDDY_WRITE | EDDY_ONESHOT;
+    int ends[2];
+    test_socket_pair(ends);
+    if (can(it, EDDY_CAN_ONESHOT)) {
+        fill(ends[0]);
+        ck_assert_int_eq(shutdown(ends[1], SHUT_WR), 0);
+        add(it, ends[0], once);
+        wait_once(it, RECORDS_MAX, 0); /* the news that it sends no more */
+        ck_silent(it);
+        drain(ends[1]);
+        ck_assert_uint_eq(told(it, ends[0], -1), EDDY_WRITE);
+        ck_silent(it);
+        pthread_t thread;
+        fill(ends[0]);
+        ck_assert_int_eq(pthread_create(&thread, NULL, drain_later, &ends[1]), 0);
+        ck_assert_int_eq(wait_once(it, RECORDS_MAX, 10 * MS), 0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_silent(it);
+        remove_fd(it, ends[0], once);
+    }
+    close_both(ends);
+    tested_close(it);
+}
+END_TEST
+
 START_TEST(edge_is_told_once_per_arrival) {
     struct tested *it = tested_open();
     if (can(it, EDDY_CAN_EDGE)) {
@@ -484,6 +522,7 @@ Suite *make_suite(void) {
            hangup_comes_with_data_still_to_read,
            reset_connection_is_told_in_every_direction_asked_for,
            a_full_writer_waits_though_its_reader_sends_no_more,
+           a_full_writer_is_told_once_that_there_is_room,
            hangup_that_was_asked_for_is_told_without_reading);
     ck_add(suite, "edge and one-shot", edge_is_told_once_per_arrival,
            edges_of_both_directions_are_apart, oneshot_is_silent_after_one_record_until_modify,
