@@ -28,7 +28,7 @@ enum {
                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
 
     URING_LOOKED_AT = 64, /* together: half a KiB of stack */
-    URING_MANY = 4,
+    URING_MANY = 4,       /* told at once: worth a look at all of them, which is a call */
     URING_LOOKS_MAX = 16, /* of a wait, when each finds nothing, and there is more at once */
 
     URING_QUEUED = 1 << 0,   /* in a queue, where one that was removed is passed over */
