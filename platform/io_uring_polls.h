@@ -27,9 +27,9 @@ enum {
     URING_SETUP = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
 
-    URING_LOOKED_AT = 64, /* together: half a KiB of stack */
-    URING_MANY = 4,       /* told at once: worth a look at all of them, which is a call */
-    URING_LOOKS_MAX = 16, /* of a wait, when each finds nothing, and there is more at once */
+    URING_LOOKED_AT = 128, /* together: 1 KiB of stack */
+    URING_MANY = 4,        /* told at once: worth a look at all of them, which is a call */
+    URING_LOOKS_MAX = 16,  /* of a wait, when each finds nothing, and there is more at once */
 
     URING_QUEUED = 1 << 0,   /* in a queue, where one that was removed is passed over */
     URING_ARMED = 1 << 1,    /* the request `serial` is in the kernel */
