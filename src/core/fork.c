@@ -9,10 +9,9 @@
 #include <errno.h>
 
 /* Whether the thread that ran the loop at the fork, and that is not here, slept in the wait: then
- * no callback was under way, and no list is half told. The marker says so, while nothing is pushed.
- */
+ * no callback was under way, and no list is half told. */
 static bool fork_slept(const eddy_loop *loop) {
-    return loop_is_parents(loop) && inbox_is_waiting(&loop->inbox);
+    return loop_is_parents(loop) && loop_is_asleep(loop);
 }
 
 /* Senders were at any point of what they do: what had arrived is taken, and what was begun is sent
@@ -34,6 +33,7 @@ int eddy_loop_after_fork(eddy_loop *loop) {
     eddy_os_signal_block_all(&before);
     if (loop->running) loop->was_marked = true;
     loop_set_running(loop, false);
+    loop_set_asleep(loop, false);
     loop->record_count = 0; /* told by the parent's backend; the child's will tell anew */
     if (loop_is_parents(loop)) {
         eddy__observe_after_fork(loop);

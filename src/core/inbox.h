@@ -18,34 +18,36 @@ struct inbox_queue {
 struct inbox {
     EDDY_ATOMIC(eddy_post *) head; /* pushed by any thread (release), taken whole (acquire) */
     eddy_post waiting;             /* the marker: head is this while the loop may be asleep */
+    unsigned busy;                 /* so many more times the marker is taken down after a wait */
     struct inbox_queue posts;
     struct inbox_queue signals; /* run last */
 };
 
+/* To take the marker down and put it up again are two exchanges, some 30 ns; to leave it there may
+ * cost a needless write of a sender, and a turn, together some 1,000 ns. So it is left there once
+ * that many turns have passed without a post: at worst that costs twice what is best. */
+enum { INBOX_BUSY_TURNS = 32 };
+
 /* From here on a push wakes the loop. False: something has arrived already. Relaxed: nothing is
- * handed over by it. The marker may be there still, and a push that has found it wakes. */
+ * handed over by it. The marker may be there still, or again for somebody who looks at an old head:
+ * a push that has found it wakes. */
 static inline bool inbox_set_waiting(struct inbox *inbox) {
-    eddy_post *head = NULL;
-    return atomic_compare_exchange_strong_explicit(&inbox->head, &head, &inbox->waiting,
-                                                   memory_order_relaxed, memory_order_relaxed) ||
-           head == &inbox->waiting;
+    eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
+    if (head == NULL &&
+        atomic_compare_exchange_strong_explicit(&inbox->head, &head, &inbox->waiting,
+                                                memory_order_relaxed, memory_order_relaxed))
+        return true;
+    return head == &inbox->waiting;
 }
 
-/* From here on the loop looks by itself. A push that was first stays: it has woken the loop. */
+/* The loop looks by itself again, and if posts come, a push need not wake it. One that was first
+ * stays: it has woken the loop. */
 static inline void inbox_set_awake(struct inbox *inbox) {
+    if (inbox->busy == 0) return;
+    inbox->busy--;
     eddy_post *head = &inbox->waiting;
     (void)atomic_compare_exchange_strong_explicit(&inbox->head, &head, NULL, memory_order_relaxed,
                                                   memory_order_relaxed);
-}
-
-/* Nothing has arrived since the marker was set. */
-static inline bool inbox_is_waiting(const struct inbox *inbox) {
-    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == &inbox->waiting;
-}
-
-/* Not even the marker. */
-static inline bool inbox_is_empty(const struct inbox *inbox) {
-    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == NULL;
 }
 
 /* Something that nobody has taken yet. Relaxed: only a look. */

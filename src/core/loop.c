@@ -78,9 +78,11 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
     if (is_waiting || !loop_skips_wait(loop)) {
         loop->waits_skipped = 0;
         if (observed) eddy__observe_wait(loop, is_waiting ? timeout_ns : 0);
+        loop_set_asleep(loop, is_waiting);
         count = loop_backend(loop)->wait(loop->backend_state, loop->records, /* phase 2 */
                                          (int)loop->config.events_per_turn,
                                          is_waiting ? timeout_ns : 0);
+        loop_set_asleep(loop, false);
         if (is_waiting) inbox_set_awake(&loop->inbox);
         if (count > 0)
             loop->metrics.events += (unsigned)count;
@@ -146,7 +148,7 @@ static inline void loop_run_phases(eddy_loop *loop, int count) {
     if (timer_is_due(&loop->timers, loop->now_ns)) eddy__timer_run(loop); /* phase 4 */
     ready_run(loop, count);                                               /* phase 5 */
     if (UNLIKELY(count >= loop->full_count)) loop_wait_again(loop);
-    if ((loop->due & DUE_LATE) || !inbox_is_empty(&loop->inbox)) loop_run_late_phases(loop);
+    if ((loop->due & DUE_LATE) || inbox_has_arrived(&loop->inbox)) loop_run_late_phases(loop);
 }
 
 RARE static void loop_run_observed_phases(eddy_loop *loop, int count) {
@@ -208,7 +210,7 @@ static int loop_run_to_end(eddy_loop *loop) {
     int count = 0;
     do {
         if (!IS_SMALL && !(loop->due & DUE_NOT_PLAIN) &&
-            (loop->active > 0 || !inbox_is_empty(&loop->inbox))) {
+            (loop->active > 0 || inbox_has_arrived(&loop->inbox))) {
             count = loop_wait(loop, loop_timeout_ns(loop, count), false);
             if (count >= 0) loop_run_phases(loop, count);
         } else {
@@ -227,7 +229,7 @@ static void loop_begin(eddy_loop *loop) {
     CHECK_ENTER(loop);
     loop_set_running(loop, true);
     inbox_set_awake(&loop->inbox);
-    if (loop->was_marked && !inbox_is_empty(&loop->inbox)) loop->waits_skipped = LOOP_SKIPS_MAX;
+    if (loop->was_marked && inbox_has_arrived(&loop->inbox)) loop->waits_skipped = LOOP_SKIPS_MAX;
 }
 
 /* Back to the caller: what was handed in during the turn does not wait for the next one, and posts

@@ -77,6 +77,7 @@ struct eddy_loop {
     bool running;           /* inside a call that runs callbacks */
     bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
     bool was_stopped;       /* the last run or dispatch was told to end */
+    EDDY_ATOMIC(bool) asleep; /* in the backend's wait: for a child that is forked meanwhile */
     unsigned waits_skipped; /* in a row */
     uint64_t turns_without_wait; /* since the loop was opened */
     uint64_t waits_again;        /* the same: waits beside the first of a turn */
@@ -131,6 +132,15 @@ static inline const struct eddy_backend *loop_backend(const eddy_loop *loop) {
 static inline int64_t loop_now_ns(eddy_loop *loop) {
     if (UNLIKELY(!loop->running)) loop->now_ns = eddy_os_clock_ns();
     return loop->now_ns;
+}
+
+/* A plain store that the compiler keeps on its side of the wait. */
+static inline void loop_set_asleep(eddy_loop *loop, bool asleep) {
+    atomic_store_explicit(&loop->asleep, asleep, memory_order_relaxed);
+}
+
+static inline bool loop_is_asleep(const eddy_loop *loop) {
+    return atomic_load_explicit(&loop->asleep, memory_order_relaxed);
 }
 
 /* Forked since it was opened, and eddy_loop_after_fork has not succeeded yet. */

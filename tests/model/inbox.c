@@ -67,20 +67,23 @@ static bool is_told(void) {
 
 /* inbox_set_waiting */
 static bool set_waiting(void) {
-    uint8_t head = NOTHING;
     if (variant.change == SLEEP_WITHOUT_MARKER) return true;
     if (variant.change == MARKER_BY_STORE) {
         store(HEAD, WAITING, variant.orders[SET_WAITING]);
         return true;
     }
-    return compare_exchange(HEAD, &head, WAITING, variant.orders[SET_WAITING], RELAXED) ||
-           head == WAITING || variant.change == SLEEP_WITHOUT_LOOK;
+    uint8_t head = load(HEAD, variant.orders[WAITING_LOOK]);
+    if (head == NOTHING &&
+        compare_exchange(HEAD, &head, WAITING, variant.orders[SET_WAITING], RELAXED))
+        return true;
+    return head == WAITING || variant.change == SLEEP_WITHOUT_LOOK;
 }
 
-/* inbox_set_awake */
+/* inbox_set_awake. Whether posts have come lately: any of them, or none. */
 static void set_awake(void) {
     uint8_t head = WAITING;
     if (variant.change == MARKER_STAYS) return;
+    if (!machine.self->is_busy && choose(2) == 1) return;
     if (variant.change == MARKER_DOWN_BY_STORE)
         store(HEAD, NOTHING, variant.orders[SET_AWAKE]);
     else if (variant.change == MARKER_DOWN_BY_EXCHANGE)
@@ -446,6 +449,7 @@ static bool post_while_running(void) {
     BEGIN(IN_MAIN);
     STEP();
     t->others = (uint8_t)choose(OTHERS + 1);
+    t->is_busy = true;
     for (t->turns = 0;;) {
         CALL(loop_wait());
         if (t->turns == 0 && choose(2) == 1) {
@@ -526,7 +530,7 @@ const struct scenario post_scenarios[] = {
 
 const struct scenario budget_scenarios[] = {
     {"budget: post to itself",
-     "a loop that is awake does not wake itself",
+     "a loop that is awake, and to which posts come, does not wake itself",
      {post_while_running, post_one, post_one},
      {"loop", "sender 1", "sender 2"},
      NULL,

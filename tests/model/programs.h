@@ -15,6 +15,7 @@ enum site {
     PUSH_SWAP,
     LOOK,
     TAKE,
+    WAITING_LOOK,
     SET_WAITING,
     SET_AWAKE,
     REFUSE,
@@ -77,7 +78,7 @@ enum change {
     READ_WHEN_TAKEN, /* by a withdrawal too, though no wait has told of it yet */
     READ_TOO_RARELY, /* the pipe is full before it is read */
     SMALLER_PIPE,    /* by one byte */
-    MARKER_STAYS,    /* after the wait; hurts the budget alone */
+    MARKER_STAYS,    /* after each wait; hurts the budget alone */
     READ_AFTER_LOOK, /* hurts nothing: what is read was told of by a list that has been taken */
     /* wake.c */
     CLEAR_AFTER_CALL,

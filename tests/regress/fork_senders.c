@@ -474,7 +474,7 @@ START_TEST(a_loop_that_slept_in_another_thread_is_taken_over) {
     ck_assert_int_eq(eddy_io_start(&reader, on_read, ends[0], EDDY_READ), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, run_loop, NULL), 0);
     while (!atomic_load(&began)) sched_yield();
-    while (!inbox_is_waiting(&loop->inbox)) sched_yield();
+    while (!loop_is_asleep(loop)) sched_yield();
     in_child(child_has_the_sleeper);
     ck_assert(drain(ends[0], NULL) <= 1);
     eddy_wake_send(&stopper);
