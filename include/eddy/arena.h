@@ -59,7 +59,7 @@ EDDY_API size_t eddy_arena_peak(const eddy_arena *arena);
 /* A loop on epoll; for another backend what is below comes to it. Without a name any may be taken.
  */
 #define EDDY_LOOP_BYTES(descriptors, timers, events_per_turn)                          \
-    (2688 + 96 * sizeof(void *) + 20 * (size_t)(descriptors) + 24 * (size_t)(timers) + \
+    (6336 + 96 * sizeof(void *) + 20 * (size_t)(descriptors) + 24 * (size_t)(timers) + \
      16 * (size_t)(events_per_turn))
 #define EDDY_LOOP_POLL_BYTES(descriptors) (24 * (size_t)(descriptors))
 #define EDDY_LOOP_SELECT_BYTES            (9 * (size_t)1024) /* FD_SETSIZE being 1,024 */

@@ -74,11 +74,11 @@ struct eddy_loop {
     uint64_t turn;
     const struct eddy_backend *backend;
     void *backend_state;
-    bool running;           /* inside a call that runs callbacks */
-    bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
-    bool was_stopped;       /* the last run or dispatch was told to end */
+    bool running;             /* inside a call that runs callbacks */
+    bool was_marked;          /* the waiting marker was in the inbox when the last run returned */
+    bool was_stopped;         /* the last run or dispatch was told to end */
     EDDY_ATOMIC(bool) asleep; /* in the backend's wait: for a child that is forked meanwhile */
-    unsigned waits_skipped; /* in a row */
+    unsigned waits_skipped;   /* in a row */
     uint64_t turns_without_wait; /* since the loop was opened */
     uint64_t waits_again;        /* the same: waits beside the first of a turn */
 

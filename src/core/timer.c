@@ -97,8 +97,7 @@ static inline int timer_put_new(eddy_timer *timer, eddy_timer_fn *fn, int64_t du
     timer->fn = fn;
     timer->repeat_ns = repeat_ns;
     wheel->entries[place].timer = timer;
-    wheel_put(wheel, place, due_ns);
-    return 0;
+    return wheel_put(wheel, place, due_ns);
 }
 
 RARE static int timer_grow_and_put(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
@@ -119,8 +118,7 @@ static inline int timer_start(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_
     timer->fn = fn;
     timer->repeat_ns = repeat_ns;
     wheel_take_out(wheel, place);
-    wheel_put(wheel, place, due_ns);
-    return 0;
+    return wheel_put(wheel, place, due_ns);
 }
 
 RARE static int timer_start_observed(eddy_timer *timer, eddy_timer_fn *fn, int64_t due_ns,
@@ -203,7 +201,7 @@ static inline eddy_timer *timer_take_due(eddy_loop *loop, uint32_t place, int64_
     eddy_timer *timer = entry->timer;
     loop->metrics.timers++;
     if (timer->repeat_ns > 0)
-        wheel_put(wheel, place, timer_next_tick_ns(entry->due_ns, timer->repeat_ns, now_ns));
+        (void)wheel_put(wheel, place, timer_next_tick_ns(entry->due_ns, timer->repeat_ns, now_ns));
     else
         timer_end(loop, timer);
     return timer;
@@ -224,8 +222,8 @@ static inline void timer_run(eddy_loop *loop, bool observed) {
             CALLBACK_UNSEEN(timer->fn, timer); /* the timer may be gone now */
         if (wheel_list_is_empty(wheel, WHEEL_DUE)) break;
         if (--left == 0) {
+            eddy__wheel_put_back(wheel);
             wheel->next_ns = 0; /* the next turn goes on with them, and does not wait */
-            wheel->nearest = WHEEL_UNKNOWN;
             break;
         }
         place = wheel_take_due(wheel);

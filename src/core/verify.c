@@ -75,16 +75,23 @@ static const char *verify_timers(const eddy_loop *loop, struct verify_count *cou
     return NULL;
 }
 #else
-static const char *verify_timer(const eddy_loop *loop, uint32_t list, uint32_t link) {
+static const char *verify_timer(const eddy_loop *loop, uint32_t link, struct verify_count *count) {
     const struct timer_queue *wheel = &loop->timers;
-    const struct wheel_link *links = wheel->links;
     HOLDS(link >= WHEEL_FIRST && link - WHEEL_FIRST < wheel->touched);
-    HOLDS(links[links[link].next].prev == link && links[links[link].prev].next == link);
-    const struct wheel_entry *entry = wheel_entry(wheel, link);
-    const eddy_timer *timer = entry->timer;
+    const eddy_timer *timer = wheel_entry(wheel, link)->timer;
     HOLDS(timer->handle.loop == loop);
     HOLDS(handle_is_active(&timer->handle));
     HOLDS(timer->handle.place == link - WHEEL_FIRST);
+    verify_count_handle(count, &timer->handle);
+    return NULL;
+}
+
+static const char *verify_listed(const eddy_loop *loop, uint32_t list, uint32_t link) {
+    const struct timer_queue *wheel = &loop->timers;
+    const struct wheel_link *links = wheel->links;
+    const struct wheel_entry *entry = wheel_entry(wheel, link);
+    HOLDS(links[links[link].next].prev == link && links[links[link].prev].next == link);
+    HOLDS(link - WHEEL_FIRST != wheel->nearest);
     if (list == WHEEL_DUE) {
         uint32_t next = links[link].next;
         HOLDS(entry->due_ns <= wheel->base_ns);
@@ -93,8 +100,9 @@ static const char *verify_timer(const eddy_loop *loop, uint32_t list, uint32_t l
     } else {
         HOLDS(entry->due_ns >= wheel->base_ns);
         HOLDS(entry->due_ns >= wheel->next_ns);
-        HOLDS(wheel_list_of(wheel, entry->due_ns) == list);
-        HOLDS(wheel->used[list / 64] & UINT64_C(1) << list % 64);
+        HOLDS(wheel_level_of(wheel, entry->due_ns) == list / WHEEL_SLOTS);
+        HOLDS(wheel_slot_of(list / WHEEL_SLOTS, entry->due_ns) == list % WHEEL_SLOTS);
+        HOLDS(wheel->used[list / WHEEL_SLOTS] & UINT64_C(1) << list % WHEEL_SLOTS);
     }
     return NULL;
 }
@@ -106,21 +114,27 @@ static const char *verify_timers(const eddy_loop *loop, struct verify_count *cou
     unsigned found = 0, given_back = 0;
     for (uint32_t list = 0; list < WHEEL_FIRST; list++) {
         if (list < WHEEL_LISTS && wheel_list_is_empty(wheel, list))
-            HOLDS(!(wheel->used[list / 64] & UINT64_C(1) << list % 64));
+            HOLDS(!(wheel->used[list / WHEEL_SLOTS] & UINT64_C(1) << list % WHEEL_SLOTS));
         for (uint32_t link = wheel->links[list].next; link != list;
              link = wheel->links[link].next) {
-            const char *broken = verify_timer(loop, list, link);
+            const char *broken = verify_timer(loop, link, count);
+            if (broken == NULL) broken = verify_listed(loop, list, link);
             if (broken != NULL) return broken;
-            verify_count_handle(count, &wheel_entry(wheel, link)->timer->handle);
             found++;
         }
+    }
+    for (unsigned level = 0; level < WHEEL_LEVELS; level++)
+        HOLDS(!(wheel->used[level] == 0) == (wheel->levels >> level & 1));
+    if (wheel->nearest < WHEEL_CROWD) {
+        const char *broken = verify_timer(loop, wheel->nearest + WHEEL_FIRST, count);
+        if (broken != NULL) return broken;
+        HOLDS(wheel->entries[wheel->nearest].due_ns == wheel->next_ns);
+        found++;
     }
     HOLDS(found == wheel->count);
     for (uint32_t link = wheel->free; link != WHEEL_DUE; link = wheel->links[link].next)
         given_back++;
     HOLDS(found + given_back == wheel->touched);
-    if (wheel->nearest < WHEEL_CROWD)
-        HOLDS(wheel->entries[wheel->nearest].due_ns == wheel->next_ns);
     return NULL;
 }
 #endif

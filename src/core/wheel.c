@@ -18,9 +18,9 @@ enum {
 
 /* The first list that is not empty, or WHEEL_LISTS. */
 static inline uint32_t wheel_first_list(const struct timer_queue *wheel) {
-    for (unsigned word = 0; word < WHEEL_WORDS; word++)
-        if (wheel->used[word] != 0) return word * 64 + lowest_bit(wheel->used[word]);
-    return WHEEL_LISTS;
+    if (wheel->levels == 0) return WHEEL_LISTS;
+    unsigned level = lowest_bit(wheel->levels);
+    return level * WHEEL_SLOTS + lowest_bit(wheel->used[level]);
 }
 
 /* The first time whose list it is. */
@@ -101,12 +101,28 @@ APART static void wheel_go_on(struct timer_queue *wheel, int64_t now_ns) {
     wheel->base_ns = now_ns;
 }
 
+RARE void eddy__wheel_put_back(struct timer_queue *wheel) {
+    if (wheel->nearest >= WHEEL_CROWD) return;
+    uint32_t link = wheel->nearest + WHEEL_FIRST;
+    int64_t due_ns = wheel_entry(wheel, link)->due_ns;
+    uint32_t level = wheel_level_of(wheel, due_ns), slot = wheel_slot_of(level, due_ns);
+    wheel->nearest = WHEEL_UNKNOWN;
+    wheel_set_used(wheel, level, slot);
+    wheel_append(wheel, wheel->links[level * WHEEL_SLOTS + slot].next, link); /* as the first */
+}
+
+RARE int eddy__wheel_displace(struct timer_queue *wheel, uint32_t place, int64_t due_ns) {
+    eddy__wheel_put_back(wheel);
+    wheel->next_ns = due_ns;
+    wheel->nearest = place;
+    return 0;
+}
+
 /* As a rule one is due, and it is known which. */
 uint32_t eddy__wheel_advance(struct timer_queue *wheel, int64_t now_ns) {
     uint32_t nearest = wheel->nearest, list;
     wheel->nearest = WHEEL_UNKNOWN;
     if (nearest < WHEEL_CROWD) {
-        wheel_unlink(wheel, nearest + WHEEL_FIRST);
         list = wheel_first_list(wheel);
         wheel->next_ns = list < WHEEL_LISTS ? wheel_start_ns(wheel, list) : INT64_MAX;
         if (wheel->next_ns > now_ns) {
@@ -137,6 +153,7 @@ int64_t eddy__wheel_look_ns(struct timer_queue *wheel, bool is_busy) {
         wheel->next_ns = due_ns;
         wheel->nearest = link - WHEEL_FIRST;
     }
+    wheel_unlink(wheel, wheel->nearest + WHEEL_FIRST);
     return wheel->next_ns;
 }
 
@@ -148,6 +165,14 @@ uint64_t eddy__timer_bytes(uint64_t capacity) {
            (WHEEL_FIRST + capacity) * sizeof(struct wheel_link);
 }
 
+/* Returns its link, which is in no list. */
+static uint32_t wheel_move_one(struct timer_queue *wheel, const struct wheel_entry *entry) {
+    uint32_t place = wheel->touched++;
+    wheel->entries[place] = *entry;
+    entry->timer->handle.place = place;
+    return place + WHEEL_FIRST;
+}
+
 /* Each timer gets a place of the new block, in the lists' order. */
 static void wheel_move(struct timer_queue *wheel, const struct timer_queue *from) {
     for (uint32_t list = 0; list < WHEEL_FIRST; list++)
@@ -156,13 +181,10 @@ static void wheel_move(struct timer_queue *wheel, const struct timer_queue *from
     wheel->free = WHEEL_DUE;
     if (from->capacity == 0) return;
     for (uint32_t list = 0; list < WHEEL_FIRST; list++)
-        for (uint32_t link = from->links[list].next; link != list; link = from->links[link].next) {
-            uint32_t place = wheel->touched++;
-            wheel->entries[place] = *wheel_entry(from, link);
-            wheel->entries[place].timer->handle.place = place;
-            wheel_append(wheel, list, place + WHEEL_FIRST);
-            if (link - WHEEL_FIRST == from->nearest) wheel->nearest = place;
-        }
+        for (uint32_t link = from->links[list].next; link != list; link = from->links[link].next)
+            wheel_append(wheel, list, wheel_move_one(wheel, wheel_entry(from, link)));
+    if (from->nearest < WHEEL_CROWD)
+        wheel->nearest = wheel_move_one(wheel, &from->entries[from->nearest]) - WHEEL_FIRST;
 }
 
 int eddy__wheel_resize(eddy_loop *loop, unsigned capacity) {

@@ -1,6 +1,6 @@
 /* wheel.h: deadlines in a hierarchical timing wheel that is exact to the nanosecond.
  *
- * A time is a number of 16 digits of 4 bits. `base_ns` is a time that no running timer is due
+ * A time is a number of 11 digits of 6 bits. `base_ns` is a time that no running timer is due
  * before. The highest digit in which a deadline differs from it is the timer's level, and the value
  * of that digit its slot there: so many lists, in order of time. To start is to append to a list,
  * to stop to unlink, and nothing is compared. When the time has come to the first list, its timers
@@ -11,6 +11,11 @@
  * Timers of one deadline are in one list at any time, as their places follow from the deadline and
  * the base alone; and whatever moves a list keeps its order. So they leave in the order of their
  * start, though nothing says which that was.
+ *
+ * The nearest timer, where it is known, is in no list: most of those that are started to fire soon,
+ * or again and again, come and go without. It is due no later than all others, and was started
+ * before those that are due when it is; so it goes to the front of its list when a nearer one takes
+ * its place.
  *
  * An entry has the deadline and the timer, and a link apart, so that unlinking reads links only.
  * The links of the lists themselves come before those of the entries.
@@ -25,10 +30,10 @@
 #include "../../platform/compiler.h"
 
 enum {
-    WHEEL_BITS = 4, /* a power of two */
+    WHEEL_BITS = 6, /* a word has a bit for each slot of a level */
     WHEEL_SLOTS = 1 << WHEEL_BITS,
-    WHEEL_LISTS = 64 / WHEEL_BITS * WHEEL_SLOTS,
-    WHEEL_WORDS = WHEEL_LISTS / 64,
+    WHEEL_LEVELS = 63 / WHEEL_BITS + 1,
+    WHEEL_LISTS = WHEEL_LEVELS * WHEEL_SLOTS,
     WHEEL_DUE = WHEEL_LISTS, /* one more list: those that phase 4 has taken out */
     WHEEL_FIRST,             /* the link of the first entry */
 };
@@ -50,13 +55,14 @@ struct timer_queue {
     int64_t next_ns; /* nothing is due before; INT64_MAX: never */
     int64_t base_ns;
     struct wheel_entry *entries;
-    struct wheel_link *links;       /* behind the entries, in one block of memory */
-    uint64_t used[WHEEL_WORDS + 1]; /* a bit for each list that is not empty */
-    uint32_t nearest;               /* the first entry that is due at next_ns, or WHEEL_… */
-    uint32_t free;                  /* entries that were given back, by their links; or WHEEL_DUE */
-    unsigned touched;               /* the entries from this one on were never in use */
-    unsigned count;                 /* in use */
-    unsigned capacity;              /* 0: neither entries nor links */
+    struct wheel_link *links; /* behind the entries, in one block of memory */
+    uint32_t levels;          /* a bit for each level that has timers */
+    uint32_t nearest;         /* the first entry that is due at next_ns, or WHEEL_… */
+    uint32_t free;            /* entries that were given back, by their links; or WHEEL_DUE */
+    unsigned touched;         /* the entries from this one on were never in use */
+    unsigned count;           /* in use */
+    unsigned capacity;        /* 0: neither entries nor links */
+    uint64_t used[WHEEL_LEVELS + 1]; /* a bit for each list that is not empty */
     unsigned limit;        /* so many may be in use before somebody looks: as a rule the capacity */
     unsigned reserved;     /* capacity is not made less than this, */
     unsigned shrink_below; /* nor unless there are fewer timers than this, */
@@ -68,6 +74,10 @@ struct timer_queue {
  * all lists: its place, or WHEEL_UNKNOWN. */
 uint32_t eddy__wheel_advance(struct timer_queue *wheel, int64_t now_ns);
 int64_t eddy__wheel_look_ns(struct timer_queue *wheel, bool is_busy);
+/* The nearest one goes into its list, or there another one takes its place. The second returns 0.
+ */
+void eddy__wheel_put_back(struct timer_queue *wheel);
+int eddy__wheel_displace(struct timer_queue *wheel, uint32_t place, int64_t due_ns);
 int eddy__wheel_resize(eddy_loop *loop, unsigned capacity);
 
 static inline struct wheel_entry *wheel_entry(const struct timer_queue *wheel, uint32_t link) {
@@ -75,24 +85,26 @@ static inline struct wheel_entry *wheel_entry(const struct timer_queue *wheel, u
 }
 
 static inline bool wheel_list_is_empty(const struct timer_queue *wheel, uint32_t list) {
-    return wheel->links[list].next == list;
+    return wheel->links[list].prev == list;
 }
 
-static inline void wheel_set_used(struct timer_queue *wheel, uint32_t list) {
-    wheel->used[list / 64] |= UINT64_C(1) << list % 64;
+static inline void wheel_set_used(struct timer_queue *wheel, uint32_t level, uint32_t slot) {
+    wheel->used[level] |= UINT64_C(1) << slot;
+    wheel->levels |= 1U << level;
 }
 
 static inline void wheel_clear_used(struct timer_queue *wheel, uint32_t list) {
-    wheel->used[list / 64] &= ~(UINT64_C(1) << list % 64);
+    uint32_t level = list / WHEEL_SLOTS;
+    wheel->used[level] &= ~(UINT64_C(1) << list % WHEEL_SLOTS);
+    if (wheel->used[level] == 0) wheel->levels &= ~(1U << level);
 }
 
 static inline void wheel_append(struct timer_queue *wheel, uint32_t list, uint32_t link) {
     struct wheel_link *links = wheel->links;
     uint32_t last = links[list].prev;
-    links[last].next = link;
-    links[link].prev = last;
     links[list].prev = link;
-    links[link].next = list;
+    links[last].next = link;
+    links[link] = (struct wheel_link){last, list};
 }
 
 static inline void wheel_unlink(struct timer_queue *wheel, uint32_t link) {
@@ -103,32 +115,41 @@ static inline void wheel_unlink(struct timer_queue *wheel, uint32_t link) {
     if (next == prev) wheel_clear_used(wheel, next); /* that is the list */
 }
 
-/* The list of a deadline that is not before the base. */
-static inline uint32_t wheel_list_of(const struct timer_queue *wheel, int64_t due_ns) {
+/* Of a deadline that is not before the base. */
+static inline uint32_t wheel_level_of(const struct timer_queue *wheel, int64_t due_ns) {
     uint64_t differs = (uint64_t)due_ns ^ (uint64_t)wheel->base_ns;
-    unsigned shift = highest_bit(differs | 1) & ~(unsigned)(WHEEL_BITS - 1);
-    unsigned digit = (unsigned)((uint64_t)due_ns >> shift) & (WHEEL_SLOTS - 1);
-    return shift * (WHEEL_SLOTS / WHEEL_BITS) + digit;
+    return highest_bit(differs | 1) * 43 / 256; /* by WHEEL_BITS */
+}
+
+static inline uint32_t wheel_slot_of(uint32_t level, int64_t due_ns) {
+    return (uint32_t)((uint64_t)due_ns >> level * WHEEL_BITS) & (WHEEL_SLOTS - 1);
 }
 
 static inline void wheel_insert(struct timer_queue *wheel, uint32_t link, int64_t due_ns) {
-    uint32_t list = wheel_list_of(wheel, due_ns);
-    wheel_set_used(wheel, list);
+    uint32_t level = wheel_level_of(wheel, due_ns), slot = wheel_slot_of(level, due_ns);
+    uint32_t list = level * WHEEL_SLOTS | slot;
+    if (UNLIKELY(wheel_list_is_empty(wheel, list))) wheel_set_used(wheel, level, slot);
     wheel_append(wheel, list, link);
 }
 
-/* An entry that is in no list gets a deadline. */
-static inline void wheel_put(struct timer_queue *wheel, uint32_t place, int64_t due_ns) {
+/* An entry that is in no list gets a deadline. Returns 0: a start ends with it. */
+static inline int wheel_put(struct timer_queue *wheel, uint32_t place, int64_t due_ns) {
     wheel->entries[place].due_ns = due_ns;
-    wheel_insert(wheel, place + WHEEL_FIRST, due_ns);
-    if (due_ns >= wheel->next_ns) return;
-    wheel->next_ns = due_ns;
-    wheel->nearest = place;
+    if (UNLIKELY(due_ns < wheel->next_ns)) {
+        if (wheel->nearest < WHEEL_CROWD) return eddy__wheel_displace(wheel, place, due_ns);
+        wheel->next_ns = due_ns;
+        wheel->nearest = place;
+    } else {
+        wheel_insert(wheel, place + WHEEL_FIRST, due_ns);
+    }
+    return 0;
 }
 
 static inline void wheel_take_out(struct timer_queue *wheel, uint32_t place) {
-    wheel_unlink(wheel, place + WHEEL_FIRST);
-    if (place == wheel->nearest) wheel->nearest = WHEEL_UNKNOWN;
+    if (place == wheel->nearest)
+        wheel->nearest = WHEEL_UNKNOWN;
+    else
+        wheel_unlink(wheel, place + WHEEL_FIRST);
 }
 
 /* The first one of WHEEL_DUE, which is not empty: out of all lists. */
@@ -182,9 +203,11 @@ static inline int64_t timer_next_ns(struct timer_queue *wheel, bool is_busy) {
 
 /* The timer after the one that `*at` stands for, at first 0; NULL: there are no more. */
 static inline eddy_timer *timer_walk(const struct timer_queue *wheel, uint32_t *at) {
-    if (wheel->capacity == 0) return NULL;
+    uint32_t nearest = wheel->nearest < WHEEL_CROWD ? wheel->nearest + WHEEL_FIRST : WHEEL_DUE;
+    if (wheel->capacity == 0 || *at == nearest) return NULL; /* it was the last */
     uint32_t link = wheel->links[*at].next;
     while (link < WHEEL_DUE) link = wheel->links[link + 1].next; /* a list's end: the next list */
+    if (link == WHEEL_DUE) link = nearest;
     *at = link;
     return link == WHEEL_DUE ? NULL : wheel_entry(wheel, link)->timer;
 }

@@ -73,7 +73,7 @@ struct thread {
     uint8_t due, read, ran, turns;
     uint8_t others; /* waits that may yet return for something else */
     bool waits, told, is_loop;
-    bool is_busy; /* posts have come lately */
+    bool is_busy;           /* posts have come lately */
     uint8_t seen[SEEN_MAX]; /* the senders' data as the last call saw them */
 };
 

@@ -87,31 +87,40 @@ START_TEST(what_is_to_be_flushed_is_noted) {
 }
 END_TEST
 
+/* The first of the three is the nearest, and in no list. */
 START_TEST(timers_are_in_the_list_of_their_deadline) {
-    eddy_timer timers[2];
-    int64_t due_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_S;
-    for (int i = 0; i < 2; i++) {
+    eddy_timer timers[3];
+    int64_t near_ns = eddy_loop_now_ns(loop) + EDDY_NS_PER_S, due_ns = INT64_MAX / 2;
+    for (int i = 0; i < 3; i++) {
         eddy_timer_init(&timers[i], loop);
-        ck_assert_int_eq(eddy_timer_start_at(&timers[i], on_timer, due_ns, 0), 0);
+        int err = eddy_timer_start_at(&timers[i], on_timer, i == 0 ? near_ns : due_ns, 0);
+        ck_assert_int_eq(err, 0);
     }
     struct timer_queue *wheel = &loop->timers;
-    eddy_timer *first = wheel->entries[0].timer;
-    uint32_t link = first->handle.place + WHEEL_FIRST, list = wheel_list_of(wheel, due_ns);
+    uint32_t place = timers[1].handle.place, link = place + WHEEL_FIRST;
+    uint32_t level = wheel_level_of(wheel, due_ns), slot = wheel_slot_of(level, due_ns);
     BREAKS(wheel->touched, wheel->capacity + 1, "wheel->touched <= wheel->capacity");
-    BREAKS(wheel->count, 1, "found == wheel->count");
-    BREAKS(wheel->touched, 3, "found + given_back == wheel->touched");
-    BREAKS(first->handle.loop, NULL, "timer->handle.loop == loop");
-    BREAKS(first->handle.flags, first->handle.flags & (uint16_t)~active,
-           "handle_is_active(&timer->handle)");
-    BREAKS(first->handle.place, 1, "timer->handle.place == link - WHEEL_FIRST");
+    BREAKS(wheel->count, 2, "found == wheel->count");
+    BREAKS(wheel->touched, 4, "found + given_back == wheel->touched");
+    for (int i = 0; i < 2; i++) {
+        eddy_handle *handle = &timers[i].handle;
+        BREAKS(handle->loop, NULL, "timer->handle.loop == loop");
+        BREAKS(handle->flags, handle->flags & (uint16_t)~active,
+               "handle_is_active(&timer->handle)");
+        BREAKS(handle->place, 2, "timer->handle.place == link - WHEEL_FIRST");
+    }
     BREAKS(wheel->links[link].prev, link, "links[links[link].prev].next == link");
+    BREAKS(wheel->nearest, place, "link - WHEEL_FIRST != wheel->nearest");
     BREAKS(wheel->base_ns, due_ns + 1, "entry->due_ns >= wheel->base_ns");
-    BREAKS(wheel->entries[0].due_ns, 3 * due_ns, "wheel_list_of(wheel, entry->due_ns) == list");
+    BREAKS(wheel->entries[place].due_ns, near_ns + 1, "wheel_level_of(wheel, entry->due_ns)");
+    BREAKS(wheel->entries[place].due_ns, due_ns + ((int64_t)1 << level * WHEEL_BITS),
+           "wheel_slot_of(list / WHEEL_SLOTS, entry->due_ns) == list % WHEEL_SLOTS");
     BREAKS(wheel->next_ns, due_ns + 1, "entry->due_ns >= wheel->next_ns");
-    BREAKS(wheel->next_ns, due_ns - 1, "wheel->entries[wheel->nearest].due_ns == wheel->next_ns");
-    BREAKS(wheel->used[list / 64], 0, "wheel->used[list / 64]");
-    for (int i = 0; i < 2; i++) eddy_timer_stop(&timers[i]);
-    BREAKS(wheel->used[list / 64], UINT64_C(1) << list % 64, "!(wheel->used[list / 64]");
+    BREAKS(wheel->next_ns, near_ns - 1, "wheel->entries[wheel->nearest].due_ns == wheel->next_ns");
+    BREAKS(wheel->used[level], 0, "wheel->used[list / WHEEL_SLOTS]");
+    BREAKS(wheel->levels, 0, "(wheel->levels >> level & 1)");
+    for (int i = 0; i < 3; i++) eddy_timer_stop(&timers[i]);
+    BREAKS(wheel->used[level], UINT64_C(1) << slot, "!(wheel->used[list / WHEEL_SLOTS]");
 }
 END_TEST
 
