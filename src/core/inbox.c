@@ -4,8 +4,10 @@
  * with one compare-and-swap. A loop that is awake looks into the list by itself. Before it sleeps
  * it puts a marker at the list's end, if the list is empty, and the push that finds nothing but the
  * marker wakes the loop: a write into its pipe. Each push either comes before the marker, and then
- * the loop does not sleep, or finds it. When the wait returns the marker is taken down: a loop that
- * is awake costs its senders, and itself, no system call.
+ * the loop does not sleep, or finds it. When the wait returns the marker is taken down, if posts
+ * have come lately: a loop that is awake costs its senders, and itself, no system call. Else it is
+ * left there, and a turn in which nobody posts costs no exchange; the first post that comes then
+ * writes, be the loop awake or not.
  *
  * The orders: a push releases the post, and the take acquires it. It is one exchange for all of
  * them, as each push reads the one before it and is part of what that has released. Nothing goes

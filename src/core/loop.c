@@ -1,6 +1,6 @@
 /* loop.c: one turn, and what surrounds it. The phases are described in <eddy/loop.h>.
  * Invariant: `running` while callbacks may run, so that a turn never starts inside a turn; the
- * waiting marker is in the inbox only while no callback runs.
+ * waiting marker is in the inbox whenever the loop sleeps or is not run.
  * Threading: loop thread only. */
 #include "loop.h"
 
@@ -223,8 +223,8 @@ static int loop_run_to_end(eddy_loop *loop) {
 
 /* --- The public functions --- */
 
-/* From here on the loop looks into its inbox by itself. What was pushed onto the marker has written
- * to the pipe: a wait sees that now, or the next sleep would end for nothing. */
+/* The loop looks into its inbox by itself again. What was pushed onto the marker has written to the
+ * pipe: a wait sees that now, or the next sleep would end for nothing. */
 static void loop_begin(eddy_loop *loop) {
     CHECK_ENTER(loop);
     loop_set_running(loop, true);

@@ -416,11 +416,47 @@ START_TEST(a_loop_that_is_awake_is_not_woken) {
 }
 END_TEST
 
-/* --- a loop that nobody runs shows what comes --- */
-
 static void ignore_timer(eddy_timer *timer) {
     (void)timer;
 }
+
+/* Turns that only wait, until the loop no longer takes its marker down. */
+static void be_quiet(void) {
+    eddy_timer timer;
+    eddy_timer_init(&timer, loop);
+    for (int i = 0; i <= INBOX_BUSY_TURNS; i++) {
+        ck_assert_int_eq(eddy_timer_start(&timer, ignore_timer, 1000, 0), 0);
+        while (eddy_is_active(&timer.handle))
+            ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+    }
+}
+
+/* The write that it costs comes once, and then no more as long as posts come. */
+START_TEST(a_quiet_loop_that_is_awake_is_woken_once) {
+    eddy_timer timer;
+    loop = test_loop_open();
+    eddy_timer_init(&timer, loop);
+    eddy_wake_init(&own_wake, loop);
+    ck_assert_int_eq(eddy_wake_start(&own_wake, on_own_wake), 0);
+    for (int again = 0; again < 3; again++) {
+        be_quiet();
+        uint64_t due = loop->wakeup.due;
+        own_ran = own_woken = 0;
+        for (unsigned i = 1; i <= 2 * INBOX_BUSY_TURNS; i++) {
+            ck_assert_int_eq(eddy_timer_start(&timer, tell_from_timer, 1000, 0), 0);
+            while (own_ran < i) ck_assert_int_ge(eddy_loop_run(loop, EDDY_RUN_ONCE), 0);
+            ck_assert_uint_eq(own_ran, i);
+            ck_assert_uint_eq(own_woken, i);
+        }
+        ck_assert_uint_eq(loop->wakeup.due, due + 1);
+        ck_assert_int_eq(eddy_loop_verify(loop, NULL), 0);
+    }
+    eddy_wake_stop(&own_wake);
+    test_loop_close(loop);
+}
+END_TEST
+
+/* --- a loop that nobody runs shows what comes --- */
 
 static void *post_once(void *post) {
     eddy_loop_post(loop, post, on_own_post);
@@ -495,6 +531,7 @@ Suite *make_suite(void) {
     ck_add(suite, "one at a time", a_pipe_of_one_page_wakes_a_loop_twenty_thousand_times,
            an_eventfd_does_the_same_where_there_is_one, another_kind_of_wake_up_is_refused);
     ck_add(suite, "awake or not", a_loop_that_is_awake_is_not_woken,
+           a_quiet_loop_that_is_awake_is_woken_once,
            a_post_shows_in_the_descriptor_of_a_loop_that_has_returned,
            a_post_shows_after_a_stop_that_took_a_send_back);
     return suite;
