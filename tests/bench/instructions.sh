@@ -57,7 +57,7 @@ echo-watcher eddy echo 64 6400
 echo-stream eddy-stream echo 64 6400
 timer-start eddy timer-start 10000 20000
 timer-stop eddy timer-stop 10000 20000
-timer-fire eddy timer-fire 10000 20000
+timer-fire eddy timer-fire 10000 80000
 timer-push eddy timer-push 1000 50000
 timer-push-random eddy timer-push-random 1000 50000
 timer-mix eddy timer-mix 1000 50000

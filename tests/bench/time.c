@@ -121,6 +121,28 @@ void peers_timer_stop_run(const struct bench_case *it, struct bench_sample *samp
 
 /* --- Firing --- */
 
+/* How often a wheel moves a timer follows from where on the clock its deadline lies, and from the
+ * time of the last firing. So the rounds begin at PHASES places of a cycle in turn, right after one
+ * timer has fired, and what is told is that of all. */
+static bool is_at_phase(void) {
+    enum { PHASES = 4, CYCLE_BITS = 24 };
+    static const int64_t phase_ns = (INT64_C(1) << CYCLE_BITS) / PHASES, at_once_ns = 0;
+    static bool is_there;
+    static unsigned round;
+    if (is_there) {
+        is_there = peers_fired == 0;
+        return !is_there;
+    }
+    while (bench_now_ns() / phase_ns % PHASES == round % PHASES) continue;
+    while (bench_now_ns() / phase_ns % PHASES != round % PHASES) continue;
+    round++;
+    is_there = true;
+    peers_fired = 0;
+    int err = run.peer->timers_start(&at_once_ns, 1);
+    if (err < 0) peers_fail(err);
+    return false;
+}
+
 /* All are due when the turn after this callback begins. What it takes until the last one has been
  * called counts, be it one turn or several. */
 static int fire_all(void) {
@@ -129,7 +151,7 @@ static int fire_all(void) {
         peers_end(run.sample, run.count);
         run.is_measuring = false;
     }
-    if (!go_on()) return 0;
+    if (!is_at_phase() || !go_on()) return 0;
     peers_fired = 0;
     int err = run.peer->timers_start(run.delays_ns, run.count);
     int64_t until_ns = bench_now_ns() + 12 * EDDY_NS_PER_MS;
