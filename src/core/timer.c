@@ -212,7 +212,7 @@ static inline void timer_run(eddy_loop *loop, bool observed) {
     struct timer_queue *wheel = &loop->timers;
     int64_t now_ns = loop->now_ns;
     unsigned left = loop->config.timers_per_turn;
-    uint32_t place = eddy__wheel_advance(wheel, now_ns);
+    uint32_t place = eddy__wheel_advance(wheel, now_ns, left);
     while (place != WHEEL_UNKNOWN) {
         if (observed) eddy__observe_timer(loop, wheel->entries[place].due_ns);
         eddy_timer *timer = timer_take_due(loop, place, now_ns);

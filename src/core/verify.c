@@ -94,7 +94,7 @@ static const char *verify_listed(const eddy_loop *loop, uint32_t list, uint32_t 
     HOLDS(link - WHEEL_FIRST != wheel->nearest);
     if (list == WHEEL_DUE) {
         uint32_t next = links[link].next;
-        HOLDS(entry->due_ns <= wheel->base_ns);
+        HOLDS(entry->due_ns <= loop->now_ns);
         HOLDS(next == list || entry->due_ns <= wheel_entry(wheel, next)->due_ns);
         HOLDS(wheel->next_ns == 0 || loop->running);
     } else {

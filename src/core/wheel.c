@@ -30,6 +30,14 @@ static int64_t wheel_start_ns(const struct timer_queue *wheel, uint32_t list) {
     return (int64_t)((digits | list % WHEEL_SLOTS) << shift);
 }
 
+/* How many timers a list has, but no more than `most`. */
+static inline unsigned wheel_count(const struct timer_queue *wheel, uint32_t list, unsigned most) {
+    unsigned count = 0;
+    uint32_t link = wheel->links[list].next;
+    for (; link != list && count < most; link = wheel->links[link].next) count++;
+    return count;
+}
+
 /* Of the lowest level: all are due at the same time. */
 static void wheel_take_whole(struct timer_queue *wheel, uint32_t list) {
     struct wheel_link *links = wheel->links, it = links[list];
@@ -53,51 +61,49 @@ static void wheel_take_sorted(struct timer_queue *wheel, uint32_t link, int64_t 
     wheel->links[after].prev = link;
 }
 
-static bool wheel_has_few(const struct timer_queue *wheel, uint32_t list) {
-    uint32_t link = wheel->links[list].next;
-    for (unsigned left = WHEEL_FEW; left > 0; left--) {
-        if (wheel->links[link].next == list) return true;
-        link = wheel->links[link].next;
-    }
-    return false;
-}
-
 /* From a list to those of lower levels, which are empty. If there are few, what is due is put in
- * order at once. */
-static void wheel_spread(struct timer_queue *wheel, uint32_t list, int64_t now_ns) {
-    bool has_few = wheel_has_few(wheel, list);
+ * order at once: returns how many. */
+static unsigned wheel_spread(struct timer_queue *wheel, uint32_t list, int64_t now_ns) {
+    bool has_few = wheel_count(wheel, list, WHEEL_FEW + 1) <= WHEEL_FEW;
     struct wheel_link *links = wheel->links;
     uint32_t link = links[list].next;
+    unsigned taken = 0;
     links[list] = (struct wheel_link){list, list};
     wheel_clear_used(wheel, list);
     while (link != list) {
         uint32_t next = links[link].next;
         int64_t due_ns = wheel_entry(wheel, link)->due_ns;
-        if (has_few && due_ns <= now_ns)
+        if (has_few && due_ns <= now_ns) {
             wheel_take_sorted(wheel, link, due_ns);
-        else
+            taken++;
+        } else {
             wheel_insert(wheel, link, due_ns);
+        }
         link = next;
     }
+    return taken;
 }
 
-/* While the first list begins later than now, the base may be any time until then: a timer's place
- * follows from the first digit in which it differs, and that stays the same. */
-APART static void wheel_go_on(struct timer_queue *wheel, int64_t now_ns) {
+/* No further than until there are `most` to be called: the rest would keep the turn from its
+ * descriptors. While the first list begins later than now, the base may be any time until then: a
+ * timer's place follows from the first digit in which it differs, and that stays the same. */
+APART static void wheel_go_on(struct timer_queue *wheel, int64_t now_ns, unsigned most) {
     uint32_t list;
-    wheel->next_ns = INT64_MAX;
+    unsigned due = wheel_count(wheel, WHEEL_DUE, most);
     while ((list = wheel_first_list(wheel)) < WHEEL_LISTS) {
         int64_t start_ns = wheel_start_ns(wheel, list);
-        if (start_ns > now_ns) {
-            wheel->next_ns = start_ns;
-            break;
-        }
+        wheel->next_ns = start_ns;
+        if (due >= most && start_ns <= now_ns) return;
+        if (start_ns > now_ns) break;
         wheel->base_ns = start_ns;
-        if (list < WHEEL_SLOTS)
+        if (list < WHEEL_SLOTS) {
+            due += wheel_count(wheel, list, most);
             wheel_take_whole(wheel, list);
-        else
-            wheel_spread(wheel, list, now_ns);
+        } else {
+            due += wheel_spread(wheel, list, now_ns);
+        }
     }
+    if (list == WHEEL_LISTS) wheel->next_ns = INT64_MAX;
     wheel->base_ns = now_ns;
 }
 
@@ -119,7 +125,7 @@ RARE int eddy__wheel_displace(struct timer_queue *wheel, uint32_t place, int64_t
 }
 
 /* As a rule one is due, and it is known which. */
-uint32_t eddy__wheel_advance(struct timer_queue *wheel, int64_t now_ns) {
+uint32_t eddy__wheel_advance(struct timer_queue *wheel, int64_t now_ns, unsigned most) {
     uint32_t nearest = wheel->nearest, list;
     wheel->nearest = WHEEL_UNKNOWN;
     if (nearest < WHEEL_CROWD) {
@@ -131,7 +137,7 @@ uint32_t eddy__wheel_advance(struct timer_queue *wheel, int64_t now_ns) {
         }
         wheel_append(wheel, WHEEL_DUE, nearest + WHEEL_FIRST);
     }
-    wheel_go_on(wheel, now_ns);
+    wheel_go_on(wheel, now_ns, most);
     return wheel_list_is_empty(wheel, WHEEL_DUE) ? WHEEL_UNKNOWN : wheel_take_due(wheel);
 }
 

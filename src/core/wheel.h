@@ -70,9 +70,9 @@ struct timer_queue {
 };
 
 /* --- wheel.c --- */
-/* After wheel_is_due: takes what is due out, the others to WHEEL_DUE, and the first of them out of
- * all lists: its place, or WHEEL_UNKNOWN. */
-uint32_t eddy__wheel_advance(struct timer_queue *wheel, int64_t now_ns);
+/* After timer_is_due: takes what is due out, at least `most` if there are so many, the others to
+ * WHEEL_DUE, and the first of them out of all lists: its place, or WHEEL_UNKNOWN. */
+uint32_t eddy__wheel_advance(struct timer_queue *wheel, int64_t now_ns, unsigned most);
 int64_t eddy__wheel_look_ns(struct timer_queue *wheel, bool is_busy);
 /* The nearest one goes into its list, or there another one takes its place. The second returns 0.
  */

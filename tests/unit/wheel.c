@@ -26,7 +26,7 @@ struct model {
 static eddy_loop *loop;
 static struct model models[TIMERS];
 static unsigned long long seed, state, starts, phase_starts;
-static unsigned limit, fired;
+static unsigned limit, fired, left_out; /* the last: due in this phase, and stopped in it */
 
 static bool is_before(const struct model *a, const struct model *b) {
     return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->order < b->order;
@@ -93,10 +93,15 @@ static int64_t some_due_ns(void) {
     }
 }
 
+static void leave_out(const struct model *it) {
+    left_out += it->active && it->due_ns <= loop->now_ns && it->order <= phase_starts;
+}
+
 static void start(struct model *it) {
     int64_t due_ns = some_due_ns();
     it->repeat_ns = random_below(&state, 4) == 0 ? some_ns() : 0;
     ck_assert_int_eq(eddy_timer_start_at(&it->timer, on_timer, due_ns, it->repeat_ns), 0);
+    leave_out(it);
     it->due_ns = due_ns > loop->now_ns ? due_ns : loop->now_ns;
     it->active = true;
     it->order = ++starts;
@@ -109,6 +114,7 @@ static void act(void) {
         return;
     }
     eddy_timer_stop(&it->timer);
+    leave_out(it);
     it->active = false;
 }
 
@@ -154,10 +160,11 @@ static void go_on(void) {
 
 static void run_phase(void) {
     phase_starts = starts;
-    fired = 0;
+    fired = left_out = 0;
     loop_set_running(loop, true);
     if (timer_is_due(&loop->timers, loop->now_ns)) eddy__timer_run(loop);
-    ck_assert_msg(fired == limit || first(true) == NULL, "seed %llu: one was left", seed);
+    ck_assert_msg(fired + left_out >= limit || first(true) == NULL, "seed %llu: one was left",
+                  seed);
 }
 
 static void begin(unsigned timers_per_turn) {
