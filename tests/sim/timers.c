@@ -296,7 +296,9 @@ static void check_delay(void) {
     int64_t grace_ns = steps * sim_weather()->tick_ns;
     sim_check(now_ns <= latest_ns || now_ns - latest_ns <= grace_ns,
               "the loop sleeps %lld ns past a deadline", (long long)(now_ns - latest_ns));
-    if (storm.may_return || sim_weather()->interrupts > 0 || sim_weather()->spurious > 0) return;
+    const struct sim_weather *weather = sim_weather();
+    bool is_true = weather->interrupts == 0 && weather->spurious == 0 && weather->stale == 0;
+    if (storm.may_return || !is_true) return;
     sim_check(nearest <= now_ns, "the loop wakes for nothing, %lld ns before the next deadline",
               (long long)(nearest - now_ns));
 }
