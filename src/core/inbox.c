@@ -91,7 +91,7 @@ static inline eddy_post *inbox_take_list(struct inbox *inbox) {
     /* Relaxed: a look, so that a marker with nothing before it stays. */
     eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     if (head == NULL || head == &inbox->waiting) return NULL;
-    inbox->busy = INBOX_BUSY_TURNS;
+    if (!IS_SMALL) inbox->busy = INBOX_BUSY_TURNS;
     /* Acquire: reads the last push, and with it sees what it and those before it released. */
     return atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire);
 }
@@ -256,5 +256,5 @@ void eddy__inbox_open(eddy_loop *loop) {
     inbox_queue_init(&inbox->posts);
     inbox_queue_init(&inbox->signals);
     atomic_init(&inbox->head, &inbox->waiting);
-    inbox->busy = INBOX_BUSY_TURNS;
+    if (!IS_SMALL) inbox->busy = INBOX_BUSY_TURNS;
 }

@@ -32,28 +32,39 @@ enum { INBOX_BUSY_TURNS = 32 };
  * handed over by it. The marker may be there still, or again for somebody who looks at an old head:
  * a push that has found it wakes. */
 static inline bool inbox_set_waiting(struct inbox *inbox) {
-    eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
-    if (head == NULL &&
-        atomic_compare_exchange_strong_explicit(&inbox->head, &head, &inbox->waiting,
-                                                memory_order_relaxed, memory_order_relaxed))
-        return true;
-    return head == &inbox->waiting;
+    eddy_post *head = NULL;
+    if (!IS_SMALL) head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
+    return (head == NULL &&
+            atomic_compare_exchange_strong_explicit(&inbox->head, &head, &inbox->waiting,
+                                                    memory_order_relaxed, memory_order_relaxed)) ||
+           head == &inbox->waiting;
 }
 
 /* The loop looks by itself again, and if posts come, a push need not wake it. One that was first
  * stays: it has woken the loop. */
 static inline void inbox_set_awake(struct inbox *inbox) {
-    if (inbox->busy == 0) return;
-    inbox->busy--;
+    if (!IS_SMALL && inbox->busy == 0) return;
+    if (!IS_SMALL) inbox->busy--;
     eddy_post *head = &inbox->waiting;
     (void)atomic_compare_exchange_strong_explicit(&inbox->head, &head, NULL, memory_order_relaxed,
                                                   memory_order_relaxed);
+}
+
+/* Nothing has arrived since the marker was set. */
+static inline bool inbox_is_waiting(const struct inbox *inbox) {
+    return atomic_load_explicit(&inbox->head, memory_order_relaxed) == &inbox->waiting;
 }
 
 /* Something that nobody has taken yet. Relaxed: only a look. */
 static inline bool inbox_has_arrived(const struct inbox *inbox) {
     const eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     return head != NULL && head != &inbox->waiting;
+}
+
+/* The same, asked by a loop that is awake. */
+static inline bool inbox_has_more(const struct inbox *inbox) {
+    if (!IS_SMALL) return inbox_has_arrived(inbox);
+    return atomic_load_explicit(&inbox->head, memory_order_relaxed) != NULL;
 }
 
 OPTIONAL void eddy__inbox_open(eddy_loop *loop);

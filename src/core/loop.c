@@ -148,7 +148,7 @@ static inline void loop_run_phases(eddy_loop *loop, int count) {
     if (timer_is_due(&loop->timers, loop->now_ns)) eddy__timer_run(loop); /* phase 4 */
     ready_run(loop, count);                                               /* phase 5 */
     if (UNLIKELY(count >= loop->full_count)) loop_wait_again(loop);
-    if ((loop->due & DUE_LATE) || inbox_has_arrived(&loop->inbox)) loop_run_late_phases(loop);
+    if ((loop->due & DUE_LATE) || inbox_has_more(&loop->inbox)) loop_run_late_phases(loop);
 }
 
 RARE static void loop_run_observed_phases(eddy_loop *loop, int count) {
@@ -229,7 +229,7 @@ static void loop_begin(eddy_loop *loop) {
     CHECK_ENTER(loop);
     loop_set_running(loop, true);
     inbox_set_awake(&loop->inbox);
-    if (loop->was_marked && inbox_has_arrived(&loop->inbox)) loop->waits_skipped = LOOP_SKIPS_MAX;
+    if (loop->was_marked && inbox_has_more(&loop->inbox)) loop->waits_skipped = LOOP_SKIPS_MAX;
 }
 
 /* Back to the caller: what was handed in during the turn does not wait for the next one, and posts

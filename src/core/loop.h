@@ -136,10 +136,13 @@ static inline int64_t loop_now_ns(eddy_loop *loop) {
 
 /* A plain store that the compiler keeps on its side of the wait. */
 static inline void loop_set_asleep(eddy_loop *loop, bool asleep) {
-    atomic_store_explicit(&loop->asleep, asleep, memory_order_relaxed);
+    if (!IS_SMALL) atomic_store_explicit(&loop->asleep, asleep, memory_order_relaxed);
 }
 
+/* A small library has no word for it: there the marker is in the inbox only then, while the loop
+ * runs. */
 static inline bool loop_is_asleep(const eddy_loop *loop) {
+    if (IS_SMALL) return inbox_is_waiting(&loop->inbox);
     return atomic_load_explicit(&loop->asleep, memory_order_relaxed);
 }
 

@@ -14,10 +14,11 @@ const struct site_of_code sites[SITES] = {
               "atomic_load_explicit(&inbox->head, memory_order_relaxed);\n    if (head == NULL"},
     [TAKE] = {"take", ACQUIRE, ACQUIRE, "src/core/inbox.c",
               "atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire)"},
-    [WAITING_LOOK] = {"waiting-look", RELAXED, RELAXED, "src/core/inbox.h",
-                      "head = atomic_load_explicit(&inbox->head, memory_order_relaxed);\n    if"},
+    [WAITING_LOOK] =
+        {"waiting-look", RELAXED, RELAXED, "src/core/inbox.h",
+         "head = atomic_load_explicit(&inbox->head, memory_order_relaxed);\n    return"},
     [SET_WAITING] = {"set-waiting", RELAXED, RELAXED, "src/core/inbox.h",
-                     "memory_order_relaxed, memory_order_relaxed))\n        return true"},
+                     "memory_order_relaxed, memory_order_relaxed)) ||"},
     [SET_AWAKE] = {"set-awake", RELAXED, RELAXED, "src/core/inbox.h",
                    "&head, NULL, memory_order_relaxed,"},
     [REFUSE] = {"refuse", RELEASE, RELEASE, "src/core/wakeup.c",
@@ -107,7 +108,7 @@ const struct site_of_code sites[SITES] = {
 static const struct {
     const char *file;
     unsigned operations;
-} files[] = {{"src/core/inbox.c", 5},  {"src/core/inbox.h", 4},   {"src/core/wakeup.c", 5},
+} files[] = {{"src/core/inbox.c", 5},  {"src/core/inbox.h", 6},   {"src/core/wakeup.c", 5},
              {"src/core/wake.c", 9},   {"src/core/signal.c", 25}, {"src/work/pool.c", 1},
              {"src/work/work.c", 0},   {"src/work/worker.c", 2},  {"src/core/observe.c", 38},
              {"src/core/trace.c", 16}, {"src/core/trace.h", 4},   {"src/core/trace_read.c", 9}};
