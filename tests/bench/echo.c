@@ -48,6 +48,23 @@ void peers_echoed(size_t bytes) {
     if (echo.sent >= echo.limit && !was_over) peer->stop(0);
 }
 
+static struct block {
+    struct block *next;
+} * free_blocks;
+
+void *peers_block_take(size_t bytes) {
+    struct block *block = free_blocks;
+    if (block == NULL) return malloc(bytes);
+    free_blocks = block->next;
+    return block;
+}
+
+void peers_block_give(void *block) {
+    struct block *it = block;
+    it->next = free_blocks;
+    free_blocks = it;
+}
+
 static void on_message(unsigned i) {
     static char data[PEERS_READ_BYTES];
     ssize_t size = recv(echo.fds[i], data, sizeof data, 0);

@@ -8,40 +8,36 @@
 
 /* --- Streams --- */
 
-static struct reply {
+struct reply {
     eddy_write write;
-    struct reply *next;
     size_t size;
     char data[];
-} * free_reply;
+};
 
-static int make_replies(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        struct reply *reply = malloc(sizeof *reply + peers_reply_bytes);
-        if (reply == NULL) return -ENOMEM;
-        reply->next = free_reply;
-        free_reply = reply;
-    }
-    return 0;
+/* What was read is lent, and a request wants it until it is sent: so it is copied. */
+static struct reply *take_reply(const void *data, size_t size) {
+    struct reply *reply = peers_block_take(sizeof *reply + peers_reply_bytes);
+    if (reply == NULL) return NULL;
+    reply->size = size;
+    memcpy(reply->data, data, size);
+    return reply;
 }
 
 static void on_sent(eddy_write *write, int status) {
     struct reply *reply = eddy_container_of(write, struct reply, write);
-    reply->next = free_reply;
-    free_reply = reply;
+    size_t size = reply->size;
+    peers_block_give(reply);
     if (status < 0) peers_fail(status);
-    peers_echoed(reply->size);
+    peers_echoed(size);
 }
 
 static void on_data(eddy_stream *stream, void *data, ssize_t size) {
-    struct reply *reply = free_reply;
-    if (size <= 0 || (size_t)size > peers_reply_bytes || reply == NULL) {
+    bool is_right = size > 0 && (size_t)size <= peers_reply_bytes;
+    struct reply *reply = is_right ? take_reply(data, (size_t)size) : NULL;
+    if (reply == NULL) {
         peers_fail(-EPIPE);
         return;
     }
-    free_reply = reply->next;
-    reply->size = (size_t)size;
-    memcpy(reply->data, data, reply->size);
     int err = eddy_stream_write(stream, &reply->write, reply->data, reply->size, on_sent);
     if (err < 0) peers_fail(err);
 }
@@ -67,8 +63,8 @@ static int serve_with(eddy_read_fn *fn, const int *fds, unsigned count) {
 }
 
 int peers_eddy_serve(const int *fds, unsigned count, unsigned active) {
-    int err = make_replies(active);
-    return err < 0 ? err : serve_with(on_data, fds, count);
+    (void)active;
+    return serve_with(on_data, fds, count);
 }
 
 int peers_eddy_serve_try(const int *fds, unsigned count, unsigned active) {

@@ -8,21 +8,19 @@
 
 /* --- Streams --- */
 
-static struct reply {
+struct reply {
     uv_write_t write;
-    struct reply *next;
     size_t size;
     char data[];
-} * free_reply;
+};
 
-static int make_replies(unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        struct reply *reply = malloc(sizeof *reply + peers_reply_bytes);
-        if (reply == NULL) return -ENOMEM;
-        reply->next = free_reply;
-        free_reply = reply;
-    }
-    return 0;
+/* What was read is lent, and a request wants it until it is sent: so it is copied. */
+static struct reply *take_reply(const void *data, size_t size) {
+    struct reply *reply = peers_block_take(sizeof *reply + peers_reply_bytes);
+    if (reply == NULL) return NULL;
+    reply->size = size;
+    memcpy(reply->data, data, size);
+    return reply;
 }
 
 static void lend(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
@@ -33,22 +31,20 @@ static void lend(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
 
 static void on_sent(uv_write_t *write, int status) {
     struct reply *reply = eddy_container_of(write, struct reply, write);
-    reply->next = free_reply;
-    free_reply = reply;
+    size_t size = reply->size;
+    peers_block_give(reply);
     if (status < 0) peers_fail(status);
-    peers_echoed(reply->size);
+    peers_echoed(size);
 }
 
 static void on_data(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
-    struct reply *reply = free_reply;
     if (size == 0) return;
-    if (size < 0 || (size_t)size > peers_reply_bytes || reply == NULL) {
+    bool is_right = size > 0 && (size_t)size <= peers_reply_bytes;
+    struct reply *reply = is_right ? take_reply(buffer->base, (size_t)size) : NULL;
+    if (reply == NULL) {
         peers_fail(-EPIPE);
         return;
     }
-    free_reply = reply->next;
-    reply->size = (size_t)size;
-    memcpy(reply->data, buffer->base, reply->size);
     uv_buf_t data = uv_buf_init(reply->data, (unsigned)size);
     int err = uv_write(&reply->write, stream, &data, 1, on_sent);
     if (err < 0) peers_fail(err);
@@ -88,13 +84,13 @@ static int serve_local_with(uv_read_cb fn, const int *fds, unsigned count) {
 }
 
 int peers_libuv_serve(const int *fds, unsigned count, unsigned active) {
-    int err = make_replies(active);
-    return err < 0 ? err : serve_with(on_data, fds, count);
+    (void)active;
+    return serve_with(on_data, fds, count);
 }
 
 int peers_libuv_serve_local(const int *fds, unsigned count, unsigned active) {
-    int err = make_replies(active);
-    return err < 0 ? err : serve_local_with(on_data, fds, count);
+    (void)active;
+    return serve_local_with(on_data, fds, count);
 }
 
 int peers_libuv_serve_local_try(const int *fds, unsigned count, unsigned active) {

@@ -118,6 +118,10 @@ extern void (*peers_woken)(unsigned side);
 extern void (*peers_done)(unsigned i, int64_t result);
 extern unsigned long peers_fired;
 void peers_echoed(size_t bytes);
+/* Memory for what waits to be sent, of one size in a process. What is given back is kept for the
+ * next one. NULL: there is none left. */
+void *peers_block_take(size_t bytes);
+void peers_block_give(void *block);
 void peers_visited(void);
 void peers_exited(unsigned i, int status); /* -1: by a signal */
 void peers_written(unsigned i);
@@ -140,7 +144,7 @@ const struct peer *peers_of(const struct bench_case *it);
 
 /* --- Workloads; numbers[0] is the size --- */
 
-enum { PEERS_SIZES = 3 };
+enum { PEERS_SIZES = 5 };
 
 /* What is told of a workload, if not the processor time of its process alone: as far as it never
  * waits, that is the time that it would take if nobody else used the processor. */
@@ -170,6 +174,7 @@ void peers_watch_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_echo_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_local_echo_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_size_run(const struct bench_case *it, struct bench_sample *sample);
+void peers_size_tcp_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_rate_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_rate_poisson_run(const struct bench_case *it, struct bench_sample *sample);
 void peers_accept_run(const struct bench_case *it, struct bench_sample *sample);
