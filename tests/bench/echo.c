@@ -48,9 +48,7 @@ void peers_echoed(size_t bytes) {
     if (echo.sent >= echo.limit && !was_over) peer->stop(0);
 }
 
-static struct block {
-    struct block *next;
-} * free_blocks;
+static struct block { struct block *next; } * free_blocks;
 
 void *peers_block_take(size_t bytes) {
     struct block *block = free_blocks;

@@ -31,6 +31,9 @@ static void on_sent(eddy_write *write, int status) {
     peers_echoed(size);
 }
 
+/* What is worth a system call of its own while it is in the cache (eddy/stream.h). */
+enum { FLUSHED_BYTES = 64 << 10 };
+
 static void on_data(eddy_stream *stream, void *data, ssize_t size) {
     bool is_right = size > 0 && (size_t)size <= peers_reply_bytes;
     struct reply *reply = is_right ? take_reply(data, (size_t)size) : NULL;
@@ -40,6 +43,7 @@ static void on_data(eddy_stream *stream, void *data, ssize_t size) {
     }
     int err = eddy_stream_write(stream, &reply->write, reply->data, reply->size, on_sent);
     if (err < 0) peers_fail(err);
+    if (reply->size >= FLUSHED_BYTES) (void)eddy_stream_flush(stream); /* `on_sent` hears of it */
 }
 
 /* Without a request: what cannot be written at once is an error here. */

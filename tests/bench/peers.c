@@ -59,6 +59,12 @@ static bool set_count(void *to, const char *value) {
     return command_line_number(value, 1, 1000000000, &((struct options *)to)->count);
 }
 
+static bool set_markdown(void *to, const char *value) {
+    (void)value;
+    ((struct options *)to)->bench.tell = peers_tell_markdown;
+    return true;
+}
+
 static const struct option_rule rules[] = {
     {"workload", "NAME", "a workload of \"eddy-peers --help\"", set_workload,
      "run this workload; may be given several times (default: all" COMMAND_LINE_INDENT
@@ -79,6 +85,12 @@ static const struct option_rule rules[] = {
      "count system calls from outside as well, in a round of its own"},
     {"json", NULL, "", bench_set_json, "print JSON"},
     {"csv", NULL, "", bench_set_csv, "print comma-separated values"},
+    {"markdown", NULL, "", set_markdown, "print tables as those of the guide"},
+    {"seed", "N", "a number from 0 to 4294967295", bench_set_seed,
+     "shuffle the order within each round by it (default 0)"},
+    {"report", "DIR", "a directory that is empty or not there", bench_set_report,
+     "keep all samples in DIR, with what the machine is, a script to" COMMAND_LINE_INDENT
+     "measure again, and a page with charts"},
     {"count", "OPERATIONS", "a number from 1 to 1000000000", set_count,
      "do so many of one workload with one subject, and measure" COMMAND_LINE_INDENT
      "nothing: for \"valgrind --tool=callgrind --collect-atstart=no\"" COMMAND_LINE_INDENT
@@ -207,14 +219,17 @@ static int count(struct bench_case *cases, size_t found, unsigned operations) {
     _exit(sample.error != 0); /* as after a sample: nobody gives back what a workload took */
 }
 
-static int run(const struct options *options) {
+static int run(struct options *options) {
     static struct bench_case cases[CASES_MAX];
     char text[64];
     size_t found = make_cases(cases, options);
     tell_left_out();
     int err = options->is_pinned ? pin(options->core) : 0;
     if (err == 0 && options->count > 0) return count(cases, found, options->count);
-    if (err == 0 && options->bench.format == BENCH_TABLE) tell_libraries();
+    if (err == 0 && options->bench.format == BENCH_TABLE) {
+        tell_libraries();
+        options->bench.conclude = peers_conclude;
+    }
     if (err == 0) return bench_execute(&options->bench, cases, found);
     fprintf(stderr, "eddy-peers: %s\n", eddy_strerror(err, text, sizeof text));
     return 1;
@@ -222,7 +237,11 @@ static int run(const struct options *options) {
 
 int main(int argc, char **argv) {
     struct options options = {
-        .bench = {.command = "eddy-peers", .rounds = 7, .sample_ms = 300},
+        .bench = {.command = "eddy-peers",
+                  .rounds = 7,
+                  .sample_ms = 300,
+                  .argc = argc - 1,
+                  .argv = argv + 1},
     };
     char error[256];
     if (command_line_parse(&line, &options, argc - 1, argv + 1, error, sizeof error) < 0) {

@@ -142,6 +142,14 @@ bool peers_is_counting(void);
 
 const struct peer *peers_of(const struct bench_case *it);
 
+/* --- What comes out (verdict.c) --- */
+
+struct bench_samples;
+/* Where eddy is behind those that do the same in the same way, with intervals. */
+void peers_conclude(FILE *out, const struct bench_samples *samples);
+/* The tables of docs/11-benchmarks.md. */
+void peers_tell_markdown(FILE *out, const struct bench_result *results, size_t count);
+
 /* --- Workloads; numbers[0] is the size --- */
 
 enum { PEERS_SIZES = 5 };

@@ -174,6 +174,7 @@ static int tell_all(const struct bench_options *options, const struct bench_samp
         bench_tell(stdout, options->format, options->seed, results, count);
     else if (status == 0)
         options->tell(stdout, results, count);
+    if (status == 0 && options->conclude != NULL) options->conclude(stdout, samples);
     if (status == 0 && options->plot != NULL) status = plot(options->plot, results, count);
     free(results);
     if (bench_interrupted() == 0) return status;

@@ -6,6 +6,7 @@
 #include "command_line.h"
 #include "network.h"
 #include "rates.h"
+#include "samples.h"
 
 /* A command's own options begin with these, so that the setters work on them as well. */
 struct bench_options {
@@ -21,6 +22,8 @@ struct bench_options {
     struct bench_network network;
     /* Tells people what came out; NULL: bench_tell does. */
     void (*tell)(FILE *out, const struct bench_result *results, size_t count);
+    /* What else there is to say of all samples, behind the table; NULL: nothing. */
+    void (*conclude)(FILE *out, const struct bench_samples *samples);
     bool help;
 };
 

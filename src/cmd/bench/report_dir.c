@@ -101,12 +101,13 @@ static void put_arguments(FILE *out, const struct report_of *of) {
 static int write_rerun(const struct report_dir *report, const struct report_of *of) {
     FILE *out = open_file(report, "rerun.sh", 0777);
     if (out == NULL) return fails(report, "rerun.sh", -errno);
+    int program = (int)strcspn(of->command, " "); /* what follows is the command's own name */
     fprintf(out,
             "#!/bin/sh\n"
             "# rerun.sh [DIR]: measures the same in the same order, and writes a report to DIR.\n"
-            "# EDDY is the program (default: eddy). It was version %s.\n"
-            "exec \"${EDDY:-eddy}\" %s",
-            eddy_version(), of->command + strlen("eddy "));
+            "# EDDY is the program (default: %.*s). It was version %s.\n"
+            "exec \"${EDDY:-%.*s}\"%s",
+            program, of->command, eddy_version(), program, of->command, of->command + program);
     put_arguments(out, of);
     fprintf(out, " --seed %llu --report \"${1:-again}\"\n", (unsigned long long)of->seed);
     return close_file(report, "rerun.sh", out, 0);

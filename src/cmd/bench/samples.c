@@ -155,13 +155,18 @@ size_t bench_samples_values(const struct bench_samples *samples, size_t row,
     return count;
 }
 
-size_t bench_samples_ratios(const struct bench_samples *samples, size_t row,
-                            enum bench_metric metric, double *ratios) {
-    double rounds[ROUNDS], first[ROUNDS];
+size_t bench_samples_ratios_to(const struct bench_samples *samples, size_t row, size_t other,
+                               enum bench_metric metric, double *ratios) {
+    double rounds[ROUNDS], others[ROUNDS];
     size_t count = 0;
     by_round(samples, row, metric, rounds);
-    by_round(samples, samples->rows[row].first, metric, first);
+    by_round(samples, other, metric, others);
     for (size_t i = 1; i < ROUNDS; i++)
-        if (rounds[i] >= 0 && first[i] > 0) ratios[count++] = rounds[i] / first[i];
+        if (rounds[i] >= 0 && others[i] > 0) ratios[count++] = rounds[i] / others[i];
     return count;
+}
+
+size_t bench_samples_ratios(const struct bench_samples *samples, size_t row,
+                            enum bench_metric metric, double *ratios) {
+    return bench_samples_ratios_to(samples, row, samples->rows[row].first, metric, ratios);
 }

@@ -89,5 +89,8 @@ double bench_quantile(const eddy_histogram *latency, double share);
 /* The ratios of a row to the first of its group, each in the same round. */
 size_t bench_samples_ratios(const struct bench_samples *samples, size_t row,
                             enum bench_metric metric, double *ratios);
+/* The same to any other row. */
+size_t bench_samples_ratios_to(const struct bench_samples *samples, size_t row, size_t other,
+                               enum bench_metric metric, double *ratios);
 
 #endif
