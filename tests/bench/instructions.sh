@@ -4,7 +4,8 @@
 # machine, busy or not, with the same compiler and C library. Fails where one is more than 3 % above
 # its figure, and tells where one is as far below, so that the figure can be lowered. --update writes
 # the file anew. --peers prints a table of what a turn takes in each loop that EDDY-PEERS has, for
-# docs/11-benchmarks.md, and compares nothing. Ends with 77 without valgrind.
+# docs/11-benchmarks.md, with what eddy takes beyond the loop by hand, of which 200 are the most that it
+# should; it compares nothing else. Ends with 77 without valgrind.
 set -euo pipefail
 update= peers=
 [ "${1:-}" = --update ] && update=yes && shift
@@ -36,7 +37,8 @@ turns='turn-io turn-far turn-tick turn-post'
 
 # One row for each loop; the others of eddy-peers' subjects are the same loops, used otherwise.
 tell_peers() {
-    local subject workload row subjects
+    local subject workload row subjects value
+    declare -A taken
     subjects=$("$program" --help | sed -n '/^subjects:/{n;p;}')
     echo "| instructions per turn | ${turns// / | } |"
     echo '|---|---|---|---|---|'
@@ -44,10 +46,18 @@ tell_peers() {
         [[ " $subjects " == *" $subject "* ]] || continue
         row="| $subject |"
         for workload in $turns; do
-            row+=" $(measure "$subject" "$workload" 1 5000) |" || return 1
+            value=$(measure "$subject" "$workload" 1 5000) || return 1
+            taken[$subject-$workload]=$value
+            row+=" $value |"
         done
         echo "$row"
     done
+    row='| eddy beyond epoll |'
+    for workload in $turns; do
+        row+=$(awk -v eddy="${taken[eddy-$workload]}" -v epoll="${taken[epoll-$workload]}" \
+            'BEGIN {printf " %.1f%s |", eddy - epoll, (eddy - epoll > 200) ? " (more than 200)" : ""}')
+    done
+    echo "$row"
 }
 
 # The first word of a line in instructions.txt stands for what is measured so.

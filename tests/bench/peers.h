@@ -51,7 +51,7 @@ struct peer {
     void (*timers_stop)(unsigned count);
     /* Restarts them with this delay, the same in each call. */
     int (*timers_push)(int64_t delay_ns, const unsigned *which, unsigned count);
-    /* Stops one, or starts it so that the next turn calls it. */
+    /* Stops one, or starts it so that the next turn calls it. NULL: not while the turn lasts. */
     int (*timer_change)(unsigned which, bool is_due);
 
     /* A timer that repeats after `period_ns` each; 0: so that every turn fires it, and none waits.
@@ -87,6 +87,9 @@ struct peer {
     /* Differs from the same library's first peer only in how connections are served, and is left
      * out of all else. */
     bool is_server;
+    /* A timer that starts or stops is only noted; the turn does it. What measures no turn leaves
+     * it out. */
+    bool defers_timers;
     /* What is watched has to be read until nothing is left: it tells of it when it comes. */
     bool tells_once;
 };
@@ -105,6 +108,7 @@ extern const struct peer peer_libev;
 extern const struct peer peer_libuv, peer_libuv_try, peer_libuv_poll, peer_libuv_uring;
 extern const struct peer peer_libevent, peer_libevent_changelist, peer_bufferevent;
 extern const struct peer peer_usockets;
+extern const struct peer peer_libxev;
 
 /* --- What peers call --- */
 

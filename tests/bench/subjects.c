@@ -41,5 +41,8 @@ const struct peer *const peers_all[] = {
 #ifdef PEERS_USOCKETS
     &peer_usockets,
 #endif
+#ifdef PEERS_LIBXEV
+    &peer_libxev,
+#endif
     NULL,
 };

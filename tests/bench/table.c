@@ -20,6 +20,14 @@ static bool has_timers(const struct peer *it) {
     return it->timers_make != NULL;
 }
 
+static bool has_timers_at_once(const struct peer *it) {
+    return has_timers(it) && !it->defers_timers;
+}
+
+static bool can_mix_timers(const struct peer *it) {
+    return has_timers(it) && it->timer_change != NULL;
+}
+
 static bool can_be_behind(const struct peer *it) {
     return it->wake_send != NULL && it->turn != NULL;
 }
@@ -200,7 +208,7 @@ const struct peers_workload peers_workloads[] = {
      "start",
      "%u timers",
      peers_timer_start_run,
-     has_timers,
+     has_timers_at_once,
      {1000000},
      false,
      false},
@@ -209,7 +217,7 @@ const struct peers_workload peers_workloads[] = {
      "stop",
      "%u timers",
      peers_timer_stop_run,
-     has_timers,
+     has_timers_at_once,
      {1000000},
      false,
      false},
@@ -247,7 +255,7 @@ const struct peers_workload peers_workloads[] = {
      "timer",
      "%u timers",
      peers_timer_mix_run,
-     has_timers,
+     can_mix_timers,
      {1000, 100000},
      false,
      false},
