@@ -13,10 +13,14 @@
 
 /* Those that do the same thing in the same way: watchers, streams that write by request, and those
  * that write at once. Libraries whose watchers have no name of their own go by their plain one. */
+enum { OTHERS_MAX = 10 };
+
 static const struct {
-    const char *subject, *others[8];
+    const char *subject, *others[OTHERS_MAX];
 } compared[] = {
-    {"eddy", {"epoll", "ae", "libev", "libuv-poll", "libevent", "libxev", "pipe", "pread"}},
+    {"eddy",
+     {"epoll", "ae", "libev", "libuv-poll", "libevent", "libxev", "pipe", "pread", "calls",
+      "wheel"}},
     {"eddy-stream", {"epoll", "libuv", "bufferevent"}},
     {"eddy-try", {"epoll", "libuv-try", "usockets"}},
 };
@@ -43,7 +47,7 @@ static long find(const struct bench_samples *samples, size_t first, const char *
     return -1;
 }
 
-/* libuv's own name is that of its watchers where it has no other way. */
+/* libuv's own name is that of its watchers where nobody has another way. */
 static long find_other(const struct bench_samples *samples, size_t first, const char *name) {
     long row = find(samples, first, name);
     return row < 0 && strcmp(name, "libuv-poll") == 0 && find(samples, first, "eddy-stream") < 0
@@ -106,7 +110,7 @@ static void conclude_group(struct tally *tally, size_t first) {
     for (size_t k = 0; k < sizeof compared / sizeof compared[0]; k++) {
         long row = find(tally->samples, first, compared[k].subject);
         tally->has_line = false;
-        for (size_t i = 0; row >= 0 && i < 8 && compared[k].others[i] != NULL; i++) {
+        for (size_t i = 0; row >= 0 && i < OTHERS_MAX && compared[k].others[i] != NULL; i++) {
             long other = find_other(tally->samples, first, compared[k].others[i]);
             if (other >= 0) compare(tally, (size_t)row, (size_t)other);
         }
