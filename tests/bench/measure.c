@@ -18,6 +18,7 @@ void (*peers_woken)(unsigned side);
 void (*peers_done)(unsigned i, int64_t result);
 unsigned long peers_fired;
 size_t peers_reply_bytes = PEERS_MESSAGE_BYTES;
+struct peers_block *peers_blocks;
 
 static struct {
     uint64_t wanted; /* operations; 0: time is measured */

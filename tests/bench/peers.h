@@ -9,6 +9,8 @@
 
 #include "bench.h"
 
+#include <stdlib.h>
+
 enum { PEERS_SIDES = 2 };
 
 /* Functions that return an int give 0, or a negative errno. */
@@ -124,8 +126,23 @@ extern unsigned long peers_fired;
 void peers_echoed(size_t bytes);
 /* Memory for what waits to be sent, of one size in a process. What is given back is kept for the
  * next one. NULL: there is none left. */
-void *peers_block_take(size_t bytes);
-void peers_block_give(void *block);
+struct peers_block {
+    struct peers_block *next;
+};
+extern struct peers_block *peers_blocks;
+
+static inline void *peers_block_take(size_t bytes) {
+    struct peers_block *block = peers_blocks;
+    if (block == NULL) return malloc(bytes);
+    peers_blocks = block->next;
+    return block;
+}
+
+static inline void peers_block_give(void *block) {
+    struct peers_block *it = block;
+    it->next = peers_blocks;
+    peers_blocks = it;
+}
 void peers_visited(void);
 void peers_exited(unsigned i, int status); /* -1: by a signal */
 void peers_written(unsigned i);
