@@ -13,7 +13,8 @@
 
 /* POSIX lets a system refuse to wait for more than 31 days (the BSDs did), and milliseconds in an
  * int end after 24.8. A longer wait ends after 24 days with nothing, and the loop waits again. */
-#define BACKEND_TIMEOUT_MAX_NS (INT64_C(24) * 24 * 60 * 60 * 1000000000)
+enum { BACKEND_TIMEOUT_MAX_MS = 24 * 24 * 60 * 60 * 1000 };
+#define BACKEND_TIMEOUT_MAX_NS (BACKEND_TIMEOUT_MAX_MS * INT64_C(1000000))
 
 /* `timeout_ns` is not negative. */
 static inline struct timespec backend_timespec(int64_t timeout_ns) {
@@ -28,8 +29,8 @@ static inline struct timespec backend_timespec(int64_t timeout_ns) {
  * nothing. Without end stays without end. */
 static inline int backend_timeout_ms(int64_t timeout_ns) {
     if (timeout_ns < 0) return -1;
-    if (timeout_ns > BACKEND_TIMEOUT_MAX_NS) timeout_ns = BACKEND_TIMEOUT_MAX_NS;
-    return (int)((timeout_ns + 999999) / 1000000);
+    uint64_t timeout_ms = ((uint64_t)timeout_ns + 999999) / 1000000;
+    return timeout_ms < BACKEND_TIMEOUT_MAX_MS ? (int)timeout_ms : BACKEND_TIMEOUT_MAX_MS;
 }
 
 /* What epoll refuses by itself and the other mechanisms call ready for ever, or worse: FreeBSD's

@@ -128,12 +128,14 @@ static inline void epoll_translate(struct eddy_record *records, int count) {
     const char *at = (const char *)records + (size_t)count * sizeof(struct epoll_event);
     struct eddy_record *record = records + count;
     do {
-        struct epoll_event event;
-        at -= sizeof event;
-        memcpy(&event, at, sizeof event);
+        uint32_t mask;
+        eddy_token token;
+        at -= sizeof(struct epoll_event);
+        memcpy(&mask, at + offsetof(struct epoll_event, events), sizeof mask);
+        memcpy(&token, at + offsetof(struct epoll_event, data), sizeof token);
         record--;
-        record->token = event.data.u64;
-        record->events = event.events == EPOLLIN ? EDDY_READ : epoll_events(event.events);
+        record->token = token;
+        record->events = !IS_SMALL && mask == EPOLLIN ? EDDY_READ : epoll_events(mask);
         record->error = 0;
     } while (record != records);
 }
@@ -143,7 +145,7 @@ static int epoll_wait_records(void *state, struct eddy_record *records, int capa
                               int64_t timeout_ns) {
     struct epoll_state *it = state;
     struct epoll_event *events = (void *)records;
-    int count = timeout_ns > 0
+    int count = IS_SMALL || timeout_ns > 0
                     ? epoll_ask_timed(it, events, capacity, timeout_ns)
                     : epoll_wait(it->epoll_fd, events, capacity, (int)timeout_ns); /* 0 or -1 */
     if (count > 0)

@@ -29,7 +29,7 @@ checks() { # compiler flag…
     $compiler -std=c11 "$@" -Werror -fsyntax-only eddy.c || fail "$compiler $*"
 }
 for choice in '' -DEDDY_NO_HTTP -DEDDY_NO_PROC -DEDDY_NO_NET -DEDDY_NO_POOL '-DEDDY_NO_NET -DEDDY_NO_POOL' \
-    -DEDDY_NO_EPOLL '-DEDDY_NO_EPOLL -DEDDY_NO_SELECT' '-DEDDY_NO_POLL -DEDDY_NO_SELECT' -DEDDY_CHECKS; do
+    '-DEDDY_TINY -DEDDY_NO_POOL' -DEDDY_NO_QUEUES '-DEDDY_TINY -DEDDY_NO_QUEUES' -DEDDY_NO_EPOLL '-DEDDY_NO_EPOLL -DEDDY_NO_SELECT' '-DEDDY_NO_POLL -DEDDY_NO_SELECT' -DEDDY_CHECKS; do
     # shellcheck disable=SC2086 # several words
     checks "$quick" "$@" -Wno-unknown-warning-option -DEDDY_API=static $choice
 done

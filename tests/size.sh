@@ -36,7 +36,7 @@ fi
 
 flags=(-std=c11 -Os -ffunction-sections -fdata-sections -fno-math-errno -D_GNU_SOURCE
     -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I"$root/include" -I"$root/platform" -I"$build/platform")
-tiny=(-DEDDY_TINY -DEDDY_NO_SPLIT -DEDDY_ONE_BACKEND=eddy_backend_epoll -fno-asynchronous-unwind-tables)
+tiny=(-DEDDY_TINY -DEDDY_NO_SPLIT -DEDDY_NO_LOSSES -DEDDY_ONE_BACKEND=eddy_backend_epoll -fno-asynchronous-unwind-tables)
 
 # The library of a profile, as the meson.build files have it. The backend is epoll.
 printf '%s\n' '#include "backend.h"' \

@@ -22,7 +22,7 @@ LOOP = 'src/core/loop.c'
 LINES = {
     'turn': (LOOP, 'eddy__observe_turn(loop);', 'turn .*', None),
     'flush': (LOOP, 'eddy__observe_phase(loop, 1);', 'phase flush .*', None),
-    'wait': (LOOP, 'count = loop_backend(loop)->wait(loop->backend_state, loop->records, /* phase 2 */',
+    'wait': (LOOP, 'count = loop_ask_backend(loop, is_waiting ? timeout_ns : 0); /* phase 2 */',
         '(phase wait|wait|waited) .*', r'epoll_p?wait2?\(.*'),
     'timers': (LOOP, 'eddy__observe_phase(loop, 4);', 'phase timers .*', None),
     'ready': (LOOP, 'eddy__observe_phase(loop, 5);\n        ready_run(loop, count);\n', 'phase ready .*', None),

@@ -39,6 +39,9 @@ CONDITIONS = {
     "platform/ring.h": "defined(HAVE_IO_URING)",
     "platform/backtrace.c": "!defined(EDDY_NO_POOL)",
     "platform/thread.c": "!defined(EDDY_NO_POOL)",
+    **{f"src/core/{name}.c": "!defined(EDDY_NO_QUEUES)" for name in (
+        "closing", "defer", "hook", "inbox", "label", "part", "signal", "verify", "wake", "wakeup", "walk")},
+    "src/core/unqueued.c": "defined(EDDY_NO_QUEUES)",
     "src/core/timer.c": "!defined(EDDY_SMALL)",
     "src/core/timer_small.c": "defined(EDDY_SMALL)",
     "src/core/wheel.c": "!defined(EDDY_SMALL)",
@@ -80,6 +83,8 @@ SOURCE_HEAD = """\
  *   EDDY_NO_PROC         without children and terminals
  *   EDDY_NO_NET          without streams, and so without these two
  *   EDDY_NO_POOL         without threads: pool, work and files, standard streams, watchdogs, HTTP
+ *   EDDY_NO_QUEUES       timers and watchers of descriptors alone: without hooks, deferred calls, posts,
+ *                        wakes, signals, labels and walks, and so without all of these and traces
  *   EDDY_NO_TRACE        without traces, statistics and watchdogs
  *   EDDY_NO_NAMES, EDDY_SMALL   without texts of what must hold, and what is there for speed alone
  *   EDDY_TINY            all these four, and the best backend alone
@@ -116,20 +121,27 @@ SOURCE_HEAD = """\
 #define _TIME_BITS 64
 #endif
 
+/* With the value that -D gives, so that one may stand on the command line as well. */
 #ifdef EDDY_TINY
-#define EDDY_NO_POOL
-#define EDDY_NO_TRACE
-#define EDDY_SMALL
+#define EDDY_NO_POOL 1
+#define EDDY_NO_TRACE 1
+#define EDDY_SMALL 1
 #endif
-#ifdef EDDY_PLATFORM_ONLY
-#define EDDY_NO_NET
+#ifdef EDDY_NO_QUEUES
+#ifdef EDDY_CHECKS
+#error "EDDY_CHECKS finds handles by a walk of the loop, which EDDY_NO_QUEUES leaves out"
+#endif
+#define EDDY_NO_POOL 1
+#define EDDY_NO_TRACE 1
+#endif
+#if defined(EDDY_NO_QUEUES) || defined(EDDY_PLATFORM_ONLY)
+#define EDDY_NO_NET 1
 #endif
 #ifdef EDDY_NO_NET
-#define EDDY_NO_PROC
-#define EDDY_NO_HTTP
+#define EDDY_NO_PROC 1
 #endif
-#if defined(EDDY_NO_POOL) && !defined(EDDY_NO_HTTP)
-#define EDDY_NO_HTTP
+#if defined(EDDY_NO_NET) || defined(EDDY_NO_POOL)
+#define EDDY_NO_HTTP 1
 #endif
 #if defined(EDDY_OWN_PLATFORM) && !defined(EDDY_OWN_BACKENDS)
 #define EDDY_OWN_BACKENDS

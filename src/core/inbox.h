@@ -7,6 +7,8 @@
 
 #include "../../platform/compiler.h"
 
+#include "profile.h"
+
 #include <stdatomic.h>
 
 /* Posts in the order of arrival, taken out of the list and not run yet. */
@@ -32,6 +34,7 @@ enum { INBOX_BUSY_TURNS = 32 };
  * handed over by it. The marker may be there still, or again for somebody who looks at an old head:
  * a push that has found it wakes. */
 static inline bool inbox_set_waiting(struct inbox *inbox) {
+    if (!HAS_QUEUES) return true;
     eddy_post *head = NULL;
     if (!IS_SMALL) head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     return (head == NULL &&
@@ -43,6 +46,7 @@ static inline bool inbox_set_waiting(struct inbox *inbox) {
 /* The loop looks by itself again, and if posts come, a push need not wake it. One that was first
  * stays: it has woken the loop. */
 static inline void inbox_set_awake(struct inbox *inbox) {
+    if (!HAS_QUEUES) return;
     if (!IS_SMALL && inbox->busy == 0) return;
     if (!IS_SMALL) inbox->busy--;
     eddy_post *head = &inbox->waiting;
@@ -57,13 +61,14 @@ static inline bool inbox_is_waiting(const struct inbox *inbox) {
 
 /* Something that nobody has taken yet. Relaxed: only a look. */
 static inline bool inbox_has_arrived(const struct inbox *inbox) {
+    if (!HAS_QUEUES) return false;
     const eddy_post *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
     return head != NULL && head != &inbox->waiting;
 }
 
 /* The same, asked by a loop that is awake. */
 static inline bool inbox_has_more(const struct inbox *inbox) {
-    if (!IS_SMALL) return inbox_has_arrived(inbox);
+    if (!IS_SMALL || !HAS_QUEUES) return inbox_has_arrived(inbox);
     return atomic_load_explicit(&inbox->head, memory_order_relaxed) != NULL;
 }
 

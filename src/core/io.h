@@ -37,9 +37,9 @@ struct io_table {
     unsigned slots_count;
     unsigned changes_count;
     unsigned lost_count; /* of `changes`, the first ones: the backend refused them */
-    int rebuild_error;   /* of a rebuild that has failed, and is due again */
-    bool rebuild_due; /* the backend tells of a leaked registration, or could not be opened anew */
-    eddy_io *next;    /* the next watcher to be told of the slot at hand; stop moves it on */
+    bool rebuild_due;  /* the backend tells of a leaked registration, or could not be opened anew */
+    int rebuild_error; /* of a rebuild that has failed, and is due again */
+    eddy_io *next;     /* the next watcher to be told of the slot at hand; stop moves it on */
 };
 
 void eddy__io_flush(eddy_loop *loop);  /* phase 1 */

@@ -106,12 +106,12 @@ static void life_init(eddy_loop *loop, const eddy_loop_config *config, eddy_allo
     loop->metrics.allocations = 1;
     loop->allocator = allocator;
     loop->config = *config;
-    loop->backend = backend;
+    loop_set_backend(loop, backend);
     loop->full_count = config->waits_per_turn > 1 ? (int)config->events_per_turn : INT_MAX;
     loop->now_ns = eddy_os_clock_ns();
     if (backend->capabilities & BACKEND_CAN_SPLIT) loop->due = DUE_SPLIT;
     loop->turn = 1; /* a watcher's `born` is 0 before it is started */
-    for (size_t i = 0; i < sizeof life_lists / sizeof *life_lists; i++)
+    for (size_t i = 0; HAS_QUEUES && i < sizeof life_lists / sizeof *life_lists; i++)
         link_init((eddy_link *)(void *)((char *)loop + life_lists[i]));
     if (HAS_TRACE) {
         atomic_init(&loop->trace, NULL);
@@ -149,7 +149,7 @@ static int life_join_pool(eddy_loop *loop, eddy_pool *pool) {
 
 /* Where nothing of the program sends from elsewhere, there is neither pipe nor watcher of it. */
 static int life_open_inbox(eddy_loop *loop) {
-    if (!IS_LINKED(eddy__wakeup_open)) return 0;
+    if (!HAS_QUEUES || !IS_LINKED(eddy__wakeup_open)) return 0;
     eddy__inbox_open(loop);
     loop->was_marked = true;
     loop->own_handles = 1; /* the wake-up's watcher */
@@ -157,7 +157,7 @@ static int life_open_inbox(eddy_loop *loop) {
 }
 
 static void life_close_inbox(eddy_loop *loop) {
-    if (IS_LINKED(eddy__wakeup_close)) eddy__wakeup_close(loop);
+    if (HAS_QUEUES && IS_LINKED(eddy__wakeup_close)) eddy__wakeup_close(loop);
 }
 
 /* What there is without inbox and parts. */
@@ -275,7 +275,7 @@ int eddy_loop_close(eddy_loop *loop) {
     if (loop_is_parents(loop) && loop->wakeup.error == 0) return -ECHILD;
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
     if (loop->handles > loop->own_handles || loop->observers != NULL) return -EBUSY;
-    int err = loop->parts != NULL ? eddy__part_close(loop) : 0;
+    int err = HAS_QUEUES && loop->parts != NULL ? eddy__part_close(loop) : 0;
     if (err < 0) return err;
     if (HAS_TRACE) eddy__observe_close(loop);
     life_close_inbox(loop);

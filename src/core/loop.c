@@ -70,6 +70,16 @@ static inline bool loop_skips_wait(eddy_loop *loop) {
     return true;
 }
 
+static inline int loop_ask_backend(eddy_loop *loop, int64_t timeout_ns) {
+    int count = loop_backend(loop)->wait(loop->backend_state, loop->records,
+                                         (int)loop->config.events_per_turn, timeout_ns);
+    if (count > 0)
+        loop->metrics.events += (unsigned)count;
+    else if (count == 0)
+        loop->metrics.waits_empty++;
+    return count;
+}
+
 /* `observed` is known at each call but one: the plain turn asks nothing. */
 static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) {
     int count = 0;
@@ -79,15 +89,9 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
         loop->waits_skipped = 0;
         if (observed) eddy__observe_wait(loop, is_waiting ? timeout_ns : 0);
         loop_set_asleep(loop, is_waiting);
-        count = loop_backend(loop)->wait(loop->backend_state, loop->records, /* phase 2 */
-                                         (int)loop->config.events_per_turn,
-                                         is_waiting ? timeout_ns : 0);
+        count = loop_ask_backend(loop, is_waiting ? timeout_ns : 0); /* phase 2 */
         loop_set_asleep(loop, false);
         if (is_waiting) inbox_set_awake(&loop->inbox);
-        if (count > 0)
-            loop->metrics.events += (unsigned)count;
-        else if (count == 0)
-            loop->metrics.waits_empty++;
     }
     loop->now_ns = eddy_os_clock_ns(); /* phase 3 */
     if (observed) eddy__observe_waited(loop, count, loop->now_ns);
@@ -97,9 +101,9 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
 /* --- After the wait --- */
 
 APART static void loop_run_late_phases(eddy_loop *loop) {
-    if (IS_LINKED(eddy__inbox_run)) eddy__inbox_run(loop); /* phase 6 */
-    if (loop->due & DUE_DEFERRED) eddy__defer_run(loop);   /* phase 7 */
-    if (loop->due & DUE_CLOSING) eddy__closing_run(loop);  /* phase 8 */
+    if (HAS_QUEUES && IS_LINKED(eddy__inbox_run)) eddy__inbox_run(loop); /* phase 6 */
+    if (loop->due & DUE_DEFERRED) eddy__defer_run(loop);                 /* phase 7 */
+    if (loop->due & DUE_CLOSING) eddy__closing_run(loop);                /* phase 8 */
 }
 
 /* Each phase that has something to do is told of. */
@@ -129,17 +133,10 @@ RARE static void loop_wait_again(eddy_loop *loop) {
         if (loop->io.rebuild_due) return;
         if (loop->due & DUE_OBSERVED) eddy__observe_wait(loop, 0);
         loop->waits_again++;
-        count = loop_backend(loop)->wait(loop->backend_state, loop->records, capacity, 0);
-        if (count < 0) {
-            if (loop->due & DUE_OBSERVED) eddy__observe_waited(loop, count, eddy_os_clock_ns());
-            return;
-        }
-        loop->metrics.events += (unsigned)count;
-        loop->metrics.waits_empty += count == 0;
-        if (loop->due & DUE_OBSERVED) {
-            eddy__observe_waited(loop, count, eddy_os_clock_ns());
-            eddy__observe_phase(loop, 5);
-        }
+        count = loop_ask_backend(loop, 0);
+        if (loop->due & DUE_OBSERVED) eddy__observe_waited(loop, count, eddy_os_clock_ns());
+        if (count < 0) return;
+        if (loop->due & DUE_OBSERVED) eddy__observe_phase(loop, 5);
         ready_run(loop, count);
     }
 }

@@ -22,17 +22,17 @@
  * queued and cleared where the queue becomes empty, so that a turn which has nothing of it to do
  * finds out by one look. */
 enum {
-    DUE_PREPARE = 1 << 0,   /* there are prepare hooks */
-    DUE_FLUSH = 1 << 1,     /* changes of interest, or all of it anew */
-    DUE_PARTS = 1 << 2,     /* a part wants its before_wait */
-    DUE_IDLE = 1 << 3,      /* there are idle hooks */
-    DUE_CHECK = 1 << 4,     /* there are check hooks */
-    DUE_LOST = 1 << 5,      /* descriptors that the last flush could not bring to the backend */
-    DUE_INBOX = 1 << 6,     /* posts taken out of the inbox, or completed at once */
-    DUE_WAKEUP = 1 << 7,    /* the wake-up was told in this turn */
-    DUE_DEFERRED = 1 << 8,  /* calls of phase 7 */
-    DUE_CLOSING = 1 << 9,   /* calls of phase 8 */
-    DUE_IDLE_NOW = 1 << 10, /* this turn waits for nothing because idle hooks are to run */
+    DUE_PREPARE = HAS_QUEUES << 0, /* there are prepare hooks */
+    DUE_FLUSH = 1 << 1,            /* changes of interest, or all of it anew */
+    DUE_PARTS = HAS_QUEUES << 2,   /* a part wants its before_wait */
+    DUE_IDLE = HAS_QUEUES << 3,    /* there are idle hooks */
+    DUE_CHECK = HAS_QUEUES << 4,   /* there are check hooks */
+    DUE_LOST = 1 << 5, /* descriptors that the last flush could not bring to the backend */
+    DUE_INBOX = HAS_QUEUES << 6,     /* posts taken out of the inbox, or completed at once */
+    DUE_WAKEUP = HAS_QUEUES << 7,    /* the wake-up was told in this turn */
+    DUE_DEFERRED = HAS_QUEUES << 8,  /* calls of phase 7 */
+    DUE_CLOSING = HAS_QUEUES << 9,   /* calls of phase 8 */
+    DUE_IDLE_NOW = HAS_QUEUES << 10, /* this turn waits for nothing because idle hooks are to run */
     DUE_SPLIT = HAS_SPLIT << 11, /* the backend gives READ and WRITE in two records: always there */
     DUE_STOP = 1 << 12,          /* the run under way, or the next one, is to end */
     DUE_OBSERVED = HAS_TRACE << 13, /* somebody looks at what the loop does: observe.h */
@@ -63,24 +63,24 @@ struct observed_call {
 };
 
 struct eddy_loop {
-    /* The turn: loop.c */
-    unsigned due;         /* DUE_… */
-    unsigned active;      /* referenced active handles, and requests in flight */
-    unsigned handles;     /* active handles, referenced or not */
-    unsigned own_handles; /* of those, what the loop and its parts have for themselves */
-    int record_count;     /* told by a wait, and not dispatched yet */
-    int full_count;       /* records of a wait that another one follows at once */
+    /* The turn: loop.c. What is used most is within 128 bytes, which short addresses reach. */
+    unsigned due;           /* DUE_… */
+    unsigned active;        /* referenced active handles, and requests in flight */
+    unsigned handles;       /* active handles, referenced or not */
+    unsigned own_handles;   /* of those, what the loop and its parts have for themselves */
+    bool running;           /* inside a call that runs callbacks */
+    bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
+    bool was_stopped;       /* the last run or dispatch was told to end */
+    bool is_quick;          /* running, and nobody looks: not told with IS_SMALL */
+    int record_count;       /* told by a wait, and not dispatched yet */
+    int full_count;         /* records of a wait that another one follows at once */
+    unsigned waits_skipped; /* in a row */
     int64_t now_ns;
     uint64_t turn;
-    const struct eddy_backend *backend;
+#ifndef EDDY_ONE_BACKEND
+    const struct eddy_backend *backend; /* loop_backend() */
+#endif
     void *backend_state;
-    bool running;             /* inside a call that runs callbacks */
-    bool was_marked;          /* the waiting marker was in the inbox when the last run returned */
-    bool was_stopped;         /* the last run or dispatch was told to end */
-    EDDY_ATOMIC(bool) asleep; /* in the backend's wait: for a child that is forked meanwhile */
-    unsigned waits_skipped;   /* in a row */
-    uint64_t turns_without_wait; /* since the loop was opened */
-    uint64_t waits_again;        /* the same: waits beside the first of a turn */
 
     struct io_table io;
     struct timer_queue timers;
@@ -90,12 +90,12 @@ struct eddy_loop {
     struct hook_table hooks;
     eddy_link wakes, signals; /* those that are started */
     struct part *parts;
-    struct part *hot_part; /* of part_kind.is_hot */
-    const void *thread;    /* that runs it, for check.h: else NULL */
-    bool walking;          /* inside eddy_loop_walk */
+    struct part *hot_part;    /* of part_kind.is_hot */
+    const void *thread;       /* that runs it, for check.h: else NULL */
+    bool walking;             /* inside eddy_loop_walk */
+    EDDY_ATOMIC(bool) asleep; /* in the backend's wait: for a child that is forked meanwhile */
 
     /* observe.c */
-    bool is_quick; /* running, and nobody looks: not told with IS_SMALL */
     uint8_t phase; /* while it is observed */
     unsigned call_depth;
     struct observed_call calls[LOOP_CALLS_MAX]; /* those that run, the outermost one first */
@@ -103,6 +103,8 @@ struct eddy_loop {
     EDDY_ATOMIC(unsigned) trace_senders; /* threads that are just writing a record */
 
     /* life.c */
+    uint64_t turns_without_wait; /* since the loop was opened */
+    uint64_t waits_again;        /* the same: waits beside the first of a turn */
     eddy_metrics metrics;
     eddy_loop_config config;
     eddy_allocator allocator;
@@ -118,14 +120,22 @@ struct eddy_loop {
 void *eddy__resize(eddy_loop *loop, void *memory, size_t old_bytes, size_t new_bytes);
 
 /* In a build with one backend its functions are called without asking which it is. */
-static inline const struct eddy_backend *loop_backend(const eddy_loop *loop) {
 #ifdef EDDY_ONE_BACKEND
+static inline const struct eddy_backend *loop_backend(const eddy_loop *loop) {
     (void)loop;
     return &EDDY_ONE_BACKEND;
-#else
-    return loop->backend;
-#endif
 }
+static inline void loop_set_backend(eddy_loop *loop, const struct eddy_backend *backend) {
+    (void)loop, (void)backend;
+}
+#else
+static inline const struct eddy_backend *loop_backend(const eddy_loop *loop) {
+    return loop->backend;
+}
+static inline void loop_set_backend(eddy_loop *loop, const struct eddy_backend *backend) {
+    loop->backend = backend;
+}
+#endif
 
 /* The time that delays count from: in callbacks the turn's, and else the real one, since the turn's
  * may be as old as the last run. */

@@ -6,10 +6,10 @@
 #define EDDY_CORE_PROFILE_H
 
 #ifdef EDDY_TINY
-#define EDDY_NO_NAMES
-#define EDDY_NO_POOL
-#define EDDY_NO_TRACE
-#define EDDY_SMALL
+#define EDDY_NO_NAMES 1
+#define EDDY_NO_POOL  1
+#define EDDY_NO_TRACE 1
+#define EDDY_SMALL    1
 #endif
 
 /* What is there for speed alone is not: platform/compiler.h. */
@@ -33,6 +33,22 @@ enum { HAS_POOL = 1 };
 enum { HAS_SPLIT = 0 };
 #else
 enum { HAS_SPLIT = 1 };
+#endif
+
+/* Backends that lose descriptors, and say so in a record (backend.h, clause 7: all but epoll). */
+#ifdef EDDY_NO_LOSSES
+enum { HAS_LOSSES = 0 };
+#else
+enum { HAS_LOSSES = 1 };
+#endif
+
+/* What a turn calls beside timers and watchers of descriptors: hooks, deferred calls, posts, and so
+ * wakes, signals, labels, parts and all above. In a static library whoever does not use them links
+ * none of it anyway; in one file (EDDY_PRIVATE) no linker can tell. */
+#ifdef EDDY_NO_QUEUES
+enum { HAS_QUEUES = 0 };
+#else
+enum { HAS_QUEUES = 1 };
 #endif
 
 /* Traces, statistics and watchdogs (observe.h). */

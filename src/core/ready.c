@@ -48,7 +48,7 @@ static void ready_tell_seen(eddy_loop *loop, int fd, eddy_io *io, unsigned event
 }
 
 /* Tells all watchers of `fd`. Only `io.next` survives a callback: watchers, the slot's owner and
- * the whole table may change. */
+ * the whole table may change. With the last one it is NULL again. */
 static void ready_tell(eddy_loop *loop, int fd, unsigned events) {
     eddy_io *io = loop->io.slots[fd].first;
     while (io != NULL) {
@@ -56,7 +56,6 @@ static void ready_tell(eddy_loop *loop, int fd, unsigned events) {
         if (io->events & IO_INTEREST) ready_tell_seen(loop, fd, io, events);
         io = loop->io.next;
     }
-    loop->io.next = NULL;
 }
 
 /* Tells of a lost descriptor those who were muted for it: not who has started, or asked anew,
@@ -69,7 +68,6 @@ static void ready_tell_loss(eddy_loop *loop, int fd) {
         if (io->error != 0) ready_tell_seen_one(loop, io, EDDY_ERROR);
         io = loop->io.next;
     }
-    loop->io.next = NULL;
 }
 
 /* Tells of the descriptors that the last flush could not bring to the backend. They stay among the
@@ -125,7 +123,7 @@ RARE void eddy__ready_run_special(eddy_loop *loop, const struct eddy_record *rec
     struct io_slot *slot = &loop->io.slots[fd];
     if (slot->generation != record->token >> 32 || (slot->flags & IO_SLOT_DISARMED)) {
         ready_drop_stale(loop, fd, slot);
-    } else if (record->error != 0) {
+    } else if (HAS_LOSSES && record->error != 0) {
         eddy__io_mute_lost(loop, fd, record->error, loop->turn);
         ready_tell_loss(loop, fd);
     } else {

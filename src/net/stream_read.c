@@ -61,7 +61,7 @@ int eddy_stream_hangup_start(eddy_stream *stream, eddy_hangup_fn *fn) {
     int err = fn != NULL ? read_check(stream) : -EINVAL;
     if (err < 0) return err;
     if (stream->state & STREAM_HANGUP) return -EALREADY;
-    if (!(stream_loop(stream)->backend->capabilities & EDDY_CAN_HANGUP)) return -ENOTSUP;
+    if (!(loop_backend(stream_loop(stream))->capabilities & EDDY_CAN_HANGUP)) return -ENOTSUP;
     stream->hangup_fn = fn;
     stream->state |= STREAM_HANGUP;
     eddy__stream_update_interest(stream);
