@@ -5,13 +5,14 @@
 #
 # Text is code and constants, and with them data and bss, of the library's own in a linked program
 # (-Os, sections collected), summed up from the linker's map: what the C library adds is not the
-# loop's. Open, most: bytes from the loop's allocator after eddy_loop_open, and the most until the end.
+# loop's. The row one_file is eddy.c compiled as a part of the program, of which what the program
+# has of its own is taken away. Open, most: bytes from the loop's allocator after eddy_loop_open, and the most until the end.
 # Handle: of what was added. Stack: of a run, as far as it was written, the kernel's and the C
 # library's share with it.
 #
 # --text prints text alone, and runs and compares nothing: with CC='arm-linux-gnueabihf-gcc -mthumb',
 # say. --ledger prints what each function of the first row takes, and what it comes to when library and
-# program are optimized together (-flto). --peers prints the same program on the event loops whose static
+# program are optimized together (-flto), or are one file. --peers prints the same program on the event loops whose static
 # libraries are there, beside the figures of the file; and on those that are compiled with the program,
 # from the folders picoev, mongoose and libubox of $PEER_SOURCES (git clone of kazuho/picoev,
 # cesanta/mongoose, openwrt/libubox).
@@ -37,6 +38,8 @@ fi
 flags=(-std=c11 -Os -ffunction-sections -fdata-sections -fno-math-errno -D_GNU_SOURCE
     -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I"$root/include" -I"$root/platform" -I"$build/platform")
 tiny=(-DEDDY_TINY -DEDDY_NO_SPLIT -DEDDY_NO_LOSSES -DEDDY_ONE_BACKEND=eddy_backend_epoll -fno-asynchronous-unwind-tables)
+# As a program has it that needs timers and watchers of descriptors, and nothing else.
+one_file=(-DEDDY_TINY -DEDDY_NO_QUEUES -DEDDY_API=static -fno-asynchronous-unwind-tables -I"$scratch" -include eddy.c)
 
 # The library of a profile, as the meson.build files have it. The backend is epoll.
 printf '%s\n' '#include "backend.h"' \
@@ -62,9 +65,9 @@ compile() { # profile, flags
     cd "$OLDPWD"
 }
 
-# A line for each section of a linked program that is from libPROFILE.a: kind, bytes, name, object.
-sections() { # profile
-    awk -v library="lib$1.a" '
+# A line for each section of a linked program that is from there: kind, bytes, name, object.
+sections() { # library or object
+    awk -v library="$1" '
         /^Linker script and memory map/ {is_map = 1}
         !is_map {next}
         NF == 1 && $1 ~ /^\./ {name = $1; next}
@@ -80,18 +83,36 @@ sections() { # profile
         }' "$scratch/map" | while read -r kind bytes name object; do echo "$kind $((bytes)) $name $object"; done
 }
 
-sums() { # profile: text data bss
+sums() { # library or object: text data bss
     sections "$1" | awk '{bytes[$1] += $2} END {print bytes["text"] + 0, bytes["data"] + 0, bytes["bss"] + 0}'
 }
 
 measure() { # profile, module, flags
     local profile=$1 module=$2 sum ran=
     shift 2
-    "${cc[@]}" "${flags[@]}" "$@" "-D${module^^}" "$root/tests/size/program.c" "$scratch/lib$profile.a" -pthread \
-        -Wl,--gc-sections,-z,now,-Map="$scratch/map" -o "$scratch/program"
+    build_program "$scratch/lib$profile.a" "$@" "-D${module^^}"
     [ $mode = text ] || ran=$("$scratch/program")
-    sum=$(sums "$profile")
+    sum=$(sums "lib$profile.a")
     echo "$profile $module $sum${ran:+ $ran}"
+}
+
+build_program() { # library or nothing, flags
+    local library=$1
+    shift
+    "${cc[@]}" "${flags[@]}" "$@" -c "$root/tests/size/program.c" -o "$scratch/size_program.o"
+    "${cc[@]}" "$scratch/size_program.o" ${library:+"$library"} -pthread -Wl,--gc-sections,-z,now,-Map="$scratch/map" \
+        -o "$scratch/program"
+}
+
+measure_one_file() {
+    local own sum ran=
+    python3 "$root/platform/amalgamation/amalgamate.py" "$scratch"
+    build_program "$scratch/libtiny.a" "${tiny[@]}" -DTIMER_IO
+    own=$(sums size_program.o)
+    build_program '' "${one_file[@]}" -DTIMER_IO
+    [ $mode = text ] || ran=$("$scratch/program")
+    sum=$(echo "$own $(sums size_program.o)" | awk '{print $4 - $1, $5 - $2, $6 - $3}')
+    echo "one_file timer_io $sum${ran:+ $ran}"
 }
 
 modules=(timer_io defer signal wake stream)
@@ -99,6 +120,7 @@ all() {
     local module
     compile tiny "${tiny[@]}"
     compile full
+    measure_one_file
     for module in "${modules[@]}"; do measure tiny "$module" "${tiny[@]}"; done
     for module in "${modules[@]}" trace ${is_full:+work files http}; do measure full "$module"; done
 }
@@ -115,17 +137,19 @@ whole() { # flags
 }
 
 ledger() {
+    mode=text
     compile tiny "${tiny[@]}"
     measure tiny timer_io "${tiny[@]}" > /dev/null
     echo '| bytes | function or constants | file |'
     echo '|---|---|---|'
-    sections tiny | sed -E 's/ \.(text|rodata|data\.rel\.ro\.local|data\.rel\.ro)\.?/ /; s/\.(constprop|isra|part)\.[0-9]+//' |
+    sections libtiny.a | sed -E 's/ \.(text|rodata|data\.rel\.ro\.local|data\.rel\.ro)\.?/ /; s/\.(constprop|isra|part)\.[0-9]+//' |
         sort -k2,2nr -k3 | awk '{print "| " $2 " | " $3 " | " $4 " |"}'
-    local apart together text
+    local apart together text joined
+    text=$(sums libtiny.a)
+    read -r _ _ joined _ <<< "$(measure_one_file)"
     apart=$(whole)
-    text=$(sums tiny)
     together=$(whole -flto)
-    echo "in all ${text%% *}; with -flto $((${text%% *} + together - apart))"
+    echo "in all ${text%% *}; with -flto $((${text%% *} + together - apart)); as one file $joined"
 }
 
 # --- Other loops ---
@@ -141,7 +165,7 @@ peer() { # name, library, source
         return
     fi
     text=${2##*/lib} text=${text%.a}
-    text=$(sums "${text#-l}") && read -r text data bss <<< "$text"
+    text=$(sums "lib${text#-l}.a") && read -r text data bss <<< "$text"
     echo "| $1 | $text | $((data + bss)) |"
 }
 

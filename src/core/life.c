@@ -75,27 +75,33 @@ static bool life_may_be_pool(eddy_loop_config *config) {
     return config->pool_stack_bytes == 0 || config->pool_stack_bytes >= LIFE_POOL_STACK_BYTES_MIN;
 }
 
-static int life_check_config(eddy_loop_config *config) {
-    if (config->events_per_turn == 0) config->events_per_turn = LIFE_EVENTS_DEFAULT;
-    if (config->waits_per_turn == 0) config->waits_per_turn = 1;
-    if (config->timers_per_turn == 0) config->timers_per_turn = LIFE_TIMERS_DEFAULT;
+static int life_check_queues(eddy_loop_config *config) {
     if (config->completions_per_turn == 0) config->completions_per_turn = LIFE_COMPLETIONS_DEFAULT;
     if (config->read_buffer_bytes == 0) config->read_buffer_bytes = LIFE_READ_BUFFER_DEFAULT;
     if (config->stream_bytes_per_turn == 0)
         config->stream_bytes_per_turn = LIFE_STREAM_BYTES_DEFAULT;
-    if (config->is_fixed && config->descriptors == 0) config->descriptors = LIFE_DESCRIPTORS_FIXED;
-    if (config->is_fixed && config->timers == 0) config->timers = LIFE_TIMERS_FIXED;
-    if (config->events_per_turn > LIFE_EVENTS_MAX) return -EINVAL;
-    if (HAS_POOL && !life_may_be_pool(config)) return -EINVAL;
     if (config->read_buffer_bytes > SIZE_MAX / 2) return -EINVAL; /* a read must fit ssize_t */
     if ((unsigned)config->wakeup > EDDY_WAKEUP_EVENTFD) return -EINVAL;
     if ((unsigned)config->files > EDDY_FILES_URING) return -EINVAL;
     return 0;
 }
 
-static uint64_t life_loop_bytes(const eddy_loop_config *config,
-                                const struct eddy_backend *backend) {
-    return sizeof(eddy_loop) + config->events_per_turn * (uint64_t)sizeof(struct eddy_record) +
+static int life_check_config(eddy_loop_config *config) {
+    if (config->events_per_turn == 0) config->events_per_turn = LIFE_EVENTS_DEFAULT;
+    if (config->waits_per_turn == 0) config->waits_per_turn = 1;
+    if (config->timers_per_turn == 0) config->timers_per_turn = LIFE_TIMERS_DEFAULT;
+    if (config->is_fixed && config->descriptors == 0) config->descriptors = LIFE_DESCRIPTORS_FIXED;
+    if (config->is_fixed && config->timers == 0) config->timers = LIFE_TIMERS_FIXED;
+    if (config->events_per_turn > LIFE_EVENTS_MAX) return -EINVAL;
+    if (HAS_POOL && !life_may_be_pool(config)) return -EINVAL;
+    return HAS_QUEUES ? life_check_queues(config) : 0;
+}
+
+/* So many records are half of what can be counted, and the rest is little. */
+_Static_assert(LIFE_EVENTS_MAX <= SIZE_MAX / 2 / sizeof(struct eddy_record), "a loop has a size");
+
+static size_t life_loop_bytes(const eddy_loop_config *config, const struct eddy_backend *backend) {
+    return sizeof(eddy_loop) + config->events_per_turn * sizeof(struct eddy_record) +
            backend->state_bytes;
 }
 
@@ -166,7 +172,7 @@ static void life_free(eddy_loop *loop) {
     eddy__io_close(loop);
     eddy__timer_close(loop);
     eddy_allocator allocator = loop->allocator;
-    size_t bytes = (size_t)life_loop_bytes(&loop->config, loop_backend(loop));
+    size_t bytes = life_loop_bytes(&loop->config, loop_backend(loop));
     allocator.resize(allocator.context, loop, bytes, 0);
 }
 
@@ -175,14 +181,13 @@ static int life_open(eddy_loop **opened, const eddy_loop_config *config,
     eddy_allocator allocator = {eddy_os_resize, NULL};
     if (config->allocator != NULL) allocator = *config->allocator;
 
-    uint64_t bytes = life_loop_bytes(config, backend);
-    eddy_loop *loop =
-        bytes <= SIZE_MAX ? allocator.resize(allocator.context, NULL, 0, (size_t)bytes) : NULL;
+    size_t bytes = life_loop_bytes(config, backend);
+    eddy_loop *loop = allocator.resize(allocator.context, NULL, 0, bytes);
     if (loop == NULL) return -ENOMEM;
     life_init(loop, config, allocator, backend);
     int err = life_open_backend(loop);
     if (err < 0) {
-        allocator.resize(allocator.context, loop, (size_t)bytes, 0);
+        allocator.resize(allocator.context, loop, bytes, 0);
         return err;
     }
     err = life_reserve(loop, config->descriptors, config->timers);
