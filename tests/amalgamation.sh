@@ -59,6 +59,13 @@ diff exported has || fail 'the names of eddy.c are not those of the shared libra
 [ "$(nm -g --defined-only own.o | awk '{print $3}')" = main ] || fail 'EDDY_API=static leaves a name'
 $cc own.o -pthread -o own && ./own || fail 'a program that eddy.c is a part of'
 
+# --- The smallest build ---
+for compiler in "$cc -Os" "$quick -O0"; do
+    # shellcheck disable=SC2086 # several words
+    $compiler -std=c11 -Wall -Wextra -Werror -DEDDY_TINY -DEDDY_NO_QUEUES -I. "$tree/tests/package/one_file.c" -o one_file &&
+        ./one_file || fail "$compiler: timers and descriptors alone"
+done
+
 # --- C++ ---
 if command -v c++ > /dev/null; then
     echo '#include "eddy.h"' > header.cpp

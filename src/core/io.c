@@ -217,8 +217,8 @@ void eddy__io_flush(eddy_loop *loop) {
 
 int eddy__io_rebuild(eddy_loop *loop) {
     int err = loop_backend(loop)->reopen(loop->backend_state);
-    if (err == 0) err = loop->wakeup.error; /* a wait that nobody could end is none */
-    loop->io.rebuild_due = err < 0;         /* then a flush tries again, and adds nothing before */
+    if (HAS_QUEUES && err == 0) err = loop->wakeup.error; /* a wait that nobody could end is none */
+    loop->io.rebuild_due = err < 0; /* then a flush tries again, and adds nothing before */
     loop->io.rebuild_error = err;
     if (err < 0) loop->due |= DUE_FLUSH;
     for (unsigned fd = 0; fd < loop->io.slots_count; fd++) {

@@ -277,7 +277,7 @@ int eddy_loop_close(eddy_loop *loop) {
     CHECK_THREAD(loop);
     /* A child takes nothing out of what may be its parent's kernel object, and waits for no sender
      * or thread that is not there. */
-    if (loop_is_parents(loop) && loop->wakeup.error == 0) return -ECHILD;
+    if (loop_is_parents(loop) && (!HAS_QUEUES || loop->wakeup.error == 0)) return -ECHILD;
     if (loop->running || eddy_loop_is_alive(loop)) return -EBUSY;
     if (loop->handles > loop->own_handles || loop->observers != NULL) return -EBUSY;
     int err = HAS_QUEUES && loop->parts != NULL ? eddy__part_close(loop) : 0;
