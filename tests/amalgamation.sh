@@ -65,6 +65,12 @@ for compiler in "$cc -Os" "$quick -O0"; do
     $compiler -std=c11 -Wall -Wextra -Werror -DEDDY_TINY -DEDDY_NO_QUEUES -I. "$tree/tests/package/one_file.c" -o one_file &&
         ./one_file || fail "$compiler: timers and descriptors alone"
 done
+if command -v musl-gcc > /dev/null; then
+    musl-gcc -std=c11 -Os -static -s -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -DEDDY_TINY \
+        -DEDDY_NO_QUEUES -I. "$tree/tests/package/smallest.c" -Wl,--gc-sections,-z,noseparate-code,-z,norelro -o smallest
+    echo x | ./smallest || fail 'the smallest program'
+    [ "$(wc -c < smallest)" -le 24576 ] || fail "the smallest program has $(wc -c < smallest) bytes"
+fi
 
 # --- C++ ---
 if command -v c++ > /dev/null; then

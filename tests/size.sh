@@ -188,7 +188,7 @@ peer_source() { # name, program, files
 peers() {
     echo '| a timer and a descriptor | text | writable |'
     echo '|---|---|---|'
-    awk '$2 == "timer_io" {print "| eddy, " $1 " | " $3 " | " $4 + $5 " |"}' "$figures"
+    awk '$2 == "timer_io" {sub("_", " ", $1); print "| eddy, " $1 " | " $3 " | " $4 + $5 " |"}' "$figures"
     peer libev -lev '#include <ev.h>
         static void t(struct ev_loop *l, ev_timer *w, int r) {ev_break(l, EVBREAK_ALL);}
         static void i(struct ev_loop *l, ev_io *w, int r) {ev_io_stop(l, w);}
