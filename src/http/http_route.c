@@ -2,7 +2,6 @@
  * Threading: the loop's. */
 #include "http_server.h"
 
-#include <stdio.h>
 #include <string.h>
 
 int eddy_http_handle(eddy_http *http, const char *method, const char *prefix, eddy_http_fn *fn,
@@ -65,6 +64,15 @@ static bool takes_head(const eddy_http_request *request, size_t length) {
     return false;
 }
 
+/* Puts a word behind the text, if all of it fits. */
+static bool add_word(char *text, size_t room, size_t *length, const char *word) {
+    size_t more = strlen(word);
+    if (more >= room - *length) return false;
+    memcpy(text + *length, word, more + 1);
+    *length += more;
+    return true;
+}
+
 /* No handler of that prefix takes all methods. */
 static void add_allow(eddy_http_request *request, size_t length) {
     char text[256];
@@ -73,10 +81,13 @@ static void add_allow(eddy_http_request *request, size_t length) {
     for (const struct http_route *it = request->http->routes; it != NULL; it = it->next) {
         if (it->length != length || !has_prefix(it, request)) continue;
         const char *head = strcmp(it->method, "GET") == 0 ? with_get : "";
-        int more = snprintf(text + used, sizeof text - used, "%s%s%s", used > 0 ? ", " : "",
-                            it->method, head);
-        if (more < 0 || (size_t)more >= sizeof text - used) break;
-        used += (size_t)more;
+        size_t before = used;
+        if (add_word(text, sizeof text, &used, before > 0 ? ", " : "") &&
+            add_word(text, sizeof text, &used, it->method) &&
+            add_word(text, sizeof text, &used, head))
+            continue;
+        used = before;
+        break;
     }
     text[used] = '\0';
     (void)eddy_http_add(request, "Allow", text);
@@ -163,8 +174,11 @@ void eddy__http_refuse(eddy_http_request *request, int status) {
         http->config.error(request, status, http->config.context);
         return;
     }
-    char text[64];
-    int length = snprintf(text, sizeof text, "%d %s\n", status, eddy_http_reason(status));
+    char text[64] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                     (char)('0' + status % 10), ' '};
+    size_t length = 4;
+    (void)add_word(text, sizeof text, &length, eddy_http_reason(status));
+    (void)add_word(text, sizeof text, &length, "\n");
     (void)eddy_http_add(request, "Content-Type", "text/plain; charset=utf-8");
-    (void)eddy_http_respond(request, status, text, (size_t)length);
+    (void)eddy_http_respond(request, status, text, length);
 }

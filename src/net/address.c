@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -68,6 +67,26 @@ static void address_put(struct address_text *to, char byte) {
     to->length++;
 }
 
+static void address_put_text(struct address_text *to, const char *text) {
+    while (*text != '\0') address_put(to, *text++);
+}
+
+static void address_put_number(struct address_text *to, uint32_t number) {
+    char digits[sizeof "4294967295"], *at = digits + sizeof digits - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    address_put_text(to, at);
+}
+
+/* As snprintf: what does not fit is cut off, and the whole length is told. */
+static int address_finish(const struct address_text *to) {
+    if (to->size > 0) to->text[to->length < to->size ? to->length : to->size - 1] = '\0';
+    return (int)to->length;
+}
+
 static void address_put_escaped(struct address_text *to, unsigned char byte) {
     static const char digits[] = "0123456789abcdef";
     address_put(to, '\\');
@@ -80,7 +99,7 @@ static int address_format_local(const char *name, size_t size, char *text, size_
     struct address_text to = {.text = text, .size = text_size};
     bool is_abstract = size > 0 && name[0] == '\0';
     if (!is_abstract) size = strnlen(name, size);
-    for (size_t i = 0; i < LOCAL_PREFIX_LENGTH; i++) address_put(&to, LOCAL_PREFIX[i]);
+    address_put_text(&to, LOCAL_PREFIX);
     if (is_abstract) address_put(&to, '@');
     for (size_t i = is_abstract; i < size; i++) {
         unsigned char byte = (unsigned char)name[i];
@@ -89,8 +108,7 @@ static int address_format_local(const char *name, size_t size, char *text, size_
         else
             address_put(&to, name[i]);
     }
-    if (text_size > 0) text[to.length < text_size ? to.length : text_size - 1] = '\0';
-    return (int)to.length;
+    return address_finish(&to);
 }
 
 int eddy_address_format_whole(const struct sockaddr *address, socklen_t length, char *text,
@@ -152,13 +170,32 @@ int eddy_address_parse(struct sockaddr_storage *address, const char *host, unsig
     return length > 0 ? length : address_parse_ipv6(address, host, port_there);
 }
 
-int eddy_address_format(const struct sockaddr *address, char *text, size_t size) {
+static int address_format_ipv4(const struct sockaddr_in *ipv4, char *text, size_t size) {
+    struct address_text to = {.text = text, .size = size};
+    char host[INET_ADDRSTRLEN];
+    address_put_text(&to, inet_ntop(AF_INET, &ipv4->sin_addr, host, sizeof host));
+    address_put(&to, ':');
+    address_put_number(&to, ntohs(ipv4->sin_port));
+    return address_finish(&to);
+}
+
+static int address_format_ipv6(const struct sockaddr_in6 *ipv6, char *text, size_t size) {
+    struct address_text to = {.text = text, .size = size};
     char host[INET6_ADDRSTRLEN];
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)(const void *)address;
-        inet_ntop(AF_INET, &ipv4->sin_addr, host, sizeof host);
-        return snprintf(text, size, "%s:%d", host, ntohs(ipv4->sin_port));
+    address_put(&to, '[');
+    address_put_text(&to, inet_ntop(AF_INET6, &ipv6->sin6_addr, host, sizeof host));
+    if (ipv6->sin6_scope_id != 0) {
+        address_put(&to, '%');
+        address_put_number(&to, ipv6->sin6_scope_id);
     }
+    address_put_text(&to, "]:");
+    address_put_number(&to, ntohs(ipv6->sin6_port));
+    return address_finish(&to);
+}
+
+int eddy_address_format(const struct sockaddr *address, char *text, size_t size) {
+    if (address->sa_family == AF_INET)
+        return address_format_ipv4((const struct sockaddr_in *)(const void *)address, text, size);
     if (address->sa_family == AF_UNIX) {
         const char *name = ((const struct sockaddr_un *)(const void *)address)->sun_path;
         size_t length = LOCAL_NAME_MAX;
@@ -166,11 +203,7 @@ int eddy_address_format(const struct sockaddr *address, char *text, size_t size)
         return address_format_local(name, length, text, size);
     }
     if (address->sa_family != AF_INET6) return -EAFNOSUPPORT;
-    const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)(const void *)address;
-    inet_ntop(AF_INET6, &ipv6->sin6_addr, host, sizeof host);
-    int port = ntohs(ipv6->sin6_port);
-    if (ipv6->sin6_scope_id == 0) return snprintf(text, size, "[%s]:%d", host, port);
-    return snprintf(text, size, "[%s%%%u]:%d", host, (unsigned)ipv6->sin6_scope_id, port);
+    return address_format_ipv6((const struct sockaddr_in6 *)(const void *)address, text, size);
 }
 
 int eddy_address_port(const struct sockaddr *address) {
