@@ -52,6 +52,9 @@ fi
 nm -g --defined-only eddy.o | awk '{print $3}' | sort > has
 nm -D --defined-only "$build/src/libeddy.so" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' | sort > exported
 diff exported has || fail 'the names of eddy.c are not those of the shared library'
+# printf would be the only one in many a program; memory is realloc's, and the loop's allocator's.
+calls=$(nm -u eddy.o | grep -E 'printf|malloc|calloc|strdup' || true)
+[ -z "$calls" ] || fail "the library calls $calls"
 
 # --- Private to one file ---
 { echo '#include "eddy.c"' && cat program.c; } > own.c

@@ -112,7 +112,7 @@
 #if defined(EDDY_OWN_BACKENDS) || defined(EDDY_ONE_BACKEND)
 #elif EDDY_HAS_EPOLL && !EDDY_HAS_KQUEUE
 #define EDDY_ONE_BACKEND eddy_backend_epoll
-#define EDDY_NO_LOSSES 1
+#define EDDY_NO_LOSSES   1
 #elif EDDY_HAS_KQUEUE && !EDDY_HAS_EPOLL
 #define EDDY_ONE_BACKEND eddy_backend_kqueue
 #elif EDDY_HAS_POLL
