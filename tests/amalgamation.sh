@@ -39,6 +39,14 @@ for choice in -DEDDY_OWN_PLATFORM '-DEDDY_OWN_BACKENDS -DEDDY_PLATFORM_ONLY'; do
 done
 [ "$quick" = "$cc" ] || checks "$cc" "$@"
 
+# --- Behind a header of the system, which was then not asked for what is the system's own ---
+if echo '#include <stdio.h>' | $cc -std=c11 -dM -E -x c - | grep -q _FEATURES_H; then
+    { echo '#include <stdio.h>' && echo '#include "eddy.c"'; } > late.c
+    $cc -std=c11 -I. -fsyntax-only late.c 2> late && fail 'eddy.c behind a header does not say so'
+    head -3 late | grep -q 'include eddy.c before the headers' || fail 'the first error is not that of the order'
+    $quick -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -I. -fsyntax-only late.c || fail 'eddy.c behind a header'
+fi
+
 # --- The public names, and no others ---
 # By the guide's Makefile, where there is a make.
 sed -n '/<!-- makefile -->/,/^```$/p' "$tree"/docs/21-embedding* | grep -v -e '^<!--' -e '^```' > Makefile

@@ -101,7 +101,11 @@ SOURCE_HEAD = """\
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wunused-macros"
 
-/* Each system shows its own calls beside POSIX's only when asked. */
+/* Each system shows its own calls beside POSIX's only when asked, before the first header of it:
+ * glibc's and musl's tell that by this name. */
+#if defined(_FEATURES_H) && !defined(_GNU_SOURCE)
+#error "include eddy.c before the headers of the system, or compile with -D_GNU_SOURCE"
+#endif
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

@@ -95,7 +95,7 @@ int64_t eddy_histogram_at_ns(const eddy_histogram *histogram, double share) {
     if (share <= 0) return histogram->min_ns;
     uint64_t rank = histogram_rank(histogram->count, share), seen = 0;
     if (rank >= histogram->count) return histogram->max_ns;
-    eddy_histogram_bucket bucket;
+    eddy_histogram_bucket bucket = {0};
     for (unsigned place = 0; seen < rank && eddy_histogram_next(histogram, &place, &bucket);)
         seen += bucket.count;
     if (bucket.first_ns < histogram->min_ns) bucket.first_ns = histogram->min_ns;

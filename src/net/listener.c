@@ -276,7 +276,7 @@ static int listener_check_socket(int fd, bool *is_local) {
 }
 
 int eddy_listener_attach(eddy_listener *listener, int fd, eddy_accept_fn *fn) {
-    bool is_local;
+    bool is_local = false;
     int err = eddy__listener_check(listener, fn);
     if (err < 0) return err;
     if (eddy__stream_has_owner(listener_loop(listener), fd)) return -EBUSY;

@@ -275,7 +275,7 @@ static struct terminal *terminal_find_number(int number) {
 
 /* The terminal of `fd` in the list, or `spare`, made a record of it. */
 static int terminal_remember(int fd, struct terminal *spare, struct terminal **found) {
-    uint64_t device;
+    uint64_t device = 0;
     int err = eddy_os_terminal_device(fd, &device);
     if (err < 0) return err;
     *found = terminal_find(device);
@@ -357,7 +357,7 @@ int eddy_terminal_set_mode(int fd, eddy_terminal_mode mode, unsigned options) {
 
 int eddy_terminal_restore(int fd) {
     sigset_t before;
-    uint64_t device;
+    uint64_t device = 0;
     terminal_lock(&before);
     terminal_claim();
     int err = eddy_os_terminal_device(fd, &device);
@@ -372,9 +372,9 @@ int eddy_terminal_restore(int fd) {
 
 int eddy_terminal_imitate(int to, int from) {
     sigset_t before;
-    eddy_terminal_size size;
+    eddy_terminal_size size = {0};
     struct termios modes;
-    uint64_t device;
+    uint64_t device = 0;
     terminal_lock(&before);
     terminal_claim();
     int err = eddy_os_terminal_device(from, &device);

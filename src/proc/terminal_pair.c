@@ -46,7 +46,7 @@ void eddy_resize_init(eddy_resize *resize, eddy_loop *loop) {
 /* A terminal that was hung up keeps its size. */
 static void resize_on_signal(eddy_signal *signal, int number) {
     eddy_resize *it = eddy_container_of(signal, eddy_resize, signal);
-    eddy_terminal_size size;
+    eddy_terminal_size size = {0};
     (void)number;
     if (eddy_os_terminal_get_size(it->fd, &size) < 0 || size_is_same(&size, &it->size)) return;
     it->size = size;
@@ -57,7 +57,7 @@ int eddy_resize_start(eddy_resize *resize, eddy_resize_fn *fn, int fd) {
     if (fn == NULL) return -EINVAL;
     EDDY_ASSERT(handle_is_initialised(&resize->signal.handle));
     if (handle_is_active(&resize->signal.handle)) return -EALREADY;
-    eddy_terminal_size size;
+    eddy_terminal_size size = {0};
     /* The handler first: a change from now on is told. */
     int err = eddy_signal_start(&resize->signal, resize_on_signal, SIGWINCH);
     if (err == 0) err = eddy_os_terminal_get_size(fd, &size);
