@@ -109,6 +109,31 @@ START_TEST(a_wait_is_no_longer_than_it_was_asked_for) {
 }
 END_TEST
 
+static void on_post(eddy_post *post) {
+    (void)post;
+    note('p');
+}
+
+/* A driver that asks again before it waits, as GLib does, loses nothing and is not told to hurry.
+ */
+START_TEST(prepare_may_be_called_again_before_the_wait) {
+    begin_muted();
+    eddy_post post;
+    ck_assert_int_eq(test_prepare(loop), -1);
+    ck_assert_int_eq(eddy_timer_start(&timer, on_timer, EDDY_NS_PER_S, 0), 0);
+    ck_assert_int_gt(test_prepare(loop), 0);
+    eddy_timer_stop(&timer);
+    ck_assert_int_eq(test_prepare(loop), -1);
+    eddy_loop_post(loop, &post, on_post);
+    ck_assert_int_eq(test_prepare(loop), 0);
+    ck_assert_int_eq(test_prepare(loop), 0);
+    ck_assert_int_ge(eddy_loop_wait(loop, 0), 0);
+    ck_assert_int_eq(eddy_loop_dispatch(loop), 1);
+    trace_is("p");
+    end();
+}
+END_TEST
+
 START_TEST(a_deferred_call_after_prepare_takes_part) {
     begin_muted();
     ck_assert_int_eq(eddy_defer_start(&defer, on_defer), 0);
@@ -299,6 +324,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("apart");
     ck_add(suite, "since prepare", interest_that_is_shown_after_prepare_takes_part,
+           prepare_may_be_called_again_before_the_wait,
            a_timer_that_is_started_after_prepare_takes_part,
            a_wait_is_no_longer_than_it_was_asked_for, a_deferred_call_after_prepare_takes_part,
            a_job_that_is_submitted_after_prepare_takes_part,
