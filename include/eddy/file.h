@@ -115,7 +115,8 @@ EDDY_API int eddy_file_readv(eddy_loop *loop, eddy_file *file, int fd, const str
                              int count, int64_t offset, eddy_file_fn *fn);
 
 /* Writes all `size` bytes at `offset`, or at the position if `offset` is -1. Result: how many;
- * fewer only when an error (no space) came after those. */
+ * fewer only when an error (no space, a limit, of the device) came after those: a write of the rest
+ * tells which. */
 EDDY_API int eddy_file_write(eddy_loop *loop, eddy_file *file, int fd, const void *data,
                              size_t size, int64_t offset, eddy_file_fn *fn);
 EDDY_API int eddy_file_writev(eddy_loop *loop, eddy_file *file, int fd, const struct iovec *vectors,

@@ -3,7 +3,8 @@
  *
  * A reader has its stream inside it, to be attached or connected, written and asked as any other
  * (`&reader->stream`); reading and closing are the reader's. It collects in a buffer of yours,
- * whose size is the longest line or frame. One request at a time: when its callback has been called
+ * whose size is the longest line or frame; one of several saves system calls, as a read takes what
+ * there is room for. One request at a time: when its callback has been called
  * the next may be made, in the callback or later. Without a request nothing is read: what the
  * other side sends waits in the kernel, and then with the sender.
  *
