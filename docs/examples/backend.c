@@ -19,6 +19,7 @@ static const struct {
     {EDDY_CAN_ONESHOT, "one-shot"},
     {EDDY_CAN_NEST, "nest"},
     {EDDY_CAN_BATCH, "batch"},
+    {EDDY_CAN_HANGUP, "hang-up"},
 };
 
 static void print_backend(const eddy_backend_info *info) {

@@ -7,7 +7,8 @@
  * and it stays when the program ends. So the first change of a terminal remembers what it was, for
  * the whole process, and restoring puts that back, however many descriptors, threads and changes
  * there were in between. What is remembered, with a duplicate of the descriptor (close-on-exec),
- * and the handlers that are asked for below are beside signals the only globals of the library.
+ * and the handlers that are asked for below are the process's, as signals are: docs/03-handles.md
+ * has all that is global in the library.
  * A forked child has no part in it: neither its end nor its signals restore anything.
  *
  * With kqueue on macOS a loop cannot watch /dev/tty, which is -EINVAL there; the terminal by its
