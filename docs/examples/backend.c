@@ -15,11 +15,8 @@ static const struct {
     unsigned bit;
     const char *name;
 } capabilities[] = {
-    {EDDY_CAN_EDGE, "edge"},
-    {EDDY_CAN_ONESHOT, "one-shot"},
-    {EDDY_CAN_NEST, "nest"},
-    {EDDY_CAN_BATCH, "batch"},
-    {EDDY_CAN_HANGUP, "hang-up"},
+    {EDDY_CAN_EDGE, "edge"},   {EDDY_CAN_ONESHOT, "one-shot"}, {EDDY_CAN_NEST, "nest"},
+    {EDDY_CAN_BATCH, "batch"}, {EDDY_CAN_HANGUP, "hang-up"},
 };
 
 static void print_backend(const eddy_backend_info *info) {
