@@ -4,7 +4,7 @@
 # system; compiles without a warning, whatever is chosen; has the public names and no others; and may
 # belong to one file of a program. Compilers: $CC, and clang, which is quick, where there is one.
 set -eu
-build=$1
+build=$(cd "$1" && pwd)
 shift
 tree=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)

@@ -128,6 +128,7 @@ if command -v clang-format > /dev/null; then
 fi
 
 if [ -n "$build" ]; then
+    [ -e "$build/src/libeddy.so" ] || echo "$build/src/libeddy.so" | complain 'not built, so that its symbols were not looked at:'
     python3 tests/symbols.py "$build" | grep -v '^symbols: ' | complain 'each public function has its version:'
     nm -D --defined-only "$build"/src/libeddy.so | awk '$2 != "A" {print $3}' | grep -v '^eddy_' |
         complain 'the shared library exports eddy_ names only:'

@@ -4,7 +4,7 @@
 # with eddy as its subproject, and two by CMake, where there is one. Exits with 77 (skipped) where
 # there is no meson or pkg-config on the PATH.
 set -eu
-build=$1
+build=$(cd "$1" && pwd)
 tree=$(cd "$(dirname "$0")/.." && pwd)
 command -v meson > /dev/null && command -v pkg-config > /dev/null || exit 77
 work=$(mktemp -d)

@@ -7,7 +7,7 @@
 #   in a program without these macros as in the library.
 # - Such a program writes where it says, beyond 4 GiB, and is told what is there.
 set -eu
-build=$1 emulator=${2:-}
+build=$(cd "$1" && pwd) emulator=${2:-}
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
