@@ -169,7 +169,7 @@ EDDY_API const eddy_allocator *eddy_loop_allocator(const eddy_loop *loop);
  *
  *     prepare, wait, dispatch, again and again, in this order. Prepare may be called again before
  * the wait, by a driver that has woken for something else and asks all its sources anew, as GLib
- * does: the newest time-out counts. Dispatch belongs to a wait. These calls, like run, are refused
+ * does: the newest time-out counts. These calls, like run, are refused
  * with -EBUSY in a callback of the same loop. All else that is the loop thread's may be called
  * between them, too. What is started or changed between prepare and wait takes part in that wait; a
  * watcher that is started between wait and dispatch hears of the next one, and one that is stopped
