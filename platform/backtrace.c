@@ -2,6 +2,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "eddy_config.h"
 
@@ -11,7 +12,9 @@
 
 int eddy_os_backtrace(void **frames, int room) {
 #ifdef HAVE_BACKTRACE
-    int count = backtrace(frames, room);
+    /* They are counted in int on Linux and macOS, in size_t on the BSDs: this is in both. */
+    unsigned short most = room < USHRT_MAX ? (unsigned short)room : USHRT_MAX;
+    int count = (int)backtrace(frames, most);
     return count > 0 ? count : -ENOTSUP;
 #else
     (void)frames;

@@ -22,7 +22,7 @@ static size_t stack_default_bytes(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return STACK_BYTES_DEFAULT;
-    return limit.rlim_cur < SIZE_MAX / 2 ? (size_t)limit.rlim_cur : STACK_BYTES_DEFAULT;
+    return (uint64_t)limit.rlim_cur < SIZE_MAX / 2 ? (size_t)limit.rlim_cur : STACK_BYTES_DEFAULT;
 }
 
 #ifdef HAVE_DL_ITERATE_PHDR

@@ -38,7 +38,7 @@ static void release_signals(void) {
 }
 
 int bench_interrupted(void) {
-    return interrupted_by;
+    return (int)interrupted_by;
 }
 
 /* A signal between fork() and here finds nobody to end, and one after the process was reaped must

@@ -21,7 +21,7 @@ struct axis {
 
 static double y_of(const struct axis *axis, double value) {
     double share = value > axis->top ? 1 : value / axis->top;
-    return BOTTOM - share * (BOTTOM - TOP);
+    return (double)BOTTOM - share * (double)(BOTTOM - TOP);
 }
 
 static double width_of_place(const struct chart_curves *chart) {
@@ -29,7 +29,7 @@ static double width_of_place(const struct chart_curves *chart) {
 }
 
 static double x_of(const struct chart_curves *chart, size_t place) {
-    return LEFT + ((double)place + 0.5) * width_of_place(chart);
+    return (double)LEFT + ((double)place + 0.5) * width_of_place(chart);
 }
 
 /* Series stand a little beside each other, so that each is seen where they are alike. */

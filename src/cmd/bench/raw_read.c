@@ -50,7 +50,7 @@ static bool take_head(struct raw_head *head, struct line *line) {
     if (!take_text(line, "format", format, sizeof format) || strcmp(format, "eddy bench") != 0)
         return fails(line, "format", "\"eddy bench\": this is no raw.jsonl of a report");
     if (!take_whole(line, "version", ROUND_VALUE_MAX, &version)) return false;
-    if (version != RAW_VERSION) {
+    if (version != (double)RAW_VERSION) {
         snprintf(line->error, line->error_size,
                  "the file's format is version %.0f, and this program reads version %d", version,
                  RAW_VERSION);

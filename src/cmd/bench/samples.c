@@ -10,9 +10,9 @@ const struct bench_metric_info bench_metrics[BENCH_METRICS] = {
     [BENCH_CPU] = {"cpu", "ns"},
     [BENCH_CALLS] = {"calls", "calls"},
     [BENCH_SWITCHES] = {"switches", "switches"},
-    [BENCH_FIRST_COUNTER + BENCH_INSTRUCTIONS] = {"instructions", "instructions"},
-    [BENCH_FIRST_COUNTER + BENCH_CYCLES] = {"cycles", "cycles"},
-    [BENCH_FIRST_COUNTER + BENCH_CACHE_MISSES] = {"cache_misses", "misses"},
+    [BENCH_FIRST_COUNTER + (int)BENCH_INSTRUCTIONS] = {"instructions", "instructions"},
+    [BENCH_FIRST_COUNTER + (int)BENCH_CYCLES] = {"cycles", "cycles"},
+    [BENCH_FIRST_COUNTER + (int)BENCH_CACHE_MISSES] = {"cache_misses", "misses"},
     [BENCH_COUNTED] = {"calls_counted", "calls"},
     [BENCH_EVENTS] = {"events", "events a wait"},
     [BENCH_BUSY] = {"busy", "share of the time"},
@@ -68,7 +68,7 @@ static double per_operation(int64_t value, const struct bench_sample *sample) {
 /* A quantile wants ten operations beyond it, else it is told by chance. */
 double bench_quantile(const eddy_histogram *latency, double share) {
     enum { BEYOND_MIN = 10 };
-    bool is_enough = (1 - share) * (double)latency->count >= BEYOND_MIN - 1e-6;
+    bool is_enough = (1 - share) * (double)latency->count >= (double)BEYOND_MIN - 1e-6;
     return is_enough ? (double)eddy_histogram_at_ns(latency, share) : -1;
 }
 

@@ -11,11 +11,12 @@ static const char *const phase_names[EDDY_STATS_PHASES] = {
 /* --- Parts of a line --- */
 
 static void put_seconds(struct text *text, uint64_t time_ns) {
-    char digits[10] = ".000000000";
+    char digits[] = ".000000000";
+    size_t length = sizeof digits - 1;
     uint64_t rest = time_ns % (uint64_t)EDDY_NS_PER_S;
-    for (size_t i = sizeof digits - 1; i > 0; i--, rest /= 10) digits[i] = (char)('0' + rest % 10);
+    for (size_t i = length - 1; i > 0; i--, rest /= 10) digits[i] = (char)('0' + rest % 10);
     text_put_number(text, time_ns / (uint64_t)EDDY_NS_PER_S);
-    text_put(text, digits, sizeof digits);
+    text_put(text, digits, length);
 }
 
 static void put_head(struct text *text, const char *name, const char *type, const char *help) {

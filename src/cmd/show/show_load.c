@@ -8,7 +8,8 @@
 enum { TICK_MS = 50, BEHIND_MAX_S = 60 };
 
 static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-static const char answer_end[LOAD_TAIL] = "Hello\n";
+static const char answer_end[] = "Hello\n";
+_Static_assert(sizeof answer_end - 1 == LOAD_TAIL, "what is kept of an answer is its end");
 
 static void pump(struct show_load *load);
 
