@@ -45,9 +45,10 @@ void eddy_os_exits_remove(int exits, pid_t pid, int pidfd) {
 int eddy_os_exits_next(int exits, void **tokens, int room) {
     static const struct timespec at_once = {0};
     struct kevent events[EDDY_OS_EXITS_MAX];
+    unsigned char most = (unsigned char)room; /* NetBSD counts with size_t, the others with int */
     int count;
     do {
-        count = kevent(exits, NULL, 0, events, room, &at_once);
+        count = kevent(exits, NULL, 0, events, most, &at_once);
     } while (count < 0 && errno == EINTR);
     for (int i = 0; i < count; i++) tokens[i] = (void *)(uintptr_t)events[i].udata;
     return count < 0 ? -errno : count;

@@ -57,9 +57,11 @@ static void pass_keep(struct eddy_os_passed *passed, int fd) {
     }
 }
 
-/* musl's CMSG_NXTHDR compares a size with a difference of pointers, and takes one of ~7. */
+/* musl's CMSG_NXTHDR compares a size with a difference of pointers, and takes one of ~7; OpenBSD's
+ * makes a header's pointer of a byte's. */
 #pragma GCC diagnostic ignored "-Wsign-compare"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wcast-align"
 
 /* macOS leaves the length of a message that it has cut as it was: only the room counts. */
 static void pass_unpack(struct eddy_os_passed *passed, struct msghdr *message) {

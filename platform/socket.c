@@ -131,27 +131,36 @@ int eddy_os_set_reset_on_close(int fd) {
 /* The largest that Linux takes; all others take more. */
 enum { KEEPALIVE_SECONDS_MAX = 32767, KEEPALIVE_COUNT_MAX = 127 };
 
+#define NO_OPTION (-1) /* the system's own number stays */
+#if defined(TCP_KEEPIDLE)
+#define KEEPALIVE_IDLE TCP_KEEPIDLE
+#elif defined(TCP_KEEPALIVE)
+#define KEEPALIVE_IDLE TCP_KEEPALIVE
+#else
+#define KEEPALIVE_IDLE NO_OPTION
+#endif
+#ifdef TCP_KEEPINTVL
+#define KEEPALIVE_INTERVAL TCP_KEEPINTVL
+#else
+#define KEEPALIVE_INTERVAL NO_OPTION
+#endif
+#ifdef TCP_KEEPCNT
+#define KEEPALIVE_COUNT TCP_KEEPCNT
+#else
+#define KEEPALIVE_COUNT NO_OPTION
+#endif
+
 static int socket_set_probe(int fd, int name, unsigned value, unsigned most) {
+    if (name == NO_OPTION) return 0;
     return eddy_os_set_option(fd, IPPROTO_TCP, name, (int)(value < most ? value : most));
 }
 
 /* It is switched on last: then all of it holds, or nothing has been. */
 int eddy_os_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count) {
     if (idle_s == 0) return eddy_os_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
-    int err = 0;
-#if defined(TCP_KEEPIDLE)
-    err = socket_set_probe(fd, TCP_KEEPIDLE, idle_s, KEEPALIVE_SECONDS_MAX);
-#elif defined(TCP_KEEPALIVE)
-    err = socket_set_probe(fd, TCP_KEEPALIVE, idle_s, KEEPALIVE_SECONDS_MAX);
-#endif
-    /* Where there is no such option, the system's own numbers stay. */
-#ifdef TCP_KEEPINTVL
-    if (err == 0) err = socket_set_probe(fd, TCP_KEEPINTVL, interval_s, KEEPALIVE_SECONDS_MAX);
-#endif
-#ifdef TCP_KEEPCNT
-    if (err == 0) err = socket_set_probe(fd, TCP_KEEPCNT, count, KEEPALIVE_COUNT_MAX);
-#endif
-    (void)interval_s, (void)count;
+    int err = socket_set_probe(fd, KEEPALIVE_IDLE, idle_s, KEEPALIVE_SECONDS_MAX);
+    if (err == 0) err = socket_set_probe(fd, KEEPALIVE_INTERVAL, interval_s, KEEPALIVE_SECONDS_MAX);
+    if (err == 0) err = socket_set_probe(fd, KEEPALIVE_COUNT, count, KEEPALIVE_COUNT_MAX);
     return err < 0 ? err : eddy_os_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 

@@ -7,6 +7,7 @@
 #include "../core/room.h"
 
 #include <string.h>
+#include <sys/un.h>
 
 /* Errors of the caller's making, which no other address would cure; the last two are of a socket
  * that the caller gave. */
@@ -18,7 +19,7 @@ static bool connect_is_misuse(int error) {
 
 struct connect_target {
     socklen_t length;
-    struct sockaddr_storage address;
+    struct sockaddr_un address;
 };
 ROOM_FITS(sizeof(struct connect_target), EDDY_PENDING_BYTES);
 
@@ -75,7 +76,7 @@ static int connect_socket(eddy_stream *stream, int fd, bool records, const struc
     bool under_way = verdict == -EINPROGRESS;
     int err = eddy__stream_arm(stream, due_ns);
     if (err < 0) return err;
-    if (verdict == -EAGAIN && address->sa_family == AF_UNIX)
+    if (verdict == -EAGAIN && address->sa_family == AF_UNIX && length <= sizeof(struct sockaddr_un))
         err = connect_try_later(stream, address, length);
     if (err == 0) err = eddy__stream_watch(stream, fd, records, under_way ? EDDY_WRITE : 0);
     if (err < 0) {

@@ -264,7 +264,11 @@ static void put_limits(struct json *json) {
     struct rlimit limit;
     put_limit(json, "limit_descriptors", getrlimit(RLIMIT_NOFILE, &limit), &limit);
     put_limit(json, "limit_stack_bytes", getrlimit(RLIMIT_STACK, &limit), &limit);
+#ifdef RLIMIT_AS
     put_limit(json, "limit_address_space_bytes", getrlimit(RLIMIT_AS, &limit), &limit);
+#else
+    put_text(json, "limit_address_space_bytes", NULL);
+#endif
     put_text(json, "network", bench_network_text());
     put_file(json, "cgroup_cpu_max", "/sys/fs/cgroup/cpu.max");
     put_file(json, "net_core_somaxconn", "/proc/sys/net/core/somaxconn");
