@@ -93,6 +93,8 @@ static int arguments_of(long number) {
 #ifdef SYS_io_uring_setup
     case SYS_io_uring_setup:
         return 2;
+    case SYS_io_uring_register:
+        return 4;
 #endif
     case SYS_statx:
         return 5;
