@@ -196,6 +196,10 @@ START_TEST(more_bytes_than_can_be_counted_are_refused) {
 }
 END_TEST
 
+#ifndef MAP_NORESERVE /* FreeBSD reserves nothing anyway */
+#define MAP_NORESERVE 0
+#endif
+
 /* A piece that is larger than a call takes, with another behind it: its beginning is sent. */
 START_TEST(a_piece_that_is_too_large_for_a_call_is_begun) {
     size_t size = ((size_t)1 << 30) + 1;

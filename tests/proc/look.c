@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+extern char **environ; /* not every system's headers have it */
+
 enum { FDS_MAX = 4096 };
 
 static void tell_fds(FILE *to) {

@@ -3,6 +3,7 @@
 #include "children.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 enum { PATIENCE_S = 20, NOT_HERE = 77 };
 
