@@ -44,8 +44,12 @@ static void tell_ids(FILE *to) {
     gid_t groups[16];
     uid_t user[3] = {getuid(), geteuid(), 0};
     gid_t group[3] = {getgid(), getegid(), 0};
+#ifdef __NetBSD__ /* has no call for the saved ones */
+    user[2] = user[1], group[2] = group[1];
+#else
     getresuid(&user[0], &user[1], &user[2]);
     getresgid(&group[0], &group[1], &group[2]);
+#endif
     fprintf(to, "%d %d %d / %d %d %d /", (int)user[0], (int)user[1], (int)user[2], (int)group[0],
             (int)group[1], (int)group[2]);
     int count = getgroups(16, groups);
