@@ -190,7 +190,7 @@ START_TEST(io_uring_is_not_called_unasked) {
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         if (!refuse_with(calls, 3, SECCOMP_RET_KILL_PROCESS)) namespace_refuse();
-        open_loop(strcmp(test_backend, "epoll") == 0 ? NULL : test_backend);
+        open_loop(strcmp(test_backend, "epoll") == 0 ? NULL : test_backend, EDDY_FILES_POOL);
         use();
         child_assert(eddy_loop_files(loop, NULL) == EDDY_FILES_POOL);
         child_assert(eddy_loop_close(loop) == 0);
