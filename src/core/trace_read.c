@@ -71,13 +71,20 @@ static bool read_other(eddy_trace_reader *reader, eddy_trace_record *record) {
 
 /* --- Causes --- */
 
+enum { READ_PLACES = 4 };
+
+/* An object has one of a few places, so that two which are asked for in turn do not drive each
+ * other out; the one that was asked for longest ago goes. */
 static uint64_t *read_link(eddy_trace_reader *reader, uint64_t object) {
     uint64_t hash = object * UINT64_C(0x9E3779B97F4A7C15) >> 32;
-    unsigned at = (unsigned)hash % EDDY_TRACE_LINKS;
-    if (reader->links[at].object == object) return &reader->links[at].number;
-    reader->links[at].object = object;
-    reader->links[at].number = 0;
-    return &reader->links[at].number;
+    unsigned first = (unsigned)hash % EDDY_TRACE_LINKS & ~(READ_PLACES - 1u), oldest = first;
+    for (unsigned at = first; at < first + READ_PLACES; at++) {
+        if (reader->links[at].object == object) return &reader->links[at].number;
+        if (reader->links[at].number < reader->links[oldest].number) oldest = at;
+    }
+    reader->links[oldest].object = object;
+    reader->links[oldest].number = 0;
+    return &reader->links[oldest].number;
 }
 
 /* What asks for the call of an object that comes next. */

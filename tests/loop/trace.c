@@ -327,6 +327,28 @@ START_TEST(what_was_recorded_outlives_its_loop) {
 }
 END_TEST
 
+enum { APART = 64 };
+
+/* None of them takes the place of another one in the reader's table. */
+START_TEST(many_that_are_asked_for_together_have_each_its_cause) {
+    static eddy_timer timers[APART * APART];
+    eddy_loop *loop = test_loop_open();
+    eddy_trace *trace = begin(loop);
+    for (int i = 0; i < APART; i++) {
+        eddy_timer *it = &timers[i * i];
+        eddy_timer_init(it, loop);
+        eddy_timer_start(it, on_timer, 0, 0);
+    }
+    test_run(loop, EDDY_RUN_DEFAULT);
+    end(trace);
+    for (int i = 0; i < APART; i++) {
+        const eddy_timer *it = &timers[i * i];
+        expect_call(it, find(EDDY_TRACE_TIMER_START, it), EDDY_KIND_TIMER, 4, (uintptr_t)on_timer);
+    }
+    test_loop_close(loop);
+}
+END_TEST
+
 static int watched;
 
 static void on_record(const eddy_trace_record *record, void *context) {
@@ -354,6 +376,7 @@ END_TEST
 Suite *make_suite(void) {
     Suite *suite = suite_create("loop/trace");
     ck_add(suite, "kinds", a_timer_is_started_fires_and_is_stopped,
+           many_that_are_asked_for_together_have_each_its_cause,
            jobs_posts_wakes_and_deferred_calls_lead_to_their_calls, the_way_of_bytes_is_a_line,
            a_signal_and_the_byte_that_wakes_are_records);
     ck_add(suite, "on and off", it_can_be_started_and_stopped_in_a_callback,
