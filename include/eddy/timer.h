@@ -2,7 +2,7 @@
  * A timer never fires early, and late only by as much as callbacks keep the loop busy. Of those
  * that are due a turn calls at most eddy_loop_config.timers_per_turn. Room that a burst of timers
  * took is given back when a timer stops or fires once there have been few for a second, but for
- * what was reserved.
+ * what was reserved, and in a library for small systems.
  * @since 0.1 */
 #ifndef EDDY_TIMER_H
 #define EDDY_TIMER_H

@@ -224,8 +224,8 @@ START_TEST(a_chosen_workload_is_told_in_three_ways) {
 }
 END_TEST
 
-/* What a loop says that it calls is what the kernel sees, but for what happens once, and for the
- * calls that the double of kqueue() makes. */
+/* What a loop says that it calls is what the kernel sees, but for what happens once, for the calls
+ * that the double of kqueue() makes, and for a second one that io_uring may make in a wait. */
 START_TEST(calls_that_are_counted_are_those_that_are_told) {
     const char *const arguments[] = {
         "bench", "backends",    "--workload", "ring",          "--size", "100", "--rounds",
@@ -245,7 +245,8 @@ START_TEST(calls_that_are_counted_are_those_that_are_told) {
         if (counted == NULL || counted > end) continue; /* a sandbox may forbid it */
         double said = strtod(calls + strlen("\"calls\": {\"median\": "), NULL);
         double seen = strtod(counted + strlen("\"calls_counted\": {\"median\": "), NULL);
-        ck_assert_msg(seen > said - 0.02 && seen < said + 0.02, "%g %g", said, seen);
+        double more = strncmp(it, "\"subject\": \"io_uring", 20) == 0 ? 0.1 : 0.02;
+        ck_assert_msg(seen > said - 0.02 && seen < said + more, "%g %g", said, seen);
         compared++;
     }
     ck_assert(compared == 0 || compared == rows);

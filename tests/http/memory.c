@@ -171,7 +171,7 @@ static bool open_in(eddy_arena *arena, char *memory, size_t bytes) {
 /* With whatever room there is, each client has an end, and the server goes on; with more of it more
  * of them are answered, and with enough all. */
 START_TEST(a_server_goes_on_in_any_room) {
-    enum { LEAST = 20 * 1024, STEP = 12011, MOST = 400 * 1024 };
+    enum { LEAST = 24 * 1024, STEP = 12011, MOST = 400 * 1024 };
     static _Alignas(max_align_t) char memory[MOST];
     eddy_arena arena;
     unsigned refused = 0, all = 0;
