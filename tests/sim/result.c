@@ -32,6 +32,9 @@ static const struct {
     NAMED(EPROTO),       NAMED(EPROTONOSUPPORT), NAMED(ERANGE),
     NAMED(EROFS),        NAMED(ESPIPE),          NAMED(ESRCH),
     NAMED(ETIMEDOUT),    NAMED(ETOOMANYREFS),    NAMED(EXDEV),
+#ifdef EBADR /* where there are rings */
+    NAMED(EBADR),
+#endif
 };
 
 const char *sim_result_text(char *text, int64_t result) {
