@@ -70,9 +70,13 @@ static inline bool loop_skips_wait(eddy_loop *loop) {
     return true;
 }
 
+/* With a timeout the loop sleeps in it, and the marker is there that tells who posts. */
 static inline int loop_ask_backend(eddy_loop *loop, int64_t timeout_ns) {
+    loop_set_asleep(loop, timeout_ns != 0);
     int count = loop_backend(loop)->wait(loop->backend_state, loop->records,
                                          (int)loop->config.events_per_turn, timeout_ns);
+    loop_set_asleep(loop, false);
+    if (timeout_ns != 0) inbox_set_awake(&loop->inbox);
     if (count > 0)
         loop->metrics.events += (unsigned)count;
     else if (count == 0)
@@ -88,10 +92,7 @@ static inline int loop_wait(eddy_loop *loop, int64_t timeout_ns, bool observed) 
     if (is_waiting || !loop_skips_wait(loop)) {
         loop->waits_skipped = 0;
         if (observed) eddy__observe_wait(loop, is_waiting ? timeout_ns : 0);
-        loop_set_asleep(loop, is_waiting);
         count = loop_ask_backend(loop, is_waiting ? timeout_ns : 0); /* phase 2 */
-        loop_set_asleep(loop, false);
-        if (is_waiting) inbox_set_awake(&loop->inbox);
     }
     loop->now_ns = eddy_os_clock_ns(); /* phase 3 */
     if (observed) eddy__observe_waited(loop, count, loop->now_ns);

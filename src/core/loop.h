@@ -64,17 +64,18 @@ struct observed_call {
 
 struct eddy_loop {
     /* The turn: loop.c. What is used most is within 128 bytes, which short addresses reach. */
-    unsigned due;           /* DUE_… */
-    unsigned active;        /* referenced active handles, and requests in flight */
-    unsigned handles;       /* active handles, referenced or not */
-    unsigned own_handles;   /* of those, what the loop and its parts have for themselves */
-    bool running;           /* inside a call that runs callbacks */
-    bool was_marked;        /* the waiting marker was in the inbox when the last run returned */
-    bool was_stopped;       /* the last run or dispatch was told to end */
-    bool is_quick;          /* running, and nobody looks: not told with IS_SMALL */
-    int record_count;       /* told by a wait, and not dispatched yet */
-    int full_count;         /* records of a wait that another one follows at once */
-    unsigned waits_skipped; /* in a row */
+    unsigned due;             /* DUE_… */
+    unsigned active;          /* referenced active handles, and requests in flight */
+    unsigned handles;         /* active handles, referenced or not */
+    unsigned own_handles;     /* of those, what the loop and its parts have for themselves */
+    bool running;             /* inside a call that runs callbacks */
+    bool was_marked;          /* the waiting marker was in the inbox when the last run returned */
+    bool was_stopped;         /* the last run or dispatch was told to end */
+    bool is_quick;            /* running, and nobody looks: not told with IS_SMALL */
+    EDDY_ATOMIC(bool) asleep; /* in the backend's wait: for a child that is forked meanwhile */
+    int record_count;         /* told by a wait, and not dispatched yet */
+    int full_count;           /* records of a wait that another one follows at once */
+    unsigned waits_skipped;   /* in a row */
     int64_t now_ns;
     uint64_t turn;
 #ifndef EDDY_ONE_BACKEND
@@ -90,10 +91,9 @@ struct eddy_loop {
     struct hook_table hooks;
     eddy_link wakes, signals; /* those that are started */
     struct part *parts;
-    struct part *hot_part;    /* of part_kind.is_hot */
-    const void *thread;       /* that runs it, for check.h: else NULL */
-    bool walking;             /* inside eddy_loop_walk */
-    EDDY_ATOMIC(bool) asleep; /* in the backend's wait: for a child that is forked meanwhile */
+    struct part *hot_part; /* of part_kind.is_hot */
+    const void *thread;    /* that runs it, for check.h: else NULL */
+    bool walking;          /* inside eddy_loop_walk */
 
     /* observe.c */
     uint8_t phase; /* while it is observed */
