@@ -26,13 +26,16 @@ struct terminal {
     int number;        /* the caller's descriptor at the last change; -1: another terminal has it */
     int fd;            /* our duplicate */
     bool is_suspended; /* restored while the process is stopped */
+    atomic_bool is_taken; /* of those in `own` */
 };
 
+enum { TERMINALS_OWN = 5 }; /* four, and one for a change under way */
 static struct {
     struct terminal *first;
-    atomic_int holder;     /* the process whose thread has the lock; 0: nobody */
-    atomic_int process;    /* whose the list is; read without the lock */
-    atomic_bool ends_here; /* terminal_at_exit is registered */
+    struct terminal own[TERMINALS_OWN]; /* the heap is asked only beyond that */
+    atomic_int holder;                  /* the process whose thread has the lock; 0: nobody */
+    atomic_int process;                 /* whose the list is; read without the lock */
+    atomic_bool ends_here;              /* terminal_at_exit is registered */
 } terminals;
 
 /* --- The lock --- */
@@ -75,8 +78,7 @@ static void terminal_claim(void) {
 /* Takes out what is restored; to be freed without the lock. */
 static struct terminal *terminal_sweep(void) {
     struct terminal *swept = NULL, **at = &terminals.first;
-    while (*at != NULL) {
-        struct terminal *it = *at;
+    for (struct terminal *it; (it = *at) != NULL;) {
         if (it->fd >= 0) {
             at = &it->next;
             continue;
@@ -88,11 +90,18 @@ static struct terminal *terminal_sweep(void) {
     return swept;
 }
 
+static struct terminal *terminal_take(void) {
+    for (struct terminal *it = terminals.own; it < terminals.own + TERMINALS_OWN; it++)
+        if (!atomic_exchange(&it->is_taken, true)) return it;
+    struct terminal *it = eddy_os_resize(NULL, NULL, 0, sizeof *it);
+    if (it != NULL) atomic_init(&it->is_taken, false);
+    return it;
+}
+
 static void terminal_free(struct terminal *swept) {
-    while (swept != NULL) {
-        struct terminal *next = swept->next;
-        eddy_os_resize(NULL, swept, sizeof *swept, 0);
-        swept = next;
+    for (struct terminal *it; (it = swept) != NULL;) {
+        swept = it->next;
+        if (!atomic_exchange(&it->is_taken, false)) eddy_os_resize(NULL, it, sizeof *it, 0);
     }
 }
 
@@ -280,7 +289,8 @@ static int terminal_remember(int fd, struct terminal *spare, struct terminal **f
     if (err < 0) return err;
     *found = terminal_find(device);
     if (*found != NULL) return 0;
-    *spare = (struct terminal){.device = device, .options = TERMINAL_RESTORED};
+    spare->device = device;
+    spare->options = TERMINAL_RESTORED;
     err = eddy_os_terminal_get(fd, &spare->original);
     if (err == 0) err = spare->fd = eddy_os_terminal_keep(fd);
     if (err < 0) return err;
@@ -339,7 +349,7 @@ int eddy_terminal_set_mode(int fd, eddy_terminal_mode mode, unsigned options) {
     if (mode == EDDY_TERMINAL_ORIGINAL) return eddy_terminal_restore(fd);
     if (eddy_os_terminal_is_manager(fd))
         return options != 0 ? -EINVAL : terminal_change_manager(fd, mode);
-    struct terminal *spare = eddy_os_resize(NULL, NULL, 0, sizeof *spare);
+    struct terminal *spare = terminal_take();
     if (spare == NULL) return -ENOMEM;
     int err = options & EDDY_RESTORE_AT_EXIT ? terminal_register_exit() : 0;
     struct terminal *swept = NULL;
@@ -350,8 +360,8 @@ int eddy_terminal_set_mode(int fd, eddy_terminal_mode mode, unsigned options) {
         swept = terminal_sweep();
         terminal_unlock(&before);
     }
-    if (err <= 0) eddy_os_resize(NULL, spare, sizeof *spare, 0);
-    terminal_free(swept);
+    if (err <= 0) spare->next = swept;
+    terminal_free(err <= 0 ? spare : swept);
     return err < 0 ? err : 0;
 }
 

@@ -104,6 +104,37 @@ START_TEST(what_somebody_changes_after_a_restore_is_the_new_original) {
 }
 END_TEST
 
+enum { TERMINALS = 8 };
+
+/* More than the library has room for without asking for memory. */
+START_TEST(each_of_many_terminals_gets_its_own_modes_back) {
+    int managers[TERMINALS], terminals[TERMINALS];
+    struct termios modes;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < TERMINALS; i++) {
+            ck_assert_int_eq(
+                eddy_terminal_pair(&managers[i], &terminals[i], NULL, EDDY_TERMINAL_ORIGINAL), 0);
+            ck_assert_int_eq(tcgetattr(terminals[i], &modes), 0);
+            modes.c_cc[VEOF] = (cc_t)(i + 1);
+            ck_assert_int_eq(tcsetattr(terminals[i], TCSANOW, &modes), 0);
+            ck_assert_int_eq(eddy_terminal_set_mode(terminals[i], EDDY_TERMINAL_CBREAK, 0), 0);
+        }
+        for (int i = 0; i < TERMINALS; i++) {
+            ck_assert_int_eq(eddy_terminal_set_mode(terminals[i], EDDY_TERMINAL_RAW, 0), 0);
+            if (i % 2 == 0) ck_assert_int_eq(eddy_terminal_restore(terminals[i]), 0);
+        }
+        ck_assert_int_eq(eddy_terminal_restore_all(), 0);
+        for (int i = 0; i < TERMINALS; i++) {
+            ck_assert_int_eq(tcgetattr(terminals[i], &modes), 0);
+            ck_assert_uint_eq(modes.c_cc[VEOF], (unsigned)i + 1);
+            ck_assert_uint_ne(modes.c_lflag & (tcflag_t)ICANON, 0);
+            close(managers[i]);
+            close(terminals[i]);
+        }
+    }
+}
+END_TEST
+
 /* A process that waits for room in the terminal's output. */
 static pid_t start_writer(void) {
     char bytes[4096], path[64], state = 'R';
@@ -260,6 +291,7 @@ Suite *make_suite(void) {
            cbreak_gives_keys_at_once_and_keeps_the_signals,
            a_mode_is_made_of_the_original_and_not_of_the_one_before,
            what_somebody_changes_after_a_restore_is_the_new_original,
+           each_of_many_terminals_gets_its_own_modes_back,
            a_terminal_whose_output_is_stuck_changes_its_mode_at_once,
            what_is_no_terminal_is_refused_and_so_are_bad_arguments);
     ck_add(suite, "pairs", a_pair_is_close_on_exec_and_only_the_manager_does_not_block,
