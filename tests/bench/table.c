@@ -298,7 +298,7 @@ const struct peers_workload peers_workloads[] = {
     {"spawn",
      "start \"true\" and hear of its end",
      "child",
-     "%u children at a time",
+     "%u spawned at a time",
      peers_spawn_run,
      can_spawn,
      {1, 64},
