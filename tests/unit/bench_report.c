@@ -438,14 +438,14 @@ static const char *advise(double ratio_10, double ratio_100, double noise) {
 START_TEST(advice_names_a_backend_only_beyond_the_noise) {
     const char *text = advise(0.8, 3, 0.05);
     CK_SAYS(text, "A system call takes 50.0 ns (49.0 ns to 51.0 ns) here");
-    CK_SAYS(text, "With ten busy of many, take poll at 10 and epoll at 100: ");
+    CK_SAYS(text, "With ten busy of many, take at 10 poll; at 100 epoll: ");
     CK_SAYS(text, "poll takes 0.80 (0.79 to 0.81) at 10 and 3.00 (2.97 to 3.03) at 100 of epoll's");
     CK_SAYS(text, "epoll against itself is off by up to 5 %.");
     CK_SAYS(text, "With all descriptors busy, nothing could be measured.");
     text = advise(0.97, 1.03, 0.05);
-    CK_SAYS(text, "take any of them, as they differ by less than the noise, at 10 and 100: ");
+    CK_SAYS(text, "take at 10 and 100 any of them, as they differ by less than the noise: ");
     text = advise(0.8, 1.3, 0.4);
-    CK_SAYS(text, "take any of them, as they differ by less than the noise, at 10 and 100: ");
+    CK_SAYS(text, "take at 10 and 100 any of them, as they differ by less than the noise: ");
 }
 END_TEST
 

@@ -96,13 +96,13 @@ static void put_good(FILE *out, const struct place *place) {
     unsigned good = count_bits(place->good), told = 0, measured = 0;
     for (size_t i = 0; i < place->count; i++) measured += has_ratio(place->rows[i]);
     if (good > 1 && good == measured) {
-        fputs("any of them, as they differ by less than the noise,", out);
+        fputs("any of them, as they differ by less than the noise", out);
         return;
     }
     for (size_t i = 0; i < place->count; i++)
         if ((place->good & 1u << i) != 0)
             fprintf(out, "%s%s", told++ == 0 ? "" : " or ", place->rows[i]->of->subject);
-    if (good > 1) fputs(", which differ by less than the noise,", out);
+    if (good > 1) fputs(", which differ by less than the noise", out);
 }
 
 /* Behind the last place with the same choice as this. */
@@ -112,16 +112,16 @@ static size_t end_of_same(const struct places *places, size_t from) {
     return to;
 }
 
-/* "take epoll or poll at 10 and 100, and epoll at 1000" */
+/* "take at 10 and 100 epoll or poll, which differ by less than the noise; at 1000 epoll" */
 static void put_choice(FILE *out, const struct places *places) {
     size_t next;
     for (size_t i = 0; i < places->count; i = next) {
         next = end_of_same(places, i);
-        fputs(i == 0 ? "take " : " and ", out);
-        put_good(out, &places->list[i]);
-        fputs(" at ", out);
+        fputs(i == 0 ? "take at " : "; at ", out);
         for (size_t k = i; k < next; k++)
             fprintf(out, "%s%lld", between(k - i, next - i), (long long)places->list[k].size);
+        fputc(' ', out);
+        put_good(out, &places->list[i]);
     }
 }
 
