@@ -71,7 +71,7 @@ static const struct option_rule rules[] = {
      "that compare)"},
     {"subject", "NAME", "a subject of \"eddy-peers --help\"", set_subject,
      "compare this one; may be given several times (default: all)"},
-    {"size", "N", "a number from 1 to 10000000", set_size,
+    {"size", "N", "a number from 1 to 10000000, 32 of them at most", set_size,
      "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
      "several times (default: what suits the workload)"},
     {"rounds", "N", "a number from 1 to 100", bench_set_rounds,

@@ -52,7 +52,7 @@ static const struct option_rule rules[] = {
     {"backend", "NAME", "a backend of this binary, which \"eddy backends\" lists", set_backend,
      "compare this backend; may be given several times; the first" COMMAND_LINE_INDENT
      "is what ratios refer to (default: all)"},
-    {"size", "N", "a number from 1 to 10000000", set_size,
+    {"size", "N", "a number from 1 to 10000000, 16 of them at most", set_size,
      "with so many descriptors, timers or jobs; may be given" COMMAND_LINE_INDENT
      "several times (default: what suits the workload)"},
     {"arrivals", "KIND", "closed, constant or poisson", bench_set_arrivals,
@@ -60,7 +60,7 @@ static const struct option_rule rules[] = {
      "back (default); constant, poisson: at a rate, evenly or as of many" COMMAND_LINE_INDENT
      "who know nothing of each other, whether the server keeps up or not;" COMMAND_LINE_INDENT
      "the time of each begins when it should have been sent"},
-    {"rate", "N", "a number from 1 to 10000000", bench_set_rate,
+    {"rate", "N", "a number from 1 to 10000000, 24 of them at most", bench_set_rate,
      "so many messages a second, over all connections; may be given" COMMAND_LINE_INDENT
      "several times (default: 1000, 8000 and 32000); poisson, and echo with" COMMAND_LINE_INDENT
      "100 connections, if nothing is said"},

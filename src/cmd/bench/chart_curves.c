@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    LEFT = 48,
+    LEFT = 56,
     RIGHT = CHART_WIDTH - 8,
     TOP = 54,
     BOTTOM = CHART_HEIGHT - 38,

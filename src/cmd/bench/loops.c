@@ -55,7 +55,7 @@ static const struct option_rule rules[] = {
     {"way", "NAME", "a way of \"eddy bench loops --help\"", set_way,
      "compare this one; may be given several times; the first of the list" COMMAND_LINE_INDENT
      "is what ratios refer to (default: all)"},
-    {"loops", "N", "a number from 1 to 64", set_loops,
+    {"loops", "N", "a number from 1 to 64, 8 of them at most", set_loops,
      "with so many loops, a thread each; may be given several times" COMMAND_LINE_INDENT
      "(default: 1, 2 and 4)"},
     {"clients", "N", "a number from 1 to 20000", set_clients,

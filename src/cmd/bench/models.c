@@ -89,7 +89,7 @@ static bool set_live_ms(void *to, const char *value) {
 static const struct option_rule rules[] = {
     {"model", "NAME", "a model of \"eddy bench models --help\"", set_model,
      "compare this model; may be given several times (default: all)"},
-    {"connections", "N", "a number from 1 to 20000", set_connections,
+    {"connections", "N", "a number from 1 to 20000, 16 of them at most", set_connections,
      "with so many clients at once; may be given several times" COMMAND_LINE_INDENT
      "(default: 1, 10, 100, 1000 and 5000)"},
     {"wait-ms", "N", "a number from 0 to 10000", set_wait_ms,
@@ -104,7 +104,7 @@ static const struct option_rule rules[] = {
      "(default); constant, poisson: requests come at a rate, evenly or as" COMMAND_LINE_INDENT
      "of many who know nothing of each other, whether the server keeps up" COMMAND_LINE_INDENT
      "or not, and the time of each begins when it should have been sent"},
-    {"rate", "N", "a number from 1 to 10000000", bench_set_rate,
+    {"rate", "N", "a number from 1 to 10000000, 24 of them at most", bench_set_rate,
      "so many requests a second, of all clients; may be given several" COMMAND_LINE_INDENT
      "times (default: 2000, 8000 and 16000); poisson, if nothing is said"},
     {"sweep", NULL, "", bench_set_sweep,
@@ -113,7 +113,7 @@ static const struct option_rule rules[] = {
     {"requests", "N", "a number from 1 to 1000000", set_requests,
      "a client sends so many requests over a connection, then opens" COMMAND_LINE_INDENT
      "another one (default 20)"},
-    {"threads", "N", "a number from 1 to 1024", set_threads,
+    {"threads", "N", "a number from 1 to 1024, 16 of them at most", set_threads,
      "of the thread-pool; may be given several times (default: 32 and 128)"},
     BENCH_RULE_NETWORK,
     BENCH_RULE_ROUNDS("6"),
