@@ -3,6 +3,7 @@
 #include "peers.h"
 
 #include "bench_options.h"
+#include "quantity.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -149,14 +150,6 @@ static void tell_left_out(void) {
     }
 }
 
-/* One of what the setting counts has no "s". */
-static void say_one(char *setting) {
-    char *noun = setting + strcspn(setting, " ");
-    size_t length = strlen(noun) > 0 ? 1 + strcspn(noun + 1, " ") : 0;
-    if (length > 0 && noun[length - 1] == 's')
-        memmove(noun + length - 1, noun + length, strlen(noun + length) + 1);
-}
-
 static void make_case(struct bench_case *it, const struct peers_workload *workload,
                       const struct peer *peer, unsigned size) {
     *it = (struct bench_case){
@@ -174,7 +167,7 @@ static void make_case(struct bench_case *it, const struct peers_workload *worklo
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(it->setting, sizeof it->setting, workload->setting, size);
 #pragma GCC diagnostic pop
-    if (size == 1 && strncmp(workload->setting, "%u ", 3) == 0) say_one(it->setting);
+    (void)text_of_one(it->setting);
 }
 
 static size_t add_group(struct bench_case *cases, size_t count,

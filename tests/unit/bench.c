@@ -4,6 +4,7 @@
 #include "bench.h"
 #include "bench_guard.h"
 #include "figure.h"
+#include "quantity.h"
 #include "samples.h"
 
 #include <errno.h>
@@ -28,6 +29,24 @@ START_TEST(a_figure_is_the_median_between_the_quartiles) {
     ck_assert(it.median == 3 && it.low == 2 && it.high == 4);
     it = bench_figure_of(four, 4);
     ck_assert(it.median == 25 && it.low == 17.5 && it.high == 32.5);
+}
+END_TEST
+
+START_TEST(one_is_singular) {
+    static const struct {
+        const char *of, *is;
+    } texts[] = {{"1 connections", "1 connection"},
+                 {"1 pairs, 1 actives", "1 pair, 1 active"},
+                 {"from 1 connections to one", "from 1 connection to one"},
+                 {"11 bytes, 21 s", "11 bytes, 21 s"},
+                 {"1 at a time", "1 at a time"},
+                 {"1 ", "1 "},
+                 {"", ""}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%s", texts[i].of);
+        ck_assert_str_eq(text_of_one(text), texts[i].is);
+    }
 }
 END_TEST
 
@@ -398,7 +417,7 @@ END_TEST
 
 Suite *make_suite(void) {
     Suite *suite = suite_create("bench");
-    ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles,
+    ck_add(suite, "figures", a_figure_is_the_median_between_the_quartiles, one_is_singular,
            an_interval_of_the_median_is_of_two_of_the_values, a_quantile_wants_ten_beyond_it,
            exponential_numbers_are);
     ck_add(suite, "results", each_case_has_a_result, every_sample_is_kept_with_its_place,

@@ -1,7 +1,9 @@
 /* quantity.c: see quantity.h. Without state. */
 #include "quantity.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *text_of_time(char *text, size_t size, double ns) {
     if (ns < 0)
@@ -48,5 +50,14 @@ const char *text_of_ratio(char *text, size_t size, double ratio) {
              : ratio < 100 ? "%.1f"
                            : "%.0f",
              ratio);
+    return text;
+}
+
+const char *text_of_one(char *text) {
+    for (char *at = text; (at = strstr(at, "1 ")) != NULL; at += 2) {
+        char *end = at + 2 + strcspn(at + 2, " ,");
+        bool is_one = at == text || at[-1] == ' ';
+        if (is_one && end > at + 2 && end[-1] == 's') memmove(end - 1, end, strlen(end) + 1);
+    }
     return text;
 }

@@ -9,5 +9,7 @@ const char *text_of_time(char *text, size_t size, double ns);
 const char *text_of_count(char *text, size_t size, double count);
 const char *text_of_bytes(char *text, size_t size, double bytes);
 const char *text_of_ratio(char *text, size_t size, double ratio);
+/* Of "1 connections" and its like takes the "s", wherever they stand in `text`. */
+const char *text_of_one(char *text);
 
 #endif

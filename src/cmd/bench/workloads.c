@@ -2,6 +2,8 @@
  * bench_workloads and a function in workloads.h. */
 #include "workloads.h"
 
+#include "quantity.h"
+
 #include <string.h>
 
 static void set_ring(struct bench_case *it, unsigned size) {
@@ -40,9 +42,10 @@ static void set_message(struct bench_case *it, unsigned size) {
 
 static void set_idle(struct bench_case *it, unsigned size) {
     it->kind = BENCH_CLIENTS;
-    snprintf(it->setting, sizeof it->setting, "%u connections, 10 active", size);
+    unsigned active = size < 10 ? size : 10;
+    snprintf(it->setting, sizeof it->setting, "%u connections, %u active", size, active);
     it->numbers[0] = it->memory_items = size;
-    it->numbers[1] = size < 10 ? size : 10;
+    it->numbers[1] = active;
 }
 
 static void set_accept(struct bench_case *it, unsigned size) {
@@ -70,7 +73,7 @@ static void set_slow(struct bench_case *it, unsigned size) {
 }
 
 static void set_churn(struct bench_case *it, unsigned size) {
-    snprintf(it->setting, sizeof it->setting, "%u silent descriptors", size);
+    snprintf(it->setting, sizeof it->setting, "%u descriptors, silent", size);
     it->numbers[0] = size;
 }
 
@@ -100,13 +103,13 @@ const struct bench_workload bench_workloads[] = {
      "bytes that go round many socket pairs",
      "event",
      bench_ring_run,
-     {10, 100, 1000, 5000}, /* two descriptors each */
+     {1, 10, 100, 1000, 5000}, /* two descriptors each */
      set_ring},
     {"echo",
      "messages that come back, TCP, by streams",
      "message",
      bench_echo_run,
-     {10, 100, 1000, 10000},
+     {1, 10, 100, 1000, 10000},
      set_echo},
     {"echo-io",
      "the same, by watchers alone",
@@ -136,7 +139,7 @@ const struct bench_workload bench_workloads[] = {
      "short connections: a byte each way",
      "visit",
      bench_accept_run,
-     {10, 100, 1000},
+     {1, 10, 100, 1000},
      set_accept},
     {"idle",
      "few active ones of many connections",
@@ -222,6 +225,7 @@ void bench_workload_make(struct bench_case *it, const struct bench_workload *wor
         .run = workload->run,
     };
     workload->set(it, size);
+    (void)text_of_one(it->setting);
 }
 
 const struct bench_workload *bench_workload_find(const char *name) {
