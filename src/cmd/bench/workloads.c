@@ -73,7 +73,7 @@ static void set_slow(struct bench_case *it, unsigned size) {
 }
 
 static void set_churn(struct bench_case *it, unsigned size) {
-    snprintf(it->setting, sizeof it->setting, "%u descriptors, silent", size);
+    snprintf(it->setting, sizeof it->setting, "%u descriptors that are silent", size);
     it->numbers[0] = size;
 }
 
